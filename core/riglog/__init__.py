@@ -1,0 +1,1 @@
+"""riglog records rigs made of instruments from different vendors into one table."""

@@ -1,0 +1,55 @@
+"""When it happened: one stamp per wire transaction, shared by all samples the transaction brought."""
+
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+NS = 1_000_000_000
+
+
+class Stamp(Struct, frozen=True):
+    """Times of one exchange with an instrument.
+
+    ``received_ns``: UTC, ns since the epoch, when the last byte of the reply was read.
+    ``latency_ns``: reply minus request; None when nobody asked (broadcast, autoprint).
+    ``monotonic_ns``: midpoint of the exchange on the monotonic clock, for ordering and rates.
+    """
+
+    received_ns: int
+    latency_ns: int | None
+    monotonic_ns: int
+
+    @property
+    def requested_ns(self) -> int | None:
+        return None if self.latency_ns is None else self.received_ns - self.latency_ns
+
+    @property
+    def midpoint_ns(self) -> int:
+        return self.received_ns - (self.latency_ns or 0) // 2
+
+    @property
+    def received_at(self) -> datetime:
+        return utc(self.received_ns)
+
+    @property
+    def requested_at(self) -> datetime | None:
+        return None if self.requested_ns is None else utc(self.requested_ns)
+
+    @property
+    def midpoint_at(self) -> datetime:
+        return utc(self.midpoint_ns)
+
+    @property
+    def latency_s(self) -> float | None:
+        return None if self.latency_ns is None else self.latency_ns / NS
+
+
+def utc(ns: int) -> datetime:
+    """An aware datetime; what is below a microsecond is cut off."""
+    seconds, rest = divmod(ns, NS)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+
+
+def iso(ns: int) -> str:
+    """ISO 8601 UTC with microseconds and ``Z``: ``2026-11-20T12:00:00.000000Z``."""
+    return utc(ns).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,6 @@
+"""Requests and replies: codecs know the wire, the client knows the line."""
+
+from riglog.protocol.client import Answer, ClientCounters, ProtocolClient
+from riglog.protocol.codec import Codec
+
+__all__ = ["Answer", "ClientCounters", "Codec", "ProtocolClient"]

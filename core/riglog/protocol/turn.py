@@ -1,0 +1,29 @@
+"""Whose turn it is on a line. The task that has the turn may ask for it again."""
+
+from types import TracebackType
+
+import anyio
+
+
+class Turn:
+    """``async with turn:`` holds the line; re-entrant for the task that holds it."""
+
+    def __init__(self) -> None:
+        self._lock = anyio.Lock(fast_acquire=True)
+        self._holder: int | None = None
+        self._depth = 0
+
+    async def __aenter__(self) -> None:
+        me = anyio.get_current_task().id
+        if self._holder != me:
+            await self._lock.acquire()
+            self._holder = me
+        self._depth += 1
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._holder = None
+            self._lock.release()

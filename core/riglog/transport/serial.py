@@ -1,0 +1,117 @@
+"""Serial ports. The only file that imports pyserial: it opens and configures, the bytes move without it.
+
+On POSIX the file descriptor is read and written without blocking, trying first and waiting only when there is
+nothing; VMIN must be 1, or an empty read could not be told from a hang-up (``inter_byte_timeout=0.0`` does that).
+"""
+
+import errno
+import os
+import sys
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from riglog.errors import PortBusyError, PortDeniedError, PortError, PortNotFoundError
+from riglog.transport.base import Transport
+from riglog.transport.link import Link
+from riglog.transport.ready import CHUNK, ReadyTransport
+from riglog.transport.serial_thread import READ_SECONDS, ThreadedSerialTransport
+
+READY: dict[str, Any] = {"timeout": 0, "write_timeout": 0, "exclusive": True, "inter_byte_timeout": 0.0}
+THREADED: dict[str, Any] = {"timeout": READ_SECONDS, "write_timeout": 2.0}
+
+
+async def open_serial(port: str, link: Link, *, name: str | None = None) -> Transport:
+    """Open and configure a serial port, exclusively.
+
+    Args:
+        port: what the operating system calls it.
+        name: what the user calls it, for messages; default ``port``.
+
+    Raises:
+        PortNotFoundError, PortBusyError, PortDeniedError, PortError: it cannot be opened.
+    """
+    shown = name or port
+    how = THREADED if sys.platform == "win32" else READY
+    # Opening may block in the driver, so it happens in a thread; shielded, so that no opened port is ever lost.
+    opened = None
+    with anyio.CancelScope(shield=True):
+        opened = await anyio.to_thread.run_sync(_open, port, link, shown, how)
+    return ThreadedSerialTransport(opened, shown) if sys.platform == "win32" else SerialTransport(opened, shown)
+
+
+def _open(port: str, link: Link, shown: str, how: dict[str, Any]) -> Any:
+    import serial
+
+    opened = serial.Serial(
+        baudrate=link.baudrate,
+        bytesize=link.bytesize,
+        parity=link.parity,
+        stopbits=link.stopbits,
+        rtscts=link.rtscts,
+        xonxoff=link.xonxoff,
+        **how,
+    )
+    opened.port = port
+    if link.dtr is not None:
+        opened.dtr = link.dtr
+    if link.rts is not None:
+        opened.rts = link.rts
+    try:
+        opened.open()
+    except Exception as error:  # termios.error is neither an OSError nor a SerialException
+        raise _opening_error(error, shown) from error
+    return opened
+
+
+def _opening_error(error: Exception, port: str) -> PortError:
+    """A foreign error at opening, in riglog's words."""
+    code = getattr(error, "errno", None) or (error.args[0] if error.args else None)
+    text = str(error)
+    if code in (errno.ENOENT, errno.ENXIO, errno.ENODEV) or "FileNotFoundError" in text:
+        hint = "is the adapter plugged in? `riglog discover` lists the ports of this machine"
+        return PortNotFoundError("no such port", hint=hint, port=port)
+    if code in (errno.EAGAIN, errno.EBUSY, errno.EWOULDBLOCK):
+        return PortBusyError("port is in use by another program", hint="close it there, then try again", port=port)
+    if code in (errno.EACCES, errno.EPERM) or "PermissionError" in text:
+        hint = "on Linux: `sudo usermod -aG dialout $USER`, then log in again; on Windows: close the other program"
+        return PortDeniedError("permission denied", hint=hint, port=port)
+    if code in (errno.ENOTTY, errno.EINVAL):
+        hint = "check the path and the serial settings"
+        return PortError(f"not usable as a serial port: {text}", hint=hint, port=port)
+    return PortError(f"cannot open: {text}", port=port)
+
+
+def usb_device(serial_number: str) -> str:
+    """The device path behind a USB serial number, looked up now.
+
+    Raises:
+        PortNotFoundError: no adapter of that serial number is plugged in; the hint lists those that are.
+    """
+    from serial.tools.list_ports import comports
+
+    found = {port.serial_number: port.device for port in comports() if port.serial_number}
+    if serial_number not in found:
+        hint = f"plugged in: {', '.join(sorted(found)) or 'no USB serial adapter'}"
+        raise PortNotFoundError("no USB adapter of that serial number", hint=hint, port=f"usb:{serial_number}")
+    return str(found[serial_number])
+
+
+class SerialTransport(ReadyTransport):
+    """A serial port on POSIX."""
+
+    hint = "check cable and adapter"
+
+    def __init__(self, opened: Any, port: str) -> None:
+        super().__init__(port, opened)
+        self._serial = opened
+
+    def _read(self) -> bytes:
+        return os.read(self._fd, CHUNK)
+
+    def _write(self, data: memoryview) -> int:
+        return os.write(self._fd, data)
+
+    def _close(self) -> None:
+        self._serial.close()
