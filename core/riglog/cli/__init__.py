@@ -1,0 +1,5 @@
+"""The command line: prints and exit codes, nothing else."""
+
+from riglog.cli.app import main
+
+__all__ = ["main"]

@@ -1,7 +1,7 @@
 """One instrument behind one address."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from riglog.device.source import Pace
 from riglog.model import Channel, Sample
@@ -18,6 +18,8 @@ class Device(ABC):
     pace: Pace = Pace.HOST
     rate_hz: float | None = None
     channels: tuple[Channel, ...] = ()
+    on_write: Callable[[str], None] | None = None
+    """Told of every change made to the instrument; a Manager records them as events."""
 
     @abstractmethod
     async def open(self) -> None:
@@ -43,6 +45,11 @@ class Device(ABC):
         Raises:
             ConnectionLostError: the port is gone; nothing was read.
         """
+
+    def wrote(self, what: str) -> None:
+        """Tell that the instrument was changed: ``setpoint[1] = 75 degF``. Every writing method ends with it."""
+        if self.on_write is not None:
+            self.on_write(what)
 
     async def aclose(self) -> None:
         """Let go of the instrument; the port stays open. Nothing is written."""

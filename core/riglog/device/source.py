@@ -53,3 +53,7 @@ class SourceGroup(Protocol):
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Be told of events; the returned function ends it."""
         ...
+
+    async def changed(self) -> None:
+        """Wait until ``sources`` may have another answer."""
+        ...

@@ -13,6 +13,14 @@ class Sink(ABC):
 
     name: str
 
+    async def check(self) -> None:
+        """See, by reading only, that ``open`` can work; for before anything else is opened.
+
+        Raises:
+            StorageError: it cannot.
+        """
+        return None
+
     @abstractmethod
     async def open(self, run: Run) -> None:
         """Open the store and enter the run. An existing store of the same schema is continued, never truncated.

@@ -3,6 +3,7 @@
 from riglog.plugin.driver import Client, DeviceConfig, Driver, Found
 from riglog.plugin.hooks import API_VERSION, hookimpl
 from riglog.plugin.loader import Plugin, load_plugins
+from riglog.plugin.options import configure, convert
 from riglog.plugin.registry import Registry, installed
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "Found",
     "Plugin",
     "Registry",
+    "configure",
+    "convert",
     "hookimpl",
     "installed",
     "load_plugins",

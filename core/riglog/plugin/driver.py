@@ -1,7 +1,7 @@
 """What a plugin registers: how to open one kind of instrument."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 from msgspec import Meta, Struct
@@ -110,6 +110,10 @@ class Driver(ABC, Generic[Config]):
         Raises:
             ConnectionLostError: the port is gone.
         """
+        return ()
+
+    def demo(self) -> Sequence[Mapping[str, Any]]:
+        """``[[device]]`` tables for ``riglog demo``; ``port`` is the name of a line that is simulated for it."""
         return ()
 
     def address(self, config: Config) -> int | str | None:

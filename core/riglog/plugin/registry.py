@@ -91,6 +91,6 @@ class Registry:
 @cache
 def installed() -> Registry:
     """The plugins of this environment, loaded at the first call."""
-    from riglog.sinks import builtin
+    from riglog.plugin import builtin
 
     return Registry(load_plugins(builtin=(builtin,)))

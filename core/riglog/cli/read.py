@@ -1,0 +1,69 @@
+"""``riglog read``: one look at one device."""
+
+from typing import Any
+
+import anyio
+import click
+
+from riglog.cli.console import data, print_json, shown
+from riglog.cli.failing import DONE, GAPS
+from riglog.cli.options import device_options, device_table, json_option
+from riglog.cli.running import run
+from riglog.model import Sample, iso
+
+
+@click.command("read")
+@device_options
+@click.argument("parameters", nargs=-1)
+@click.option("--repeat", default=1, show_default=True, type=click.IntRange(min=1), help="How often to read.")
+@click.option("--interval", default=1.0, show_default=True, type=click.FloatRange(min=0), help="Seconds in between.")
+@json_option
+def command(**arguments: Any) -> int:
+    """Read PARAMETERS (the driver's usual ones by default) of one device. Exit code 1 if a value is missing."""
+    return run(lambda _: _read(**arguments))
+
+
+async def _read(
+    driver: str,
+    port: str,
+    protocol: str | None,
+    address: str | None,
+    options: tuple[str, ...],
+    parameters: tuple[str, ...],
+    repeat: int,
+    interval: float,
+    as_json: bool,
+) -> int:
+    from riglog.manager import Manager, plan
+    from riglog.plugin import installed
+
+    table = device_table(driver, port, protocol, address, options)
+    if parameters:
+        table["parameters"] = list(parameters)
+    samples: list[Sample] = []
+    async with Manager() as rig:
+        device = await rig.add_planned(plan(installed(), table, "option", strict=False))
+        for number in range(repeat):
+            if number:
+                await anyio.sleep(interval)
+            samples += await rig.sources()[0].poll([device.name])
+    _print(samples, as_json)
+    return GAPS if any(sample.value is None for sample in samples) else DONE
+
+
+def _print(samples: list[Sample], as_json: bool) -> None:
+    from rich.table import Table
+
+    from riglog.sinks.rows import as_json_object, row
+
+    if as_json:
+        print_json([as_json_object(row(None, None, sample)) for sample in samples])
+        return
+    table = Table("time (UTC)", "parameter", "value", "unit", "status", "flags")
+    for sample in samples:
+        channel = sample.channel
+        name = channel.parameter if channel.instance == 1 else f"{channel.parameter}[{channel.instance}]"
+        status = sample.status.value if sample.error is None else f"{sample.status.value}: {sample.error}"
+        value = shown(sample.value, sample.text)
+        table.add_row(iso(sample.stamp.received_ns), name, value, sample.unit or "", status, " ".join(sample.flags))
+    data().print(table)

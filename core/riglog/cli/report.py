@@ -1,0 +1,89 @@
+"""What came of a recording, as tables or as JSON."""
+
+from typing import Any
+
+from riglog.cli.console import data, notes, print_json, shown
+from riglog.cli.failing import DONE, GAPS, STORAGE, explain
+from riglog.cli.session import Outcome
+from riglog.model import NS, iso
+
+
+def report(outcome: Outcome, *, as_json: bool, max_gap: float | None = None) -> int:
+    """Print the outcome; the exit code that goes with it."""
+    if as_json:
+        print_json(as_object(outcome))
+    else:
+        _print_tables(outcome)
+    if outcome.trouble is not None:
+        explain(outcome.trouble)
+        return STORAGE
+    if max_gap is not None and outcome.longest_gap() > max_gap:
+        notes().print(
+            f"[yellow]gaps:[/] a channel was {outcome.longest_gap():.3g} s without a value, {max_gap:g} s allowed"
+        )
+        return GAPS
+    return DONE
+
+
+def as_object(outcome: Outcome) -> dict[str, Any]:
+    """The summary as ``record --json`` prints it. Durations in seconds, times in ISO 8601 UTC."""
+    summary, end = outcome.summary, outcome.finished_monotonic_ns
+    return {
+        "run": outcome.run.id,
+        "started_at": iso(summary.started_ns),
+        "finished_at": None if summary.finished_ns is None else iso(summary.finished_ns),
+        "ticks": summary.ticks,
+        "ticks_missed": summary.ticks_missed,
+        "samples": summary.samples,
+        "samples_missing": summary.samples_missing,
+        "samples_dropped": summary.samples_dropped,
+        "disconnects": summary.disconnects,
+        "longest_gap_s": outcome.longest_gap(),
+        "sources": [source.as_dict() for source in summary.sources.values()],
+        "channels": [
+            {
+                "device": channel.device,
+                "parameter": channel.parameter,
+                "instance": channel.instance,
+                "rows": seen.rows,
+                "missing": seen.missing,
+                "last": seen.last,
+                "text": seen.text,
+                "unit": seen.unit,
+                "longest_gap_s": seen.gap_until(end),
+            }
+            for channel, seen in summary.channels.items()
+        ],
+        "sinks": [
+            {
+                "name": sink.name,
+                "written": sink.written,
+                "lost": sink.lost,
+                "error": None if sink.error is None else str(sink.error),
+            }
+            for sink in outcome.sinks
+        ],
+    }
+
+
+def _print_tables(outcome: Outcome) -> None:
+    from rich.table import Table
+
+    summary = outcome.summary
+    channels = Table("device", "channel", "rows", "missing", "last value", "unit", title=outcome.run.id)
+    for channel, seen in summary.channels.items():
+        name = channel.parameter if channel.instance == 1 else f"{channel.parameter}[{channel.instance}]"
+        missing = f"[yellow]{seen.missing}[/]" if seen.missing else "0"
+        channels.add_row(channel.device, name, str(seen.rows), missing, shown(seen.last, seen.text), seen.unit or "")
+    ports = Table("port", "rate", "slots", "passed over", "poll p50", "poll p99", "late p99")
+    for source in summary.sources.values():
+        rate = "its own" if source.rate_hz is None else f"{source.rate_hz:g} Hz"
+        times = [_ms(source.poll_time.at(0.5)), _ms(source.poll_time.at(0.99)), _ms(source.lateness.at(0.99))]
+        ports.add_row(source.name, rate, str(source.ticks), str(source.ticks_missed), *times)
+    data().print(channels, ports)
+    seconds = ((summary.finished_ns or summary.started_ns) - summary.started_ns) / NS
+    data().print(f"{summary.samples} rows in {seconds:.1f} s, {summary.samples_missing} of them without a value.")
+
+
+def _ms(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1000:.2f} ms"

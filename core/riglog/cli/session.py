@@ -1,0 +1,108 @@
+"""One recording as the command line runs it: check, open, record with a progress line, tell what came of it."""
+
+import anyio
+from msgspec import Struct
+
+from riglog.acquire import AcquisitionSummary, Recording, SinkResult, pipe, record
+from riglog.cli.console import notes
+from riglog.cli.running import Interruption
+from riglog.config import Rig
+from riglog.errors import StorageError
+from riglog.manager import Manager
+from riglog.model import NS, SYSTEM_CLOCK, Event, EventKind, Run, new_run
+
+LOUD = {EventKind.PORT_LOST, EventKind.DEVICE_SILENT, EventKind.WRONG_INSTRUMENT, EventKind.SINK_FAILED}
+REFRESH_SECONDS = 0.2
+
+
+class Outcome(Struct):
+    """What came of a recording. ``trouble`` is what kept samples from being stored."""
+
+    run: Run
+    summary: AcquisitionSummary
+    sinks: list[SinkResult]
+    finished_monotonic_ns: int
+    trouble: StorageError | None = None
+
+    def longest_gap(self) -> float:
+        """The longest time any channel was without a value, seconds."""
+        channels = self.summary.channels.values()
+        return max((channel.gap_until(self.finished_monotonic_ns) for channel in channels), default=0.0)
+
+
+async def record_rig(rig: Rig, duration: float | None, interruption: Interruption) -> Outcome:
+    """Record until the time is up or a signal comes.
+
+    Raises:
+        StorageError: a sink cannot be used; nothing was opened.
+        PortError, ProtocolError, DeviceError: a device cannot be opened; nothing was recorded.
+    """
+    for sink in rig.sinks:
+        await sink.check()
+    async with Manager() as manager:
+        with notes().status("opening") as status:
+            for plan in rig.plans:
+                status.update(f"opening {plan.config.name} on {plan.config.port}")
+                await manager.add_planned(plan)
+        run = new_run(rig.name, SYSTEM_CLOCK, rate_hz=rig.rate_hz, rig=rig.text)
+        async with record(manager, rate_hz=rig.rate_hz, duration=duration, overflow=rig.overflow) as recording:
+            interruption.stop = recording.stop
+            unsubscribe = manager.subscribe(_say)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_show_progress, recording, duration)
+                outcome = await _store(recording, rig, run)
+                tasks.cancel_scope.cancel()
+            unsubscribe()
+    return outcome
+
+
+async def _store(recording: Recording, rig: Rig, run: Run) -> Outcome:
+    outcome = Outcome(run, recording.summary, [], 0)
+    try:
+        outcome.sinks = await pipe(recording, *rig.sinks, run=run, batch_size=512, flush_interval=rig.flush_interval)
+    except StorageError as error:
+        recording.stop()
+        outcome.trouble = error
+    outcome.finished_monotonic_ns = SYSTEM_CLOCK.monotonic_ns()
+    return outcome
+
+
+def _say(event: Event) -> None:
+    colour = "yellow" if event.kind in LOUD else "dim"
+    where = " ".join(word for word in (event.port, event.device) if word)
+    notes().print(f"[{colour}]{event.kind.value} {where}:[/] {event.message}", highlight=False)
+
+
+async def _show_progress(recording: Recording, duration: float | None) -> None:
+    """A line with what is going on and the newest values, where somebody is looking."""
+    console = notes()
+    if not console.is_terminal:
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    with Progress(
+        TextColumn("[bold]recording"),
+        BarColumn(bar_width=20),
+        TimeElapsedColumn(),
+        *([TimeRemainingColumn()] if duration else []),
+        TextColumn("{task.fields[line]}"),
+        console=console,
+        transient=True,
+    ) as progress:
+        bar = progress.add_task("", total=duration, line="")
+        while True:
+            elapsed = (SYSTEM_CLOCK.monotonic_ns() - recording.summary.anchor_ns) / NS
+            progress.update(bar, completed=elapsed, line=_line(recording.summary, console.width - 50))
+            await anyio.sleep(REFRESH_SECONDS)
+
+
+def _line(summary: AcquisitionSummary, width: int) -> str:
+    from riglog.cli.console import shown
+
+    values = "  ".join(
+        f"{channel} {shown(seen.last, None)} {seen.unit or ''}".rstrip()
+        for channel, seen in summary.channels.items()
+        if seen.last is not None
+    )
+    missing = f", [yellow]{summary.samples_missing} missing[/]" if summary.samples_missing else ""
+    return f"{summary.samples} rows{missing}  [dim]{values[: max(width - 20, 0)]}[/]"

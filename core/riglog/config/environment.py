@@ -1,0 +1,35 @@
+"""``${NAME}`` and ``${NAME:-default}`` in the strings of a rig file. Nothing else is expanded, nothing is executed."""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from riglog.errors import ConfigError
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+def expand(value: Any, where: str, environment: Mapping[str, str] = os.environ) -> Any:
+    """A table with the variables in all of its strings filled in.
+
+    Raises:
+        ConfigError: a variable without a default is not set.
+    """
+    if isinstance(value, dict):
+        return {key: expand(inner, f"{where}.{key}" if where else key, environment) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [expand(inner, f"{where}[{number}]", environment) for number, inner in enumerate(value)]
+    if isinstance(value, str):
+        return _VARIABLE.sub(lambda found: _value(found, where, environment), value)
+    return value
+
+
+def _value(found: re.Match[str], where: str, environment: Mapping[str, str]) -> str:
+    name, default = found.groups()
+    if name in environment:
+        return environment[name]
+    if default is None:
+        hint = f"export {name}=…, or write ${{{name}:-default}}"
+        raise ConfigError(f"{where}: the environment variable {name} is not set", hint=hint)
+    return str(default)

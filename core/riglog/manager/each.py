@@ -1,0 +1,42 @@
+"""The same operation on several devices at once, one result per device."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+import anyio
+
+from riglog.device import Device
+from riglog.errors import error_context
+from riglog.model import DeviceResult, ErrorPolicy
+
+T = TypeVar("T")
+Request = TypeVar("Request")
+
+
+async def execute(
+    devices: Mapping[str, Device],
+    operation: Callable[[Device, Request], Awaitable[T]],
+    requests: Mapping[str, Request],
+    policy: ErrorPolicy,
+) -> dict[str, DeviceResult[T]]:
+    """Do something with each device; a failure never keeps the others from finishing.
+
+    Raises:
+        ExceptionGroup: under ErrorPolicy.RAISE, what went wrong.
+    """
+    results: dict[str, DeviceResult[T]] = {}
+
+    async def do(name: str) -> None:
+        try:
+            with error_context(device=name):
+                results[name] = DeviceResult(name, await operation(devices[name], requests[name]))
+        except Exception as error:
+            results[name] = DeviceResult(name, None, error)
+
+    async with anyio.create_task_group() as tasks:
+        for name in requests:
+            tasks.start_soon(do, name)
+    failed = [result.error for result in results.values() if result.error is not None]
+    if failed and policy is ErrorPolicy.RAISE:
+        raise ExceptionGroup(f"{len(failed)} of {len(requests)} devices failed", failed)
+    return {name: results[name] for name in requests}

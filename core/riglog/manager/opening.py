@@ -1,0 +1,97 @@
+"""What it takes to open a device, worked out before anything is touched, and whether a port can be shared for it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from riglog.errors import ConfigError, LinkConflictError, error_context
+from riglog.plugin import DeviceConfig, Driver, Registry, configure
+from riglog.transport import (
+    Link,
+    SimulatedBus,
+    SimulatedTransport,
+    Simulator,
+    Transport,
+    Wire,
+    canonical_port,
+    open_transport,
+)
+
+SIMULATED = "sim:"
+
+
+class Plan(Struct, frozen=True):
+    """A device to open: by which driver, over which link, where on which port."""
+
+    driver: Driver[Any]
+    config: DeviceConfig
+    link: Link
+    address: int | str | None
+    key: str
+
+    @property
+    def simulated(self) -> bool:
+        return self.key.startswith(SIMULATED)
+
+
+def plan(registry: Registry, table: Mapping[str, Any], where: str = "device", *, strict: bool = True) -> Plan:
+    """Read and check everything that can be checked without opening anything.
+
+    Raises:
+        ConfigError: an unknown driver or key, a wrong value, a port name that makes no sense.
+    """
+    name = str(table.get("name", "?"))
+    with error_context(device=name):
+        if "driver" not in table:
+            raise ConfigError(f"{where}.driver: is missing", hint="add driver = …; `riglog plugins` lists them")
+        driver = registry.driver(str(table["driver"]))
+        config = configure(driver, table, where, strict=strict)
+        return Plan(driver, config, driver.link(config), driver.address(config), canonical_port(config.port))
+
+
+def refuse_conflict(wanted: Plan, link: Link, others: Mapping[str, int | str | None]) -> None:
+    """See that a device can join a port whose link and occupants (name to address) are these.
+
+    Raises:
+        LinkConflictError: other settings, or one of them needs the port for itself.
+        ConfigError: the address is taken.
+    """
+    names = ", ".join(others)
+    context = {"device": wanted.config.name, "port": wanted.config.port}
+    if wanted.link != link:
+        differences = "; ".join(wanted.link.differences(link))
+        raise LinkConflictError(
+            f"port is shared with {names}, which needs it set up otherwise: {differences}", **context
+        )
+    for name, address in others.items():
+        if wanted.address is None or address is None:
+            alone = wanted.config.name if wanted.address is None else name
+            hint = "give it a port of its own"
+            raise LinkConflictError(f"{alone} needs the port for itself, and {names} is on it", hint=hint, **context)
+        if address == wanted.address:
+            hint = "every device on a shared port needs its own address"
+            raise ConfigError(f"address {wanted.address} is taken by {name}", hint=hint, **context)
+
+
+class SimulatedPort:
+    """Ports named ``sim:…``: the drivers' own simulators, one line for all devices of that port name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._simulators: dict[str, Simulator] = {}
+        self._bus = SimulatedBus()
+        self._wire = Wire(self._bus)
+
+    def plug(self, simulator: Simulator, device: str) -> None:
+        """Connect a simulator to the line; one that was there under the same device name is taken off."""
+        self._simulators[device] = simulator
+        self._bus.simulators = list(self._simulators.values())
+
+    async def open(self) -> Transport:
+        return SimulatedTransport(self._wire, port=self.name)
+
+
+async def open_port(wanted: Plan) -> Transport:
+    """Open the port of a plan, by the name the user gave it."""
+    return await open_transport(wanted.config.port, wanted.link)

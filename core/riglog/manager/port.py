@@ -1,0 +1,141 @@
+"""A port of the rig: one transport, one client, the devices on it, and its way back when it is lost."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+
+from riglog.device import Pace
+from riglog.errors import ConnectionLostError, PortError
+from riglog.manager.member import Member, Tell
+from riglog.manager.replaceable import ReplaceableTransport
+from riglog.model import NS, Channel, Clock, EventKind, Sample, Status
+from riglog.plugin import Client
+from riglog.transport import Link, Transport
+
+Opener = Callable[[], Awaitable[Transport]]
+RETRY_SECONDS = 0.5
+"""Between two attempts to open a lost port."""
+
+
+class SharedPort:
+    """Everything that talks over one canonical port.
+
+    ``opener`` opens the port again by the name the user gave it; None: the transport was handed in, and is not ours.
+    """
+
+    def __init__(self, key: str, name: str, link: Link, opener: Opener | None, tell: Tell, clock: Clock) -> None:
+        self.key = key
+        self.name = name
+        self.link = link
+        self.opener = opener
+        self.transport = ReplaceableTransport(name)
+        self.client: Client | None = None
+        self.members: dict[str, Member] = {}
+        self._tell = tell
+        self._clock = clock
+        self._lost: ConnectionLostError | None = None
+        self._next_attempt = 0.0
+
+    async def open(self, given: Transport | None) -> None:
+        """Open the port, or use the transport that was handed in."""
+        if given is not None:
+            self.transport.inner = given
+        elif self.opener is not None:
+            self.transport.inner = await self.opener()
+
+    async def aclose(self) -> None:
+        """Close the port if it is ours."""
+        if self.opener is None:
+            self.transport.inner = None
+        await self.transport.aclose()
+
+    async def poll(self, members: Sequence[Member]) -> list[Sample]:
+        """One sample per channel of these members, in turn and without anybody between them."""
+        if self.client is None:
+            return [sample for member in members for sample in await member.poll(shared=False)]
+        async with self.client.turn:
+            return await self._poll(members)
+
+    async def _poll(self, members: Sequence[Member]) -> list[Sample]:
+        samples: list[Sample] = []
+        if self._lost is not None:
+            await self._try_to_come_back()
+        for member in members:
+            if self._lost is None:
+                try:
+                    samples += await member.poll(shared=len(self.members) > 1)
+                    continue
+                except ConnectionLostError as error:
+                    await self._give_up(error)
+            samples += member.absent(Status.SKIPPED, str(self._lost))
+        return samples
+
+    async def listen(self, member: Member) -> list[Sample]:
+        """What a device that sets its own pace says next; a lost port is said once, then waited for."""
+        while self._lost is not None:
+            await self._try_to_come_back()
+            if self._lost is not None:
+                await anyio.sleep(RETRY_SECONDS)
+        try:
+            return await member.listen()
+        except ConnectionLostError as error:
+            await self._give_up(error)
+            return member.absent(Status.SKIPPED, str(error))
+
+    async def _give_up(self, error: ConnectionLostError) -> None:
+        """The port is gone: close it at once, and let everybody know."""
+        self._lost = error
+        self._next_attempt = self._now() + RETRY_SECONDS
+        for member in self.members.values():
+            member.doubt()
+        self._tell(EventKind.PORT_LOST, error.message, None)
+        if self.opener is not None:
+            await self.transport.aclose()
+
+    async def _try_to_come_back(self) -> None:
+        """Open the port again if it is time to try and it is ours."""
+        if self.opener is None or self._now() < self._next_attempt:
+            return
+        try:
+            self.transport.inner = await self.opener()
+        except PortError:
+            self._next_attempt = self._now() + RETRY_SECONDS
+            return
+        self._lost = None
+        if self.client is not None:
+            self.client.restart()
+        self._tell(EventKind.PORT_BACK, "port is open again", None)
+
+    def _now(self) -> float:
+        return self._clock.monotonic_ns() / NS
+
+
+class PortSource:
+    """The devices of one port that share a rate and a pace, as one source for the recorder."""
+
+    def __init__(self, port: SharedPort, rate_hz: float | None, pace: Pace) -> None:
+        self.port = port
+        self.rate_hz = rate_hz
+        self.pace = pace
+
+    @property
+    def name(self) -> str:
+        return self.port.name if self.rate_hz is None else f"{self.port.name} at {self.rate_hz:g} Hz"
+
+    @property
+    def members(self) -> list[Member]:
+        return [
+            member
+            for member in self.port.members.values()
+            if member.device.rate_hz == self.rate_hz and member.device.pace is self.pace
+        ]
+
+    @property
+    def channels(self) -> list[Channel]:
+        return [channel for member in self.members for channel in member.device.channels]
+
+    async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
+        members = [member for member in self.members if names is None or member.name in names]
+        if self.pace is Pace.DEVICE:
+            return await self.port.listen(members[0]) if members else []
+        return await self.port.poll(members)

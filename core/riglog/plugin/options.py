@@ -1,0 +1,62 @@
+"""From plain tables to a driver's config struct, with errors that name the key, the place and the likely word."""
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+import msgspec
+
+from riglog.errors import ConfigError, error_context
+from riglog.plugin.driver import DeviceConfig, Driver
+
+T = TypeVar("T", bound=msgspec.Struct)
+_PATH = re.compile(r" - at `\$?(.*)`$")
+_UNKNOWN = re.compile(r"unknown field `(.+?)`")
+_MISSING = re.compile(r"missing required field `(.+?)`")
+
+
+def convert(table: Mapping[str, Any], to: type[T], where: str, *, strict: bool = True) -> T:
+    """A table as a struct.
+
+    Args:
+        where: what the table is called, for errors: ``device[2]``.
+        strict: False lets text stand for numbers and booleans, as on a command line.
+
+    Raises:
+        ConfigError: an unknown key (with the likely one), a missing one, a wrong type or range.
+    """
+    try:
+        return msgspec.convert(table, to, strict=strict)
+    except msgspec.ValidationError as error:
+        raise _config_error(str(error), to, where) from None
+
+
+def configure(driver: Driver[Any], table: Mapping[str, Any], where: str, *, strict: bool = True) -> DeviceConfig:
+    """A device's table as its driver's config, checked by the driver.
+
+    Raises:
+        ConfigError: what the struct or the driver refuses.
+    """
+    config: DeviceConfig = convert(table, driver.config, where, strict=strict)
+    if config.protocol is not None and config.protocol not in driver.protocols:
+        hint = f"{driver.name} speaks {', '.join(driver.protocols)}"
+        raise ConfigError(f"{where}.protocol: no protocol called {config.protocol!r}", hint=hint, device=config.name)
+    with error_context(device=config.name):
+        driver.check(config)
+    return config
+
+
+def _config_error(text: str, to: type[msgspec.Struct], where: str) -> ConfigError:
+    """What msgspec says, in a sentence that starts with the place."""
+    found = _PATH.search(text)
+    path = where + (found[1] if found else "")
+    message = _PATH.sub("", text)
+    known = [field.encode_name for field in msgspec.structs.fields(to)]
+    if unknown := _UNKNOWN.search(message):
+        close = get_close_matches(unknown[1], known, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
+        return ConfigError(f"{path}.{unknown[1]}: unknown key", hint=hint)
+    if lacking := _MISSING.search(message):
+        return ConfigError(f"{path}.{lacking[1]}: is missing", hint=f"add {lacking[1]} = …")
+    return ConfigError(f"{path}: {message[0].lower()}{message[1:]}")

@@ -1,0 +1,168 @@
+"""A tiny instrument for tests of the core: ``?<address> <parameter>\\n`` is answered by ``<address> <parameter> <value>\\n``.
+
+Parameters are single words. Values count up with every read, so that a stale or repeated one is seen.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from riglog.device import Device, Pace, poll_reads
+from riglog.errors import DeviceRefusedError
+from riglog.model import Channel, Clock, Sample
+from riglog.plugin import Client, DeviceConfig, Driver
+from riglog.protocol import Codec, ProtocolClient
+from riglog.testing import LoopClock
+from riglog.transport import Link, Simulator, Transport
+
+UNITS = {"level": "mm", "flow": "l/min"}
+
+
+class Ask(Struct, frozen=True):
+    address: int
+    parameter: str
+
+
+class ToyCodec(Codec[Ask, str]):
+    quarantine = 0.1
+
+    def encode(self, request: Ask) -> bytes:
+        return f"?{request.address} {request.parameter}\n".encode()
+
+    def decode(self, request: Ask, buffer: bytearray, *, final: bool = False) -> str | None:
+        while (end := buffer.find(b"\n")) >= 0:
+            words = bytes(buffer[:end]).decode("latin-1").split(" ")
+            del buffer[: end + 1]
+            if len(words) == 3 and words[:2] == [str(request.address), request.parameter]:
+                if words[2] == "!":
+                    raise DeviceRefusedError("no such parameter", code="!")
+                return words[2]
+        return None
+
+    def address(self, request: Ask) -> object:
+        return request.address
+
+    def marker(self, request: Ask, owed: Sequence[Ask]) -> Ask | None:
+        taken = {one.parameter for one in [request, *owed]}
+        return next(Ask(request.address, name) for name in ("who", "level", "flow", "mass") if name not in taken)
+
+
+class ToySimulator(Simulator):
+    """Answers for one address; ``given`` lists every value it handed out, by parameter."""
+
+    latency = 0.002
+
+    def __init__(self, address: int, identity: str = "toy") -> None:
+        self.number = address
+        self.identity = identity
+        self.silent = False
+        self.count = 0
+        self.given: dict[str, list[str]] = {}
+        self._buffer = b""
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        return b"".join(self._answer(line.decode()) for line in lines if line.startswith(b"?"))
+
+    def _answer(self, line: str) -> bytes:
+        address, parameter = line[1:].split(" ")
+        if int(address) != self.number or self.silent:
+            return b""
+        self.count += 1
+        value = self.identity if parameter == "who" else "!" if parameter == "mass" else str(self.count)
+        self.given.setdefault(parameter, []).append(value)
+        return f"{address} {parameter} {value}\n".encode()
+
+    def foreign(self, reply: bytes) -> bytes:
+        return b"9" + reply[1:]
+
+
+class ToyConfig(DeviceConfig, kw_only=True, frozen=True):
+    address: int | None = 1
+    parameters: tuple[str, ...] = ("level", "flow")
+    identity: str = "toy"
+
+
+class Toy(Device):
+    def __init__(self, config: ToyConfig, client: Client) -> None:
+        self.name = config.name
+        self.rate_hz = config.rate_hz
+        self._address = config.address or 1
+        self._client = client
+        self.channels = tuple(
+            Channel(config.name, "toy", "toy", config.address, parameter, None, 1, UNITS.get(parameter))
+            for parameter in config.parameters
+        )
+
+    async def open(self) -> None:
+        await self._client.ask(Ask(self._address, "who"))
+
+    async def identity(self) -> str | None:
+        return str((await self._client.ask(Ask(self._address, "who"))).reply)
+
+    async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
+        return await poll_reads(self.channels, lambda channel: [channel], self._read, self._client.clock)
+
+    async def _read(self, channel: Channel) -> list[Sample]:
+        reply, stamp = await self._client.ask(Ask(self._address, channel.parameter))
+        return [Sample(channel, stamp, float(reply), channel.unit)]
+
+
+class ToyDriver(Driver[ToyConfig]):
+    """``clock`` and ``simulators`` are for tests to look at."""
+
+    name = "toy"
+    summary = "an instrument for tests"
+    protocols = ("toy",)
+    config = ToyConfig
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or LoopClock()
+        self.simulators: dict[str, ToySimulator] = {}
+
+    def check(self, config: ToyConfig) -> None:
+        return None
+
+    def link(self, config: ToyConfig) -> Link:
+        return config.link_over(Link(protocol="toy"))
+
+    def connect(self, link: Link, transport: Transport) -> Client:
+        return ProtocolClient(transport, ToyCodec(), timeout=0.3, clock=self.clock)
+
+    def device(self, config: ToyConfig, client: Client) -> Device:
+        return Toy(config, client)
+
+    def simulator(self, config: ToyConfig) -> Simulator:
+        made = self.simulators[config.name] = ToySimulator(config.address or 1, config.identity)
+        return made
+
+    def address(self, config: ToyConfig) -> int | None:
+        return config.address
+
+
+class Metronome:
+    """A poll source without a wire: ``channels`` counting up, taking ``seconds`` a poll."""
+
+    pace = Pace.HOST
+
+    def __init__(
+        self, name: str = "metronome", channels: int = 1, *, seconds: float = 0.0, rate_hz: float | None = None
+    ):
+        from riglog.model import Stamp
+
+        self.name = name
+        self.rate_hz = rate_hz
+        self.seconds = seconds
+        self.polls = 0
+        self.clock = LoopClock()
+        self._stamp: Any = Stamp
+        self.channels = [Channel(name, "toy", "toy", None, f"p{number}", None, 1, "V") for number in range(channels)]
+
+    async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
+        import anyio
+
+        await anyio.sleep(self.seconds)
+        self.polls += 1
+        stamp = self._stamp(self.clock.utc_ns(), 1_000_000, self.clock.monotonic_ns())
+        return [Sample(channel, stamp, float(self.polls), "V") for channel in self.channels]
