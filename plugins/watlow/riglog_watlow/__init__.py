@@ -1,0 +1,8 @@
+"""Watlow temperature controllers for riglog: EZ-ZONE PM, Series SD, Series F4P."""
+
+from riglog_watlow.config import WatlowConfig
+from riglog_watlow.controller import Controller
+from riglog_watlow.driver import WatlowDriver
+from riglog_watlow.parameters import Parameter, registry
+
+__all__ = ["Controller", "Parameter", "WatlowConfig", "WatlowDriver", "registry"]

@@ -1,0 +1,71 @@
+"""The parameter table: complete, quick to load, found by name and by id."""
+
+import time
+
+import pytest
+
+from riglog.errors import ConfigError
+from riglog_watlow import parameters
+from riglog_watlow.parameters import F4P, PM, SD, Family, Parameter, registry
+
+
+@pytest.mark.parametrize(("family", "count"), [(PM, 426), (SD, 58), (F4P, 70)])
+def test_every_family_is_complete(family: Family, count: int) -> None:
+    assert len(list(registry(family))) == count
+
+
+@pytest.mark.real_time
+def test_the_table_loads_within_ten_milliseconds() -> None:
+    def load() -> float:
+        parameters._table.cache_clear()
+        registry.cache_clear()
+        started = time.perf_counter()
+        registry()
+        return time.perf_counter() - started
+
+    assert min(load() for _ in range(5)) < 0.010
+
+
+@pytest.mark.parametrize("key", ["process_value", 4001, "4001"])
+def test_a_parameter_is_found_by_name_and_by_id(key: str | int) -> None:
+    parameter = registry().find(key)
+    assert (parameter.name, parameter.id, parameter.tag, parameter.unit_kind) == (
+        "process_value",
+        4001,
+        8,
+        "temperature",
+    )
+
+
+@pytest.mark.parametrize(("key", "hint"), [("proces_value", "'process_value'"), (9999, "SEARCH"), ("", "SEARCH")])
+def test_what_is_not_there_is_said_with_a_suggestion(key: str | int, hint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        registry().find(key)
+    assert hint in str(caught.value.hint)
+
+
+def test_search_looks_into_names_labels_and_ids() -> None:
+    assert [one.name for one in registry().search("7001")] == ["setpoint"]
+    assert "heat_power" in [one.name for one in registry().search("Heat Power")]
+    assert registry().search("no such thing") == []
+
+
+def test_registers_of_an_instance_follow_the_stride_of_the_map() -> None:
+    process_value = registry().find("process_value")
+    assert process_value.map1 is not None
+    assert process_value.map2 is not None
+    assert [process_value.map1.of(2), process_value.map2.of(2)] == [440, 450]
+
+
+@pytest.mark.parametrize("family", [PM, SD, F4P])
+def test_every_row_makes_sense(family: Family) -> None:
+    for one in registry(family):
+        assert one.writable == (one.access != "R"), one.name
+        assert (one.storage == "none") == (not one.writable), one.name
+        assert (one.data_type == "enum") <= (one.unit_kind == "enumeration"), one.name
+        assert one.id is None or one.tag is not None or one.data_type in ("pointer", "mirror"), one.name
+        assert on_a_wire(one), one.name
+
+
+def on_a_wire(one: Parameter) -> bool:
+    return one.tag is not None or one.map1 is not None or one.map2 is not None
