@@ -1,4 +1,4 @@
-"""A tiny instrument for tests of the core: ``?<address> <parameter>\\n`` is answered by ``<address> <parameter> <value>\\n``.
+"""A tiny instrument for tests of the core: a question and an answer in one line each.
 
 Parameters are single words. Values count up with every read, so that a stale or repeated one is seen.
 """

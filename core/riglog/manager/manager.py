@@ -108,6 +108,7 @@ class Manager:
                 try:
                     await port.open(given)
                     port.client = wanted.driver.connect(wanted.link, port.transport)
+                    port.client.clock = self._clock  # one clock for all stamps of a rig
                     return await self._join(port, wanted)
                 except BaseException:
                     with anyio.CancelScope(shield=True):

@@ -1,5 +1,6 @@
 """How riglog opens a Watlow controller."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from riglog.errors import ConfigError
@@ -50,3 +51,11 @@ class WatlowDriver(Driver[WatlowConfig]):
 
     def _protocol(self, config: WatlowConfig) -> str:
         return config.protocol or STDBUS
+
+    def demo(self) -> Sequence[Mapping[str, Any]]:
+        """Two controllers on one line and one on another."""
+        return [
+            {"name": "oven-1", "driver": "watlow", "port": "watlow-1", "protocol": "stdbus", "address": 1},
+            {"name": "oven-2", "driver": "watlow", "port": "watlow-1", "protocol": "stdbus", "address": 2},
+            {"name": "kiln", "driver": "watlow", "port": "watlow-2", "protocol": "stdbus", "address": 1},
+        ]
