@@ -1,8 +1,8 @@
 """Between those who take samples and those who store them: bounded, and what was put in is never lost by a cancel."""
 
 from collections import deque
-from collections.abc import AsyncIterator
 from enum import Enum
+from typing import Self
 
 import anyio
 
@@ -58,8 +58,7 @@ class BatchBuffer:
         """All batches there are now."""
         batches = list(self._batches)
         self._batches.clear()
-        self._emptied.set()
-        self._emptied = anyio.Event()
+        self._tell_emptied()
         return batches
 
     def close(self) -> None:
@@ -68,16 +67,20 @@ class BatchBuffer:
         self._filled.set()
         self._emptied.set()
 
-    async def __aiter__(self) -> AsyncIterator[Batch]:
-        """Batch by batch. What is not reached when the loop is left stays in the buffer."""
-        while True:
-            while self._batches:
-                batch = self._batches.popleft()
-                if len(self._batches) <= self.size:
-                    self._emptied.set()
-                    self._emptied = anyio.Event()
-                yield batch
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Batch:
+        """The next batch. What a loop does not reach stays in the buffer."""
+        while not self._batches:
             if self._closed:
-                return
+                raise StopAsyncIteration
             self._filled = anyio.Event()
             await self._filled.wait()
+        batch = self._batches.popleft()
+        self._tell_emptied()
+        return batch
+
+    def _tell_emptied(self) -> None:
+        self._emptied.set()
+        self._emptied = anyio.Event()

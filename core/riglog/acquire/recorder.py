@@ -88,15 +88,22 @@ async def record(
     unsubscribe = source.subscribe(recording.note) if isinstance(source, SourceGroup) else lambda: None
     gc.collect()
     gc.freeze()  # what is alive now stays alive: walking it again and again is the largest source of jitter
+    failure: Exception | None = None
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(recorder.run, source)
-            yield recording
+            try:
+                yield recording
+            except Exception as error:  # goes out as it is, not as a group of one
+                failure = error
+                tasks.cancel_scope.cancel()
             recording.stop()
             recording.stream.close()
     finally:
         gc.unfreeze()
         unsubscribe()
+    if failure is not None:
+        raise failure
 
 
 class _Recorder:

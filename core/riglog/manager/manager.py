@@ -87,16 +87,14 @@ class Manager:
         """
         if isinstance(source, Device):
             return await self._add_ready(name, source)
-        port = source if isinstance(source, str) else source.port
+        given, port = (None, source) if isinstance(source, str) else (source, source.port)
         table = {**options, "name": name, "driver": driver or "", "port": port}
-        return await self.add_planned(
-            plan(self._registry or installed(), table), given=source if isinstance(source, Transport) else None
-        )
+        key = None if given is None else f"handed in {id(given)}"
+        return await self.add_planned(plan(self._registry or installed(), table, key=key), given=given)
 
     async def add_planned(self, wanted: Plan, *, given: Transport | None = None) -> Device:
         """``add`` for a configuration that has been read and checked already."""
-        name = wanted.config.name
-        key = wanted.key if given is None else f"handed in {id(given)}"
+        name, key = wanted.config.name, wanted.key
         async with self._building:
             with error_context(device=name, port=wanted.config.port):
                 self._refuse_name(name)
@@ -104,7 +102,7 @@ class Manager:
                 if port is not None:
                     refuse_conflict(wanted, port.link, {other.name: other.address for other in port.members.values()})
                     return await self._join(port, wanted)
-                port = self._new_port(key, wanted, given)
+                port = self._new_port(wanted, given)
                 try:
                     await port.open(given)
                     port.client = wanted.driver.connect(wanted.link, port.transport)
@@ -154,8 +152,8 @@ class Manager:
             self._enter(port, Member(device, None, None, self._teller(None), self._clock))
             return device
 
-    def _new_port(self, key: str, wanted: Plan, given: Transport | None) -> SharedPort:
-        name = wanted.config.port
+    def _new_port(self, wanted: Plan, given: Transport | None) -> SharedPort:
+        name, key = wanted.config.port, wanted.key
         if given is not None:
             opener = None
         elif wanted.simulated:

@@ -35,8 +35,13 @@ class Plan(Struct, frozen=True):
         return self.key.startswith(SIMULATED)
 
 
-def plan(registry: Registry, table: Mapping[str, Any], where: str = "device", *, strict: bool = True) -> Plan:
+def plan(
+    registry: Registry, table: Mapping[str, Any], where: str = "device", *, strict: bool = True, key: str | None = None
+) -> Plan:
     """Read and check everything that can be checked without opening anything.
+
+    Args:
+        key: what identifies the port, if its name does not: a transport that was handed in.
 
     Raises:
         ConfigError: an unknown driver or key, a wrong value, a port name that makes no sense.
@@ -47,7 +52,7 @@ def plan(registry: Registry, table: Mapping[str, Any], where: str = "device", *,
             raise ConfigError(f"{where}.driver: is missing", hint="add driver = …; `riglog plugins` lists them")
         driver = registry.driver(str(table["driver"]))
         config = configure(driver, table, where, strict=strict)
-        return Plan(driver, config, driver.link(config), driver.address(config), canonical_port(config.port))
+        return Plan(driver, config, driver.link(config), driver.address(config), key or canonical_port(config.port))
 
 
 def refuse_conflict(wanted: Plan, link: Link, others: Mapping[str, int | str | None]) -> None:

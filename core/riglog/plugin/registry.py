@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from riglog.sinks.base import SinkType
 
 T = TypeVar("T")
+MORE = "; a vendor's driver comes with `pip install riglog-VENDOR`"
 
 
 class Registry:
@@ -41,7 +42,9 @@ class Registry:
             UnknownDriverError: there is none; says which are, and which plugin is broken.
         """
         if name not in self.drivers:
-            raise UnknownDriverError(f"no driver called {name!r}", hint=self._hint(name, self.drivers), driver=name)
+            raise UnknownDriverError(
+                f"no driver called {name!r}", hint=self._hint(name, self.drivers, MORE), driver=name
+            )
         return self.drivers[name]
 
     def sink(self, name: str) -> "SinkType":
@@ -58,15 +61,13 @@ class Registry:
         """Let every plugin add its commands; one that fails is left out."""
         self._each("riglog_commands", lambda function: function(cli))
 
-    def _hint(self, name: str, known: Iterable[str]) -> str:
+    def _hint(self, name: str, known: Iterable[str], more: str = "") -> str:
         for plugin in self.plugins:
             if plugin.problem and name in (plugin.name, plugin.distribution.removeprefix("riglog-")):
                 return f"the plugin {plugin.distribution} is installed but broken: {plugin.problem}"
         names = sorted(known)
         close = get_close_matches(name, names, 1)
-        return (f"did you mean {close[0]!r}? " if close else "") + (
-            f"installed: {', '.join(names) or 'none'}; a vendor's driver comes with `pip install riglog-VENDOR`"
-        )
+        return (f"did you mean {close[0]!r}? " if close else "") + f"there is: {', '.join(names) or 'none'}{more}"
 
     def _collect(self, hook: str, key: Callable[[T], str]) -> dict[str, T]:
         found: dict[str, T] = {}

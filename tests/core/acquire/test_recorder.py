@@ -1,0 +1,141 @@
+"""Recording: every due slot is a row, sources do not wait for each other, and a stop keeps what was taken."""
+
+import anyio
+import pytest
+from toy import Metronome
+
+from riglog.acquire import Overflow, record
+from riglog.errors import ConfigError
+from riglog.model import Batch, Status
+from riglog.testing import LoopClock
+
+
+async def all_of(recording: object) -> list[Batch]:
+    return [batch async for batch in recording.stream]  # type: ignore[attr-defined]
+
+
+async def test_sixty_seconds_at_ten_hertz_are_six_hundred_slots() -> None:
+    source = Metronome(channels=3)
+    async with record(source, rate_hz=10, duration=60, clock=LoopClock()) as recording:
+        batches = await all_of(recording)
+    assert [batch.tick for batch in batches] == list(range(600))
+    assert (recording.summary.samples, recording.summary.ticks_missed) == (1800, 0)
+
+
+async def test_slots_fall_on_the_grid_and_nothing_drifts() -> None:
+    source = Metronome(seconds=0.03)
+    async with record(source, rate_hz=10, duration=30, clock=LoopClock()) as recording:
+        batches = await all_of(recording)
+    times = [batch.samples[0].stamp.monotonic_ns for batch in batches]
+    assert {round((time - times[0]) / 1e6) % 100 for time in times} == {0}
+
+
+async def test_a_slow_source_has_its_passed_slots_as_rows_of_status_skipped() -> None:
+    source = Metronome(seconds=0.25)
+    async with record(source, rate_hz=10, duration=2, clock=LoopClock()) as recording:
+        batches = await all_of(recording)
+    assert [batch.tick for batch in batches] == list(range(20))
+    skipped = [batch.tick for batch in batches if batch.samples[0].status is Status.SKIPPED]
+    assert len(skipped) == recording.summary.ticks_missed == 12
+    assert all(batch.samples[0].value is None for batch in batches if batch.tick in skipped)
+
+
+class Rig:
+    """Sources side by side, as a Manager has them."""
+
+    def __init__(self, *sources: Metronome) -> None:
+        self.members = list(sources)
+        self._changed = anyio.Event()
+
+    def sources(self) -> list[Metronome]:
+        return self.members
+
+    def subscribe(self, listener: object) -> object:
+        return lambda: None
+
+    async def changed(self) -> None:
+        await self._changed.wait()
+
+    def change(self, *sources: Metronome) -> None:
+        self.members = list(sources)
+        self._changed.set()
+        self._changed = anyio.Event()
+
+
+async def test_a_slow_source_costs_the_others_nothing() -> None:
+    rig = Rig(Metronome("quick"), Metronome("slow", seconds=5.0))
+    async with record(rig, rate_hz=10, duration=20, clock=LoopClock()) as recording:
+        batches = await all_of(recording)
+    quick = recording.summary.sources["quick"]
+    assert (quick.ticks, quick.ticks_missed) == (200, 0)
+    assert sum(batch.source == "slow" for batch in batches) == 200
+
+
+async def test_a_source_may_have_a_rate_of_its_own() -> None:
+    rig = Rig(Metronome("usual"), Metronome("fast", rate_hz=50))
+    async with record(rig, rate_hz=2, duration=10, clock=LoopClock()) as recording:
+        await all_of(recording)
+    assert {name: source.ticks for name, source in recording.summary.sources.items()} == {"usual": 20, "fast": 500}
+
+
+async def test_sources_may_come_and_go_while_a_recording_runs() -> None:
+    first, second = Metronome("first"), Metronome("second")
+    rig = Rig(first)
+    seen: list[Batch] = []
+
+    async def take() -> None:
+        async for batch in recording.stream:
+            seen.append(batch)
+
+    async with record(rig, rate_hz=10, duration=10, clock=LoopClock()) as recording, anyio.create_task_group() as tasks:
+        tasks.start_soon(take)
+        await anyio.sleep(3.05)
+        rig.change(first, second)
+        await anyio.sleep(3)
+        rig.change(second)
+    ticks = {name: [batch.tick for batch in seen if batch.source == name] for name in ("first", "second")}
+    assert ticks["first"] == list(range(61))
+    assert ticks["second"] == list(range(30, 100))
+
+
+async def test_stop_ends_the_stream_after_the_polls_that_are_under_way() -> None:
+    source = Metronome(seconds=0.05)
+    async with record(source, rate_hz=10, clock=LoopClock()) as recording:
+        seen = []
+        async for batch in recording.stream:
+            seen.append(batch.tick)
+            if batch.tick == 7:
+                recording.stop()
+    assert seen[:8] == list(range(8))
+    assert source.polls == len(seen) <= 9
+
+
+async def test_memory_stays_bounded_when_nobody_takes_the_batches() -> None:
+    source = Metronome()
+    async with record(
+        source, rate_hz=100, duration=100, overflow=Overflow.DROP_OLDEST, buffer_size=10, clock=LoopClock()
+    ) as recording:
+        await anyio.sleep(101)
+        kept = [batch.tick for batch in recording.stream.drain()]
+    assert kept == list(range(9990, 10000))
+    assert recording.summary.samples_dropped == 9990
+
+
+async def test_a_clock_that_is_set_is_an_event() -> None:
+    clock = LoopClock()
+    async with record(Metronome(), rate_hz=1, duration=10, clock=clock) as recording:
+        await anyio.sleep(5.5)
+        clock.step_ns = 3_600_000_000_000
+        await all_of(recording)
+    assert [event.message for event in recording.events] == ["the UTC clock was set by +3600.000 s"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"rate_hz": 0}, {"rate_hz": -1}, {"rate_hz": 1, "duration": 0}, {"rate_hz": 1, "buffer_size": 0}]
+)
+async def test_arguments_out_of_range_are_refused_before_anything_is_polled(wrong: dict[str, float]) -> None:
+    source = Metronome()
+    with pytest.raises(ConfigError, match="greater than 0"):
+        async with record(source, clock=LoopClock(), **wrong):  # type: ignore[arg-type]
+            pass
+    assert source.polls == 0

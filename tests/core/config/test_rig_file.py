@@ -1,0 +1,131 @@
+"""rig.toml: what is right is understood, what is wrong is named with its place and the next step."""
+
+from pathlib import Path
+
+import pytest
+
+from riglog.acquire import Overflow
+from riglog.config import load_rig, seconds
+from riglog.errors import ConfigError
+from riglog.plugin import Registry
+from riglog.sinks import SqliteSink
+
+GOOD = """
+[run]
+name = "kiln-7"
+rate_hz = 2.0
+duration = "72h"
+overflow = "drop_oldest"
+
+[[sink]]
+type = "sqlite"
+path = "${RIG_DIR:-data}/kiln-7.sqlite"
+
+[ports.bus1]
+device = "sim:bus1"
+baudrate = 19200
+
+[[device]]
+name = "oven"
+driver = "toy"
+port = "bus1"
+address = 1
+
+[[device]]
+name = "kiln"
+driver = "toy"
+port = "bus1"
+address = 2
+rate_hz = 10
+"""
+
+
+def load(tmp_path: Path, text: str, registry: Registry) -> object:
+    path = tmp_path / "rig.toml"
+    path.write_text(text)
+    return load_rig(path, registry=registry)
+
+
+def complaints(tmp_path: Path, text: str, registry: Registry) -> list[str]:
+    """Every complaint about a file, with its hint."""
+    with pytest.raises(ExceptionGroup) as caught:
+        load(tmp_path, text, registry)
+    return [f"{error} — {error.hint}" for error in caught.value.exceptions]  # type: ignore[attr-defined]
+
+
+def test_a_good_file_is_understood(tmp_path: Path, registry: Registry) -> None:
+    path = tmp_path / "rig.toml"
+    path.write_text(GOOD)
+    rig = load_rig(path, registry=registry)
+    assert (rig.name, rig.rate_hz, rig.duration, rig.overflow) == ("kiln-7", 2.0, 72 * 3600, Overflow.DROP_OLDEST)
+    assert [(plan.config.name, plan.key, plan.link.baudrate, plan.config.rate_hz) for plan in rig.plans] == [
+        ("oven", "sim:bus1", 19200, None),
+        ("kiln", "sim:bus1", 19200, 10.0),
+    ]
+    assert isinstance(rig.sinks[0], SqliteSink)
+    assert rig.sinks[0].path == Path("data/kiln-7.sqlite")
+    assert rig.text == GOOD
+
+
+DEVICE = '[[device]]\nname = "a"\ndriver = "toy"\nport = "sim:1"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (DEVICE + "adress = 1\n", ["device[0].adress: unknown key", "did you mean 'address'?"]),
+        (DEVICE + 'address = "one"\n', ["device[0].address: expected `int | null`, got `str`", "device a"]),
+        (DEVICE.replace("toy", "toi"), ["no driver called 'toi'", "did you mean 'toy'?"]),
+        (DEVICE.replace('driver = "toy"\n', ""), ["device[0].driver: is missing"]),
+        (DEVICE.replace('port = "sim:1"\n', ""), ["device[0].port: is missing"]),
+        (DEVICE + 'protocol = "modbus"\n', ["no protocol called 'modbus'", "toy speaks toy"]),
+        (DEVICE + DEVICE, ["the name 'a' is taken"]),
+        (DEVICE + DEVICE.replace('"a"', '"b"'), ["address 1 is taken by a"]),
+        (DEVICE + DEVICE.replace('"a"', '"b"') + "address = 2\nbaudrate = 1200\n", ["baudrate 1200 and 9600"]),
+        ("[run]\nrate_hz = 0\n" + DEVICE, ["run.rate_hz: expected `float` > 0"]),
+        ("[run]\nrates = 1\n" + DEVICE, ["run.rates: unknown key", "did you mean 'rate_hz'?"]),
+        ('[run]\nduration = "3 weeks"\n' + DEVICE, ["run.duration: '3 weeks' is no duration", "72h"]),
+        ("[runs]\n" + DEVICE, ["runs: unknown table", "did you mean 'run'?"]),
+        ('[[sink]]\ntype = "sqlit"\n' + DEVICE, ["no sink type called 'sqlit'", "did you mean 'sqlite'?"]),
+        ('[[sink]]\ntype = "sqlite"\n' + DEVICE, ["sink[0].path: is missing"]),
+        ("[ports.sim1]\nbaudrate = 1\n" + DEVICE.replace("sim:1", "sim1"), ["ports.sim1.device: is missing"]),
+        (DEVICE.replace("sim:1", "${NO_SUCH_VARIABLE}"), ["NO_SUCH_VARIABLE is not set", "export NO_SUCH_VARIABLE"]),
+        (DEVICE.replace("[[device]]", "[device]"), ["device: is written as [[device]]"]),
+        ("", ["there is no [[device]]"]),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place_and_what_to_do(
+    tmp_path: Path, registry: Registry, text: str, words: list[str]
+) -> None:
+    said = "\n".join(complaints(tmp_path, text, registry))
+    for word in [*words, "rig.toml"]:
+        assert word in said
+
+
+def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path, registry: Registry) -> None:
+    text = "[run]\nrate_hz = -1\n[[sink]]\n" + DEVICE + "adress = 1\n" + DEVICE.replace("toy", "toi")
+    assert len(complaints(tmp_path, text, registry)) == 5
+
+
+@pytest.mark.parametrize(("text", "words"), [("run = [", "not TOML"), (None, "no such file")])
+def test_a_file_that_cannot_be_read_is_one_error(
+    tmp_path: Path, registry: Registry, text: str | None, words: str
+) -> None:
+    if text is not None:
+        (tmp_path / "rig.toml").write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        load_rig(tmp_path / "rig.toml", registry=registry)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("72h", 259200), ("7d", 604800), (2.5, 2.5)],
+)
+def test_durations_as_people_write_them(text: str | float, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "h", "-1", "0", "1x", "1h x", "inf", "nan"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError):
+        seconds(text)

@@ -1,0 +1,210 @@
+"""What happens when something fails: lost ports come back, silent devices are left alone, strangers are not recorded."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from toy import ToyDriver
+
+from riglog.acquire import Recording, record
+from riglog.errors import PortNotFoundError
+from riglog.manager import Manager
+from riglog.manager.breaker import ALONE_LONGEST, SHARED_LONGEST, Breaker
+from riglog.model import Batch, EventKind, Status
+from riglog.plugin import Registry
+from riglog.testing import LoopClock
+from riglog.transport import SimulatedTransport, Transport
+
+
+@asynccontextmanager
+async def recorded(
+    manager: Manager, duration: float, rate_hz: float = 10
+) -> AsyncIterator[tuple[Recording, list[Batch]]]:
+    """Record in the background while the block runs, to the end."""
+    batches: list[Batch] = []
+
+    async def take() -> None:
+        async for batch in recording.stream:
+            batches.append(batch)
+
+    async with record(manager, rate_hz=rate_hz, duration=duration, clock=LoopClock()) as recording:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(take)
+            yield recording, batches
+
+
+class Plug:
+    """The cable of a simulated port: pulled, and put back."""
+
+    def __init__(self, manager: Manager, key: str) -> None:
+        self.port = manager._ports[key]
+        self._opener = self.port.opener
+        self.port.opener = self._open
+        self.out = False
+
+    async def _open(self) -> Transport:
+        if self.out or self._opener is None:
+            raise PortNotFoundError("no such port")
+        return await self._opener()
+
+    def pull(self) -> None:
+        self.out = True
+        assert isinstance(self.port.transport.inner, SimulatedTransport)
+        self.port.transport.inner.cut()
+
+    def put_back(self) -> None:
+        self.out = False
+
+
+def rows(batches: list[Batch], device: str, status: Status) -> list[int | None]:
+    return [
+        batch.tick
+        for batch in batches
+        if any(sample.device == device and sample.status is status for sample in batch.samples)
+    ]
+
+
+async def test_a_pulled_cable_gives_skipped_rows_and_good_ones_again_after_its_return(registry: Registry) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("one", "sim:1", driver="toy")
+        plug = Plug(manager, "sim:1")
+        async with recorded(manager, 20) as (recording, batches):
+            await anyio.sleep(5.01)
+            plug.pull()
+            await anyio.sleep(5)
+            plug.put_back()
+    assert [batch.tick for batch in batches] == list(range(200))
+    skipped = rows(batches, "one", Status.SKIPPED)
+    assert skipped == list(range(51, skipped[-1] + 1))  # type: ignore[operator]
+    assert skipped[-1] < 120  # type: ignore[operator]  # back within two seconds
+    assert len(rows(batches, "one", Status.OK)) + len(skipped) == 200
+    assert [event.kind for event in recording.events] == [EventKind.PORT_LOST, EventKind.PORT_BACK]
+
+
+async def test_a_port_that_is_gone_costs_the_others_no_slot(registry: Registry) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        for number in range(4):
+            await manager.add(f"d{number}", f"sim:{number}", driver="toy")
+        plug = Plug(manager, "sim:0")
+        async with recorded(manager, 20) as (_, batches):
+            await anyio.sleep(3)
+            plug.pull()
+    for number in (1, 2, 3):
+        assert rows(batches, f"d{number}", Status.OK) == list(range(200))
+
+
+async def test_a_silent_port_costs_the_others_no_slot(registry: Registry, toy: ToyDriver) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        for number in range(16):
+            await manager.add(f"d{number}", f"sim:{number // 4}", driver="toy", address=number % 4 + 1)
+        async with recorded(manager, 20) as (_, batches):
+            await anyio.sleep(1)
+            for number in range(4):
+                toy.simulators[f"d{number}"].silent = True
+    for number in range(4, 16):
+        assert rows(batches, f"d{number}", Status.OK) == list(range(200))
+    for number in range(4):
+        due = [sample for batch in batches for sample in batch.samples if sample.device == f"d{number}"]
+        assert len(due) == 400
+
+
+async def test_a_dead_address_on_a_shared_line_leaves_its_neighbours_their_cadence(
+    registry: Registry, toy: ToyDriver
+) -> None:
+    minutes = 20
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("dead", "sim:bus", driver="toy", address=1, parameters=["level"])
+        await manager.add("neighbour", "sim:bus", driver="toy", address=2, parameters=["level"])
+        async with recorded(manager, minutes * 60, rate_hz=2) as (recording, batches):
+            await anyio.sleep(1)
+            toy.simulators["dead"].silent = True
+    slots = minutes * 60 * 2
+    assert len(rows(batches, "neighbour", Status.OK)) >= 0.99 * slots
+    assert len(rows(batches, "dead", Status.SKIPPED)) > 0.95 * slots
+    assert [event.kind for event in recording.events] == [EventKind.DEVICE_SILENT]
+
+
+async def test_a_silent_device_that_answers_again_is_recorded_again(registry: Registry, toy: ToyDriver) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("one", "sim:1", driver="toy")
+        async with recorded(manager, 20) as (recording, batches):
+            await anyio.sleep(2)
+            toy.simulators["one"].silent = True
+            await anyio.sleep(8)
+            toy.simulators["one"].silent = False
+    assert [batch.tick for batch in batches] == list(range(200))
+    assert [tick for tick in rows(batches, "one", Status.OK) if tick is not None and tick > 125] == list(
+        range(126, 200)
+    )
+    assert [event.kind for event in recording.events] == [EventKind.DEVICE_SILENT, EventKind.DEVICE_BACK]
+
+
+async def test_another_instrument_on_the_same_port_is_not_recorded(registry: Registry, toy: ToyDriver) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("one", "sim:1", driver="toy", identity="SN-1")
+        plug = Plug(manager, "sim:1")
+        async with recorded(manager, 20) as (recording, batches):
+            await anyio.sleep(2)
+            plug.pull()
+            toy.simulators["one"].identity = "SN-2"
+            plug.put_back()
+            await anyio.sleep(8)
+            plug.pull()
+            toy.simulators["one"].identity = "SN-1"
+            plug.put_back()
+    told = [event for event in recording.events if event.kind is EventKind.WRONG_INSTRUMENT]
+    assert [event.message for event in told] == ["expected SN-1, found SN-2; its values are not recorded"]
+    assert not [tick for tick in rows(batches, "one", Status.OK) if tick is not None and 21 < tick < 100]
+    assert rows(batches, "one", Status.OK)[-1] == 199
+
+
+async def test_devices_come_and_go_while_a_recording_runs(registry: Registry) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("first", "sim:1", driver="toy")
+        async with recorded(manager, 10) as (_, batches):
+            await anyio.sleep(3)
+            await manager.add("neighbour", "sim:1", driver="toy", address=2)
+            await manager.add("second", "sim:2", driver="toy")
+            await anyio.sleep(3)
+            await manager.remove("first")
+    assert len(rows(batches, "first", Status.OK)) == pytest.approx(60, abs=2)
+    assert len(rows(batches, "neighbour", Status.OK)) == pytest.approx(70, abs=2)
+    assert len(rows(batches, "second", Status.OK)) == pytest.approx(70, abs=2)
+
+
+async def test_two_rates_on_one_port_keep_both(registry: Registry) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("slow", "sim:1", driver="toy", address=1)
+        await manager.add("fast", "sim:1", driver="toy", address=2, rate_hz=20.0)
+        async with recorded(manager, 10, rate_hz=1) as (_, batches):
+            pass
+    assert rows(batches, "slow", Status.OK) == list(range(10))
+    assert rows(batches, "fast", Status.OK) == list(range(200))
+
+
+def test_the_breaker_opens_at_the_second_silence_and_probes_ever_more_seldom() -> None:
+    breaker = Breaker()
+    assert not breaker.silent(0.0, shared=True)
+    assert breaker.may_poll(0.0)
+    assert breaker.silent(0.1, shared=True)
+    probes, now = [], 0.1
+    while now < 1000:
+        if breaker.may_poll(now):
+            probes.append(now)
+            assert not breaker.silent(now, shared=True)
+        now = round(now + 0.1, 6)
+    gaps = [round(later - earlier) for earlier, later in zip(probes, probes[1:], strict=False)]
+    assert gaps[:6] == [2, 4, 8, 16, 32, 64]
+    assert set(gaps[6:]) == {int(SHARED_LONGEST)}
+    assert breaker.answered()
+    assert not breaker.answered()
+    assert breaker.may_poll(now)
+
+
+def test_a_device_alone_on_its_port_is_probed_often() -> None:
+    breaker = Breaker()
+    for second in range(20):
+        breaker.silent(float(second), shared=False)
+    assert not breaker.may_poll(19.0)
+    assert breaker.may_poll(19.0 + ALONE_LONGEST)

@@ -1,0 +1,222 @@
+"""The rig: what is shared, what is refused, what is closed, and that nothing leaks."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from toy import Ask, Toy, ToyCodec, ToyConfig, ToyDriver, ToySimulator
+
+from riglog.errors import (
+    ConfigError,
+    ConnectionLostError,
+    DeviceRefusedError,
+    LinkConflictError,
+    PortError,
+    ReplyTimeoutError,
+    UnknownDriverError,
+)
+from riglog.manager import Manager
+from riglog.model import ErrorPolicy, Event, EventKind, Status
+from riglog.plugin import Registry
+from riglog.protocol import ProtocolClient
+from riglog.testing import LoopClock
+from riglog.transport import SimulatedTransport, Wire
+
+
+@asynccontextmanager
+async def rig(registry: Registry, **options: object) -> AsyncIterator[Manager]:
+    async with Manager(registry=registry, clock=LoopClock(), **options) as manager:  # type: ignore[arg-type]
+        yield manager
+
+
+async def test_devices_on_one_port_share_its_client_and_the_last_one_closes_it(registry: Registry) -> None:
+    async with rig(registry) as manager:
+        one = await manager.add("one", "sim:bus", driver="toy", address=1)
+        two = await manager.add("two", "sim:bus", driver="toy", address=2)
+        assert isinstance(one, Toy)
+        assert isinstance(two, Toy)
+        assert one._client is two._client
+        transport = one._client.transport
+        await manager.remove("one")
+        assert [sample.device for sample in await manager.poll()] == ["two", "two"]
+        await manager.remove("two")
+        with pytest.raises(ConnectionLostError):
+            await transport.receive()
+        assert manager.names == []
+
+
+async def test_a_poll_gives_one_sample_per_channel_in_the_order_of_the_rig(registry: Registry) -> None:
+    async with rig(registry) as manager:
+        await manager.add("b", "sim:2", driver="toy")
+        await manager.add("a", "sim:1", driver="toy", parameters=["flow"])
+        samples = await manager.poll()
+        assert (
+            [str(sample.channel) for sample in samples]
+            == ["b.level", "b.flow", "a.flow"]
+            == list(map(str, manager.channels))
+        )
+        assert [str(sample.channel) for sample in await manager.poll(["a"])] == ["a.flow"]
+
+
+@pytest.mark.parametrize(
+    ("second", "error", "words"),
+    [
+        ({"name": "one", "address": 2}, ConfigError, "the name 'one' is taken"),
+        ({"driver": "tou"}, UnknownDriverError, "no driver called 'tou'"),
+        ({"adress": 2}, ConfigError, r"device.adress: unknown key"),
+        ({"address": 1}, ConfigError, "address 1 is taken by one"),
+        ({"address": 2, "baudrate": 19200}, LinkConflictError, "baudrate 19200 and 9600"),
+        ({"address": None}, LinkConflictError, "two needs the port for itself"),
+        ({"address": "two"}, ConfigError, r"device.address: expected `int | null`, got `str`"),
+    ],
+)
+async def test_what_cannot_be_added_is_refused_with_the_reason_and_without_a_byte(
+    registry: Registry, second: dict[str, object], error: type[Exception], words: str
+) -> None:
+    async with rig(registry) as manager:
+        one = await manager.add("one", "sim:bus", driver="toy", address=1)
+        assert isinstance(one, Toy)
+        asked = one._client.counters.requests
+        wanted = {"name": "two", "driver": "toy", **second}
+        with pytest.raises(error, match=words.replace("|", r"\|")):
+            await manager.add(wanted.pop("name"), "sim:bus", **wanted)  # type: ignore[arg-type]
+        assert one._client.counters.requests == asked
+        assert manager.names == ["one"]
+
+
+async def test_a_device_that_does_not_answer_is_not_added_and_its_port_is_closed(
+    registry: Registry, toy: ToyDriver
+) -> None:
+    opened: list[SimulatedTransport] = []
+
+    class Silent(ToyDriver):
+        def simulator(self, config: ToyConfig) -> ToySimulator:
+            simulator = ToySimulator(99)
+            return simulator
+
+        def connect(self, link, transport):  # type: ignore[no-untyped-def]
+            opened.append(transport.inner)
+            return super().connect(link, transport)
+
+    registry.drivers["toy"] = Silent()
+    async with rig(registry) as manager:
+        with pytest.raises(ReplyTimeoutError) as caught:
+            await manager.add("one", "sim:bus", driver="toy")
+        assert caught.value.context["device"] == "one"
+        assert manager.names == []
+        with pytest.raises(anyio.ClosedResourceError):
+            await opened[0].receive()
+
+
+async def test_an_add_that_is_cancelled_leaves_nothing_behind(registry: Registry) -> None:
+    async with rig(registry) as manager:
+        with anyio.move_on_after(0.001) as scope:
+            await manager.add("one", "sim:bus", driver="toy")
+        assert scope.cancelled_caught
+        assert manager.names == []
+        await manager.add("one", "sim:bus", driver="toy")
+        assert (await manager.poll())[0].status is Status.OK
+
+
+async def test_a_transport_that_is_handed_in_is_used_and_not_closed(registry: Registry) -> None:
+    transport = SimulatedTransport(Wire(ToySimulator(1)))
+    async with rig(registry) as manager:
+        await manager.add("one", transport, driver="toy")
+        assert (await manager.poll())[0].status is Status.OK
+    await transport.send(b"still open")
+
+
+async def test_a_ready_device_is_polled_and_not_closed(registry: Registry) -> None:
+    client = ProtocolClient(SimulatedTransport(Wire(ToySimulator(1))), ToyCodec(), clock=LoopClock())
+    device = Toy(ToyConfig(name="mine", driver="toy", port="-"), client)
+    async with rig(registry) as manager:
+        assert await manager.add("mine", device) is device
+        with pytest.raises(ConfigError):
+            await manager.add("mine", device)
+        assert [sample.status for sample in await manager.poll()] == [Status.OK] * 2
+    await client.ask(Ask(1, "level"))
+
+
+async def test_closing_removes_the_last_device_first_and_collects_what_goes_wrong(registry: Registry) -> None:
+    closed: list[str] = []
+
+    class Grumpy(Toy):
+        async def aclose(self) -> None:
+            closed.append(self.name)
+            raise PortError(f"{self.name} would not close")
+
+    class GrumpyDriver(ToyDriver):
+        def device(self, config, client):  # type: ignore[no-untyped-def]
+            return Grumpy(config, client)
+
+    registry.drivers["toy"] = GrumpyDriver()
+    manager = Manager(registry=registry, clock=LoopClock())
+    for number in (1, 2, 3):
+        await manager.add(f"d{number}", "sim:bus", driver="toy", address=number)
+    with pytest.raises(ExceptionGroup) as caught:
+        await manager.close()
+    assert closed == ["d3", "d2", "d1"]
+    assert len(caught.value.exceptions) == 3
+    assert manager.names == []
+    with pytest.raises(ConfigError, match="closed"):
+        await manager.add("d4", "sim:bus", driver="toy")
+
+
+async def test_an_exception_that_ends_the_block_wins_over_trouble_at_closing(registry: Registry) -> None:
+    class Grumpy(Toy):
+        async def aclose(self) -> None:
+            raise PortError("would not close")
+
+    class GrumpyDriver(ToyDriver):
+        def device(self, config, client):  # type: ignore[no-untyped-def]
+            return Grumpy(config, client)
+
+    registry.drivers["toy"] = GrumpyDriver()
+    with pytest.raises(ZeroDivisionError):
+        async with rig(registry) as manager:
+            await manager.add("one", "sim:bus", driver="toy")
+            raise ZeroDivisionError
+
+
+async def test_execute_collects_every_result_and_raises_them_together_or_returns_them(registry: Registry) -> None:
+    async def ask(device: object, parameter: str) -> str:
+        assert isinstance(device, Toy)
+        return str((await device._client.ask(Ask(device._address, parameter))).reply)
+
+    for policy in ErrorPolicy:
+        async with rig(registry, error_policy=policy) as manager:
+            await manager.add("good", "sim:1", driver="toy")
+            await manager.add("bad", "sim:2", driver="toy")
+            requests = {"good": "who", "bad": "mass"}
+            if policy is ErrorPolicy.RAISE:
+                with pytest.raises(ExceptionGroup) as caught:
+                    await manager.execute(ask, requests)
+                assert isinstance(caught.value.exceptions[0], DeviceRefusedError)
+                continue
+            results = await manager.execute(ask, requests)
+            assert (results["good"].value, results["good"].ok) == ("toy", True)
+            assert isinstance(results["bad"].error, DeviceRefusedError)
+            assert results["bad"].error.context["device"] == "bad"
+            with pytest.raises(ConfigError, match="no device called 'ugly'"):
+                await manager.execute(ask, {"ugly": "who"})
+
+
+async def test_poll_each_gives_one_result_per_device(registry: Registry) -> None:
+    async with rig(registry) as manager:
+        await manager.add("one", "sim:1", driver="toy")
+        await manager.add("two", "sim:1", driver="toy", address=2)
+        results = await manager.poll_each()
+        assert {name: [sample.device for sample in result.value or ()] for name, result in results.items()} == {
+            "one": ["one", "one"],
+            "two": ["two", "two"],
+        }
+
+
+async def test_what_a_device_writes_is_an_event(registry: Registry) -> None:
+    events: list[Event] = []
+    async with rig(registry) as manager:
+        manager.subscribe(events.append)
+        device = await manager.add("one", "sim:1", driver="toy")
+        device.wrote("level = 7 mm")
+    assert [(event.kind, event.device, event.message) for event in events] == [(EventKind.WRITE, "one", "level = 7 mm")]

@@ -1,0 +1,149 @@
+"""Serial ports over real pseudo-terminals: the kernel's part of the way."""
+
+import os
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from riglog.errors import ConnectionLostError, PortBusyError, PortError, PortNotFoundError
+from riglog.transport import Link, Simulator, Transport, Wire, open_transport
+from riglog.transport.link import Parity
+from riglog.transport.serial_thread import ThreadedSerialTransport
+from riglog.transport.serving import PtyServer, serve_pty, serve_tcp
+
+pytestmark = [pytest.mark.real_time, pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")]
+
+LINK = Link(protocol="echo")
+
+
+class Mirror(Simulator):
+    """Gives back what it gets."""
+
+    latency = 0.0
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        return data
+
+
+async def said(transport: Transport, text: bytes) -> bytes:
+    await transport.send(text)
+    heard = b""
+    with anyio.fail_after(5):
+        while len(heard) < len(text):
+            heard += await transport.receive()
+    return heard
+
+
+async def test_bytes_go_out_and_come_back() -> None:
+    async with serve_pty(Wire(Mirror())) as server:
+        transport = await open_transport(server.path, LINK)
+        assert await said(transport, bytes(range(256)) * 8) == bytes(range(256)) * 8
+        await transport.aclose()
+
+
+@pytest.mark.parametrize("parity", ["N", "E", "O"])
+async def test_settings_that_a_pty_refuses_can_be_opened_again_and_again(parity: Parity) -> None:
+    async with serve_pty(Wire(Mirror())) as server:
+        for _ in range(3):
+            transport = await open_transport(server.path, Link(protocol="echo", parity=parity, bytesize=7))
+            assert await said(transport, b"hello") == b"hello"
+            await transport.aclose()
+
+
+async def test_input_that_nobody_read_can_be_discarded() -> None:
+    async with serve_pty(Wire(Mirror())) as server:
+        transport = await open_transport(server.path, LINK)
+        await transport.send(b"12345")
+        with anyio.fail_after(5):
+            discarded = 0
+            while discarded < 5:
+                await anyio.sleep(0)
+                discarded += transport.discard_input()
+        assert await said(transport, b"new") == b"new"
+        await transport.aclose()
+
+
+async def test_a_pulled_cable_is_a_lost_connection_for_whoever_waits() -> None:
+    async with serve_pty(Wire(Mirror())) as server:
+        transport = await open_transport(server.path, LINK)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_unplug, server)
+            with anyio.fail_after(5), pytest.raises(ConnectionLostError) as caught:
+                await transport.receive()
+        assert str(caught.value.context["port"]).startswith("/dev/")
+        await transport.aclose()
+
+
+async def _unplug(server: PtyServer) -> None:
+    await anyio.wait_all_tasks_blocked()
+    server.unplug()
+
+
+async def test_closing_a_port_ends_the_wait_of_its_reader() -> None:
+    async with serve_pty(Wire(Mirror())) as server:
+        transport = await open_transport(server.path, LINK)
+
+        async def close() -> None:
+            await anyio.sleep(0.05)
+            await transport.aclose()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(close)
+            with anyio.fail_after(5), pytest.raises(anyio.ClosedResourceError):
+                await transport.receive()
+
+
+async def test_a_port_that_is_open_already_is_busy() -> None:
+    async with serve_pty(Wire(Mirror())) as server:
+        transport = await open_transport(server.path, LINK)
+        with pytest.raises(PortBusyError):
+            await open_transport(server.path, LINK)
+        await transport.aclose()
+        again = await open_transport(server.path, LINK)
+        await again.aclose()
+
+
+async def test_a_port_that_is_not_there_and_a_file_that_is_none_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(PortNotFoundError):
+        await open_transport(str(tmp_path / "ttyUSB7"), LINK)
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(PortError):
+        await open_transport(str(tmp_path / "file"), LINK)
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+async def test_a_link_to_a_served_terminal_leads_to_it_and_is_taken_away_afterwards(tmp_path: Path) -> None:
+    link = tmp_path / "ttySIM"
+    async with serve_pty(Wire(Mirror()), link=link):
+        transport = await open_transport(str(link), LINK)
+        assert await said(transport, b"hello") == b"hello"
+        await transport.aclose()
+    assert not os.path.lexists(link)
+
+
+async def test_the_thread_port_for_systems_without_waitable_handles_works_over_a_pty() -> None:
+    import serial
+
+    async with serve_pty(Wire(Mirror())) as server:
+        opened = await anyio.to_thread.run_sync(lambda: serial.Serial(server.path, timeout=0.05, write_timeout=2))
+        transport = ThreadedSerialTransport(opened, server.path)
+        assert await said(transport, b"hello") == b"hello"
+        with anyio.move_on_after(0.02) as scope:
+            await transport.receive()
+        assert scope.cancelled_caught
+        assert await said(transport, b"not stolen") == b"not stolen"
+        await transport.aclose()
+        with pytest.raises(anyio.ClosedResourceError):
+            await transport.receive()
+
+
+async def test_a_tcp_device_server_is_a_port_like_any_other() -> None:
+    async with serve_tcp(Wire(Mirror())) as port:
+        transport = await open_transport(port, LINK)
+        assert await said(transport, b"hello") == b"hello"
+        assert transport.discard_input() == 0
+        await transport.aclose()
+    with pytest.raises(PortError):
+        await open_transport(port, LINK)
