@@ -15,10 +15,14 @@ from msgspec import Struct
 from riglog.errors import DeviceRefusedError, MalformedReplyError, ProtocolError, ReplyTimeoutError, error_context
 from riglog.model import NS, SYSTEM_CLOCK, Clock, Stamp
 from riglog.protocol.codec import Codec, Reply, Request
+from riglog.protocol.owed import Owed
 from riglog.protocol.turn import Turn
 from riglog.transport import Transport
 
 R = TypeVar("R")
+
+PATIENCE = 5
+"""How many quarantines the line gets to fall silent."""
 
 
 class Answer(NamedTuple, Generic[R]):
@@ -70,10 +74,10 @@ class ProtocolClient(Generic[Request, Reply]):
         self.turn = Turn()
         self.counters = ClientCounters()
         self._buffer = bytearray()
-        self._owed: dict[object, list[Request]] = {}  # asked, never answered, by address
-        self._markers: list[Request] = []  # those of the owed that were only asked to find the end of the rest
+        self._owed = Owed(codec)
         self._quarantine = 0.0  # seconds of silence the line owes us before the next request
         self._quiet_since = 0  # monotonic ns of the last byte in either direction
+        self._heard_utc = 0  # UTC ns of the last byte a listener got
 
     @property
     def port(self) -> str:
@@ -127,15 +131,14 @@ class ProtocolClient(Generic[Request, Reply]):
         while True:
             frame = self.codec.unasked(self._buffer)
             if frame is not None:
-                now, monotonic = self.clock.utc_ns(), self.clock.monotonic_ns()
-                return Answer(frame, Stamp(now, None, monotonic))
+                return Answer(frame, Stamp(self._heard_utc, None, self._quiet_since))
             self._buffer += await self.transport.receive()
+            self._heard_utc, self._quiet_since = self.clock.utc_ns(), self.clock.monotonic_ns()
 
     def restart(self) -> None:
         """The port was closed and opened again: nothing is owed, nothing is half read."""
         self._buffer.clear()
         self._owed.clear()
-        self._markers.clear()
         self._quarantine = 0.0
 
     async def _exchange(self, request: Request, timeout: float) -> Answer[Reply]:
@@ -149,32 +152,34 @@ class ProtocolClient(Generic[Request, Reply]):
         sent_utc, sent = clock.utc_ns(), clock.monotonic_ns()
         try:
             await self.transport.send(frame)
-            reply = await self._reply(request, frame, anyio.current_time() + timeout)
+            reply = await self._reply(request, frame, timeout, echo=self.echo)
         except (DeviceRefusedError, MalformedReplyError):
             raise
         except BaseException:
             self._failed(request, timeout)
             raise
+        if self._owed:
+            self._owed.answered(request)
         latency = self._quiet_since - sent
         return Answer(reply, Stamp(sent_utc + latency, latency, sent + latency // 2))
 
-    async def _reply(self, request: Request, frame: bytes, deadline: float) -> Reply:
-        """Receive until something answers the request or the deadline passes."""
+    async def _reply(self, request: Request, frame: bytes, timeout: float, *, echo: bool = False) -> Reply:
+        """Receive until something answers the request or the time is over. With ``echo``, ``frame`` comes first."""
         codec, buffer, clock = self.codec, self._buffer, self.clock
         received = b""
         reply = None
-        echo = frame if self.echo else b""
+        deadline = anyio.current_time() + timeout
         try:
             with anyio.CancelScope(deadline=deadline):
-                while reply is None:
+                while reply is None and anyio.current_time() < deadline:  # a flood would never let the scope interrupt
                     data = await self.transport.receive()
                     self._quiet_since = clock.monotonic_ns()
                     received += data
                     if echo:
-                        _, found, data = received.partition(echo)
+                        _, found, data = received.partition(frame)
                         if not found:
                             continue
-                        echo = b""
+                        echo = False
                     buffer += data
                     reply = codec.decode(request, buffer)
             if reply is None:
@@ -187,7 +192,7 @@ class ProtocolClient(Generic[Request, Reply]):
             self.counters.timeouts += 1
             raise ReplyTimeoutError(
                 "no reply in time",
-                reason=codec.why(request, received),
+                reason="no_echo" if echo and received else codec.why(request, received),
                 hint="check power, wiring, address, baud rate and protocol",
                 port=self.port,
                 address=codec.address(request),
@@ -199,39 +204,47 @@ class ProtocolClient(Generic[Request, Reply]):
 
     def _failed(self, request: Request, timeout: float) -> None:
         """The instrument may still answer this: remember it, and give the line time to fall silent."""
-        owed = self._owed.setdefault(self.codec.address(request), [])
-        if request not in owed:
-            owed.append(request)
+        self._owed.add(request)
         self._quarantine = timeout if self.codec.quarantine is None else self.codec.quarantine
         self._quiet_since = self.clock.monotonic_ns()
 
     async def _settle(self, request: Request, timeout: float) -> None:
         """Make sure that what comes next cannot be older than what is asked next."""
         if self._quarantine:
-            await self._silence(self._quarantine, listening=True)
-            self._quarantine = 0.0
-        address = self.codec.address(request)
-        owed = self._owed.get(address)
-        if not owed:
-            return
-        marker = self.codec.marker(request, [one for one in owed if one not in self._markers])
+            await self._fall_silent()
+        marker = self._owed.marker(request)
         if marker is not None:
             await self._mark(marker, timeout)
-        self.counters.resynchronised += 1
-        # A marker that was asked before and not answered then may have been answered now: one more may be on its way.
-        self._owed[address] = [marker] if marker is not None and marker in owed else []
-        self._markers.clear()
+            self.counters.resynchronised += 1
 
     async def _mark(self, marker: Request, timeout: float) -> None:
         """Ask for the marker; its reply proves that everything older has come."""
-        self._markers.append(marker)
         try:
             await self._exchange(marker, timeout)
-        except MalformedReplyError:
-            return
-        except DeviceRefusedError:  # perhaps an older refusal: then the marker's own reply is still to come
+        except (
+            DeviceRefusedError,
+            MalformedReplyError,
+        ):  # perhaps an older one: then the marker's own is still to come
             with suppress(ProtocolError, DeviceRefusedError):
-                await self._reply(marker, self.codec.encode(marker), anyio.current_time() + timeout)
+                await self._reply(marker, b"", timeout)
+            self._owed.answered(marker)
+
+    async def _fall_silent(self) -> None:
+        """Wait the quarantine out; every late byte starts it anew, but not for ever.
+
+        Raises:
+            ReplyTimeoutError: somebody talks on and on.
+        """
+        with anyio.move_on_after(self._quarantine * PATIENCE) as patience:
+            await self._silence(self._quarantine, listening=True)
+            self._quarantine = 0.0
+        if patience.cancelled_caught:
+            raise ReplyTimeoutError(
+                f"the line was not silent for {self._quarantine:g} s, so nothing could be asked",
+                reason="babble",
+                hint="another master on the line, or an instrument that broadcasts",
+                port=self.port,
+            )
 
     async def _silence(self, seconds: float, *, listening: bool = False) -> None:
         """Wait until the line has been silent for ``seconds``; with ``listening``, late bytes start the wait anew."""
@@ -242,3 +255,4 @@ class ProtocolClient(Generic[Request, Reply]):
             with anyio.move_on_after(rest):
                 self.counters.stale_bytes += len(await self.transport.receive())
                 self._quiet_since = self.clock.monotonic_ns()
+            await anyio.lowlevel.checkpoint()  # a flood would never let anybody interrupt

@@ -44,6 +44,10 @@ class Codec(ABC, Generic[Request, Reply]):
         """Whose reply it must be, if every reply says who speaks; None if replies carry no address."""
         return None
 
+    def shape(self, request: Request) -> object:
+        """What its reply looks like: a reply to one request can be taken for one to another only if these are equal."""
+        return request
+
     def marker(self, request: Request, owed: Sequence[Request]) -> Request | None:
         """A harmless request to the same address whose reply cannot be taken for one to ``request`` or to any ``owed``.
 

@@ -1,0 +1,56 @@
+"""Modbus ASCII: ``:`` hex digits ``CR LF``. Source: Modbus over serial line V1.02, section 2.5.2."""
+
+import re
+from binascii import unhexlify
+
+from riglog.protocol.modbus.framing.base import Frame, Framing, answering
+from riglog.protocol.modbus.framing.checks import lrc
+from riglog.protocol.modbus.pdu import Expected
+
+FRAME = re.compile(rb":((?:[0-9A-Fa-f]{2}){3,255})\r\n")
+"""No colon can be inside: a new one begins a new frame, and what was collected before it is lost."""
+
+LONGEST = 2 * 255 + 3
+
+
+class AsciiFraming(Framing):
+    protocol = "modbus-ascii"
+
+    def wrap(self, unit: int, pdu: bytes, transaction: int = 0) -> bytes:
+        body = bytes([unit]) + pdu
+        return b":%b%02X\r\n" % (body.hex().upper().encode(), lrc(body))
+
+    def replies(
+        self, wanted: Expected, buffer: bytes | bytearray, transaction: int = 0, *, final: bool = True
+    ) -> list[Frame]:
+        return answering(wanted, _intact(buffer))
+
+    def requests(self, buffer: bytes | bytearray) -> list[Frame]:
+        return _intact(buffer)
+
+    def unfinished(self, buffer: bytes | bytearray) -> int:
+        begins = buffer.rfind(b":")
+        return len(buffer) if begins < 0 or buffer.find(b"\n", begins) >= 0 else max(begins, len(buffer) - LONGEST)
+
+    def why(self, wanted: Expected, received: bytes) -> str:
+        if _intact(received):
+            return "unmatched"
+        if FRAME.search(received):
+            return "bad_lrc"
+        return "malformed" if b"\n" in received else "truncated"
+
+    def readdressed(self, frame: bytes, unit: int) -> bytes:
+        return self.wrap(unit, unhexlify(frame[3:-4]))
+
+    def size(self, pdu: int) -> int:
+        return 2 * (pdu + 2) + 3
+
+
+def _intact(buffer: bytes | bytearray) -> list[Frame]:
+    """Every frame whose LRC is right."""
+    frames = []
+    for match in FRAME.finditer(bytes(buffer)):
+        body = unhexlify(match[1])
+        if not lrc(body):
+            frames.append(Frame(body[0], body[1:-1], match.end()))
+    return frames

@@ -1,0 +1,50 @@
+"""Modbus TCP: the MBAP header in front, no check sum. Source: Modbus messaging on TCP/IP V1.0b, section 3.1.3."""
+
+from riglog.protocol.modbus.framing.base import Frame, Framing, answering
+from riglog.protocol.modbus.pdu import Expected
+
+HEADER = 7  # transaction (2), protocol 0 (2), length of what follows (2), unit
+LONGEST = 260
+
+
+class TcpFraming(Framing):
+    protocol = "modbus-tcp"
+    numbered = True
+
+    def wrap(self, unit: int, pdu: bytes, transaction: int = 0) -> bytes:
+        return b"%b\0\0%b%c%b" % (transaction.to_bytes(2, "big"), (len(pdu) + 1).to_bytes(2, "big"), unit, pdu)
+
+    def replies(
+        self, wanted: Expected, buffer: bytes | bytearray, transaction: int = 0, *, final: bool = True
+    ) -> list[Frame]:
+        return answering(wanted, [one for one in _frames(bytes(buffer)) if one.transaction == transaction])
+
+    def requests(self, buffer: bytes | bytearray) -> list[Frame]:
+        return _frames(bytes(buffer))
+
+    def unfinished(self, buffer: bytes | bytearray) -> int:
+        return max(len(buffer) - LONGEST, 0)
+
+    def why(self, wanted: Expected, received: bytes) -> str:
+        return "unmatched" if _frames(received) else "truncated"
+
+    def readdressed(self, frame: bytes, unit: int) -> bytes:
+        return frame[: HEADER - 1] + bytes([unit]) + frame[HEADER:]
+
+    def size(self, pdu: int) -> int:
+        return HEADER + pdu
+
+
+def _frames(data: bytes) -> list[Frame]:
+    """Every whole frame; where no header can be, the search goes on a byte further."""
+    frames = []
+    at = 0
+    while at + HEADER < len(data):
+        length = int.from_bytes(data[at + 4 : at + 6], "big")
+        end = at + HEADER - 1 + length
+        if data[at + 2 : at + 4] == b"\0\0" and 2 <= length <= LONGEST - 6 and end <= len(data):
+            frames.append(Frame(data[at + 6], data[at + HEADER : end], end, int.from_bytes(data[at : at + 2], "big")))
+            at = end
+        else:
+            at += 1
+    return frames

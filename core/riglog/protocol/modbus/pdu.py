@@ -1,0 +1,103 @@
+"""Function codes, and what the reply to a request must look like. Pure functions over bytes."""
+
+from collections.abc import Container, Iterator
+from typing import NamedTuple
+
+from msgspec import Struct
+
+READ_BITS = frozenset({1, 2})
+READ_REGISTERS = frozenset({3, 4})
+READS = READ_BITS | READ_REGISTERS
+ECHOED = frozenset({5, 6, 8})
+WRITES_MANY = frozenset({15, 16})
+SUPPORTED = READS | ECHOED | WRITES_MANY
+REPEATABLE = READS | {8}
+"""Asking twice changes nothing."""
+
+EXCEPTION = 0x80
+MAX_BITS = 2000
+MAX_REGISTERS = 125
+
+
+class ModbusRequest(Struct, frozen=True):
+    """A request to one unit; ``pdu`` is function code and data."""
+
+    unit: int
+    pdu: bytes
+
+    @property
+    def function(self) -> int:
+        return self.pdu[0]
+
+
+class Expected(NamedTuple):
+    """The reply to a request begins with ``prefix`` and is ``length`` bytes long, function code included."""
+
+    unit: int
+    prefix: bytes
+    length: int
+
+    @property
+    def refusal(self) -> "Expected":
+        """The exception that answers the same request."""
+        return Expected(self.unit, bytes([self.prefix[0] | EXCEPTION]), 2)
+
+    def matches(self, unit: int, pdu: bytes) -> bool:
+        return unit == self.unit and len(pdu) == self.length and pdu.startswith(self.prefix)
+
+
+def is_supported(pdu: bytes) -> bool:
+    """We know what its reply must look like. Of the diagnostics that is the echo of two bytes only."""
+    return pdu[0] in SUPPORTED and (pdu[0] != 8 or (len(pdu) == 5 and pdu[1:3] == b"\0\0"))
+
+
+def expected_reply(request: ModbusRequest) -> Expected:
+    """All that the wire lets us compare: unit, function, byte count, or the echo of a write."""
+    pdu = request.pdu
+    function = pdu[0]
+    if function in READS:
+        count = int.from_bytes(pdu[3:5], "big")
+        size = count * 2 if function in READ_REGISTERS else (count + 7) // 8
+        return Expected(request.unit, bytes([function, size]), 2 + size)
+    echoed = pdu if function in ECHOED else pdu[:5]
+    return Expected(request.unit, echoed, len(echoed))
+
+
+def reply_size(pdu: bytes) -> int | None:
+    """Length of the reply that begins so, by its own byte count; 0: unknown function, None: more is needed."""
+    if not pdu:
+        return None
+    function = pdu[0]
+    if function & EXCEPTION:
+        return 2 if function ^ EXCEPTION in SUPPORTED else 0
+    if function in READS:
+        return 2 + pdu[1] if len(pdu) > 1 else None
+    return 5 if function in SUPPORTED else 0
+
+
+def request_size(pdu: bytes) -> int | None:
+    """Length of the request that begins so; 0: unknown function, None: more is needed."""
+    if not pdu:
+        return None
+    if pdu[0] in WRITES_MANY:
+        return 6 + pdu[5] if len(pdu) > 5 else None
+    return 5 if pdu[0] in SUPPORTED else 0
+
+
+def siblings(request: ModbusRequest) -> Iterator[ModbusRequest]:
+    """Harmless requests near ``request``: the same place read in other sizes, the smallest first; other test data."""
+    pdu = request.pdu
+    if pdu[0] == 8:
+        yield from (
+            ModbusRequest(request.unit, b"\x08\0\0" + data.to_bytes(2, "big")) for data in range(0x5500, 0x5600)
+        )
+        return
+    function = pdu[0] if pdu[0] in READS else 1 if pdu[0] in (5, 15) else 3
+    counts = range(1, MAX_BITS, 8) if function in READ_BITS else range(1, MAX_REGISTERS + 1)
+    for count in counts:
+        yield ModbusRequest(request.unit, bytes([function]) + pdu[1:3] + count.to_bytes(2, "big"))
+
+
+def sibling_outside(request: ModbusRequest, taken: Container[object]) -> ModbusRequest | None:
+    """The first of the siblings whose reply looks like none of those taken."""
+    return next((one for one in siblings(request) if expected_reply(one) not in taken), None)

@@ -1,0 +1,83 @@
+"""Whatever a line does to replies: not one wrong value, and good values again at once. RTU, ASCII and TCP."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from riglog.errors import ProtocolError
+from riglog.protocol.modbus import ModbusServer, ModbusSlave
+from riglog.protocol.modbus.client import ModbusClient
+from riglog.testing import LoopClock
+from riglog.transport import Fault, Link, SimulatedTransport, Simulator, Wire
+
+PROTOCOLS = ("modbus-rtu", "modbus-ascii", "modbus-tcp")
+TIMEOUT = 0.5
+READS = 200
+EVERY = 37
+UNITS = (1, 2)
+STARTS = (100, 200)
+
+
+class CountingSlave(ModbusSlave):
+    """Every read of a register gives the next number, so that no reply is like another; ``told`` is what it said."""
+
+    count = 0
+
+    def __init__(self) -> None:
+        self.told: dict[int, int] = {}
+
+    def read_registers(self, function: int, start: int, count: int) -> Sequence[int]:
+        CountingSlave.count += 1
+        self.told[start] = CountingSlave.count
+        return [*divmod(CountingSlave.count, 0x10000), *[0] * count][:count]
+
+
+class CountingSlaves(Simulator):
+    def __init__(self, protocol: str) -> None:
+        self.slaves = {unit: CountingSlave() for unit in UNITS}
+        self.server = ModbusServer(protocol, self.slaves)
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        return self.server.receive(data, now)
+
+    def foreign(self, reply: bytes) -> bytes:
+        return self.server.foreign(reply)
+
+
+def faults_for(protocol: str) -> list[list[Fault]]:
+    """Each kind on its own, and two late replies in a row. TCP itself corrects what corrupts."""
+    kinds: list[Fault] = [kind for kind in Fault if kind is not Fault.UNPLUG]
+    if protocol == "modbus-tcp":
+        kinds.remove(Fault.CORRUPT)
+    return [[kind] for kind in kinds] + [[Fault.LATE, Fault.LATE]]
+
+
+@pytest.mark.parametrize("order", ["addresses in turn", "the same again"])
+@pytest.mark.parametrize(
+    ("protocol", "fault"), [(protocol, fault) for protocol in PROTOCOLS for fault in faults_for(protocol)], ids=str
+)
+async def test_a_damaged_reply_is_never_a_wrong_value(protocol: str, fault: list[Fault], order: str) -> None:
+    simulator = CountingSlaves(protocol)
+    script = ([None] * (EVERY - len(fault)) + fault) * (3 * READS // EVERY)
+    wire = Wire(simulator, script=script, late=1.5 * TIMEOUT, seed=1)
+    clock = LoopClock()
+    client = ModbusClient(SimulatedTransport(wire), Link(protocol=protocol), timeout=TIMEOUT, clock=clock)
+    failed_at = None
+    failures = 0
+    for number in range(READS):
+        turn = number // 50 if order == "the same again" else number
+        unit, start = UNITS[turn % 2], STARTS[turn // 2 % 2]
+        try:
+            answer = await client.unit(unit).read_holding_registers(start, count=2)
+        except ProtocolError:
+            failures += 1
+            failed_at = clock.monotonic_ns()
+            continue
+        high, low = answer.reply.registers
+        assert high * 0x10000 + low == simulator.slaves[unit].told[start]
+        if failed_at is not None:
+            assert clock.monotonic_ns() - failed_at <= 2 * TIMEOUT * 1e9
+            failed_at = None
+    harmless = {Fault.SPLIT, Fault.GARBAGE, Fault.GLUE}
+    assert failures or set(fault) <= harmless
+    assert failures <= 2 * len(fault) * (READS // EVERY + 1)
