@@ -45,7 +45,7 @@ class ToyCodec(Codec[Ask, str]):
 
     def marker(self, request: Ask, owed: Sequence[Ask]) -> Ask | None:
         taken = {one.parameter for one in [request, *owed]}
-        return next(Ask(request.address, name) for name in ("who", "level", "flow", "mass") if name not in taken)
+        return next((Ask(request.address, name) for name in ("who", "level", "flow") if name not in taken), None)
 
 
 class ToySimulator(Simulator):

@@ -104,7 +104,7 @@ def test_what_is_wrong_is_named_with_its_place_and_what_to_do(
 
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path, registry: Registry) -> None:
     text = "[run]\nrate_hz = -1\n[[sink]]\n" + DEVICE + "adress = 1\n" + DEVICE.replace("toy", "toi")
-    assert len(complaints(tmp_path, text, registry)) == 5
+    assert len(complaints(tmp_path, text, registry)) == 4
 
 
 @pytest.mark.parametrize(("text", "words"), [("run = [", "not TOML"), (None, "no such file")])
