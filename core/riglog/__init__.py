@@ -1,1 +1,63 @@
-"""riglog records rigs made of instruments from different vendors into one table."""
+"""riglog records rigs made of instruments from different vendors into one table.
+
+The names a user needs, each loaded when it is first used, so that ``import riglog`` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from riglog.acquire import Overflow, Recording, pipe, record
+    from riglog.config import load_rig
+    from riglog.errors import RiglogError
+    from riglog.manager import Manager
+    from riglog.model import Batch, Channel, ErrorPolicy, Sample, Stamp, Status, new_run
+    from riglog.sinks import MemorySink, SqliteSink
+
+_HOMES = {
+    "Batch": "model",
+    "Channel": "model",
+    "ErrorPolicy": "model",
+    "Manager": "manager",
+    "MemorySink": "sinks",
+    "Overflow": "acquire",
+    "Recording": "acquire",
+    "RiglogError": "errors",
+    "Sample": "model",
+    "SqliteSink": "sinks",
+    "Stamp": "model",
+    "Status": "model",
+    "load_rig": "config",
+    "new_run": "model",
+    "pipe": "acquire",
+    "record": "acquire",
+}
+
+__all__ = [
+    "Batch",
+    "Channel",
+    "ErrorPolicy",
+    "Manager",
+    "MemorySink",
+    "Overflow",
+    "Recording",
+    "RiglogError",
+    "Sample",
+    "SqliteSink",
+    "Stamp",
+    "Status",
+    "load_rig",
+    "new_run",
+    "pipe",
+    "record",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'riglog' has no attribute {name!r}")
+    return getattr(import_module(f"riglog.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -10,7 +10,7 @@ from importlib.metadata import distributions
 from msgspec import Struct
 
 from riglog.errors import ConfigError
-from riglog.model.clock import Clock
+from riglog.model.clock import SYSTEM_CLOCK, Clock
 from riglog.model.stamp import utc
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -36,7 +36,7 @@ class Run(Struct, frozen=True):
         return utc(ns) - utc(self.started_ns)
 
 
-def new_run(name: str, clock: Clock, *, rate_hz: float | None = None, rig: str | None = None) -> Run:
+def new_run(name: str, clock: Clock = SYSTEM_CLOCK, *, rate_hz: float | None = None, rig: str | None = None) -> Run:
     """Start a run now.
 
     Raises:

@@ -1,5 +1,6 @@
-"""What happens when something fails: lost ports come back, silent devices are left alone, strangers are not recorded."""
+"""When something fails: lost ports come back, silent devices are left alone, strangers are not recorded."""
 
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -194,7 +195,7 @@ def test_the_breaker_opens_at_the_second_silence_and_probes_ever_more_seldom() -
             probes.append(now)
             assert not breaker.silent(now, shared=True)
         now = round(now + 0.1, 6)
-    gaps = [round(later - earlier) for earlier, later in zip(probes, probes[1:], strict=False)]
+    gaps = [round(later - earlier) for earlier, later in itertools.pairwise(probes)]
     assert gaps[:6] == [2, 4, 8, 16, 32, 64]
     assert set(gaps[6:]) == {int(SHARED_LONGEST)}
     assert breaker.answered()

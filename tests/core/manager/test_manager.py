@@ -92,8 +92,7 @@ async def test_a_device_that_does_not_answer_is_not_added_and_its_port_is_closed
 
     class Silent(ToyDriver):
         def simulator(self, config: ToyConfig) -> ToySimulator:
-            simulator = ToySimulator(99)
-            return simulator
+            return ToySimulator(99)
 
         def connect(self, link, transport):  # type: ignore[no-untyped-def]
             opened.append(transport.inner)

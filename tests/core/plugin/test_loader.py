@@ -71,7 +71,7 @@ def test_every_broken_plugin_is_listed_with_its_reason_and_stops_nobody(entry_po
 
 def test_two_plugins_of_one_name_are_not_mixed_up(entry_points: list[EntryPoint]) -> None:
     good = [point for point in entry_points if point.name == "good"]
-    registry = Registry(load_plugins(good + [EntryPoint("good", "riglog_test_zebra", "riglog")]))
+    registry = Registry(load_plugins([*good, EntryPoint("good", "riglog_test_zebra", "riglog")]))
     assert [plugin.problem for plugin in registry.plugins] == [None, "name is already taken by another plugin"]
     assert sorted(registry.drivers) == ["good"]
 

@@ -1,0 +1,5 @@
+"""``python -m riglog`` is ``riglog``."""
+
+from riglog.cli import main
+
+main()

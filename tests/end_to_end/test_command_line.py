@@ -1,0 +1,197 @@
+"""riglog as a user meets it: its commands, what they print, and their exit codes."""
+
+import os
+import signal
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from terminal import end, rig, riglog, simulated, started
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
+
+OVEN: dict[str, Any] = {"name": "oven", "driver": "watlow", "protocol": "stdbus"}
+ROW = (
+    "tick device driver protocol address parameter parameter_id instance value text unit status flags error"
+    " requested_at received_at midpoint_at latency_s monotonic_ns"
+).split()
+
+
+def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    database = sqlite3.connect(path)
+    try:
+        return database.execute(sql).fetchall()
+    finally:
+        database.close()
+
+
+def test_the_demo_records_every_vendor_and_its_file_answers_the_question_it_prints(tmp_path: Path) -> None:
+    done = riglog("demo", "--duration", "1s", cwd=tmp_path)
+    assert done.code == 0, done.err
+    question = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, parameter"
+    assert question in done.out
+    answers = query(tmp_path / "riglog-demo.sqlite", question)
+    assert {"oven-1", "oven-2", "kiln"} <= {device for device, _, _ in answers}
+    assert all(value is not None for _, parameter, value in answers if parameter == "process_value")
+
+
+def test_the_demo_run_again_adds_to_its_file(tmp_path: Path) -> None:
+    first = riglog("demo", "--duration", "1s", "--json", "--out", "d.sqlite", cwd=tmp_path).json
+    second = riglog("demo", "--duration", "1s", "--json", "--out", "d.sqlite", cwd=tmp_path).json
+    rows = dict(query(tmp_path / "d.sqlite", "SELECT run, count(*) FROM samples GROUP BY run"))
+    assert rows == {first["run"]: first["samples"], second["run"]: second["samples"]}
+
+
+def test_a_simulated_bus_is_read_and_recorded_by_other_processes(tmp_path: Path) -> None:
+    with simulated("watlow", "--link", tmp_path / "bus", "--address", 1, "--address", 2) as ready:
+        assert ready == {"port": str(tmp_path / "bus"), "driver": "watlow", "protocol": "stdbus", "addresses": [1, 2]}
+        read = riglog(
+            "read", "watlow", "--port", ready["port"], "--address", 2, "--json", "process_value", "control_mode"
+        )
+        assert read.code == 0, read.err
+        assert [list(row) for row in read.json] == [ROW, ROW]
+        value, mode = read.json
+        assert (value["parameter"], value["unit"], value["address"]) == ("process_value", "degF", 2)
+        assert (mode["value"], mode["text"]) == (10, "Auto")
+
+        devices = [OVEN | {"name": f"oven-{n}", "port": ready["port"], "address": n} for n in (1, 2)]
+        path = rig(tmp_path, *devices, rate_hz=10)
+        assert riglog("check", path).code == 0
+        assert riglog("check", path, "--live", "--json").json[1]["values"]["oven-2.setpoint"] == "75 degF"
+        done = riglog("record", path, "--duration", "2s", "--out", tmp_path / "out.sqlite", "--json")
+        assert done.code == 0, done.err
+        summary = done.json
+        assert (summary["ticks"], summary["samples_missing"], summary["samples"]) == (20, 0, 120)
+        count = query(tmp_path / "out.sqlite", "SELECT count(*), count(DISTINCT tick), sum(value IS NULL) FROM samples")
+        assert count == [(120, 20, 0)]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_recording_is_closed_cleanly_and_keeps_everything(
+    tmp_path: Path, number: int, code: int
+) -> None:
+    with simulated("watlow", "--link", tmp_path / "bus") as ready:
+        path = rig(tmp_path, OVEN | {"port": ready["port"]}, rate_hz=20, flush_interval=30.0)
+        with started("record", path, "--out", tmp_path / "out.sqlite", "--json") as process:
+            time.sleep(1.7)  # a user who presses Ctrl-C at some moment
+            done = end(process, number)
+    assert done.code == code, done.err
+    import json
+
+    summary = json.loads(done.out)
+    assert query(tmp_path / "out.sqlite", "SELECT count(*) FROM samples") == [(summary["samples"],)]
+    assert query(tmp_path / "out.sqlite", "PRAGMA integrity_check") == [("ok",)]
+    assert not (tmp_path / "out.sqlite-wal").exists()
+
+
+def test_faults_on_the_line_are_visible_gaps_and_an_exit_code(tmp_path: Path) -> None:
+    with simulated("watlow", "--link", tmp_path / "bus", "--fault", "drop=0.1", "--seed", 4) as ready:
+        path = rig(tmp_path, OVEN | {"port": ready["port"]}, rate_hz=10)
+        done = riglog("record", path, "--duration", "3s", "--max-gap", "0.3", "--json", "--out", tmp_path / "o.sqlite")
+    assert done.code == 1, done.err
+    summary = done.json
+    assert summary["samples"] == 90  # every due slot of every channel
+    told = query(tmp_path / "o.sqlite", "SELECT count(*) FROM samples WHERE value IS NULL AND error IS NOT NULL")
+    assert told[0][0] == summary["samples_missing"] > 0
+
+
+def test_plugins_lists_what_is_installed() -> None:
+    listed = riglog("plugins", "--json").json
+    assert {"name": "watlow", "distribution": "riglog-watlow", "version": "0.1.0", "problem": None} in listed["plugins"]
+    assert "sqlite" in {sink["name"] for sink in listed["sinks"]}
+    assert "riglog-watlow" in riglog("plugins").out
+
+
+DEVICE = OVEN | {"port": "/dev/riglog-no-such-port"}
+
+
+@pytest.mark.parametrize(
+    ("device", "code", "words"),
+    [
+        (DEVICE | {"driver": "watlo"}, 2, ["no driver called 'watlo'", "did you mean 'watlow'?"]),
+        (DEVICE | {"adress": 2}, 2, ["device[0].adress: unknown key", "did you mean 'address'?"]),
+        (DEVICE | {"address": 17}, 2, ["address", "17"]),
+        (DEVICE | {"parameters": ["proces_value"]}, 2, ["proces_value", "process_value"]),
+        (DEVICE, 3, ["no such port", "device oven", "port /dev/riglog-no-such-port", "riglog discover"]),
+        (DEVICE | {"port": "tcp://127.0.0.1:1"}, 3, ["cannot connect", "tcp://127.0.0.1:1"]),
+    ],
+)
+def test_bad_input_is_one_clear_error_and_touches_nothing(
+    tmp_path: Path, device: dict[str, Any], code: int, words: list[str]
+) -> None:
+    done = riglog("record", rig(tmp_path, device), "--duration", "1s", "--out", tmp_path / "o.sqlite")
+    assert done.code == code
+    assert "Traceback" not in done.err
+    for word in words:
+        assert word in done.err
+    assert not (tmp_path / "o.sqlite").exists()
+
+
+def test_a_device_that_is_not_there_and_a_port_in_use_are_told(tmp_path: Path) -> None:
+    with simulated("watlow", "--link", tmp_path / "bus", "--address", 1) as ready:
+        silent = riglog("read", "watlow", "--port", ready["port"], "--address", 5)
+        assert silent.code == 3
+        assert "no reply" in silent.err
+        assert "check power, wiring, address" in silent.err
+        path = rig(tmp_path, OVEN | {"port": ready["port"]}, rate_hz=10)
+        with started("record", path, "--out", tmp_path / "one.sqlite"):
+            deadline = time.monotonic() + 20
+            while (busy := riglog("read", "watlow", "--port", ready["port"])).code == 0:
+                assert time.monotonic() < deadline
+        assert busy.code == 3
+        assert "in use by another program" in busy.err
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"my precious notes", "no SQLite database"),
+        (b"SQLite format 3\0" + b"\0" * 200, "another program"),
+    ],
+)
+def test_a_file_that_is_no_recording_is_left_alone(tmp_path: Path, content: bytes, words: str) -> None:
+    precious = tmp_path / "precious.sqlite"
+    precious.write_bytes(content)
+    done = riglog("record", rig(tmp_path, OVEN | {"port": "/dev/null"}), "--out", precious, "--duration", "1s")
+    assert done.code == 4
+    assert words in done.err
+    assert precious.read_bytes() == content
+
+
+def test_a_newer_recording_is_left_alone(tmp_path: Path) -> None:
+    riglog("demo", "--duration", "1s", "--out", "new.sqlite", cwd=tmp_path)
+    database = sqlite3.connect(tmp_path / "new.sqlite")
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    before = (tmp_path / "new.sqlite").read_bytes()
+    done = riglog("demo", "--duration", "1s", "--out", "new.sqlite", cwd=tmp_path)
+    assert done.code == 4
+    assert "schema 99, this riglog knows 1" in done.err
+    assert (tmp_path / "new.sqlite").read_bytes() == before
+
+
+def test_a_missing_directory_is_a_storage_error(tmp_path: Path) -> None:
+    done = riglog("demo", "--duration", "1s", "--out", tmp_path / "no" / "such" / "out.sqlite")
+    assert done.code == 4
+    assert "mkdir -p" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["recrod"], "Did you mean 'record'?"),
+        (["record"], "Missing argument 'RIG'"),
+        (["record", "no-such.toml"], "no such file"),
+        (["simulate", "watlow", "--fault", "explode=1"], "KIND=RATE"),
+        (["simulate", "watlow", "--address", "99"], "address"),
+        (["read", "watlow", "--port", "sim:x", "--option", "nonsense"], "KEY=VALUE"),
+        (["demo", "--duration", "soon"], "'soon' is no duration"),
+    ],
+)
+def test_wrong_usage_exits_with_two_and_says_what_would_be_right(arguments: list[str], words: str) -> None:
+    done = riglog(*arguments)
+    assert done.code == 2
+    assert words in done.err
+    assert "Traceback" not in done.err

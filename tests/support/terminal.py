@@ -1,0 +1,89 @@
+"""Runs riglog as a user would: the installed program, in its own process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+RIGLOG = [sys.executable, "-m", "riglog"]
+SECONDS = 60
+
+
+class Finished(Struct, frozen=True):
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def riglog(*arguments: object, cwd: Path | None = None, **environment: str) -> Finished:
+    """Run a command to its end."""
+    done = subprocess.run(
+        [*RIGLOG, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=SECONDS,
+        env={**os.environ, "COLUMNS": "200", **environment},
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def started(*arguments: object, cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Run a command while the block runs; whatever is left of it is killed then."""
+    process = subprocess.Popen(
+        [*RIGLOG, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
+def simulated(*arguments: object, cwd: Path | None = None) -> Iterator[dict[str, Any]]:
+    """``riglog simulate …`` while the block runs; yields what it announced."""
+    with started("simulate", *arguments, cwd=cwd) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, process.stderr.read() if process.stderr else ""
+        yield json.loads(line)
+
+
+def end(process: subprocess.Popen[str], number: int = signal.SIGINT) -> Finished:
+    """Send a signal and wait for the end."""
+    process.send_signal(number)
+    out, err = process.communicate(timeout=SECONDS)
+    return Finished(process.returncode, out, err)
+
+
+def rig(directory: Path, *devices: dict[str, Any], sinks: Sequence[str] = (), **run: Any) -> Path:
+    """Write a rig file."""
+    lines = ["[run]", *(f"{key} = {json.dumps(value)}" for key, value in run.items())]
+    for sink in sinks:
+        lines += ["[[sink]]", sink]
+    for device in devices:
+        lines += ["[[device]]", *(f"{key} = {json.dumps(value)}" for key, value in device.items())]
+    path = directory / "rig.toml"
+    path.write_text("\n".join(lines) + "\n")
+    return path
