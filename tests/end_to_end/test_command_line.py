@@ -1,6 +1,7 @@
 """riglog as a user meets it: its commands, what they print, and their exit codes."""
 
 import os
+import re
 import signal
 import sqlite3
 import time
@@ -13,10 +14,11 @@ from terminal import end, rig, riglog, simulated, started
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
 
 OVEN: dict[str, Any] = {"name": "oven", "driver": "watlow", "protocol": "stdbus"}
-ROW = (
+ROW = re.findall(
+    r"\w+",
     "tick device driver protocol address parameter parameter_id instance value text unit status flags error"
-    " requested_at received_at midpoint_at latency_s monotonic_ns"
-).split()
+    " requested_at received_at midpoint_at latency_s monotonic_ns",
+)
 
 
 def query(path: Path, sql: str) -> list[tuple[Any, ...]]:

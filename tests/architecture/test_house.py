@@ -1,0 +1,59 @@
+"""The house stays as it is drawn: one door each for the heavy libraries, nothing heavy at the front door."""
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+
+import pytest
+
+import riglog
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted([*ROOT.glob("core/riglog/**/*.py"), *ROOT.glob("plugins/*/riglog_*/**/*.py")])
+PACKAGES = [riglog.__name__, *(m.name for m in walk_packages(riglog.__path__, "riglog.") if m.ispkg)]
+
+
+def imported(path: Path) -> set[str]:
+    """The top-level packages a file imports anywhere."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name.split(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("library", "door"), [("serial", "transport/serial.py"), ("pymodbus", "protocol/modbus/client.py")]
+)
+def test_there_is_one_door_for(library: str, door: str) -> None:
+    assert [path for path in SOURCES if library in imported(path)] == [ROOT / "core" / "riglog" / door]
+
+
+def test_the_core_knows_no_vendor_and_a_vendor_no_other() -> None:
+    vendors = {path.name for path in ROOT.glob("plugins/*/riglog_*") if path.is_dir() and "." not in path.name}
+    for path in SOURCES:
+        own = {name for name in vendors if name in path.parts}
+        assert not imported(path) & (vendors - own), path
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_says_at_its_head_what_lives_there(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_all_is_what_is_exported(package: str) -> None:
+    module = import_module(package)
+    for name in getattr(module, "__all__", ()):
+        assert hasattr(module, name)
+
+
+def test_importing_riglog_imports_nothing_heavy() -> None:
+    code = "import sys, riglog; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"anyio", "asyncio", "msgspec", "pluggy", "serial", "pymodbus", "click", "rich", "sqlite3"} & set(names)
