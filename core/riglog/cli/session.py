@@ -2,6 +2,7 @@
 
 import anyio
 from msgspec import Struct
+from rich.markup import escape
 
 from riglog.acquire import AcquisitionSummary, Recording, SinkResult, pipe, record
 from riglog.cli.console import notes
@@ -37,6 +38,7 @@ async def record_rig(rig: Rig, duration: float | None, interruption: Interruptio
         StorageError: a sink cannot be used; nothing was opened.
         PortError, ProtocolError, DeviceError: a device cannot be opened; nothing was recorded.
     """
+    warn_of_tight_lines(rig)
     for sink in rig.sinks:
         await sink.check()
     async with Manager() as manager:
@@ -56,6 +58,14 @@ async def record_rig(rig: Rig, duration: float | None, interruption: Interruptio
     return outcome
 
 
+def warn_of_tight_lines(rig: Rig) -> None:
+    """Say which ports are asked for nearly all they can carry."""
+    for line in rig.lines:
+        if line.tight:
+            share = f"{line.share:.0%} of the time of {line.port} is asked for by {', '.join(line.devices)}"
+            notes().print(f"[yellow]tight:[/] {escape(share)}; slots may be passed over", highlight=False)
+
+
 async def _store(recording: Recording, rig: Rig, run: Run) -> Outcome:
     outcome = Outcome(run, recording.summary, [], 0)
     try:
@@ -70,7 +80,7 @@ async def _store(recording: Recording, rig: Rig, run: Run) -> Outcome:
 def _say(event: Event) -> None:
     colour = "yellow" if event.kind in LOUD else "dim"
     where = " ".join(word for word in (event.port, event.device) if word)
-    notes().print(f"[{colour}]{event.kind.value} {where}:[/] {event.message}", highlight=False)
+    notes().print(f"[{colour}]{event.kind.value} {escape(where)}:[/] {escape(event.message)}", highlight=False)
 
 
 async def _show_progress(recording: Recording, duration: float | None) -> None:

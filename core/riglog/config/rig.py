@@ -12,7 +12,7 @@ from riglog.acquire import Overflow
 from riglog.config.duration import seconds
 from riglog.config.environment import expand
 from riglog.errors import ConfigError, error_context
-from riglog.manager import Plan, plan, refuse_conflict
+from riglog.manager import LineUse, Plan, line_use, plan, refuse_conflict
 from riglog.model import Sink
 from riglog.plugin import Registry, convert, installed
 
@@ -43,6 +43,7 @@ class Rig(Struct, frozen=True):
     overflow: Overflow
     sinks: tuple[Sink, ...]
     plans: tuple[Plan, ...]
+    lines: tuple[LineUse, ...] = ()
 
 
 def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | None = None) -> Rig:
@@ -69,11 +70,14 @@ def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | N
     made = [problems.attempt(_sink, plugins, sink, f"sink[{n}]") for n, sink in enumerate(sinks)]
     plans = _plans(table, plugins, problems)
     problems.extend(_conflicts(plans))
+    lines = tuple(line_use(plans, run.rate_hz))
+    for line in lines:
+        problems.attempt(line.refuse_impossible)
     if problems.found:
         raise ExceptionGroup(str(path), problems.found)
     overflow = Overflow(run.overflow)
     stores = tuple(sink for sink in made if sink is not None)
-    return Rig(path, text, run.name, run.rate_hz, duration, run.flush_interval, overflow, stores, plans)
+    return Rig(path, text, run.name, run.rate_hz, duration, run.flush_interval, overflow, stores, plans, lines)
 
 
 class Problems:

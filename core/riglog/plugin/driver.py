@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from msgspec import Meta, Struct
 
 from riglog.device import Device
-from riglog.protocol import ProtocolClient
+from riglog.protocol import Exchange, ProtocolClient
 from riglog.transport import Link, Simulator, Transport
 from riglog.transport.link import Bytesize, Parity, Stopbits
 
@@ -99,6 +99,10 @@ class Driver(ABC, Generic[Config]):
     @abstractmethod
     def simulator(self, config: Config) -> Simulator:
         """The far end of the wire as ``config`` would find it: for tests, ``riglog demo`` and ``riglog simulate``."""
+
+    def exchanges(self, config: Config) -> Sequence[Exchange]:
+        """What one poll puts on the wire, for the budget of the line; empty if it is not known."""
+        return ()
 
     def links_to_probe(self) -> Sequence[Link]:
         """The settings ``riglog discover`` tries on a port, likeliest first."""

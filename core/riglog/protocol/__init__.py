@@ -2,5 +2,6 @@
 
 from riglog.protocol.client import Answer, ClientCounters, ProtocolClient
 from riglog.protocol.codec import Codec
+from riglog.protocol.exchange import Exchange
 
-__all__ = ["Answer", "ClientCounters", "Codec", "ProtocolClient"]
+__all__ = ["Answer", "ClientCounters", "Codec", "Exchange", "ProtocolClient"]
