@@ -29,6 +29,14 @@ def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
         database.close()
 
 
+def wait_for(path: Path) -> None:
+    """Until another process has made a file."""
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_the_demo_records_every_vendor_and_its_file_answers_the_question_it_prints(tmp_path: Path) -> None:
     done = riglog("demo", "--duration", "1s", cwd=tmp_path)
     assert done.code == 0, done.err
@@ -77,12 +85,12 @@ def test_an_interrupted_recording_is_closed_cleanly_and_keeps_everything(
     with simulated("watlow", "--link", tmp_path / "bus") as ready:
         path = rig(tmp_path, OVEN | {"port": ready["port"]}, rate_hz=20, flush_interval=30.0)
         with started("record", path, "--out", tmp_path / "out.sqlite", "--json") as process:
-            time.sleep(1.7)  # a user who presses Ctrl-C at some moment
+            wait_for(tmp_path / "out.sqlite")
+            time.sleep(1.2)  # a user who presses Ctrl-C at some moment
             done = end(process, number)
     assert done.code == code, done.err
-    import json
 
-    summary = json.loads(done.out)
+    summary = done.json
     assert query(tmp_path / "out.sqlite", "SELECT count(*) FROM samples") == [(summary["samples"],)]
     assert query(tmp_path / "out.sqlite", "PRAGMA integrity_check") == [("ok",)]
     assert not (tmp_path / "out.sqlite-wal").exists()
@@ -139,9 +147,8 @@ def test_a_device_that_is_not_there_and_a_port_in_use_are_told(tmp_path: Path) -
         assert "check power, wiring, address" in silent.err
         path = rig(tmp_path, OVEN | {"port": ready["port"]}, rate_hz=10)
         with started("record", path, "--out", tmp_path / "one.sqlite"):
-            deadline = time.monotonic() + 20
-            while (busy := riglog("read", "watlow", "--port", ready["port"])).code == 0:
-                assert time.monotonic() < deadline
+            wait_for(tmp_path / "one.sqlite")  # then the port is open
+            busy = riglog("read", "watlow", "--port", ready["port"])
         assert busy.code == 3
         assert "in use by another program" in busy.err
 

@@ -37,7 +37,6 @@ async def pipe(
     """
     writers = [Writer(sink, batch_size, flush_interval, buffer_size, patience, recording.note, clock) for sink in sinks]
     opened: list[Writer] = []
-    recording.note(Event(clock.utc_ns(), EventKind.RUN_STARTED, f"recording at {recording.rate_hz:g} Hz started"))
     try:
         for writer in writers:
             await writer.sink.open(run)

@@ -12,7 +12,7 @@ from riglog.acquire.schedule import Schedule, slots_in
 from riglog.acquire.summary import AcquisitionSummary, SourceSummary
 from riglog.device import Pace, PollSource, SourceGroup, missing
 from riglog.errors import ConfigError, ConnectionLostError, RiglogError
-from riglog.model import NS, SYSTEM_CLOCK, Batch, Channel, Clock, Event, EventKind, Sample, Status
+from riglog.model import NS, SYSTEM_CLOCK, Batch, Channel, Clock, Event, EventKind, Run, Sample, Status
 
 GRACE_SECONDS = 2.0
 """How long a poll that is under way may take to finish after ``stop``."""
@@ -63,6 +63,7 @@ async def record(
     names: Sequence[str] | None = None,
     overflow: Overflow = Overflow.BLOCK,
     buffer_size: int = 64,
+    resumed_from: Run | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> AsyncIterator[Recording]:
     """Poll a source at a steady rate and hand on what it says.
@@ -74,6 +75,7 @@ async def record(
         duration: seconds, or None until ``stop`` or the end of the block.
         names: only these devices.
         buffer_size: batches that may wait to be taken; then ``overflow`` decides.
+        resumed_from: the run to go on with: slots keep their numbers and times, ``duration`` counts from its start.
     Yields:
         A Recording. ``stream`` iterates over batches: the samples of one tick of one source.
     Raises:
@@ -84,7 +86,7 @@ async def record(
             raise ConfigError(f"{what} must be greater than 0, not {value}")
     summary = AcquisitionSummary(clock.utc_ns(), clock.monotonic_ns(), sources={}, channels={})
     recording = Recording(rate_hz, summary, BatchBuffer(buffer_size, overflow))
-    recorder = _Recorder(recording, duration, names, clock)
+    recorder = _Recorder(recording, duration, names, clock, _begin(recording, resumed_from, clock))
     unsubscribe = source.subscribe(recording.note) if isinstance(source, SourceGroup) else lambda: None
     gc.collect()
     gc.freeze()  # what is alive now stays alive: walking it again and again is the largest source of jitter
@@ -106,17 +108,31 @@ async def record(
         raise failure
 
 
+def _begin(recording: Recording, resumed_from: Run | None, clock: Clock) -> int:
+    """When slot 0 is or was due, on the monotonic clock; tells that the recording begins."""
+    now, monotonic = clock.utc_ns(), clock.monotonic_ns()
+    if resumed_from is None:
+        recording.note(Event(now, EventKind.RUN_STARTED, f"recording at {recording.rate_hz:g} Hz started"))
+        return monotonic
+    elapsed = now - resumed_from.started_ns
+    message = f"resumed {elapsed / NS:.3f} s after its start; what was due meanwhile is a hole"
+    recording.note(Event(now, EventKind.RUN_RESUMED, message))
+    return monotonic - elapsed
+
+
 class _Recorder:
     """The tasks behind one recording."""
 
-    def __init__(self, recording: Recording, duration: float | None, names: Sequence[str] | None, clock: Clock) -> None:
+    def __init__(
+        self, recording: Recording, duration: float | None, names: Sequence[str] | None, clock: Clock, start_ns: int
+    ) -> None:
         self.recording = recording
         self.summary = recording.summary
         self.buffer = recording.stream
         self.duration = duration
         self.names = names
         self.clock = clock
-        self.start_ns = clock.monotonic_ns()
+        self.start_ns = start_ns
         self.running: dict[str, anyio.CancelScope] = {}
 
     async def run(self, source: PollSource | SourceGroup) -> None:

@@ -1,6 +1,7 @@
 """``riglog record``: a rig file into its sinks."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +9,11 @@ from riglog.cli.console import notes
 from riglog.cli.options import json_option
 from riglog.cli.report import report
 from riglog.cli.running import Interruption, run
+from riglog.errors import ConfigError
+
+if TYPE_CHECKING:
+    from riglog.config import Rig
+    from riglog.model import Run
 
 
 @click.command("record")
@@ -17,14 +23,21 @@ from riglog.cli.running import Interruption, run
 @click.option(
     "--max-gap", type=click.FloatRange(min=0), help="Exit with 1 if a channel has no value for so many seconds."
 )
+@click.option("--resume", is_flag=True, help="Go on with the newest run of this rig; the hole stays visible.")
 @json_option
-def command(rig: str, duration: str | None, out: str | None, max_gap: float | None, as_json: bool) -> int:
+def command(rig: str, duration: str | None, out: str | None, max_gap: float | None, resume: bool, as_json: bool) -> int:
     """Record the rig described in the file RIG until its duration is over, or until Ctrl-C or SIGTERM."""
-    return run(partial(_record, rig, duration, out, max_gap, as_json))
+    return run(partial(_record, rig, duration, out, max_gap, resume, as_json))
 
 
 async def _record(
-    path: str, duration: str | None, out: str | None, max_gap: float | None, as_json: bool, interruption: Interruption
+    path: str,
+    duration: str | None,
+    out: str | None,
+    max_gap: float | None,
+    resume: bool,
+    as_json: bool,
+    interruption: Interruption,
 ) -> int:
     from riglog.cli.session import record_rig
     from riglog.config import load_rig, seconds
@@ -33,4 +46,18 @@ async def _record(
     length = rig.duration if duration is None else seconds(duration, "--duration")
     notes().print(f"[dim]{rig.name}: {len(rig.plans)} devices at {rig.rate_hz:g} Hz, ", end="", highlight=False)
     notes().print("[dim]until Ctrl-C" if length is None else f"[dim]for {length:g} s", highlight=False)
-    return report(await record_rig(rig, length, interruption), as_json=as_json, max_gap=max_gap)
+    earlier = _run_to_resume(rig) if resume else None
+    outcome = await record_rig(rig, length, interruption, resumed_from=earlier)
+    return report(outcome, as_json=as_json, max_gap=max_gap)
+
+
+def _run_to_resume(rig: "Rig") -> "Run":
+    from riglog.sinks import SqliteSink
+    from riglog.sinks.sqlite_resume import last_run
+
+    for sink in rig.sinks:
+        if isinstance(sink, SqliteSink):
+            earlier = last_run(sink.path, rig.name)
+            notes().print(f"[dim]resuming {earlier.id}", highlight=False)
+            return earlier
+    raise ConfigError("only a recording in SQLite can be resumed", hint='add a [[sink]] of type = "sqlite"')

@@ -31,7 +31,9 @@ class Outcome(Struct):
         return max((channel.gap_until(self.finished_monotonic_ns) for channel in channels), default=0.0)
 
 
-async def record_rig(rig: Rig, duration: float | None, interruption: Interruption) -> Outcome:
+async def record_rig(
+    rig: Rig, duration: float | None, interruption: Interruption, *, resumed_from: Run | None = None
+) -> Outcome:
     """Record until the time is up or a signal comes.
 
     Raises:
@@ -46,8 +48,10 @@ async def record_rig(rig: Rig, duration: float | None, interruption: Interruptio
             for plan in rig.plans:
                 status.update(f"opening {plan.config.name} on {plan.config.port}")
                 await manager.add_planned(plan)
-        run = new_run(rig.name, SYSTEM_CLOCK, rate_hz=rig.rate_hz, rig=rig.text)
-        async with record(manager, rate_hz=rig.rate_hz, duration=duration, overflow=rig.overflow) as recording:
+        run = resumed_from or new_run(rig.name, rate_hz=rig.rate_hz, rig=rig.text)
+        async with record(
+            manager, rate_hz=rig.rate_hz, duration=duration, overflow=rig.overflow, resumed_from=resumed_from
+        ) as recording:
             interruption.stop = recording.stop
             unsubscribe = manager.subscribe(_say)
             async with anyio.create_task_group() as tasks:

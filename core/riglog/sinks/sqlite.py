@@ -100,7 +100,19 @@ class _File:
             self.database.close()
 
     def _enter_run(self) -> int:
+        """The number of the run: a new one, or the one it has if it is resumed."""
         run = self.run
+        known = self.database.execute("SELECT id FROM run WHERE run = ?", (run.id,)).fetchone()
+        if known is not None:
+            self.channels = {
+                Channel(*words): number
+                for number, *words in self.database.execute(
+                    "SELECT id, device, driver, protocol, address, parameter, parameter_id, instance, unit"
+                    " FROM channel WHERE run_id = ?",
+                    known,
+                )
+            }
+            return int(known[0])
         cursor = self.database.execute(
             "INSERT INTO run (run, name, started_ns, anchor_ns, rate_hz, host, versions, rig) VALUES (?,?,?,?,?,?,?,?)",
             (

@@ -6,7 +6,7 @@ from toy import Metronome
 
 from riglog.acquire import Overflow, record
 from riglog.errors import ConfigError
-from riglog.model import Batch, Status
+from riglog.model import Batch, Run, Status
 from riglog.testing import LoopClock
 
 
@@ -127,7 +127,7 @@ async def test_a_clock_that_is_set_is_an_event() -> None:
         await anyio.sleep(5.5)
         clock.step_ns = 3_600_000_000_000
         await all_of(recording)
-    assert [event.message for event in recording.events] == ["the UTC clock was set by +3600.000 s"]
+    assert [event.message for event in recording.events[1:]] == ["the UTC clock was set by +3600.000 s"]
 
 
 @pytest.mark.parametrize(
@@ -139,3 +139,13 @@ async def test_arguments_out_of_range_are_refused_before_anything_is_polled(wron
         async with record(source, clock=LoopClock(), **wrong):  # type: ignore[arg-type]
             pass
     assert source.polls == 0
+
+
+async def test_a_resumed_run_keeps_the_numbers_and_times_of_its_slots() -> None:
+    clock = LoopClock()
+    run = Run("kiln.1", "kiln", clock.utc_ns(), clock.monotonic_ns(), 10.0, "host", {})
+    await anyio.sleep(7.05)
+    async with record(Metronome(), rate_hz=10, duration=10, resumed_from=run, clock=clock) as recording:
+        batches = await all_of(recording)
+    assert [batch.tick for batch in batches] == list(range(70, 100))
+    assert recording.events[0].message == "resumed 7.050 s after its start; what was due meanwhile is a hole"
