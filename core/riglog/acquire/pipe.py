@@ -9,7 +9,7 @@ from riglog.acquire.writer import SinkResult, Writer
 from riglog.errors import StorageError
 from riglog.model import SYSTEM_CLOCK, Batch, Clock, Event, EventKind, Run, Sink
 
-PATIENCE = 10.0
+PATIENCE = 5.0
 """Seconds a sink that cannot store gets at the end of a recording before its samples are given up."""
 
 

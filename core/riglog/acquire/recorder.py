@@ -1,7 +1,7 @@
 """Polls sources at a steady rate, each in its own task, and hands on what they say."""
 
 import gc
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -30,6 +30,7 @@ class Recording:
         self.summary = summary
         self.stream = stream
         self.events: list[Event] = []
+        self.on_event: Callable[[Event], None] | None = None
         self._stopping = anyio.Event()
 
     def stop(self) -> None:
@@ -45,8 +46,10 @@ class Recording:
         await self._stopping.wait()
 
     def note(self, event: Event) -> None:
-        """Add an event to what is stored."""
+        """Add an event to what is stored; ``on_event`` hears of it at once."""
         self.events.append(event)
+        if self.on_event is not None:
+            self.on_event(event)
 
     def take_events(self) -> list[Event]:
         """The events since the last call."""
@@ -86,10 +89,11 @@ async def record(
             raise ConfigError(f"{what} must be greater than 0, not {value}")
     summary = AcquisitionSummary(clock.utc_ns(), clock.monotonic_ns(), sources={}, channels={})
     recording = Recording(rate_hz, summary, BatchBuffer(buffer_size, overflow))
-    recorder = _Recorder(recording, duration, names, clock, _begin(recording, resumed_from, clock))
     unsubscribe = source.subscribe(recording.note) if isinstance(source, SourceGroup) else lambda: None
     gc.collect()
     gc.freeze()  # what is alive now stays alive: walking it again and again is the largest source of jitter
+    start_ns = _begin(recording, resumed_from, clock)
+    recorder = _Recorder(recording, duration, names, clock, start_ns, resumed_from is not None)
     failure: Exception | None = None
     try:
         async with anyio.create_task_group() as tasks:
@@ -124,7 +128,13 @@ class _Recorder:
     """The tasks behind one recording."""
 
     def __init__(
-        self, recording: Recording, duration: float | None, names: Sequence[str] | None, clock: Clock, start_ns: int
+        self,
+        recording: Recording,
+        duration: float | None,
+        names: Sequence[str] | None,
+        clock: Clock,
+        start_ns: int,
+        resumed: bool,
     ) -> None:
         self.recording = recording
         self.summary = recording.summary
@@ -133,6 +143,7 @@ class _Recorder:
         self.names = names
         self.clock = clock
         self.start_ns = start_ns
+        self.since_ns = clock.monotonic_ns() if resumed else start_ns
         self.running: dict[str, anyio.CancelScope] = {}
 
     async def run(self, source: PollSource | SourceGroup) -> None:
@@ -143,49 +154,52 @@ class _Recorder:
                     around.start_soon(self._cut_off, tasks.cancel_scope)
                     if isinstance(source, SourceGroup):
                         around.start_soon(self._follow, source, tasks)
-                        self._join(source.sources(), tasks)
+                        self._join(source.sources(), tasks, self.since_ns)
                     else:
-                        self._join([source], tasks)
+                        self._join([source], tasks, self.since_ns)
                 around.cancel_scope.cancel()
         finally:
             self.summary.finished_ns = self.clock.utc_ns()
             self.buffer.close()
 
-    def _join(self, sources: Sequence[PollSource], tasks: TaskGroup) -> None:
-        """Start a task for every source that has none, and end those whose source is gone."""
+    def _join(self, sources: Sequence[PollSource], tasks: TaskGroup, since_ns: int) -> None:
+        """Start a task for every source that has none, and end those whose source is gone.
+
+        Slots that were due before ``since_ns`` are not a new source's.
+        """
         for name in self.running.keys() - {source.name for source in sources}:
             self.running.pop(name).cancel()
         for source in sources:
             if source.name not in self.running:
                 self.running[source.name] = scope = anyio.CancelScope()
-                tasks.start_soon(self._keep_polling, source, scope)
+                tasks.start_soon(self._keep_polling, source, scope, since_ns)
 
     async def _follow(self, group: SourceGroup, tasks: TaskGroup) -> None:
         while True:
             await group.changed()
             if not self.recording.stopping:
-                self._join(group.sources(), tasks)
+                self._join(group.sources(), tasks, self.clock.monotonic_ns())
 
     async def _cut_off(self, scope: anyio.CancelScope) -> None:
         await self.recording.stopped()
         await anyio.sleep(GRACE_SECONDS)
         scope.cancel()
 
-    async def _keep_polling(self, source: PollSource, scope: anyio.CancelScope) -> None:
+    async def _keep_polling(self, source: PollSource, scope: anyio.CancelScope, since_ns: int) -> None:
         rate = source.rate_hz or self.recording.rate_hz
         paced = source.pace is Pace.HOST
         figures = self.summary.sources.setdefault(source.name, SourceSummary(source.name, rate if paced else None))
         with scope:
             if paced:
-                await self._poll_on_schedule(source, rate, figures)
+                await self._poll_on_schedule(source, rate, figures, since_ns)
             else:
                 await self._take_what_comes(source, figures)
 
-    async def _poll_on_schedule(self, source: PollSource, rate: float, figures: SourceSummary) -> None:
+    async def _poll_on_schedule(self, source: PollSource, rate: float, figures: SourceSummary, since_ns: int) -> None:
         clock = self.clock
         ticks = None if self.duration is None else slots_in(self.duration, rate)
         schedule = Schedule(self.start_ns, rate, ticks=ticks)
-        schedule.join(clock.monotonic_ns())
+        schedule.join(since_ns)
         while not self.recording.stopping:
             slot = schedule.next(clock.monotonic_ns())
             for tick in slot.missed:

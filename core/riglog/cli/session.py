@@ -12,6 +12,7 @@ from riglog.errors import StorageError
 from riglog.manager import Manager
 from riglog.model import NS, SYSTEM_CLOCK, Event, EventKind, Run, new_run
 
+QUIET = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED, EventKind.RUN_FINISHED}
 LOUD = {EventKind.PORT_LOST, EventKind.DEVICE_SILENT, EventKind.WRONG_INSTRUMENT, EventKind.SINK_FAILED}
 REFRESH_SECONDS = 0.2
 
@@ -53,12 +54,11 @@ async def record_rig(
             manager, rate_hz=rig.rate_hz, duration=duration, overflow=rig.overflow, resumed_from=resumed_from
         ) as recording:
             interruption.stop = recording.stop
-            unsubscribe = manager.subscribe(_say)
+            recording.on_event = _say
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_show_progress, recording, duration)
                 outcome = await _store(recording, rig, run)
                 tasks.cancel_scope.cancel()
-            unsubscribe()
     return outcome
 
 
@@ -82,6 +82,8 @@ async def _store(recording: Recording, rig: Rig, run: Run) -> Outcome:
 
 
 def _say(event: Event) -> None:
+    if event.kind in QUIET:
+        return
     colour = "yellow" if event.kind in LOUD else "dim"
     where = " ".join(word for word in (event.port, event.device) if word)
     notes().print(f"[{colour}]{event.kind.value} {escape(where)}:[/] {escape(event.message)}", highlight=False)

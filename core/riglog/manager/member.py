@@ -1,6 +1,7 @@
 """A device on a port: whether it may be polled now, whether it is still the same instrument, and what its poll gave."""
 
 from collections.abc import Callable
+from traceback import format_exception
 
 import anyio
 
@@ -28,6 +29,7 @@ class Member:
         self._breaker = Breaker()
         self._verified = True
         self._stranger: str | None = None
+        self._bugs: set[str] = set()
 
     @property
     def name(self) -> str:
@@ -51,18 +53,14 @@ class Member:
         now = self._clock.monotonic_ns() / NS
         if not self._breaker.may_poll(now):
             return self.absent(Status.SKIPPED, "device is silent; it is asked again now and then")
-        replies = self._replies()
-        try:
-            if not self._verified and not await self._is_the_same():
-                return self.absent(Status.SKIPPED, f"another instrument answers: {self._stranger}")
-            samples = await self.device.poll()
-        except ConnectionLostError:
-            raise
-        except RiglogError as error:
-            await anyio.lowlevel.checkpoint()
-            samples = self.absent(Status.MISSING, str(error))
-        if self.client is not None:
-            self._judge(self._replies() > replies, shared)
+        asked, answered = self._traffic()
+        if self._verified or await self._is_the_same():
+            samples = await self._samples()
+        else:
+            samples = self.absent(Status.SKIPPED, self._stranger or "device did not say who it is")
+        asked_now, answered_now = self._traffic()
+        if asked_now > asked:
+            self._judge(answered_now > answered, shared)
         return samples
 
     async def listen(self) -> list[Sample]:
@@ -71,29 +69,48 @@ class Member:
         Raises:
             ConnectionLostError: the port is gone.
         """
-        try:
-            return await self.device.poll()
-        except ConnectionLostError:
-            raise
-        except RiglogError as error:
-            await anyio.lowlevel.checkpoint()
-            return self.absent(Status.MISSING, str(error))
+        return await self._samples()
 
     def absent(self, status: Status, error: str) -> list[Sample]:
         """A sample without a value for every channel."""
         return missing(self.device.channels, error, self._clock, status)
 
+    async def _samples(self) -> list[Sample]:
+        """What the device's poll gives. Whatever goes wrong in it is a row, and costs nobody else anything."""
+        try:
+            return await self.device.poll()
+        except ConnectionLostError:
+            raise
+        except RiglogError as error:
+            problem = str(error)
+        except Exception as error:
+            problem = f"the driver failed: {type(error).__name__}: {error}"
+            if problem not in self._bugs:
+                self._bugs.add(problem)
+                self._tell(EventKind.DRIVER_FAILED, "".join(format_exception(error)), self.name)
+        await anyio.lowlevel.checkpoint()
+        return self.absent(Status.MISSING, problem)
+
     async def _is_the_same(self) -> bool:
-        found = await self.device.identity()
+        """Ask the instrument who it is. A stranger is told once; silence says nothing about who it is."""
+        try:
+            found = await self.device.identity()
+        except ConnectionLostError:
+            raise
+        except RiglogError:
+            return False
         self._verified = found is None or self.identity is None or found == self.identity
-        if not self._verified and found != self._stranger:
-            message = f"expected {self.identity}, found {found}; its values are not recorded"
-            self._tell(EventKind.WRONG_INSTRUMENT, message, self.name)
-        self._stranger = None if self._verified else found
+        stranger = None if self._verified else f"expected {self.identity}, found {found}; its values are not recorded"
+        if stranger is not None and stranger != self._stranger:
+            self._tell(EventKind.WRONG_INSTRUMENT, stranger, self.name)
+        self._stranger = stranger
         return self._verified
 
-    def _replies(self) -> int:
-        return 0 if self.client is None else self.client.counters.replies
+    def _traffic(self) -> tuple[int, int]:
+        """Requests and replies on the line so far."""
+        if self.client is None:
+            return 0, 0
+        return self.client.counters.requests, self.client.counters.replies
 
     def _judge(self, answered: bool, shared: bool) -> None:
         if answered:

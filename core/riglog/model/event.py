@@ -17,6 +17,7 @@ class EventKind(StrEnum):
     LATE = "late"
     CLOCK_STEP = "clock_step"
     DROPPED = "dropped"
+    DRIVER_FAILED = "driver_failed"
     WRITE = "write"
     SINK_FAILED = "sink_failed"
     SINK_BACK = "sink_back"

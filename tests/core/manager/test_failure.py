@@ -12,7 +12,7 @@ from riglog.acquire import Recording, record
 from riglog.errors import PortNotFoundError
 from riglog.manager import Manager
 from riglog.manager.breaker import ALONE_LONGEST, SHARED_LONGEST, Breaker
-from riglog.model import Batch, EventKind, Status
+from riglog.model import Batch, EventKind, Sample, Status
 from riglog.plugin import Registry
 from riglog.testing import LoopClock
 from riglog.transport import SimulatedTransport, Transport
@@ -209,3 +209,21 @@ def test_a_device_alone_on_its_port_is_probed_often() -> None:
         breaker.silent(float(second), shared=False)
     assert not breaker.may_poll(19.0)
     assert breaker.may_poll(19.0 + ALONE_LONGEST)
+
+
+async def test_a_bug_in_a_driver_is_a_row_and_an_event_and_stops_nobody(registry: Registry, toy: ToyDriver) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        buggy = await manager.add("buggy", "sim:1", driver="toy", address=1)
+        await manager.add("fine", "sim:1", driver="toy", address=2)
+
+        async def poll(names: object = None) -> list[Sample]:
+            raise ZeroDivisionError("division by zero")
+
+        buggy.poll = poll  # type: ignore[method-assign, assignment]
+        async with recorded(manager, 5) as (recording, batches):
+            pass
+    assert len(rows(batches, "fine", Status.OK)) == 50
+    absent = [sample for batch in batches for sample in batch.samples if sample.device == "buggy"]
+    assert len(absent) == 100
+    assert absent[0].error == "the driver failed: ZeroDivisionError: division by zero"
+    assert [event.kind for event in recording.events[1:]] == [EventKind.DRIVER_FAILED]

@@ -1,0 +1,86 @@
+"""Long recordings: nothing drifts in a week, and memory does not grow in an hour."""
+
+import gc
+import sys
+
+import anyio
+from toy import Metronome
+
+from riglog.acquire import AcquisitionSummary, SourceSummary, pipe, record
+from riglog.acquire.schedule import Schedule
+from riglog.model import NS, Batch, Channel, Run, Sample, Stamp
+from riglog.sinks import MemorySink
+from riglog.testing import LoopClock
+
+WEEK_OF_TICKS = 7 * 86400 * 10
+
+
+def test_a_week_at_ten_hertz_serves_every_slot_on_time() -> None:
+    schedule = Schedule(0, 10.0, ticks=WEEK_OF_TICKS)
+    period, now, served = NS // 10, 0, 0
+    while (slot := schedule.next(now)).tick is not None:
+        assert slot.tick == served
+        served += 1
+        now = slot.tick * period + 20_000_000
+    assert served == WEEK_OF_TICKS
+    assert schedule.due_ns(WEEK_OF_TICKS) == 7 * 86400 * NS
+
+
+def test_a_summary_is_as_large_after_a_day_as_after_a_minute() -> None:
+    summary = AcquisitionSummary(0, 0)
+    source = SourceSummary("source", 10.0)
+    channel = Channel("d", "toy", "toy", 1, "p")
+    sizes = []
+    for tick in range(864_000):
+        if tick % 86_400 == 600:
+            sizes.append(sys.getsizeof(source.lateness._bins) + len(summary.channels))
+        if tick % 100 == 0:
+            stamp = Stamp(tick * NS // 10, 2_000_000, tick * NS // 10)
+            summary.count(source, Batch("source", tick, [Sample(channel, stamp, 1.0, None)]))
+        source.lateness.add(tick % 977 * 1e-6)
+    assert len(set(sizes)) == 1
+
+
+class Forgetful(MemorySink):
+    """Counts, and keeps nothing."""
+
+    rows_seen = 0
+
+    async def write(self, batches, events):  # type: ignore[no-untyped-def]
+        self.rows_seen += sum(len(batch.samples) for batch in batches)
+
+
+class SixtyFour:
+    """Sixty-four devices side by side."""
+
+    def __init__(self) -> None:
+        self.members = [Metronome(f"d{number}") for number in range(64)]
+
+    def sources(self) -> list[Metronome]:
+        return self.members
+
+    def subscribe(self, listener: object) -> object:
+        return lambda: None
+
+    async def changed(self) -> None:
+        await anyio.sleep_forever()
+
+
+async def test_an_hour_of_sixty_four_devices_needs_no_more_memory_than_ten_minutes() -> None:
+    sink = Forgetful()
+    blocks = []
+
+    async def weigh() -> None:
+        for _ in range(5):
+            await anyio.sleep(11 * 60)
+            gc.collect()
+            blocks.append(sys.getallocatedblocks())
+
+    async with (
+        record(SixtyFour(), rate_hz=0.5, duration=3600, clock=LoopClock()) as recording,  # type: ignore[arg-type]
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(weigh)
+        await pipe(recording, sink, run=Run("r", "r", 0, 0, None, "h", {}), clock=LoopClock())
+    assert sink.rows_seen == 64 * 1800
+    assert max(blocks) - min(blocks) < 2000
