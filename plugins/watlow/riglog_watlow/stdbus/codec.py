@@ -1,0 +1,118 @@
+"""Standard Bus to the client: a request becomes a frame, the frame that answers it becomes a reply.
+
+Source: Watlow wire specification, sections 3, 5 and 7.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from msgspec import Struct
+
+from riglog.errors import MalformedReplyError
+from riglog.protocol import Codec
+from riglog_watlow import stdbus
+from riglog_watlow.errors import refusal
+from riglog_watlow.stdbus import Damage, WireValue
+
+BAUDRATE = 38400
+
+MARKERS = (1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008)
+"""Identity parameters every controller has: harmless to read, and told apart by their selectors."""
+
+
+class StdBusRequest(Struct, frozen=True):
+    """Read one parameter, or write it: ``value`` is the VALUE field, type tag first."""
+
+    address: int
+    selector: bytes
+    value: bytes | None = None
+    source: int = stdbus.MASTER_MAC
+
+
+class StdBusReply(Struct, frozen=True):
+    """The value as the controller sent it, and the payload it came in."""
+
+    tag: int
+    value: WireValue
+    payload: bytes
+
+
+def read_request(address: int, parameter_id: int, instance: int = 1) -> StdBusRequest:
+    return StdBusRequest(address, stdbus.selector(parameter_id, instance))
+
+
+def write_request(address: int, parameter_id: int, instance: int, tag: int, value: WireValue) -> StdBusRequest:
+    """Raises ValueError if the value does not fit the type."""
+    return StdBusRequest(address, stdbus.selector(parameter_id, instance), stdbus.encode_value(tag, value))
+
+
+@lru_cache(maxsize=4096)
+def request_frame(request: StdBusRequest) -> bytes:
+    """The same few requests go out again and again: their frames are made once."""
+    if request.value is None:
+        payload = bytes([stdbus.FROM_MASTER, stdbus.READ, stdbus.ONE_VALUE]) + request.selector
+    else:
+        payload = bytes([stdbus.FROM_MASTER, stdbus.WRITE]) + request.selector + request.value
+    return stdbus.frame_bytes(stdbus.REQUEST, stdbus.mac(request.address), request.source, payload)
+
+
+@lru_cache(maxsize=4096)
+def _reply_start(request: StdBusRequest) -> bytes:
+    """What the payload of the reply begins with; VALUE follows."""
+    if request.value is None:
+        return bytes([stdbus.FROM_DEVICE, stdbus.READ, stdbus.ONE_VALUE]) + request.selector
+    return bytes([stdbus.FROM_DEVICE, stdbus.WRITE]) + request.selector
+
+
+class StdBusCodec(Codec[StdBusRequest, StdBusReply]):
+    """One value per exchange. An error reply names no parameter: after a failure the line has to fall silent."""
+
+    quarantine = 0.255
+    gap = 40 / BAUDRATE
+
+    def encode(self, request: StdBusRequest) -> bytes:
+        return request_frame(request)
+
+    def decode(self, request: StdBusRequest, buffer: bytearray, *, final: bool = False) -> StdBusReply | None:
+        expected = (stdbus.REPLY, request.source, stdbus.mac(request.address))
+        start = _reply_start(request)
+        frame, position = stdbus.next_frame(buffer, 0, final=final)
+        while frame is not None:
+            payload = frame.payload
+            if frame[:3] == expected and (payload.startswith(start) or _is_refusal(payload)):
+                del buffer[:position]
+                return _reply(payload, start)
+            frame, position = stdbus.next_frame(buffer, position, final=final)
+        del buffer[:position]
+        return None
+
+    def address(self, request: StdBusRequest) -> object:
+        return request.address
+
+    def marker(self, request: StdBusRequest, owed: Sequence[StdBusRequest]) -> StdBusRequest | None:
+        taken = {request.selector} | {one.selector for one in owed}
+        candidates = (StdBusRequest(request.address, stdbus.selector(one, 1), None, request.source) for one in MARKERS)
+        return next((one for one in candidates if one.selector not in taken), None)
+
+    def why(self, request: StdBusRequest, received: bytes) -> str:
+        damages: set[Damage] = set()
+        frame, position = stdbus.next_frame(received, 0, final=True, damages=damages)
+        skipped = frame is not None
+        while frame is not None:
+            frame, position = stdbus.next_frame(received, position, final=True, damages=damages)
+        worst = next((damage.value for damage in Damage if damage in damages), None)
+        return worst or ("unmatched" if skipped else "no_frame")
+
+
+def _is_refusal(payload: bytes) -> bool:
+    return len(payload) >= 2 and payload[0] == stdbus.FROM_DEVICE and payload[1] >= 0x80
+
+
+def _reply(payload: bytes, start: bytes) -> StdBusReply:
+    if _is_refusal(payload):
+        raise refusal(payload[1])
+    try:
+        tag, value = stdbus.decode_value(payload[len(start) :])
+    except ValueError as error:
+        raise MalformedReplyError(f"the reply's value cannot be read: {error}", payload=payload) from None
+    return StdBusReply(tag, value, payload)
