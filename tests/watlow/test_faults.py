@@ -8,10 +8,9 @@ import anyio
 import pytest
 
 from riglog.transport import Fault
-from riglog_watlow.parameters import Parameter
-from riglog_watlow.simulated_pm import SimulatedPM
-from riglog_watlow.simulator import StdBusSimulator
-from riglog_watlow.stdbus import WireValue
+from riglog_watlow.parameters import WireValue
+from riglog_watlow.plan import Target
+from riglog_watlow.simulator import SimulatedPM, StdBusSimulator
 
 READS, EVERY = 200, 37
 PARAMETERS = ("setpoint", "integral_time")
@@ -22,14 +21,15 @@ class Counting(SimulatedPM):
 
     def __init__(self, address: int, said: list[tuple[int, str, WireValue]]) -> None:
         super().__init__(address)
+        self.address = address
         self.said = said
 
-    def read(self, parameter_id: int, instance: int, now: float) -> tuple[Parameter, WireValue]:
-        parameter, value = super().read(parameter_id, instance, now)
-        if parameter.name in PARAMETERS:
+    def read(self, one: Target, now: float) -> WireValue:
+        value = super().read(one, now)
+        if one.parameter.name in PARAMETERS:
             value = float(len(self.said))
-            self.said.append((self.address, parameter.name, value))
-        return parameter, value
+            self.said.append((self.address, one.parameter.name, value))
+        return value
 
 
 def script(fault: Fault) -> list[Fault | None]:
