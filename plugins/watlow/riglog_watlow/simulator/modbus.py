@@ -56,9 +56,11 @@ class ControllerSlave(ModbusSlave):
         return reply[:1] + pdu[1:3] + reply[3:] if pdu[0] in WRITES and reply[0] == pdu[0] else reply
 
     def read_registers(self, function: int, start: int, count: int) -> list[int]:
-        if not all(register in self._places for register in range(start, start + count)):
+        places = [self._places.get(register) for register in range(start, start + count)]
+        if None in places:
             raise IllegalDataAddressError
-        return [self._word(*self._places[register]) for register in range(start, start + count)]
+        words = {one: self._words(one) for one in dict.fromkeys(place[0] for place in places if place)}
+        return [words[one][word] for one, word in filter(None, places)]
 
     def write_registers(self, start: int, registers: Sequence[int]) -> None:
         while registers:
@@ -71,14 +73,13 @@ class ControllerSlave(ModbusSlave):
             self._write(one, registers[:count])
             start, registers = start + count, registers[count:]
 
-    def _word(self, one: Target, word: int) -> int:
-        if word >= one.parameter.registers:
-            return FILLER
+    def _words(self, one: Target) -> list[int]:
+        """A value, and a filler where its place is longer."""
         try:
             value = self._to_wire(one, self.controller.read(one, self.now))
         except Refused:
             raise IllegalDataAddressError from None
-        return encode(one.parameter, value, low_word_first=self._low_word_first)[word]
+        return [*encode(one.parameter, value, low_word_first=self._low_word_first), FILLER]
 
     def _write(self, one: Target, words: Sequence[int]) -> None:
         value = decode(one.parameter, words, low_word_first=self._low_word_first)
