@@ -21,6 +21,10 @@ CHOSEN: dict[str, Callable[[dict[str, Any]], bool]] = {
     "stdbus_answered": lambda vector: "expect_reply_hex" in vector["meaning"],
     "stdbus_reply": lambda vector: vector["direction"] == "reply",
     "stdbus_stream": lambda vector: vector["direction"] == "stream",
+    "modbus_request": lambda vector: vector["direction"] == "request",
+    "modbus_answered": lambda vector: "expect_reply_hex" in vector["meaning"],
+    "modbus_reply": lambda vector: vector["direction"] == "reply",
+    "modbus_stream": lambda vector: vector["direction"] == "stream",
 }
 
 

@@ -9,8 +9,7 @@ import pytest
 from riglog.errors import ConfigError, ReplyTimeoutError
 from riglog.model import Status
 from riglog_watlow.errors import NoSuchInstanceError, NoSuchMemberError
-from riglog_watlow.simulated_pm import SimulatedPM
-from riglog_watlow.simulator import StdBusSimulator
+from riglog_watlow.simulator import SimulatedPM, StdBusSimulator
 
 MakeBench = Callable[..., Any]
 

@@ -4,19 +4,23 @@ import pytest
 
 from riglog.errors import ConfigError
 from riglog.transport import SimulatedBus
-from riglog_watlow import stdbus
-from riglog_watlow.codec import StdBusRequest, read_request, request_frame, write_request
-from riglog_watlow.simulated_pm import SimulatedPM
-from riglog_watlow.simulator import StdBusSimulator
+from riglog_watlow.plan import target
+from riglog_watlow.simulator import SimulatedPM, StdBusSimulator
+from riglog_watlow.stdbus import frames, message
+from riglog_watlow.stdbus.codec import StdBusRequest, read_request, request_frame, write_request
 
 READ_PV = request_frame(read_request(1, 4001))
 
 
 def said(payload: str, simulator: StdBusSimulator | None = None) -> str:
     """What the controller at address 1 answers to a payload, as hex."""
-    request = stdbus.frame_bytes(stdbus.REQUEST, 0x10, 0, bytes.fromhex(payload))
-    frame, _ = stdbus.next_frame((simulator or StdBusSimulator()).receive(request, 0.0), 0)
+    request = frames.frame_bytes(frames.REQUEST, 0x10, 0, bytes.fromhex(payload))
+    frame, _ = frames.next_frame((simulator or StdBusSimulator()).receive(request, 0.0), 0)
     return frame.payload.hex(" ").upper() if frame else ""
+
+
+def pv(controller: SimulatedPM, now: float, loop: int = 1) -> object:
+    return controller.read(target(f"process_value[{loop}]", controller.registry), now)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +73,7 @@ def test_every_error_code_can_be_provoked(payload: str, code: str) -> None:
         READ_PV[:-1] + b"\x00",
         READ_PV[:-3],
         request_frame(read_request(2, 4001)),
-        *(stdbus.frame_bytes(kind, 0x10, 0, READ_PV[8:14]) for kind in (1, 3, 6)),
+        *(frames.frame_bytes(kind, 0x10, 0, READ_PV[8:14]) for kind in (1, 3, 6)),
     ],
 )
 def test_silence_is_the_answer_to_what_is_damaged_or_for_others(data: bytes) -> None:
@@ -116,7 +120,7 @@ def test_an_action_is_done_and_rests_again() -> None:
 def test_an_open_sensor_reads_as_a_plausible_number() -> None:
     simulator = StdBusSimulator()
     simulator.set("input_error", "Open")
-    assert stdbus.decode_value(bytes.fromhex(said("01 03 01 04 01 01", simulator))[6:])[1] == pytest.approx(2530.409)
+    assert message.decode_value(bytes.fromhex(said("01 03 01 04 01 01", simulator))[6:])[1] == pytest.approx(2530.409)
 
 
 def test_cooling_values_of_a_heat_only_unit_are_memory_nobody_wrote() -> None:
@@ -136,25 +140,26 @@ def test_an_alarm_goes_off_above_its_set_point() -> None:
 def test_on_one_pair_of_wires_only_the_one_that_is_meant_answers() -> None:
     bus = SimulatedBus([StdBusSimulator(address) for address in range(1, 17)])
     for address in range(1, 17):
-        frame, end = stdbus.next_frame(reply := bus.receive(request_frame(read_request(address, 7001)), 0.0), 0)
+        frame, end = frames.next_frame(reply := bus.receive(request_frame(read_request(address, 7001)), 0.0), 0)
         assert frame is not None
-        assert (frame.source, end) == (stdbus.mac(address), len(reply))
+        assert (frame.source, end) == (frames.mac(address), len(reply))
 
 
 def test_a_foreign_reply_is_intact_and_from_somebody_else() -> None:
     for address in range(1, 17):
         simulator = StdBusSimulator(address)
         foreign = simulator.foreign(simulator.receive(request_frame(read_request(address, 7001)), 0.0))
-        frame, _ = stdbus.next_frame(foreign, 0)
+        frame, _ = frames.next_frame(foreign, 0)
         assert frame is not None
-        assert frame.source != stdbus.mac(address)
+        assert frame.source != frames.mac(address)
         assert 0x10 <= frame.source <= 0x1F
 
 
 def test_two_loops_are_two_ovens() -> None:
     controller = SimulatedPM(loops=2)
-    controller.write(7001, 2, 300.0, 0.0)
-    assert [controller.read(4001, loop, 600.0)[1] for loop in (1, 2)] == [pytest.approx(75), pytest.approx(300)]
+    controller.set("setpoint[2]", "300")
+    pv(controller, 0.0)
+    assert [pv(controller, 600.0, loop) for loop in (1, 2)] == [pytest.approx(75), pytest.approx(300)]
 
 
 @pytest.mark.parametrize("mode", ["off", "manual"])
@@ -162,18 +167,18 @@ def test_a_loop_that_is_not_in_auto_does_not_follow(mode: str) -> None:
     controller = SimulatedPM()
     controller.set("control_mode", mode)
     controller.set("manual_power", "50")
-    controller.read(4001, 1, 0.0)
+    pv(controller, 0.0)
     expected = 72.0 if mode == "off" else 472.0
-    assert controller.read(4001, 1, 3600.0)[1] == pytest.approx(expected, rel=1e-3)
-    assert controller.read(8033, 1, 3600.0)[1] == (0.0 if mode == "off" else 50.0)
+    assert pv(controller, 3600.0) == pytest.approx(expected, rel=1e-3)
+    assert controller.read(target("output_power", controller.registry), 3600.0) == (0.0 if mode == "off" else 50.0)
 
 
 def test_a_measured_value_stays_as_set_until_auto() -> None:
     controller = SimulatedPM()
     controller.set("process_value", "25")
-    assert controller.read(4001, 1, 100.0)[1] == 25.0
+    assert pv(controller, 100.0) == 25.0
     controller.set("process_value", "auto")
-    assert controller.read(4001, 1, 100.0)[1] == pytest.approx(72.0)
+    assert pv(controller, 100.0) == pytest.approx(72.0)
 
 
 @pytest.mark.parametrize(
@@ -185,13 +190,13 @@ def test_a_knob_that_is_not_there_is_a_config_error(name: str, value: str) -> No
 
 
 def test_a_request_to_an_unknown_master_address_goes_back_to_it() -> None:
-    request = StdBusRequest(1, stdbus.selector(7001, 1), None, 0x2A)
-    frame, _ = stdbus.next_frame(StdBusSimulator().receive(request_frame(request), 0.0), 0)
+    request = StdBusRequest(1, message.selector(7001, 1), None, 0x2A)
+    frame, _ = frames.next_frame(StdBusSimulator().receive(request_frame(request), 0.0), 0)
     assert frame is not None
     assert frame.destination == 0x2A
 
 
 def test_a_write_to_another_controller_changes_nothing_here() -> None:
     simulator = StdBusSimulator(1)
-    assert simulator.receive(request_frame(write_request(2, 7001, 1, stdbus.FLOAT, 300.0)), 0.0) == b""
-    assert simulator.controller.read(7001, 1, 0.0)[1] == 75.0
+    assert simulator.receive(request_frame(write_request(2, 7001, 1, message.FLOAT, 300.0)), 0.0) == b""
+    assert simulator.controller.stored("setpoint") == 75.0

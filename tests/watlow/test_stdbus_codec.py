@@ -5,8 +5,6 @@ import random
 import pytest
 
 from riglog.errors import MalformedReplyError
-from riglog_watlow import stdbus
-from riglog_watlow.codec import MARKERS, StdBusCodec, StdBusRequest, read_request, request_frame, write_request
 from riglog_watlow.errors import (
     AccessDeniedError,
     NoSuchClassError,
@@ -17,6 +15,9 @@ from riglog_watlow.errors import (
     WatlowRefusedError,
     WrongTypeError,
 )
+from riglog_watlow.parameters import WireValue
+from riglog_watlow.stdbus import frames, message
+from riglog_watlow.stdbus.codec import MARKERS, StdBusCodec, StdBusRequest, read_request, request_frame, write_request
 
 PV = read_request(1, 4001)
 
@@ -24,9 +25,9 @@ PV = read_request(1, 4001)
 def reply(request: StdBusRequest, value: bytes, **changed: int) -> bytes:
     """The reply frame to a request, perhaps with another type, destination or source."""
     head = b"\x02\x03\x01" if request.value is None else b"\x02\x04"
-    kind, destination = changed.get("kind", stdbus.REPLY), changed.get("destination", request.source)
-    source = changed.get("source", stdbus.mac(request.address))
-    return stdbus.frame_bytes(kind, destination, source, head + request.selector + value)
+    kind, destination = changed.get("kind", frames.REPLY), changed.get("destination", request.source)
+    source = changed.get("source", frames.mac(request.address))
+    return frames.frame_bytes(kind, destination, source, head + request.selector + value)
 
 
 def read(request: StdBusRequest, *pieces: bytes, final: bool = True) -> object:
@@ -34,34 +35,34 @@ def read(request: StdBusRequest, *pieces: bytes, final: bool = True) -> object:
     return None if decoded is None else decoded.value
 
 
-VALUE = stdbus.encode_value(stdbus.FLOAT, 72.5)
+VALUE = message.encode_value(message.FLOAT, 72.5)
 GOOD = reply(PV, VALUE)
 
 
 def test_the_check_values_of_both_crcs() -> None:
-    assert stdbus.header_register(b"123456789") ^ 0xFF == 0x89
-    assert stdbus.data_register(b"123456789") ^ 0xFFFF == 0x906E
+    assert frames.header_register(b"123456789") ^ 0xFF == 0x89
+    assert frames.data_register(b"123456789") ^ 0xFFFF == 0x906E
 
 
 @pytest.mark.parametrize(
     ("tag", "value", "data"),
     [
-        (stdbus.UINT8, 255, "01FF"),
-        (stdbus.UINT16, 0x1234, "031234"),
-        (stdbus.UINT32, 0xFFFFFFFF, "05FFFFFFFF"),
-        (stdbus.INT32, -2, "06FFFFFFFE"),
-        (stdbus.FLOAT, 392.0, "0843C40000"),
-        (stdbus.STRING, "EZ-ZONE PM", "090B455A2D5A4F4E4520504D00"),
-        (stdbus.WORDS, 71, "0F010047"),
+        (message.UINT8, 255, "01FF"),
+        (message.UINT16, 0x1234, "031234"),
+        (message.UINT32, 0xFFFFFFFF, "05FFFFFFFF"),
+        (message.INT32, -2, "06FFFFFFFE"),
+        (message.FLOAT, 392.0, "0843C40000"),
+        (message.STRING, "EZ-ZONE PM", "090B455A2D5A4F4E4520504D00"),
+        (message.WORDS, 71, "0F010047"),
     ],
 )
-def test_a_value_goes_into_bytes_and_comes_back(tag: int, value: stdbus.WireValue, data: str) -> None:
-    assert stdbus.encode_value(tag, value).hex().upper() == data
-    assert stdbus.decode_value(bytes.fromhex(data)) == (tag, value)
+def test_a_value_goes_into_bytes_and_comes_back(tag: int, value: WireValue, data: str) -> None:
+    assert message.encode_value(tag, value).hex().upper() == data
+    assert message.decode_value(bytes.fromhex(data)) == (tag, value)
 
 
 def test_a_packed_value_of_two_words_has_the_most_significant_first() -> None:
-    assert stdbus.decode_value(bytes.fromhex("0F0200010002")) == (stdbus.WORDS, 0x00010002)
+    assert message.decode_value(bytes.fromhex("0F0200010002")) == (message.WORDS, 0x00010002)
 
 
 @pytest.mark.parametrize(
@@ -72,25 +73,27 @@ def test_a_value_that_does_not_consume_its_bytes_is_malformed(data: str) -> None
         read(PV, reply(PV, bytes.fromhex(data)))
 
 
-@pytest.mark.parametrize(("tag", "value"), [(stdbus.UINT8, 256), (stdbus.WORDS, -1), (stdbus.FLOAT, 1e39), (0x77, 1)])
+@pytest.mark.parametrize(
+    ("tag", "value"), [(message.UINT8, 256), (message.WORDS, -1), (message.FLOAT, 1e39), (0x77, 1)]
+)
 def test_a_value_that_does_not_fit_its_type_is_not_encoded(tag: int, value: float) -> None:
     with pytest.raises(ValueError, match="does not fit"):
-        stdbus.encode_value(tag, value)
+        message.encode_value(tag, value)
 
 
 @pytest.mark.parametrize(
     "other",
     [
         request_frame(PV),
-        reply(PV, VALUE, kind=stdbus.REQUEST),
-        reply(PV, VALUE, source=stdbus.mac(2)),
+        reply(PV, VALUE, kind=frames.REQUEST),
+        reply(PV, VALUE, source=frames.mac(2)),
         reply(PV, VALUE, destination=3),
         reply(read_request(1, 4002), VALUE),
         reply(read_request(1, 4001, 2), VALUE),
-        reply(write_request(1, 4001, 1, stdbus.FLOAT, 1.0), VALUE),
-        stdbus.frame_bytes(stdbus.REPLY, 0, stdbus.mac(2), b"\x02\x80"),
-        stdbus.frame_bytes(stdbus.REPLY, 0, stdbus.mac(1), b"\x01" + b"\x80" * 9),
-        stdbus.frame_bytes(stdbus.REPLY, 0, stdbus.mac(1), b""),
+        reply(write_request(1, 4001, 1, message.FLOAT, 1.0), VALUE),
+        frames.frame_bytes(frames.REPLY, 0, frames.mac(2), b"\x02\x80"),
+        frames.frame_bytes(frames.REPLY, 0, frames.mac(1), b"\x01" + b"\x80" * 9),
+        frames.frame_bytes(frames.REPLY, 0, frames.mac(1), b""),
     ],
 )
 def test_a_frame_that_answers_something_else_is_skipped(other: bytes) -> None:
@@ -121,17 +124,17 @@ def test_a_preamble_behind_a_stray_first_byte_is_found() -> None:
 
 def test_a_preamble_inside_a_payload_does_not_restart_the_receiver() -> None:
     value = bytes.fromhex("0855FF0600")
-    assert read(PV, reply(PV, value)) == stdbus.decode_value(value)[1]
+    assert read(PV, reply(PV, value)) == message.decode_value(value)[1]
 
 
 def test_a_header_that_announces_too_much_holds_the_frame_inside_only_until_the_end() -> None:
-    header = stdbus.frame_bytes(stdbus.REPLY, 0, 0x10, bytes(500))[:8]
+    header = frames.frame_bytes(frames.REPLY, 0, 0x10, bytes(500))[:8]
     assert read(PV, header, GOOD, final=False) is None
     assert read(PV, header, GOOD, final=True) == 72.5
 
 
 def test_a_header_that_announces_more_than_any_payload_is_damage() -> None:
-    header = stdbus.frame_bytes(stdbus.REPLY, 0, 0x10, bytes(513))[:8]
+    header = frames.frame_bytes(frames.REPLY, 0, 0x10, bytes(513))[:8]
     assert read(PV, header, GOOD, final=False) == 72.5
     assert StdBusCodec().why(PV, header) == "bad_header_crc"
 
@@ -171,7 +174,7 @@ def test_why_names_the_first_class_that_occurred() -> None:
 )
 def test_every_error_code_is_its_own_error(code: int, kind: type[WatlowRefusedError]) -> None:
     with pytest.raises(WatlowRefusedError) as caught:
-        read(PV, stdbus.frame_bytes(stdbus.REPLY, 0, 0x10, bytes([2, code])))
+        read(PV, frames.frame_bytes(frames.REPLY, 0, 0x10, bytes([2, code])))
     assert type(caught.value) is kind
     assert caught.value.code == f"{code:02X}"
     assert issubclass(kind, ParameterAbsentError) == (code in (0x81, 0x83, 0x84))
@@ -179,7 +182,7 @@ def test_every_error_code_is_its_own_error(code: int, kind: type[WatlowRefusedEr
 
 def test_an_error_reply_may_be_followed_by_anything() -> None:
     with pytest.raises(NoSuchMemberError):
-        read(PV, stdbus.frame_bytes(stdbus.REPLY, 0, 0x10, b"\x02\x83 and more"))
+        read(PV, frames.frame_bytes(frames.REPLY, 0, 0x10, b"\x02\x83 and more"))
 
 
 def test_what_follows_the_answer_stays_in_the_buffer() -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from riglog.errors import DeviceRefusedError
-from riglog_watlow import stdbus
-from riglog_watlow.codec import StdBusCodec, StdBusReply, StdBusRequest, request_frame
 from riglog_watlow.errors import WatlowRefusedError
 from riglog_watlow.parameters import registry
 from riglog_watlow.simulator import StdBusSimulator
+from riglog_watlow.stdbus import message
+from riglog_watlow.stdbus.codec import StdBusCodec, StdBusReply, StdBusRequest, request_frame
 
 Vector = dict[str, Any]
 TAGS = {parameter.data_type: parameter.tag for parameter in registry() if parameter.tag is not None}
@@ -21,7 +21,7 @@ def request_of(meaning: Vector) -> StdBusRequest:
     """The request a vector describes, or is the answer to."""
     value = None
     if "write" in meaning.get("kind", "") or meaning.get("service") == "write":
-        value = stdbus.encode_value(TAGS[meaning.get("data_type", "enum")], meaning.get("value", 0))
+        value = message.encode_value(TAGS[meaning.get("data_type", "enum")], meaning.get("value", 0))
     selector = bytes([meaning["class"], meaning["member"], meaning["instance"]])
     return StdBusRequest(meaning["address"], selector, value, meaning["src_mac"])
 
@@ -33,7 +33,7 @@ def decode(request: StdBusRequest, data: bytes) -> StdBusReply | None:
 def test_a_request_vector_is_what_the_codec_sends(stdbus_request_vector: Vector) -> None:
     meaning = stdbus_request_vector["meaning"]
     assert request_frame(request_of(meaning)).hex().upper() == stdbus_request_vector["hex"]
-    assert stdbus.selector(meaning["parameter_id"], meaning["instance"]) == request_of(meaning).selector
+    assert message.selector(meaning["parameter_id"], meaning["instance"]) == request_of(meaning).selector
 
 
 def test_a_reply_vector_gives_its_value(stdbus_reply_vector: Vector) -> None:

@@ -1,42 +1,69 @@
-"""How parameter values travel, whatever the wire protocol; and Standard Bus, which carries one value per exchange."""
+"""How parameters travel, whatever the wire protocol. What a model does not have is asked for once."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from riglog.errors import error_context
-from riglog.model import Stamp
-from riglog.protocol import ProtocolClient
-from riglog_watlow.codec import StdBusReply, StdBusRequest, read_request
+from msgspec import Struct
+
+from riglog.model import Clock, Stamp
 from riglog_watlow.errors import ParameterAbsentError
-from riglog_watlow.meaning import DEG_F
+from riglog_watlow.parameters import Parameter, WireValue
 from riglog_watlow.plan import Target
-from riglog_watlow.stdbus import WireValue
 
 
 class Raw(NamedTuple):
-    """A value as it came over the wire, scaled but in the unit of the wire."""
+    """A value as it came over the wire, when, and in which payload."""
 
     value: WireValue
     stamp: Stamp
     payload: bytes | None = None
 
 
-class Access(ABC):
-    """One controller's parameters over one wire protocol. What the model does not have is asked for once."""
+class Wire(Struct, frozen=True):
+    """What numbers on the wire are in, as far as anybody knows.
+
+    ``decimals`` is by how many places the numbers of parameters with a decimals register are shifted.
+    """
 
     temperature_unit: str | None
-    """The unit of temperatures on the wire; None if nobody knows."""
+    decimals: int | None = None
 
-    def __init__(self, client: ProtocolClient[Any, Any], address: int, timeout: float | None) -> None:
-        self.client = client
-        self.address = address
-        self.timeout = timeout
+
+class Access(ABC):
+    """One controller's parameters over one wire protocol."""
+
+    clock: Clock
+    wire: Wire
+    """As it was at ``open``."""
+
+    def __init__(self) -> None:
         self._absent: dict[Target, ParameterAbsentError] = {}
 
+    @abstractmethod
     async def open(self) -> None:
-        """Find out how this controller's wire is set up, by reading."""
-        self._absent.clear()
+        """See that the right kind of controller is there, and how its wire is set up, by reading.
+
+        Raises:
+            ProtocolError: nobody answers, or not sense.
+            WrongInstrumentError: something else is there.
+        """
+
+    @abstractmethod
+    def check_reachable(self, target: Target) -> None:
+        """Refuse what this protocol cannot carry.
+
+        Raises:
+            UnsupportedError: it has no place on this wire.
+        """
+
+    @abstractmethod
+    def conditions(self, parameter: Parameter) -> tuple[Target, ...]:
+        """What has to be read with a parameter because it may be changed at the panel: its unit, its decimals."""
+
+    @abstractmethod
+    def wire_by(self, found: Mapping[Target, Raw]) -> Wire:
+        """The wire as the conditions among ``found`` say."""
 
     @abstractmethod
     def blocks(self, targets: Iterable[Target]) -> list[tuple[Target, ...]]:
@@ -44,43 +71,43 @@ class Access(ABC):
 
     @abstractmethod
     async def read(self, block: Sequence[Target], *, retries: int = 0) -> dict[Target, Raw]:
-        """One exchange.
+        """Read a block; what the model was found not to have is left out.
 
         Raises:
-            ParameterAbsentError: this model does not have it; nothing is sent the second time.
-            WatlowRefusedError, ProtocolError: no value.
+            DeviceRefusedError, ProtocolError: no value.
         """
 
-    def check_present(self, target: Target) -> None:
-        """Refuse, without a byte, what this model was found not to have."""
-        if (known := self._absent.get(target)) is not None:
-            raise type(known)(f"{known.message}, not asked again", code=known.code, hint=known.hint)
+    @abstractmethod
+    def encoded(self, target: Target, value: WireValue) -> bytes | list[int]:
+        """The value as the wire carries it; equal on the wire is equal in the controller.
+
+        Raises:
+            WriteRefusedError: it does not fit.
+        """
+
+    @abstractmethod
+    async def write(self, target: Target, value: WireValue) -> WireValue | None:
+        """Write one value, once; what the controller says it stored, None if it does not say.
+
+        Raises:
+            DeviceRefusedError: it was not written.
+            ProtocolError: it may have been written, or not.
+            WriteRefusedError: the value does not fit; nothing was sent.
+        """
+
+    async def fetch(self, target: Target, found: dict[Target, Raw], block: Sequence[Target], retries: int) -> None:
+        """Add ``target``, and what is read with it, to ``found``.
+
+        Raises:
+            ParameterAbsentError: this model does not have it; the second time without a byte.
+        """
+        while target not in found:
+            if (known := self._absent.get(target)) is not None:
+                raise known
+            found |= await self.read(block, retries=retries)
 
     def remember_absent(self, target: Target, error: ParameterAbsentError) -> None:
-        self._absent[target] = error
-
-
-class StdBusAccess(Access):
-    """Standard Bus carries degrees Fahrenheit, whatever the panel shows. Source: wire specification, section 8.1."""
-
-    temperature_unit = DEG_F
-    client: ProtocolClient[StdBusRequest, StdBusReply]
-
-    def blocks(self, targets: Iterable[Target]) -> list[tuple[Target, ...]]:
-        return [(target,) for target in targets]
-
-    async def read(self, block: Sequence[Target], *, retries: int = 0) -> dict[Target, Raw]:
-        (target,) = block
-        with error_context(parameter=str(target)):
-            self.check_present(target)
-            try:
-                reply, stamp = await self.client.ask(self._request(target), timeout=self.timeout, retries=retries)
-            except ParameterAbsentError as error:
-                self.remember_absent(target, error)
-                raise
-        return {target: Raw(reply.value, stamp, reply.payload)}
-
-    def _request(self, target: Target) -> StdBusRequest:
-        parameter_id = target.parameter.id
-        assert parameter_id is not None, "only EZ-ZONE parameters are read over Standard Bus"
-        return read_request(self.address, parameter_id, target.instance)
+        """From now on the target is refused here."""
+        hint = error.hint
+        self._absent[target] = type(error)(f"{error.message}, not asked again", code=error.code, hint=hint)
+        self._absent[target].context |= {"parameter": str(target)}

@@ -1,16 +1,22 @@
-"""What a Watlow controller refuses, one class per documented code. Source: Watlow wire specification, section 5.
+"""What a Watlow controller refuses, one class per documented code. Source: specification, sections 5 and 9.7.
 
 WatlowRefusedError              an error code nobody documented
 ├── AccessDeniedError           80  read-only
 ├── ParameterAbsentError        this model does not have it; asking again is no use
 │   ├── NoSuchClassError        81
 │   ├── NoSuchMemberError       83
-│   └── NoSuchInstanceError     84
+│   ├── NoSuchInstanceError     84
+│   └── NoSuchRegisterError     Modbus exception 01 or 02 on a read
 ├── WrongTypeError              85  type tag of a write
 └── ValueNotAcceptedError       86
+
+Other Modbus exceptions are those of riglog.protocol.modbus.
+
+StoredOtherwiseError            it took a write, and holds another value
+LinkNotChangedError             it was told to move to another link, and does not answer there
 """
 
-from riglog.errors import DeviceRefusedError, UnsupportedError
+from riglog.errors import DeviceError, DeviceRefusedError, UnsupportedError
 
 
 class WatlowRefusedError(DeviceRefusedError):
@@ -37,12 +43,24 @@ class NoSuchInstanceError(ParameterAbsentError):
     """Code 84: no such instance, or a function this unit was not built with."""
 
 
+class NoSuchRegisterError(ParameterAbsentError):
+    """Modbus exception 01 or 02 on a read: nothing is at that place of the register map."""
+
+
 class WrongTypeError(WatlowRefusedError):
     """Code 85: the parameter has another data type."""
 
 
 class ValueNotAcceptedError(WatlowRefusedError):
     """Code 86: value or size not accepted."""
+
+
+class StoredOtherwiseError(DeviceError):
+    """The controller took the write, and holds another value than the one sent."""
+
+
+class LinkNotChangedError(DeviceError):
+    """The controller was told to change its address, baud rate or protocol, and does not answer there."""
 
 
 _BY_CODE: dict[int, tuple[type[WatlowRefusedError], str, str]] = {

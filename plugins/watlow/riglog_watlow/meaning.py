@@ -1,4 +1,4 @@
-"""What a number from the wire means: unit, range, label, and when it is no value at all.
+"""What a number from the wire means: unit, range, label, and when it is no value at all. And the way back, for writing.
 
 Source: Watlow wire specification, section 8.
 """
@@ -13,14 +13,13 @@ from msgspec import Struct
 from riglog.model import OK, Status
 from riglog.model.units import (
     DEG_C,
-    DEG_F,
     celsius_span_to_fahrenheit,
     celsius_to_fahrenheit,
     fahrenheit_span_to_celsius,
     fahrenheit_to_celsius,
 )
-from riglog_watlow.parameters import Parameter, UnitKind
-from riglog_watlow.stdbus import WireValue
+from riglog_watlow.access import Wire
+from riglog_watlow.parameters import SD, Parameter, UnitKind, WireValue
 
 UNITS: dict[UnitKind, str] = {
     "percent": "%",
@@ -33,6 +32,9 @@ UNITS: dict[UnitKind, str] = {
 
 UNINITIALISED = struct.unpack(">f", b"\xcd\xcd\xcd\xcd")[0]
 """What a heat-only unit says where a cooling value would be: memory nobody wrote."""
+
+SD_OFF = -200000.001
+"""What an SD31 says for a set point that is switched off."""
 
 HEALTHY = "None"
 """What every family calls an input without an error."""
@@ -58,17 +60,27 @@ ALARM_SOURCE_KINDS: dict[str, UnitKind] = {
 }
 
 RATE_SUFFIXES = {"Minutes": "/min", "Hours": "/h", "Degrees per Minute": "/min", "Degrees per Hour": "/h"}
+ALWAYS_PER_MINUTE = "step_rate"
 
 
 class Terms(Struct, frozen=True):
-    """The temperature unit of the wire, and the one asked for. None on the wire: nobody knows, nothing is converted."""
+    """What a parameter's numbers are in on the wire, and the temperature unit asked for.
 
-    wire: str | None
+    ``process``: the input measures no temperature, its numbers are in the user's own units and never converted.
+    """
+
+    wire: Wire
     wanted: str | None = None
+    process: bool = False
+
+    @property
+    def wire_unit(self) -> str | None:
+        return None if self.process else self.wire.temperature_unit
 
     @property
     def unit(self) -> str | None:
-        return self.wire and (self.wanted or self.wire)
+        """What temperatures are published in; None if nobody knows."""
+        return self.wire_unit and (self.wanted or self.wire_unit)
 
 
 class Meaning(NamedTuple):
@@ -93,13 +105,31 @@ def meaning(parameter: Parameter, value: WireValue, beside: Mapping[str, str], t
     if parameter.unit_kind == "enumeration":
         return Meaning(value, text=parameter.enum.get(int(value)))
     kind = kind_of(parameter, beside)
-    unit = unit_of(kind, beside, terms)
+    unit = unit_of(parameter, kind, beside, terms)
     trouble = beside.get("input_error", HEALTHY)
     if trouble != HEALTHY:
-        return Meaning(None, unit, Status.FAULT, (_slug(trouble),), f"sensor: {trouble.lower()}")
-    if not _credible(parameter, value, terms):
-        return Meaning(None, unit, Status.OUT_OF_RANGE, (), f"{value:g} is outside of what the parameter can be")
-    return Meaning(convert(value, kind, terms.wire, unit and terms.unit), unit)
+        return Meaning(None, unit, Status.FAULT, (trouble.lower().replace(" ", "_"),), f"sensor: {trouble.lower()}")
+    if value == SD_OFF and parameter.family == SD:
+        return Meaning(None, unit, OK, ("off",), "switched off", "Off")
+    if parameter.decimals_register is not None:
+        if terms.wire.decimals is None:
+            return Meaning(None, unit, Status.MISSING, (), "nobody knows how many decimals the number has")
+        number = value / 10**terms.wire.decimals
+    else:
+        number = value
+    if not credible(parameter, number, terms):
+        return Meaning(None, unit, Status.OUT_OF_RANGE, (), f"{number:g} is outside of what the parameter can be")
+    return Meaning(convert(number, kind, terms.wire_unit, terms.unit) if unit else number, unit)
+
+
+def to_wire(parameter: Parameter, value: float, beside: Mapping[str, str], terms: Terms) -> float:
+    """The number to write for a value given in the unit that is published."""
+    kind = kind_of(parameter, beside)
+    if unit_of(parameter, kind, beside, terms):
+        value = convert(value, kind, terms.unit, terms.wire_unit)
+    if parameter.decimals_register is not None:
+        value = round(value * 10 ** (terms.wire.decimals or 0))
+    return value
 
 
 def kind_of(parameter: Parameter, beside: Mapping[str, str]) -> UnitKind:
@@ -110,12 +140,21 @@ def kind_of(parameter: Parameter, beside: Mapping[str, str]) -> UnitKind:
     return "temperature_delta" if kind == "temperature" and beside["alarm_type"] == "Deviation Alarm" else kind
 
 
-def unit_of(kind: UnitKind, beside: Mapping[str, str], terms: Terms) -> str | None:
-    """The unit a converted number is in; None if nobody knows it."""
+def unit_of(parameter: Parameter, kind: UnitKind, beside: Mapping[str, str], terms: Terms) -> str | None:
+    """The unit a value is published in; None if nobody knows it, and then it is not converted."""
     if kind == "temperature_rate":
         suffix = next((found for label in beside.values() if (found := RATE_SUFFIXES.get(label))), None)
+        if parameter.name == ALWAYS_PER_MINUTE:
+            suffix = "/min"
         return terms.unit and suffix and terms.unit + suffix
     return terms.unit if kind in ("temperature", "temperature_delta") else UNITS.get(kind)
+
+
+def declared_unit(parameter: Parameter, terms: Terms) -> str | None:
+    """The unit a channel is expected to have before anything was read; None where its companions decide."""
+    if "alarm_type" in COMPANIONS.get(parameter.name, ()):
+        return None
+    return unit_of(parameter, parameter.unit_kind, {}, terms)
 
 
 def convert(value: float, kind: UnitKind, source: str | None, target: str | None) -> float:
@@ -129,19 +168,13 @@ def convert(value: float, kind: UnitKind, source: str | None, target: str | None
     return value
 
 
-def _credible(parameter: Parameter, value: float, terms: Terms) -> bool:
+def credible(parameter: Parameter, value: float, terms: Terms) -> bool:
+    """Whether a number on the wire can be one of the parameter's at all."""
     if parameter.data_type != "float32":
         return True
     if not math.isfinite(value) or value == UNINITIALISED:
         return False
     if parameter.range is None:
         return True
-    low, high = parameter.range.bounds(celsius=terms.wire == DEG_C)
+    low, high = parameter.range.bounds(celsius=terms.wire_unit == DEG_C)
     return low <= value <= high
-
-
-def _slug(label: str) -> str:
-    return label.lower().replace(" ", "_")
-
-
-__all__ = ["COMPANIONS", "DEG_C", "DEG_F", "Meaning", "Terms", "convert", "kind_of", "meaning", "unit_of"]

@@ -30,6 +30,10 @@ Storage = Literal["none", "volatile", "action", "eeprom", "eeprom+user_set", "as
 WriteClass = Literal["never", "volatile", "action", "persistent", "safety", "communication", "configuration_set"]
 
 
+WireValue = float | int | str
+"""A value as it crosses the wire: scaled, but in the unit and the codes of the wire."""
+
+
 class Registers(Struct, frozen=True):
     """Where a parameter sits in one Modbus register map. ``address`` is that of instance 1, zero-based."""
 
@@ -80,6 +84,10 @@ class Parameter(Struct, frozen=True, eq=False):
     default: int | float | str | None = None
     certainty: str = "documented"
     note: str | None = None
+
+    @property
+    def is_temperature(self) -> bool:
+        return self.unit_kind.startswith("temperature")
 
     @property
     def readable(self) -> bool:

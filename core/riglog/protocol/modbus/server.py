@@ -31,11 +31,12 @@ class ModbusServer:
         self._buffer += data
         requests = self.framing.requests(self._buffer)
         del self._buffer[: requests[-1].end if requests else self.framing.unfinished(self._buffer)]
-        return b"".join(
-            self.framing.wrap(unit, self.slaves[unit].answer(pdu), transaction)
+        answers = (
+            (unit, self.slaves[unit].answer(pdu), transaction)
             for unit, pdu, _, transaction in requests
             if unit in self.slaves
         )
+        return b"".join(self.framing.wrap(unit, pdu, transaction) for unit, pdu, transaction in answers if pdu)
 
     def foreign(self, reply: bytes) -> bytes:
         """The same reply as a unit that is not ours would give it."""

@@ -36,7 +36,7 @@ class ModbusSlave:
         raise IllegalDataAddressError
 
     def answer(self, pdu: bytes) -> bytes:
-        """The reply to a request, both as function code and data."""
+        """The reply to a request, both as function code and data; empty: silence."""
         try:
             if pdu[0] not in self.functions:
                 raise IllegalFunctionError

@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from riglog.errors import MalformedReplyError
 from riglog.protocol import Codec
-from riglog_watlow import stdbus
 from riglog_watlow.errors import refusal
-from riglog_watlow.stdbus import Damage, WireValue
+from riglog_watlow.parameters import WireValue
+from riglog_watlow.stdbus import frames, message
 
 BAUDRATE = 38400
 
@@ -26,7 +26,7 @@ class StdBusRequest(Struct, frozen=True):
     address: int
     selector: bytes
     value: bytes | None = None
-    source: int = stdbus.MASTER_MAC
+    source: int = frames.MASTER_MAC
 
 
 class StdBusReply(Struct, frozen=True):
@@ -38,30 +38,30 @@ class StdBusReply(Struct, frozen=True):
 
 
 def read_request(address: int, parameter_id: int, instance: int = 1) -> StdBusRequest:
-    return StdBusRequest(address, stdbus.selector(parameter_id, instance))
+    return StdBusRequest(address, message.selector(parameter_id, instance))
 
 
 def write_request(address: int, parameter_id: int, instance: int, tag: int, value: WireValue) -> StdBusRequest:
     """Raises ValueError if the value does not fit the type."""
-    return StdBusRequest(address, stdbus.selector(parameter_id, instance), stdbus.encode_value(tag, value))
+    return StdBusRequest(address, message.selector(parameter_id, instance), message.encode_value(tag, value))
 
 
 @lru_cache(maxsize=4096)
 def request_frame(request: StdBusRequest) -> bytes:
     """The same few requests go out again and again: their frames are made once."""
     if request.value is None:
-        payload = bytes([stdbus.FROM_MASTER, stdbus.READ, stdbus.ONE_VALUE]) + request.selector
+        payload = bytes([message.FROM_MASTER, message.READ, message.ONE_VALUE]) + request.selector
     else:
-        payload = bytes([stdbus.FROM_MASTER, stdbus.WRITE]) + request.selector + request.value
-    return stdbus.frame_bytes(stdbus.REQUEST, stdbus.mac(request.address), request.source, payload)
+        payload = bytes([message.FROM_MASTER, message.WRITE]) + request.selector + request.value
+    return frames.frame_bytes(frames.REQUEST, frames.mac(request.address), request.source, payload)
 
 
 @lru_cache(maxsize=4096)
-def _reply_start(request: StdBusRequest) -> bytes:
+def reply_start(request: StdBusRequest) -> bytes:
     """What the payload of the reply begins with; VALUE follows."""
     if request.value is None:
-        return bytes([stdbus.FROM_DEVICE, stdbus.READ, stdbus.ONE_VALUE]) + request.selector
-    return bytes([stdbus.FROM_DEVICE, stdbus.WRITE]) + request.selector
+        return bytes([message.FROM_DEVICE, message.READ, message.ONE_VALUE]) + request.selector
+    return bytes([message.FROM_DEVICE, message.WRITE]) + request.selector
 
 
 class StdBusCodec(Codec[StdBusRequest, StdBusReply]):
@@ -74,45 +74,44 @@ class StdBusCodec(Codec[StdBusRequest, StdBusReply]):
         return request_frame(request)
 
     def decode(self, request: StdBusRequest, buffer: bytearray, *, final: bool = False) -> StdBusReply | None:
-        expected = (stdbus.REPLY, request.source, stdbus.mac(request.address))
-        start = _reply_start(request)
-        frame, position = stdbus.next_frame(buffer, 0, final=final)
+        expected = (frames.REPLY, request.source, frames.mac(request.address))
+        start = reply_start(request)
+        frame, position = frames.next_frame(buffer, 0, final=final)
         while frame is not None:
             payload = frame.payload
-            if frame[:3] == expected and (payload.startswith(start) or _is_refusal(payload)):
+            if frame[:3] == expected and (payload.startswith(start) or message.is_refusal(payload)):
                 del buffer[:position]
                 return _reply(payload, start)
-            frame, position = stdbus.next_frame(buffer, position, final=final)
+            frame, position = frames.next_frame(buffer, position, final=final)
         del buffer[:position]
         return None
 
     def address(self, request: StdBusRequest) -> object:
         return request.address
 
+    def shape(self, request: StdBusRequest) -> object:
+        return reply_start(request)
+
     def marker(self, request: StdBusRequest, owed: Sequence[StdBusRequest]) -> StdBusRequest | None:
-        taken = {request.selector} | {one.selector for one in owed}
-        candidates = (StdBusRequest(request.address, stdbus.selector(one, 1), None, request.source) for one in MARKERS)
-        return next((one for one in candidates if one.selector not in taken), None)
+        taken = {reply_start(one) for one in (request, *owed)}
+        markers = (read_request(request.address, one) for one in MARKERS)
+        return next((one for one in markers if reply_start(one) not in taken), None)
 
     def why(self, request: StdBusRequest, received: bytes) -> str:
-        damages: set[Damage] = set()
-        frame, position = stdbus.next_frame(received, 0, final=True, damages=damages)
+        damages: set[frames.Damage] = set()
+        frame, position = frames.next_frame(received, 0, final=True, damages=damages)
         skipped = frame is not None
         while frame is not None:
-            frame, position = stdbus.next_frame(received, position, final=True, damages=damages)
-        worst = next((damage.value for damage in Damage if damage in damages), None)
+            frame, position = frames.next_frame(received, position, final=True, damages=damages)
+        worst = next((damage.value for damage in frames.Damage if damage in damages), None)
         return worst or ("unmatched" if skipped else "no_frame")
 
 
-def _is_refusal(payload: bytes) -> bool:
-    return len(payload) >= 2 and payload[0] == stdbus.FROM_DEVICE and payload[1] >= 0x80
-
-
 def _reply(payload: bytes, start: bytes) -> StdBusReply:
-    if _is_refusal(payload):
+    if message.is_refusal(payload):
         raise refusal(payload[1])
     try:
-        tag, value = stdbus.decode_value(payload[len(start) :])
+        tag, value = message.decode_value(payload[len(start) :])
     except ValueError as error:
         raise MalformedReplyError(f"the reply's value cannot be read: {error}", payload=payload) from None
     return StdBusReply(tag, value, payload)
