@@ -1,0 +1,57 @@
+"""How riglog opens a Sartorius balance."""
+
+from collections.abc import Sequence
+
+from riglog.device import Device
+from riglog.plugin import Client, Driver, Found
+from riglog.protocol import ProtocolClient
+from riglog.transport import Link, Simulator, Transport
+from riglog_sartorius import config as settings
+from riglog_sartorius.config import XBPI, SartoriusConfig
+
+SHORTEST_TIMEOUT = 1.0
+TIMEOUT_CHARACTERS = 170
+"""A request and the longest reply seen are 60 characters; the rest is for the balance. 1.5 s at 1200 baud."""
+
+
+class SartoriusDriver(Driver[SartoriusConfig]):
+    """Balances and weigh cells: Cubis, WZA, BCE and others that speak xBPI or SBI."""
+
+    name = "sartorius"
+    summary = "Sartorius balances: xBPI, SBI, SBI automatic output"
+    protocols = settings.PROTOCOLS
+    config = SartoriusConfig
+
+    def check(self, config: SartoriusConfig) -> None:
+        settings.check(config)
+
+    def link(self, config: SartoriusConfig) -> Link:
+        return config.link_over(Link(protocol=config.wire, baudrate=9600, bytesize=8, parity="O"))
+
+    def connect(self, link: Link, transport: Transport) -> Client:
+        from riglog_sartorius.sbi.codec import SbiCodec
+        from riglog_sartorius.xbpi.codec import XbpiCodec
+
+        codec = XbpiCodec() if link.protocol == XBPI else SbiCodec()
+        timeout = max(SHORTEST_TIMEOUT, link.seconds(TIMEOUT_CHARACTERS))
+        return ProtocolClient(transport, codec, timeout=timeout, echo=link.echo)
+
+    def device(self, config: SartoriusConfig, client: Client) -> Device:
+        from riglog_sartorius.balance import Balance
+
+        return Balance(config, client)
+
+    def simulator(self, config: SartoriusConfig) -> Simulator:
+        from riglog_sartorius.simulator import simulator
+
+        return simulator(config)
+
+    def links_to_probe(self) -> Sequence[Link]:
+        from riglog_sartorius.probing import LINKS
+
+        return LINKS
+
+    async def probe(self, link: Link, transport: Transport) -> Sequence[Found]:
+        from riglog_sartorius.probing import probe
+
+        return await probe(link, transport)
