@@ -13,6 +13,49 @@ from riglog_sartorius.config import SartoriusConfig
 from riglog_sartorius.driver import SartoriusDriver
 
 
+class Logged(Simulator):
+    """Another simulator, with a log of what was asked and what was answered to that, and of what it said of itself."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self.latency = simulator.latency
+        self.answers: list[tuple[bytes, bytes]] = []
+        self.printed: list[bytes] = []
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        reply = self.simulator.receive(data, now)
+        self.answers.append((data, reply))
+        return reply
+
+    def idle(self, now: float) -> bytes:
+        if said := self.simulator.idle(now):
+            self.printed += said.splitlines(keepends=True)
+        return said
+
+    def next_due(self, now: float) -> float | None:
+        return self.simulator.next_due(now)
+
+    def foreign(self, reply: bytes) -> bytes:
+        return self.simulator.foreign(reply)
+
+    def set(self, name: str, value: str) -> None:
+        self.simulator.set(name, value)
+
+
+class HangingWire(Wire):
+    """From ``hangs_at`` on, for ``hangs_for`` seconds, everything is answered, in order, only when it wakes up."""
+
+    def __init__(self, simulator: Simulator, *, hangs_at: float, hangs_for: float) -> None:
+        super().__init__(simulator)
+        self._hangs_at, self._wakes_at = hangs_at, hangs_at + hangs_for
+
+    def send(self, data: bytes, now: float) -> None:
+        reply = self.simulator.receive(data, now)
+        asleep = self._hangs_at <= now < self._wakes_at
+        if reply:
+            self._arriving.add([((self._wakes_at if asleep else now) + self.simulator.latency, reply)])
+
+
 class Bench:
     """A driver, a client and a balance on the far end given."""
 
@@ -24,7 +67,9 @@ class Bench:
         self.driver = SartoriusDriver()
         self.driver.check(self.config)
         self.simulator = simulator or self.driver.simulator(self.config)
-        self.transport = SimulatedTransport(Wire(self.simulator, **(wire or {})))
+        self.log = Logged(self.simulator)
+        far_end = HangingWire if wire and "hangs_at" in wire else Wire
+        self.transport = SimulatedTransport(far_end(self.log, **(wire or {})))
         self.client = self.driver.connect(self.driver.link(self.config), self.transport)
         self.client.clock = LoopClock()
         device = self.driver.device(self.config, self.client)

@@ -5,9 +5,9 @@ columns, and model, serial number and version are told apart by how they are wri
 is alone: with a second candidate, or unfinished bytes behind it, nobody can say which is the answer, so neither is.
 
 Proven is the answer to ``ESC P`` after a marker: identity lines never parse as a weight and weights never as an
-identity, so once the identity has come, every older line has. Not every balance answers identity commands; one that did not at
-opening has no marker, and silence for the quarantine time must do. Not provable at all is a digit that changed into
-another digit on a line without parity.
+identity, so once the identity has come, every older line has. Not every balance answers identity commands; one that did
+not at opening has no marker, and silence for the quarantine time must do. Not provable at all is a digit that changed
+into another digit on a line without parity.
 Source: sections 4.1 to 4.9.
 """
 
