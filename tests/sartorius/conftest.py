@@ -43,17 +43,19 @@ class Logged(Simulator):
 
 
 class HangingWire(Wire):
-    """From ``hangs_at`` on, for ``hangs_for`` seconds, everything is answered, in order, only when it wakes up."""
+    """From ``hangs_at`` on, for ``hangs_for`` seconds, everything waits; then it is answered in order."""
 
     def __init__(self, simulator: Simulator, *, hangs_at: float, hangs_for: float) -> None:
         super().__init__(simulator)
         self._hangs_at, self._wakes_at = hangs_at, hangs_at + hangs_for
+        self._free_at = 0.0
 
     def send(self, data: bytes, now: float) -> None:
         reply = self.simulator.receive(data, now)
         asleep = self._hangs_at <= now < self._wakes_at
         if reply:
-            self._arriving.add([((self._wakes_at if asleep else now) + self.simulator.latency, reply)])
+            self._free_at = max(self._free_at, self._wakes_at if asleep else now) + self.simulator.latency
+            self._arriving.add([(self._free_at, reply)])
 
 
 class Bench:

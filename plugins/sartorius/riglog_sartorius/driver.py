@@ -1,10 +1,11 @@
 """How riglog opens a Sartorius balance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from riglog.device import Device
 from riglog.plugin import Client, Driver, Found
-from riglog.protocol import ProtocolClient
+from riglog.protocol import Codec, ProtocolClient
 from riglog.transport import Link, Simulator, Transport
 from riglog_sartorius import config as settings
 from riglog_sartorius.config import XBPI, SartoriusConfig
@@ -32,7 +33,7 @@ class SartoriusDriver(Driver[SartoriusConfig]):
         from riglog_sartorius.sbi.codec import SbiCodec
         from riglog_sartorius.xbpi.codec import XbpiCodec
 
-        codec = XbpiCodec() if link.protocol == XBPI else SbiCodec()
+        codec: Codec[Any, Any] = XbpiCodec() if link.protocol == XBPI else SbiCodec()
         timeout = max(SHORTEST_TIMEOUT, link.seconds(TIMEOUT_CHARACTERS))
         return ProtocolClient(transport, codec, timeout=timeout, echo=link.echo)
 
@@ -55,3 +56,9 @@ class SartoriusDriver(Driver[SartoriusConfig]):
         from riglog_sartorius.probing import probe
 
         return await probe(link, transport)
+
+    def demo(self) -> Sequence[Mapping[str, Any]]:
+        """A balance that is asked ten times a second, and one that prints of itself."""
+        asked = {"name": "balance", "port": "sartorius-1", "protocol": "xbpi", "rate_hz": 10.0}
+        printing = {"name": "dispenser", "port": "sartorius-2", "protocol": "sbi", "autoprint": True}
+        return [{"driver": self.name, **table} for table in (asked, printing)]

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from riglog.device import Device, Pace, poll_reads
+from riglog.device import Pace, poll_reads
 from riglog.errors import DeviceError
 from riglog.model import Channel, Sample, Status, absent
 from riglog.model.units import DEG_C
@@ -39,7 +39,7 @@ class Snapshot(Struct, frozen=True):
     temperature: Amount | None
 
 
-class Balance(Weighing, Settings, Metrology, Service, Device):
+class Balance(Weighing, Settings, Metrology, Service):
     """One balance, over xBPI, over SBI, or listened to while it prints."""
 
     def __init__(self, config: SartoriusConfig, client: Client) -> None:

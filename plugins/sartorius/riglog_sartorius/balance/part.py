@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 
 from msgspec import Struct
 
-from riglog.device import Safety, require_confirmation
+from riglog.device import Device, Safety, require_confirmation
 from riglog.errors import error_context
 from riglog.model import Stamp
 from riglog_sartorius.dialect import Dialect
@@ -18,10 +18,9 @@ class Amount(Struct, frozen=True):
     stamp: Stamp
 
 
-class Part:
-    """Base of the parts."""
+class Part(Device):
+    """Base of the parts. Every method that changes the balance ends with ``wrote``."""
 
-    name: str
     _dialect: Dialect
 
     def _confirmed(self, tier: Safety, what: str, confirm: bool) -> None:

@@ -18,6 +18,7 @@ class Service(Part):
         self._confirmed(Safety.DANGEROUS, "internal_adjust", confirm)
         with self._here():
             await self._dialect.adjust()
+        self.wrote("internal_adjust")
 
     async def raw(self, command: int | str, args: bytes = b"", *, confirm: bool = False) -> bytes | None:
         """Send a command as the manual writes it: an xBPI opcode with argument bytes, or an SBI token without ESC.
@@ -30,4 +31,7 @@ class Service(Part):
         tier, shown = self._dialect.safety_of(command)
         self._confirmed(tier, f"raw {shown}", confirm)
         with self._here():
-            return await self._dialect.raw(command, args)
+            reply = await self._dialect.raw(command, args)
+        if tier is not Safety.READ_ONLY:
+            self.wrote(f"raw {shown}")
+        return reply

@@ -51,6 +51,7 @@ class Settings(Part):
         self._confirmed(known.safety, f"write_parameter {known.name}", confirm)
         with self._here():
             await self._dialect.query(0x56, u8(known.index, code))
+            self.wrote(f"{known.name} = {known.labels.get(code, code)}")
             written = await self.read_parameter(known.index)
             if written.value != code:
                 raise DeviceError(f"{known.name} was written {code} and reads {written.value}")
@@ -62,15 +63,18 @@ class Settings(Part):
         self._confirmed(Safety.PERSISTENT, "set_filter_mode", confirm)
         with self._here():
             await self._dialect.set_filter(code)
+        self.wrote(f"filter_mode = {parameter('filter_mode').labels[code]}")
 
     async def save_menu(self, *, confirm: bool = False) -> None:
         """Keep the parameters as they are over power-off. PERSISTENT, wears the EEPROM."""
         self._confirmed(Safety.PERSISTENT, "save_menu", confirm)
         with self._here():
             await self._dialect.query(0x47)
+        self.wrote("save_menu")
 
     async def reload_menu(self, *, confirm: bool = False) -> None:
         """Take the parameters from the EEPROM again; what was not saved is gone. PERSISTENT."""
         self._confirmed(Safety.PERSISTENT, "reload_menu", confirm)
         with self._here():
             await self._dialect.query(0x46)
+        self.wrote("reload_menu")

@@ -43,6 +43,7 @@ class Weighing(Part):
         self._confirmed(Safety.STATEFUL, "tare", confirm)
         with self._here():
             await self._dialect.tare()
+        self.wrote("tare")
 
     async def zero(self, *, confirm: bool = False) -> None:
         """Set zero. STATEFUL. Never what adjusts the balance: over SBI this is ``ESC V``, not ``ESC Z``.
@@ -55,6 +56,7 @@ class Weighing(Part):
         self._confirmed(Safety.STATEFUL, "zero", confirm)
         with self._here():
             await self._dialect.zero()
+        self.wrote("zero")
 
     async def _weight(self, quantity: Quantity, hires: int) -> Reading:
         with self._here():

@@ -62,6 +62,9 @@ class SbiCodec(Codec[SbiRequest, Line]):
         buffer[:] = _UNREADABLE
         return Line(Kind.GARBLED, raw, status=SEVEN_BITS if looks_like_seven_bits(raw) else None)
 
+    def shape(self, request: SbiRequest) -> Reply:
+        return request.known.reply
+
     def marker(self, request: SbiRequest, owed: Sequence[SbiRequest]) -> SbiRequest | None:
         taken = {one.known.reply for one in (request, *owed)}
         if Reply.TEXT in taken:

@@ -77,6 +77,9 @@ class XbpiCodec(Codec[XbpiRequest, Frame]):
             raise xbpi_error(answer.items[0].number, indexed=known.indexed, command=known.name)
         return answer
 
+    def shape(self, request: XbpiRequest) -> tuple[int, ...] | None:
+        return request.shape
+
     def marker(self, request: XbpiRequest, owed: Sequence[XbpiRequest]) -> XbpiRequest | None:
         taken = {one.shape for one in (request, *owed)}
         if None in taken or {one.dst for one in owed} - {request.dst}:
