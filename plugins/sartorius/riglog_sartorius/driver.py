@@ -1,14 +1,16 @@
 """How riglog opens a Sartorius balance."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from riglog.device import Device
 from riglog.plugin import Client, Driver, Found
 from riglog.protocol import Codec, ProtocolClient
 from riglog.transport import Link, Simulator, Transport
 from riglog_sartorius import config as settings
 from riglog_sartorius.config import XBPI, SartoriusConfig
+
+if TYPE_CHECKING:
+    from riglog_sartorius.balance import Balance
 
 SHORTEST_TIMEOUT = 1.0
 TIMEOUT_CHARACTERS = 170
@@ -37,7 +39,7 @@ class SartoriusDriver(Driver[SartoriusConfig]):
         timeout = max(SHORTEST_TIMEOUT, link.seconds(TIMEOUT_CHARACTERS))
         return ProtocolClient(transport, codec, timeout=timeout, echo=link.echo)
 
-    def device(self, config: SartoriusConfig, client: Client) -> Device:
+    def device(self, config: SartoriusConfig, client: Client) -> "Balance":
         from riglog_sartorius.balance import Balance
 
         return Balance(config, client)

@@ -12,7 +12,7 @@ from riglog_sartorius.config import SBI, XBPI
 from riglog_sartorius.identity import Identity
 from riglog_sartorius.sbi.codec import SbiCodec
 from riglog_sartorius.sbi.dialect import SbiDialect, tells
-from riglog_sartorius.xbpi.codec import XbpiCodec
+from riglog_sartorius.xbpi.codec import XbpiCodec, XbpiRequest
 from riglog_sartorius.xbpi.dialect import XbpiDialect
 from riglog_sartorius.xbpi.frames import BALANCE
 
@@ -65,10 +65,10 @@ async def _listen(link: Link, transport: Transport) -> Found | None:
 
 async def _ask_xbpi(link: Link, transport: Transport) -> Found | None:
     """Any intact reply is xBPI, an error reply too."""
-    dialect = XbpiDialect(ProtocolClient(transport, XbpiCodec(), timeout=_timeout(link)), node=BALANCE)
+    client = ProtocolClient(transport, XbpiCodec(), timeout=_timeout(link))
     try:
-        await dialect.greet()
-        who = await dialect.identify()
+        await client.ask(XbpiRequest(0x02))
+        who = await XbpiDialect(client, node=BALANCE).identify()
     except DeviceError:
         who = Identity(None)
     except ProtocolError:

@@ -43,10 +43,13 @@ class SbiDialect(Dialect):
         if (line := await self.heard(LISTEN)) and tells(line):
             self._prints = True
             raise printing()
-        answered = tuple([token for token in ("x1_", "x2_") if await self._identity(token) is not None])
-        self._codec.identities = answered
-        if not answered:
-            await self.ask("P")
+        for token in ("x1_", "x2_"):
+            if await self._identity(token) is None:
+                break
+            self._codec.identities += (token,)
+        else:
+            return
+        await self.ask("P")
 
     async def identify(self) -> Identity:
         model, serial, version = [await self._identity(token) for token in ("x1_", "x2_", "x3_")]
