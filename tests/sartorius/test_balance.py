@@ -253,7 +253,8 @@ async def test_the_whole_balance_at_one_look(bench: Callable[..., Any]) -> None:
     assert seen.capacity is not None
     assert seen.increment is not None
     assert (seen.capacity.value, seen.capacity.unit) == (1200.0, "g")
-    assert (seen.increment.value, seen.increment.unit) == (pytest.approx(0.001, rel=1e-6), "g")
+    assert seen.increment.value == pytest.approx(0.001, rel=1e-6)
+    assert seen.increment.unit == "g"
     assert seen.tare is not None
     assert seen.tare.value == 0
     narrow = await (await opened(bench(protocol="sbi"))).snapshot()

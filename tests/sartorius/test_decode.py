@@ -1,6 +1,7 @@
 """``riglog sartorius decode``"""
 
 import json
+from typing import Any
 
 import click
 import pytest
@@ -10,7 +11,7 @@ from riglog_sartorius.command import sartorius
 from riglog_sartorius.plugin import riglog_commands
 
 
-def decoded(data: str) -> list[dict[str, object]]:
+def decoded(data: str) -> list[dict[str, Any]]:
     result = CliRunner().invoke(sartorius, ["decode", "--json", data])
     assert result.exit_code == 0, result.output
     found = json.loads(result.output)
@@ -26,7 +27,7 @@ def test_the_command_is_added_to_the_command_line() -> None:
 
 def test_a_weight_frame_is_explained() -> None:
     (frame,) = decoded("0B 41 48 BB A3 D7 0A 3D 30 82 45 07")
-    (item,) = frame["items"]  # type: ignore[misc]
+    (item,) = frame["items"]
     assert (item["kind"], item["value"], item["unit"], item["stable"]) == ("measurement", -0.005, "g", True)
 
 

@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from riglog.errors import ConfigError
+from riglog.manager import plan
+from riglog.manager.budget import line_use
 from riglog.plugin import configure, installed
 from riglog.transport import SimulatedTransport, Wire
 from riglog_sartorius.config import SartoriusConfig
@@ -77,6 +79,16 @@ def test_channels_are_declared_before_anything_is_sent() -> None:
         ("temperature", 3, "degC", 9),
     ]
     assert DRIVER.address(made) is None  # replies carry no address: a balance needs the port for itself
+
+
+def test_what_a_slow_line_cannot_carry_is_known_beforehand() -> None:
+    table = {"name": "b", "driver": "sartorius", "port": "/dev/ttyUSB0", "protocol": "xbpi", "rate_hz": 10}
+    fast, slow = (plan(installed(), table | {"baudrate": baudrate}) for baudrate in (19200, 1200))
+    (use,) = line_use([fast], 1.0)
+    assert use.share == pytest.approx(10 * (28 * 11 / 19200 + 0.005))
+    (use,) = line_use([slow], 1.0)
+    with pytest.raises(ConfigError, match="what the line can carry"):
+        use.refuse_impossible()
 
 
 def test_the_tables_of_the_demo_are_configurations() -> None:

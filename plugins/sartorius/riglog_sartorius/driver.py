@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from riglog.plugin import Client, Driver, Found
-from riglog.protocol import Codec, ProtocolClient
+from riglog.protocol import Codec, Exchange, ProtocolClient
 from riglog.transport import Link, Simulator, Transport
 from riglog_sartorius import config as settings
-from riglog_sartorius.config import XBPI, SartoriusConfig
+from riglog_sartorius.config import SBI, XBPI, SartoriusConfig
+from riglog_sartorius.dialect import Quantity
 
 if TYPE_CHECKING:
     from riglog_sartorius.balance import Balance
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
 SHORTEST_TIMEOUT = 1.0
 TIMEOUT_CHARACTERS = 170
 """A request and the longest reply seen are 60 characters; the rest is for the balance. 1.5 s at 1200 baud."""
+
+THINKING = 0.005
+"""Seconds between request and reply; a Cubis at 19200 baud needs 11 to 29 ms for both and the wire."""
+
+READS = {
+    Quantity.NET: Exchange(7, 21, THINKING),
+    Quantity.GROSS: Exchange(5, 12, THINKING),
+    Quantity.TARE: Exchange(5, 12, THINKING),
+    Quantity.TEMPERATURE: Exchange(7, 9, THINKING),
+}
+PRINT = Exchange(4, 22, THINKING)
 
 
 class SartoriusDriver(Driver[SartoriusConfig]):
@@ -48,6 +60,14 @@ class SartoriusDriver(Driver[SartoriusConfig]):
         from riglog_sartorius.simulator import simulator
 
         return simulator(config)
+
+    def exchanges(self, config: SartoriusConfig) -> Sequence[Exchange]:
+        if config.autoprint:
+            return ()
+        if config.wire == SBI:
+            return [PRINT]
+        per_read = {Quantity.TEMPERATURE: len(config.sensors)}
+        return [READS[quantity] for quantity in config.quantities for _ in range(per_read.get(quantity, 1))]
 
     def links_to_probe(self) -> Sequence[Link]:
         from riglog_sartorius.probing import LINKS

@@ -49,7 +49,11 @@ class SbiDialect(Dialect):
             self._codec.identities += (token,)
         else:
             return
-        await self.ask("P")
+        try:
+            await self.ask("P")
+        except ReplyTimeoutError as error:
+            error.hint = 'is the port in SBI mode (else protocol = "xbpi")? Old balances send only with rtscts = true'
+            raise
 
     async def identify(self) -> Identity:
         model, serial, version = [await self._identity(token) for token in ("x1_", "x2_", "x3_")]

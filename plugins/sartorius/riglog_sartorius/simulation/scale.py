@@ -12,6 +12,7 @@ ZEROING = 2.0
 """Seconds without a value after a zero command."""
 
 ADJUSTING = 6.0
+LONG_AGO = 60.0
 
 
 class Shown(Struct, frozen=True):
@@ -35,7 +36,8 @@ class Scale:
         self.settle = 0.25
         self.drift = 0.0  # grams per second
         self.quiet_after = 1.0  # seconds after a change of load from which the weight counts as stable
-        self._load, self._since, self._from = load, -60.0, load
+        self._load = self._from = load
+        self._since: float | None = None  # the first look begins long after the load was put on
         self._waiting: float | None = None
         self._zero = self._tare = 0.0
         self._zeroing_until = self._adjusting_until = 0.0
@@ -46,6 +48,8 @@ class Scale:
 
     def physical(self, now: float) -> float:
         """What the cell feels, in grams."""
+        if self._since is None:
+            self._since = now - LONG_AGO
         if self._waiting is not None:
             self._from = self._felt(now)
             self._load, self._since, self._waiting = self._waiting, now, None
@@ -78,15 +82,18 @@ class Scale:
 
     def stable(self, now: float) -> bool:
         self.physical(now)
-        return now - self._since >= self.quiet_after
+        return self._past(now) >= self.quiet_after
 
     @property
     def _decimals(self) -> int:
         return max(self.decimals + TO_GRAMS[self.unit], 0)
 
     def _felt(self, now: float) -> float:
-        past = now - self._since
+        past = self._past(now)
         return self._load + (self._from - self._load) * exp(-past / self.settle) - self.drift * past
+
+    def _past(self, now: float) -> float:
+        return now - (now if self._since is None else self._since)
 
     def _rounded(self, grams: float, decimals: int) -> Fraction:
         value = Fraction(grams) / Fraction(10) ** TO_GRAMS[self.unit]

@@ -42,17 +42,17 @@ class XbpiDialect(Dialect):
     async def greet(self) -> None:
         self._unknown.clear()
         self._combines = True
-        try:
-            await self._ask(0x02, retries=COLD_START_RETRIES)
-        except ReplyTimeoutError as error:
-            if error.reason == "text":
-                raise LineSettingsError(
-                    "text arrives where xBPI frames are expected",
-                    hint='the port is in SBI mode: say protocol = "sbi", or switch it to xBPI in the balance\'s menu',
-                    **error.context,
-                ) from error
-            error.hint = 'balances leave the factory in SBI mode: try protocol = "sbi", or switch the port in the menu'
-            raise
+        for retries_left in reversed(range(COLD_START_RETRIES + 1)):
+            try:
+                await self._ask(0x02)
+            except ReplyTimeoutError as error:
+                if error.reason == "text":
+                    raise text_arrives(**error.context) from error
+                if not retries_left:
+                    error.hint = 'balances leave the factory in SBI mode: try protocol = "sbi", or check the wiring'
+                    raise
+            else:
+                return
 
     async def identify(self) -> Identity:
         return Identity(
@@ -119,14 +119,12 @@ class XbpiDialect(Dialect):
         except (UnknownOpcodeError, UnsupportedError):
             return None
 
-    async def _ask(
-        self, code: int, args: bytes = b"", *, timeout: float | None = None, retries: int = 0
-    ) -> Answer[Frame]:
+    async def _ask(self, code: int, args: bytes = b"", *, timeout: float | None = None) -> Answer[Frame]:
         if code in self._unknown:
             raise UnsupportedError("this balance does not know the command", command=opcode(code).name)
         request = XbpiRequest(code, args, self._node)
         try:
-            return await self._client.ask(request, timeout=timeout or self._timeout, retries=retries)
+            return await self._client.ask(request, timeout=timeout or self._timeout)
         except UnknownOpcodeError:
             if not request.combined:
                 self._unknown.add(code)
@@ -138,3 +136,11 @@ class XbpiDialect(Dialect):
         return reading_of(
             parse_measurement(weight.data), parse_status_block(state.data), answer.stamp, answer.reply.raw
         )
+
+
+def text_arrives(**context: object) -> LineSettingsError:
+    return LineSettingsError(
+        "text arrives where xBPI frames are expected",
+        hint='the port is in SBI mode: say protocol = "sbi", or switch it to xBPI in the balance\'s menu',
+        **context,
+    )
