@@ -67,7 +67,7 @@ class AutoprintDialect(SbiDialect):
         """
         unreadable = self.unreadable
         if anyio.current_time() - self._read_until > BACKLOG:
-            await self._drop_backlog()
+            self._drop_backlog()
         try:
             with anyio.move_on_after(self._silence):
                 while True:
@@ -98,10 +98,10 @@ class AutoprintDialect(SbiDialect):
             raise
         return answer
 
-    async def _drop_backlog(self) -> None:
-        with anyio.move_on_after(0):
-            while True:
-                await self._whole_line()
+    def _drop_backlog(self) -> None:
+        """The half line at the end stays: its beginning was seen, or it is the one that is thrown away."""
+        while self._client.overhear():
+            self._attached = True
 
 
 def busy(what: str) -> AutoprintError:

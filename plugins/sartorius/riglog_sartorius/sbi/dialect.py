@@ -129,8 +129,8 @@ class SbiDialect(Dialect):
 
     async def _leave_a_printer_alone(self) -> None:
         """Before asking: is it printing of itself? A late reply is a single line, a printer goes on."""
-        while line := await self.heard(0):
-            self._prints = self._prints or tells(line)
+        while heard := self._client.overhear():
+            self._prints = self._prints or tells(heard.reply)
         if not self._prints:
             return
         wait = self._timeout or self._client.timeout
