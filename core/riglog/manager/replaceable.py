@@ -17,8 +17,8 @@ class ReplaceableTransport(Transport):
     async def send(self, data: bytes) -> None:
         await self._there().send(data)
 
-    def discard_input(self) -> int:
-        return self._there().discard_input()
+    def receive_now(self) -> bytes:
+        return self._there().receive_now()
 
     async def aclose(self) -> None:
         inner, self.inner = self.inner, None

@@ -128,18 +128,33 @@ class ProtocolClient(Generic[Request, Reply]):
         Raises:
             ConnectionLostError: the port is gone.
         """
-        while True:
-            frame = self.codec.unasked(self._buffer)
-            if frame is not None:
-                return Answer(frame, Stamp(self._heard_utc, None, self._quiet_since))
-            self._buffer += await self.transport.receive()
-            self._heard_utc, self._quiet_since = self.clock.utc_ns(), self.clock.monotonic_ns()
+        while (answer := self._unasked()) is None:
+            self._heard(await self.transport.receive())
+        return answer
+
+    def overhear(self) -> Answer[Reply] | None:
+        """``listen`` without waiting: None if no whole frame has come. Not while another task listens or asks.
+
+        Raises:
+            ConnectionLostError: the port is gone.
+        """
+        if data := self.transport.receive_now():
+            self._heard(data)
+        return self._unasked()
 
     def restart(self) -> None:
         """The port was closed and opened again: nothing is owed, nothing is half read."""
         self._buffer.clear()
         self._owed.clear()
         self._quarantine = 0.0
+
+    def _heard(self, data: bytes) -> None:
+        self._buffer += data
+        self._heard_utc, self._quiet_since = self.clock.utc_ns(), self.clock.monotonic_ns()
+
+    def _unasked(self) -> Answer[Reply] | None:
+        frame = self.codec.unasked(self._buffer) if self._buffer else None
+        return None if frame is None else Answer(frame, Stamp(self._heard_utc, None, self._quiet_since))
 
     async def _exchange(self, request: Request, timeout: float) -> Answer[Reply]:
         """One request, one reply. However it ends, the line is left so that the next one is safe."""

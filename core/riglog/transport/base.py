@@ -27,12 +27,16 @@ class Transport(ABC):
         """
 
     @abstractmethod
-    def discard_input(self) -> int:
-        """Throw away what has arrived and was not read; the number of bytes.
+    def receive_now(self) -> bytes:
+        """What has arrived and was not read; ``b""`` if nothing has. Does not wait.
 
         Raises:
             ConnectionLostError: the port is gone.
         """
+
+    def discard_input(self) -> int:
+        """Throw away what has arrived and was not read; the number of bytes."""
+        return len(self.receive_now())
 
     @abstractmethod
     async def aclose(self) -> None:

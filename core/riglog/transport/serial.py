@@ -60,9 +60,23 @@ def _open(port: str, link: Link, shown: str, how: dict[str, Any]) -> Any:
         opened.rts = link.rts
     try:
         opened.open()
+        if how is READY and link.parity != "N":
+            _check_parity(opened.fileno())
     except Exception as error:  # termios.error is neither an OSError nor a SerialException
         raise _opening_error(error, shown) from error
     return opened
+
+
+def _check_parity(fd: int) -> None:
+    """Have the kernel read a character of wrong parity as NUL: text without a checksum has nothing but its parity.
+
+    pyserial leaves the check off, and then a digit that lost a bit is read as another digit.
+    """
+    import termios
+
+    attributes = termios.tcgetattr(fd)
+    attributes[0] |= termios.INPCK
+    termios.tcsetattr(fd, termios.TCSANOW, attributes)
 
 
 def _opening_error(error: Exception, port: str) -> PortError:

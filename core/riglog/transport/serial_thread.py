@@ -36,13 +36,12 @@ class ThreadedSerialTransport(Transport):
     async def send(self, data: bytes) -> None:
         await self._in_thread(lambda: self._serial.write(data), self._writing)
 
-    def discard_input(self) -> int:
+    def receive_now(self) -> bytes:
         try:
-            waiting: int = self._serial.in_waiting
-            self._serial.reset_input_buffer()
+            data: bytes = self._serial.read(self._serial.in_waiting)
         except Exception as error:
             raise self._lost(error) from error
-        return waiting
+        return data
 
     async def aclose(self) -> None:
         if self._open:

@@ -39,9 +39,9 @@ class SimulatedTransport(Transport):
         self.far_end.send(data, anyio.current_time())
         self._wake()
 
-    def discard_input(self) -> int:
+    def receive_now(self) -> bytes:
         self._check()
-        return len(self.far_end.take(anyio.current_time()))
+        return self.far_end.take(anyio.current_time())
 
     async def aclose(self) -> None:
         self._open = False

@@ -247,3 +247,15 @@ async def test_listening_can_be_cancelled_in_the_middle_of_a_frame() -> None:
     with anyio.move_on_after(1.5):
         await client.listen()
     assert (await client.listen()).reply == "*12"
+
+
+async def test_overhearing_takes_what_has_come_and_does_not_wait() -> None:
+    transport = scripted(exchange(b"", (0.1, b"*1\n*2\n*3"), (0.2, b"4\n")))
+    await transport.send(b"")
+    client = ProtocolClient(transport, DigitsCodec(), clock=LoopClock())
+    assert client.overhear() is None
+    await anyio.sleep(0.15)
+    heard = [client.overhear() for _ in range(3)]
+    assert [answer and answer.reply for answer in heard] == ["*1", "*2", None]
+    await anyio.sleep(0.1)
+    assert (await client.listen()).reply == "*34"

@@ -53,6 +53,20 @@ async def test_settings_that_a_pty_refuses_can_be_opened_again_and_again(parity:
             await transport.aclose()
 
 
+@pytest.mark.parametrize(("parity", "checked"), [("N", False), ("E", True), ("O", True)])
+async def test_the_kernel_checks_parity_where_there_is_one(parity: Parity, checked: bool) -> None:
+    import termios  # not on Windows
+
+    async with serve_pty(Wire(Mirror())) as server:
+        transport = await open_transport(server.path, Link(protocol="echo", parity=parity))
+        observer = os.open(server.path, os.O_RDONLY | os.O_NOCTTY)
+        iflag = termios.tcgetattr(observer)[0]
+        os.close(observer)
+        assert bool(iflag & termios.INPCK) is checked
+        assert not iflag & (termios.IGNPAR | termios.PARMRK | termios.ISTRIP)
+        await transport.aclose()
+
+
 async def test_input_that_nobody_read_can_be_discarded() -> None:
     async with serve_pty(Wire(Mirror())) as server:
         transport = await open_transport(server.path, LINK)
@@ -62,6 +76,7 @@ async def test_input_that_nobody_read_can_be_discarded() -> None:
             while discarded < 5:
                 await anyio.lowlevel.checkpoint()
                 discarded += transport.discard_input()
+        assert transport.receive_now() == b""
         assert await said(transport, b"new") == b"new"
         await transport.aclose()
 

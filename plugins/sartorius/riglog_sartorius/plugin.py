@@ -1,0 +1,25 @@
+"""What riglog loads: the driver and ``riglog sartorius …``."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from riglog.plugin import Driver, hookimpl
+
+if TYPE_CHECKING:
+    import click
+
+RIGLOG_API = 1
+
+
+@hookimpl
+def riglog_drivers() -> Iterable[Driver[Any]]:
+    from riglog_sartorius.driver import SartoriusDriver
+
+    return [SartoriusDriver()]
+
+
+@hookimpl
+def riglog_commands(cli: "click.Group") -> None:
+    from riglog_sartorius.command import sartorius
+
+    cli.add_command(sartorius)

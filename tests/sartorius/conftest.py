@@ -1,0 +1,84 @@
+"""Balances on simulated ports, in virtual time."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from riglog.testing import LoopClock
+from riglog.transport import SimulatedTransport, Simulator, Wire
+from riglog_sartorius.balance import Balance
+from riglog_sartorius.config import SartoriusConfig
+from riglog_sartorius.driver import SartoriusDriver
+
+
+class Logged(Simulator):
+    """Another simulator, with a log of what was asked and what was answered to that, and of what it said of itself."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self.latency = simulator.latency
+        self.answers: list[tuple[bytes, bytes]] = []
+        self.printed: list[bytes] = []
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        reply = self.simulator.receive(data, now)
+        self.answers.append((data, reply))
+        return reply
+
+    def idle(self, now: float) -> bytes:
+        if said := self.simulator.idle(now):
+            self.printed += said.splitlines(keepends=True)
+        return said
+
+    def next_due(self, now: float) -> float | None:
+        return self.simulator.next_due(now)
+
+    def foreign(self, reply: bytes) -> bytes:
+        return self.simulator.foreign(reply)
+
+    def set(self, name: str, value: str) -> None:
+        self.simulator.set(name, value)
+
+
+class HangingWire(Wire):
+    """From ``hangs_at`` on, for ``hangs_for`` seconds, everything waits; then it is answered in order."""
+
+    def __init__(self, simulator: Simulator, *, hangs_at: float, hangs_for: float) -> None:
+        super().__init__(simulator)
+        self._hangs_at, self._wakes_at = hangs_at, hangs_at + hangs_for
+        self._free_at = 0.0
+
+    def send(self, data: bytes, now: float) -> None:
+        reply = self.simulator.receive(data, now)
+        asleep = self._hangs_at <= now < self._wakes_at
+        if reply:
+            self._free_at = max(self._free_at, self._wakes_at if asleep else now) + self.simulator.latency
+            self._arriving.add([(self._free_at, reply)])
+
+
+class Bench:
+    """A driver, a client and a balance on the far end given."""
+
+    def __init__(
+        self, simulator: Simulator | None = None, *, wire: dict[str, Any] | None = None, **config: Any
+    ) -> None:
+        said = {"name": "balance", "driver": "sartorius", "port": "sim:", **config}
+        self.config = msgspec.convert(said, SartoriusConfig)
+        self.driver = SartoriusDriver()
+        self.driver.check(self.config)
+        self.simulator = simulator or self.driver.simulator(self.config)
+        self.log = Logged(self.simulator)
+        far_end = HangingWire if wire and "hangs_at" in wire else Wire
+        self.transport = SimulatedTransport(far_end(self.log, **(wire or {})))
+        self.client = self.driver.connect(self.driver.link(self.config), self.transport)
+        self.client.clock = LoopClock()
+        device = self.driver.device(self.config, self.client)
+        assert isinstance(device, Balance)
+        self.balance = device
+
+
+@pytest.fixture
+def bench() -> Callable[..., Bench]:
+    return Bench

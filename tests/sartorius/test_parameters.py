@@ -1,0 +1,99 @@
+"""The parameter table: names, labels, what is refused here and what the balance refuses."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from riglog.device import Safety
+from riglog.errors import ConfigError, UnsupportedError
+from riglog_sartorius.errors import ValueOutOfRangeError
+from riglog_sartorius.parameters import BY_INDEX, BY_NAME, TABLE, parameter
+
+
+def test_names_and_indices_are_unique_and_labels_are_within_bounds() -> None:
+    assert len(BY_NAME) == len(BY_INDEX) == len(TABLE)
+    for one in TABLE:
+        assert all(1 <= code <= one.highest for code in one.labels), one.name
+        assert len(set(one.labels.values())) == len(one.labels), one.name
+
+
+def test_what_can_cost_the_connection_is_dangerous() -> None:
+    dangerous = {one.index for one in TABLE if one.safety is Safety.DANGEROUS}
+    assert dangerous == {31, 32, 33, 34, 35, 61, 63, 64, 65, 66, 67}
+    assert parameter(62).safety is Safety.DANGEROUS  # nobody has explained it
+
+
+async def test_a_parameter_is_read_by_name_or_index(bench: Callable[..., Any]) -> None:
+    balance = bench(protocol="xbpi").balance
+    await balance.open()
+    for which in ("display_unit", 7, "7"):
+        read = await balance.read_parameter(which)
+        assert (read.index, read.name, read.value, read.label, read.highest) == (7, "display_unit", 2, "g", 24)
+
+
+async def test_a_written_parameter_is_read_back_saved_and_reloaded(bench: Callable[..., Any]) -> None:
+    one = bench(protocol="xbpi")
+    told: list[str] = []
+    balance = one.balance
+    balance.on_write = told.append
+    await balance.open()
+    for name, label in (("auto_zero", "off"), ("isocal", "off"), ("tare_behaviour", "at_stability")):
+        assert (await balance.write_parameter(name, label, confirm=True)).label == label
+    await balance.save_menu(confirm=True)
+    await balance.write_parameter("menu_access", 2, confirm=True)
+    await balance.set_filter_mode("unstable", confirm=True)
+    assert (await balance.read_parameter("filter_mode")).label == "unstable"
+    await balance.reload_menu(confirm=True)
+    assert (await balance.read_parameter("menu_access")).label == "edit"
+    assert (await balance.read_parameter("auto_zero")).label == "off"
+    assert told == [
+        "auto_zero = off",
+        "isocal = off",
+        "tare_behaviour = at_stability",
+        "save_menu",
+        "menu_access = read_only",
+        "filter_mode = unstable",
+        "reload_menu",
+    ]
+
+
+async def test_capacity_and_increment_follow_the_display_unit(bench: Callable[..., Any]) -> None:
+    balance = bench(protocol="xbpi").balance
+    await balance.open()
+    await balance.write_parameter("display_unit", "kg", confirm=True)
+    capacity, increment = await balance.capacity(), await balance.increment()
+    assert (capacity.value, capacity.unit) == (pytest.approx(1.2, rel=1e-6), "kg")
+    assert (increment.value, increment.unit) == (pytest.approx(1e-6, rel=1e-6), "kg")
+
+
+@pytest.mark.parametrize(
+    ("which", "value"),
+    [("display_unti", "kg"), ("display_unit", "stone"), ("display_unit", 0), ("display_unit", 25), (80, 1)],
+)
+async def test_what_cannot_be_is_refused_before_a_byte_is_sent(
+    bench: Callable[..., Any], which: str | int, value: str | int
+) -> None:
+    one = bench(protocol="xbpi")
+    with pytest.raises(ConfigError) as caught:
+        await one.balance.write_parameter(which, value, confirm=True)
+    assert one.transport.sent == 0
+    assert caught.value.hint or which == 80
+
+
+async def test_a_balance_without_that_parameter_says_so(bench: Callable[..., Any]) -> None:
+    one = bench(protocol="xbpi")
+    one.simulator.set("family", "oem_weigh_cell")
+    await one.balance.open()
+    with pytest.raises(ValueOutOfRangeError):
+        await one.balance.read_parameter("isocal")
+    assert (await one.balance.read_parameter("filter_mode")).label == "very_stable"
+
+
+async def test_sbi_has_no_parameters_but_can_switch_the_filter(bench: Callable[..., Any]) -> None:
+    one = bench(protocol="sbi")
+    await one.balance.open()
+    with pytest.raises(UnsupportedError, match="SBI"):
+        await one.balance.read_parameter("isocal")
+    await one.balance.set_filter_mode("stable", confirm=True)
+    assert one.log.answers[-1][0] == b"\x1bL\r\n"

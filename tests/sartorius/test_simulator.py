@@ -1,0 +1,139 @@
+"""The simulated balances, byte by byte."""
+
+from fractions import Fraction
+
+import pytest
+
+from riglog.errors import ConfigError
+from riglog_sartorius.sbi.lines import parse_line
+from riglog_sartorius.simulation.family import FAMILIES
+from riglog_sartorius.simulation.sbi import SbiBalance
+from riglog_sartorius.simulation.xbpi import XbpiBalance
+from riglog_sartorius.xbpi.frames import parse_frame, request_frame
+from riglog_sartorius.xbpi.measurement import parse_measurement
+from riglog_sartorius.xbpi.numbers import decode_float40, encode_float40
+
+NET = bytes.fromhex("0401091e2c")
+
+
+def items(balance: XbpiBalance, opcode: int, args: str = "", now: float = 1.0) -> list[str]:
+    frame = parse_frame(balance.receive(request_frame(opcode, bytes.fromhex(args)), now))
+    assert frame is not None
+    return [f"{item.type:02x} {item.data.hex()}".strip() for item in frame.items]
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern"),
+    [("0.032", "3d03126e97"), ("-0.005", "bba3d70a3d"), ("199.987", "4347fcac08"), ("326.185", "43a317ae14")],
+)
+def test_values_are_the_cut_off_patterns_of_a_real_balance(value: str, pattern: str) -> None:
+    assert encode_float40(Fraction(value)).hex() == pattern
+    assert decode_float40(bytes.fromhex(pattern)) == pytest.approx(float(value), rel=1e-9)
+
+
+@pytest.mark.parametrize(("opcode", "nibble"), [(0x1E, 5), (0x20, 3), (0x22, 8)])
+def test_the_flags_say_net_gross_or_tare(opcode: int, nibble: int) -> None:
+    frame = parse_frame(XbpiBalance().receive(request_frame(opcode), 1.0))
+    assert frame is not None
+    assert parse_measurement(frame.items[0].data).flags & 0x0F == nibble
+
+
+@pytest.mark.parametrize(
+    ("opcode", "args", "reply"),
+    [
+        (0x62, "", "01 04"),  # unknown
+        (0x0C, "", "01 07"),  # argument missing
+        (0x0C, "00", "01 07"),  # not wrapped
+        (0x55, "2150", "01 03"),  # parameter 80
+        (0x55, "220001", "01 07"),  # wider tag
+        (0x76, "2104", "01 04"),
+        (0x15, "", "01 06"),
+        (0xBC, "2100", "01 07"),
+        (0x02, "", "54 4d534531323033532d3130302d44520000000000"),
+        (0x01, "", "45 0031801165"),
+        (0x71, "", "21 00"),
+    ],
+)
+def test_replies_are_those_of_the_manual(opcode: int, args: str, reply: str) -> None:
+    assert items(XbpiBalance(), opcode, args) == [reply]
+
+
+def test_a_combined_reading_is_a_weight_and_a_status_block() -> None:
+    balance = XbpiBalance()
+    assert items(balance, 0x1E, "0930", now=2.0) == [
+        f"48 {encode_float40(Fraction('326.185')).hex()}304245",
+        "48 0000818808100028",
+    ]
+
+
+@pytest.mark.parametrize("request_bytes", ["0401091e2d", "0401051e28", "0301091e", "02010912"])
+def test_a_damaged_or_foreign_request_is_answered_by_silence(request_bytes: str) -> None:
+    assert XbpiBalance().receive(bytes.fromhex(request_bytes), 1.0) == b""
+
+
+def test_requests_may_come_in_pieces_but_not_too_slowly() -> None:
+    balance = XbpiBalance()
+    assert balance.receive(NET[:2], 1.0) == b""
+    assert balance.receive(NET[2:], 1.05) != b""
+    assert balance.receive(NET[:2], 2.0) == b""
+    assert balance.receive(NET[2:], 2.2) == b""
+    assert balance.receive(NET, 3.0) != b""
+
+
+def test_a_load_settles_and_becomes_stable() -> None:
+    balance = SbiBalance(wide=False)
+    balance.set("load", "100")
+    said = [parse_line(balance.receive(b"\x1bP\r\n", 10 + 0.1 * step)) for step in range(30)]
+    values = [line.value for line in said if line.value is not None]
+    assert values == sorted(values, reverse=True)
+    assert [line.stable for line in said] == [False] * 10 + [True] * 20
+    assert values[-1] == pytest.approx(100.0, abs=0.005)
+
+
+def test_silent_commands_are_silent_and_unknown_ones_ignored() -> None:
+    balance = SbiBalance()
+    for command in (b"\x1bT", b"\x1bV\r\n", b"\x1bK", b"\x1bq9_", b"hello", b"\x04\x01\x09\x02\x10"):
+        assert balance.receive(command, 1.0) == b""
+    assert balance.receive(b"\x1bx1_", 1.0) == b"MSE1203S-100-DR     \r\n"
+
+
+def test_print_stops_automatic_output_after_one_line_and_tare_starts_it_again() -> None:
+    balance = SbiBalance(interval=0.1)
+    balance.next_due(0.0)
+    assert balance.idle(0.35).count(b"\r\n") == 3
+    assert balance.receive(b"\x1bP\r\n", 0.36).count(b"\r\n") == 1
+    assert balance.idle(5.0) == b""
+    balance.receive(b"\x1bT\r\n", 5.0)
+    balance.next_due(5.0)
+    assert balance.idle(5.25).count(b"\r\n") == 2
+
+
+def test_output_at_stability_prints_only_stable_values() -> None:
+    balance = SbiBalance(interval=0.1)
+    balance.set("output", "at_stability")
+    balance.next_due(0.0)
+    balance.set("load", "50")
+    said = balance.idle(3.0).splitlines(keepends=True)
+    assert 0 < len(said) < 30
+    assert all(parse_line(line).stable for line in said)
+
+
+def test_adjustment_says_so_for_a_time() -> None:
+    balance = SbiBalance(wide=True)
+    balance.receive(b"\x1bZ\r\n", 1.0)
+    assert balance.receive(b"\x1bP\r\n", 2.0) == b"Stat     Cal.Int.   \r\n"
+    assert parse_line(balance.receive(b"\x1bP\r\n", 20.0)).value is not None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_reads_and_says_who_it_is(family: str) -> None:
+    balance = XbpiBalance()
+    balance.set("family", family)
+    assert items(balance, 0x02)[0].startswith("54 ")
+    assert items(balance, 0xBA)[0].startswith("01 04" if family == "oem_weigh_cell" else "21 ")
+
+
+@pytest.mark.parametrize(("name", "value"), [("load", "much"), ("unit", "stone"), ("colour", "red"), ("family", "x")])
+def test_a_knob_that_is_none_is_a_clear_error(name: str, value: str) -> None:
+    with pytest.raises(ConfigError):
+        SbiBalance().set(name, value)
