@@ -9,7 +9,6 @@ from riglog_servomex import calibration
 from riglog_servomex.access import Access, Read, Readings
 from riglog_servomex.config import ServomexConfig
 from riglog_servomex.discovery import chosen, identity_of, present
-from riglog_servomex.errors import StartUnknownError
 from riglog_servomex.meaning import channel_of, sample_of
 from riglog_servomex.modbus_access import ModbusAccess
 from riglog_servomex.positions import Position, find_position
@@ -98,21 +97,16 @@ class Analyzer(Device):
         """
         require_confirmation(Safety.STATEFUL, f"starting calibration of group {group}", confirm, device=self.name)
         access = self._asked("calibration cannot be started")
-        await self._pulse(access, calibration.coil_of(group), f"calibration of group {group} requested")
+        await self._pulse(access, calibration.coil_of(group), f"calibration of group {group}")
 
     async def stop_calibration(self, *, confirm: bool = False) -> None:
         """Stop every calibration, whoever started it; raises as ``start_calibration``."""
         require_confirmation(Safety.STATEFUL, "stopping all calibrations", confirm, device=self.name)
         access = self._asked("calibration cannot be stopped")
-        await self._pulse(access, calibration.STOP_COIL, "stop of all calibrations requested")
+        await self._pulse(access, calibration.STOP_COIL, "stop of all calibrations")
 
     async def _pulse(self, access: ModbusAccess, coil: int, what: str) -> None:
-        try:
-            await calibration.pulse(access.patient, coil)
-        except StartUnknownError:
-            self.wrote(f"{what}, not confirmed")
-            raise
-        self.wrote(what)
+        await calibration.pulse(access.patient, coil, lambda said: self.wrote(f"{what} {said}"))
 
     def _asked(self, what: str) -> ModbusAccess:
         """The access over which something can be asked.

@@ -3,6 +3,7 @@
 Source: Servomex wire specification, section 11.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import anyio
@@ -29,8 +30,13 @@ def coil_of(group: int) -> int:
     return group - 1
 
 
-async def pulse(unit: "ModbusUnit", coil: int) -> None:
+async def pulse(unit: "ModbusUnit", coil: int, tell: Callable[[str], None]) -> None:
     """Put a coil to 1 and back to 0. The 1 is written once, whatever becomes of it; the 0 always.
+
+    The 0 goes out even on a line that was not found clean: an older reply taken for its echo would be one to a 0, too.
+
+    Args:
+        tell: gets ``requested``, or ``requested, not confirmed``, as soon as the 1 was written.
 
     Raises:
         StartUnknownError: nobody confirmed the 1.
@@ -41,18 +47,23 @@ async def pulse(unit: "ModbusUnit", coil: int) -> None:
         if (await unit.read_coils(coil, count=1)).reply.bits[0]:
             await unit.write_coil(coil, False)
         try:
-            await _set(unit, coil)
+            await _set(unit, coil, tell)
         finally:
             with anyio.CancelScope(shield=True):
-                await _clear(unit, coil)
+                await _clear(unit.client.unit(unit.address, timeout=unit.timeout, least=unit.least, at_once=True), coil)
 
 
-async def _set(unit: "ModbusUnit", coil: int) -> None:
+async def _set(unit: "ModbusUnit", coil: int, tell: Callable[[str], None]) -> None:
     try:
         await unit.write_coil(coil, True)
     except ProtocolError as error:
+        tell("requested, not confirmed")
         hint = "look at calibration_status() before asking again: a second request would be queued"
         raise StartUnknownError("the request was not confirmed", hint=hint, coil=coil) from error
+    except anyio.get_cancelled_exc_class():
+        tell("requested, not confirmed")
+        raise
+    tell("requested")
     try:
         await unit.read_coils(coil, count=1)  # also the time at 1 that is known to be enough
     except RiglogError:
