@@ -5,16 +5,22 @@ from typing import Any
 
 from riglog.errors import ConfigError
 from riglog.plugin import Client, Driver, Found
-from riglog.protocol import ProtocolClient
+from riglog.protocol import Exchange, ProtocolClient
+from riglog.protocol.modbus import framing_of
 from riglog.transport import Link, Simulator, Transport
 from riglog_servomex.analyzer import Analyzer
 from riglog_servomex.config import ASCII, BAUDRATES, CONTINUOUS, RTU, ServomexConfig
-from riglog_servomex.positions import find_position
+from riglog_servomex.plan import spans
+from riglog_servomex.positions import BITS, POSITIONS, REGISTERS, find_position
+from riglog_servomex.registers import ANALYSER_BITS
 
 USUAL_BAUDRATE = 19200
 THINKING, LEAST_TIMEOUT = 0.5, 1.0
 """Seconds: what an answer may take besides its time on the wire, and what every answer gets at least."""
 CALL_RETRIES = 2
+ANSWER_DELAY = 0.03
+REQUEST, REPLY_HEAD = 5, 2
+"""Bytes of a read request, and of its reply before the data."""
 
 
 class ServomexDriver(Driver[ServomexConfig]):
@@ -75,6 +81,16 @@ class ServomexDriver(Driver[ServomexConfig]):
     def address(self, config: ServomexConfig) -> int | None:
         """A broadcaster has none: it cannot share a port."""
         return None if config.protocol == CONTINUOUS else config.address
+
+    def exchanges(self, config: ServomexConfig) -> Sequence[Exchange]:
+        """The three requests of a sweep. A broadcaster takes no time that anybody else could use."""
+        if self.address(config) is None:
+            return ()
+        size = framing_of(self.link(config).protocol).size
+        wanted = [find_position(name) for name in config.parameters] or list(POSITIONS.values())
+        (span,) = spans(wanted, 0)
+        sizes = (span.size * BITS // 8, ANALYSER_BITS // 8, span.size * REGISTERS * 2)
+        return [Exchange(size(REQUEST), size(REPLY_HEAD + data), ANSWER_DELAY, config.idle) for data in sizes]
 
     def demo(self) -> Sequence[Mapping[str, Any]]:
         """One analyser that is asked, one that broadcasts."""
