@@ -87,8 +87,14 @@ class ProtocolClient(Generic[Request, Reply]):
         """One of the devices on this line needs more silence before a request: then all of them give it."""
         self.gap = max(self.gap, seconds)
 
-    async def ask(self, request: Request, *, timeout: float | None = None, retries: int | None = None) -> Answer[Reply]:
+    async def ask(
+        self, request: Request, *, timeout: float | None = None, retries: int | None = None, at_once: bool = False
+    ) -> Answer[Reply]:
         """Send a request and wait for the reply that answers it.
+
+        Args:
+            at_once: go out even if the line was not found clean after a failure; only for what must be said come what
+                may, and where an older reply taken for this one does no harm.
 
         Raises:
             ReplyTimeoutError: no answer in time; ``reason`` says what came instead.
@@ -101,7 +107,7 @@ class ProtocolClient(Generic[Request, Reply]):
             while True:
                 attempts -= 1
                 try:
-                    if self._owed or self._quarantine:
+                    if (self._owed or self._quarantine) and not at_once:
                         await self._settle(request, wait)
                     answer = await self._exchange(request, wait)
                 except ReplyTimeoutError:

@@ -59,6 +59,7 @@ class Wire(FarEnd):
         """What has reached the host by now; each byte once."""
         if self.plugged and (said := self.simulator.idle(now)):
             self._arriving.add(self._damaged(said, now, self._next_fault()))
+            self._previous = said
         return self._arriving.take(now)
 
     def next_due(self, now: float) -> float | None:

@@ -45,11 +45,20 @@ class ModbusClient(ProtocolClient[ModbusRequest, bytes]):
         super().__init__(transport, codec, timeout=timeout, retries=retries, echo=link.echo, clock=clock)
         self.link = link
 
-    def unit(self, address: int, *, timeout: float | None = None, least: float = 0.0) -> "ModbusUnit":
+    def unit(
+        self,
+        address: int,
+        *,
+        timeout: float | None = None,
+        least: float = 0.0,
+        retries: int | None = None,
+        at_once: bool = False,
+    ) -> "ModbusUnit":
         """The slave at ``address``, with its own patience if it needs another than the line's.
 
         Args:
-            timeout: as for the client.
+            timeout, retries: as for the client.
+            at_once: as for ``ask``.
             least: no request gives up earlier than that, however short its time on the wire.
 
         Raises:
@@ -57,7 +66,7 @@ class ModbusClient(ProtocolClient[ModbusRequest, bytes]):
         """
         if not 1 <= address <= 255:
             raise ConfigError(f"{address} is no Modbus unit id", hint="1 to 247; 0 would speak to all at once")
-        return ModbusUnit(self, address, self.timeout if timeout is None else timeout, least)
+        return ModbusUnit(self, address, self.timeout if timeout is None else timeout, least, retries, at_once)
 
     def wire_time(self, request: ModbusRequest) -> float:
         """Seconds that request and reply are on the wire; nothing worth counting on TCP."""
@@ -74,11 +83,15 @@ class ModbusUnit(ModbusClientMixin[Awaitable[Answer[ModbusPDU]]]):
     ReplyTimeoutError, ConnectionLostError, or the ModbusExceptionError that the slave answered.
     """
 
-    def __init__(self, client: ModbusClient, address: int, timeout: float, least: float) -> None:
+    def __init__(
+        self, client: ModbusClient, address: int, timeout: float, least: float, retries: int | None, at_once: bool
+    ) -> None:
         self.client = client
         self.address = address
         self.timeout = timeout
         self.least = least
+        self.retries = retries
+        self.at_once = at_once
 
     def execute(self, no_response_expected: bool, request: ModbusPDU) -> Awaitable[Answer[ModbusPDU]]:
         """Send a PDU of functions 1 to 6, 15 and 16, or of function 8 as echo of two bytes.
@@ -98,8 +111,8 @@ class ModbusUnit(ModbusClientMixin[Awaitable[Answer[ModbusPDU]]]):
     async def _ask(self, request: ModbusRequest) -> Answer[ModbusPDU]:
         client = self.client
         timeout = max(self.timeout + client.wire_time(request), self.least)
-        retries = None if request.function in REPEATABLE else 0
-        pdu, stamp = await client.ask(request, timeout=timeout, retries=retries)
+        retries = self.retries if request.function in REPEATABLE else 0
+        pdu, stamp = await client.ask(request, timeout=timeout, retries=retries, at_once=self.at_once)
         reply = _DECODER.decode(pdu)
         if reply is None:
             raise MalformedReplyError("reply cannot be read", address=self.address, port=client.port, reply=pdu)

@@ -20,6 +20,9 @@ class AsciiFraming(Framing):
         body = bytes([unit]) + pdu
         return b":%b%02X\r\n" % (body.hex().upper().encode(), lrc(body))
 
+    def unwrap(self, data: bytes) -> Frame | None:
+        return next(iter(_intact(data)), None) if FRAME.fullmatch(data) else None
+
     def replies(
         self, wanted: Expected, buffer: bytes | bytearray, transaction: int = 0, *, final: bool = True
     ) -> list[Frame]:
@@ -38,9 +41,6 @@ class AsciiFraming(Framing):
         if FRAME.search(received):
             return "bad_lrc"
         return "malformed" if b"\n" in received else "truncated"
-
-    def readdressed(self, frame: bytes, unit: int) -> bytes:
-        return self.wrap(unit, unhexlify(frame[3:-4]))
 
     def size(self, pdu: int) -> int:
         return 2 * (pdu + 2) + 3

@@ -29,6 +29,10 @@ class Framing(ABC):
         """The frame that carries ``pdu``."""
 
     @abstractmethod
+    def unwrap(self, data: bytes) -> Frame | None:
+        """The frame that ``data`` is, from its first byte to its last; None if it is none, or damaged."""
+
+    @abstractmethod
     def replies(
         self, wanted: Expected, buffer: bytes | bytearray, transaction: int = 0, *, final: bool = True
     ) -> list[Frame]:
@@ -50,9 +54,10 @@ class Framing(ABC):
     def why(self, wanted: Expected, received: bytes) -> str:
         """One word for why there is no reply in ``received``, which is not empty."""
 
-    @abstractmethod
-    def readdressed(self, frame: bytes, unit: int) -> bytes:
+    def readdressed(self, data: bytes, unit: int) -> bytes:
         """The same frame with another unit in it, for simulators."""
+        frame = self.unwrap(data)
+        return b"" if frame is None else self.wrap(unit, frame.pdu, frame.transaction)
 
     @abstractmethod
     def size(self, pdu: int) -> int:

@@ -27,6 +27,11 @@ class RtuFraming(Framing):
         body = bytes([unit]) + pdu
         return body + crc16(body).to_bytes(2, "little")
 
+    def unwrap(self, data: bytes) -> Frame | None:
+        if len(data) < SHORTEST or crc16(data):
+            return None
+        return Frame(data[0], data[1:-2], len(data))
+
     def replies(
         self, wanted: Expected, buffer: bytes | bytearray, transaction: int = 0, *, final: bool = True
     ) -> list[Frame]:
@@ -54,9 +59,6 @@ class RtuFraming(Framing):
         if at < 0:
             return "bad_crc" if len(received) >= SHORTEST else "truncated"
         return "truncated" if len(received) - at < wanted.length + OVERHEAD else "bad_crc"
-
-    def readdressed(self, frame: bytes, unit: int) -> bytes:
-        return self.wrap(unit, frame[1:-2])
 
     def size(self, pdu: int) -> int:
         return pdu + OVERHEAD

@@ -14,6 +14,9 @@ class TcpFraming(Framing):
     def wrap(self, unit: int, pdu: bytes, transaction: int = 0) -> bytes:
         return b"%b\0\0%b%c%b" % (transaction.to_bytes(2, "big"), (len(pdu) + 1).to_bytes(2, "big"), unit, pdu)
 
+    def unwrap(self, data: bytes) -> Frame | None:
+        return next((one for one in _frames(data) if one.end == len(data) == HEADER + len(one.pdu)), None)
+
     def replies(
         self, wanted: Expected, buffer: bytes | bytearray, transaction: int = 0, *, final: bool = True
     ) -> list[Frame]:
@@ -27,9 +30,6 @@ class TcpFraming(Framing):
 
     def why(self, wanted: Expected, received: bytes) -> str:
         return "unmatched" if _frames(received) else "truncated"
-
-    def readdressed(self, frame: bytes, unit: int) -> bytes:
-        return frame[: HEADER - 1] + bytes([unit]) + frame[HEADER:]
 
     def size(self, pdu: int) -> int:
         return HEADER + pdu

@@ -1,0 +1,112 @@
+"""What bytes from the wire mean, for people: broadcast lines, RTU and ASCII frames. Pure."""
+
+from collections.abc import Iterator
+
+from riglog.errors import ConfigError
+from riglog.model import Stamp
+from riglog.protocol.modbus import framing_of
+from riglog.protocol.modbus.errors import exception_for
+from riglog.protocol.modbus.framing import Frame as ModbusFrame
+from riglog.protocol.modbus.pdu import EXCEPTION, READ_BITS, READS, reply_size, request_size
+from riglog.protocol.modbus.slave import unpack_bits
+from riglog_servomex.config import ASCII, CONTINUOUS, RTU
+from riglog_servomex.frame import BadLine, Frame, parse_line
+from riglog_servomex.positions import BITS, POSITIONS, REGISTERS, Position
+from riglog_servomex.reading import AnalyserStatus, Flags
+from riglog_servomex.registers import ANALYSER_BITS, decode_analyser, decode_channel, decode_flags
+
+Facts = Iterator[tuple[str, str]]
+NEVER = Stamp(0, None, 0)
+FUNCTIONS = {
+    1: "read coils",
+    2: "read discrete inputs",
+    3: "read holding registers",
+    4: "read input registers",
+    5: "write coil",
+    6: "write register",
+    8: "echo",
+    15: "write coils",
+    16: "write registers",
+}
+
+
+def explain(data: bytes, first: Position) -> Facts:
+    """Facts about one frame, as (what, value) pairs.
+
+    Args:
+        first: the position at which a reply begins; its own bytes do not say.
+
+    Raises:
+        ConfigError: nothing that an analyser says or hears.
+    """
+    if data.startswith(b" "):
+        return _line(parse_line(data))
+    for protocol in (RTU, ASCII):
+        frame = framing_of(protocol).unwrap(data)
+        if frame is not None:
+            return _modbus(protocol, frame, first)
+    raise ConfigError("no frame of an analyser", hint="give one whole frame with its check sum, in hex digits")
+
+
+def _line(line: Frame | BadLine) -> Facts:
+    yield "protocol", CONTINUOUS
+    if isinstance(line, BadLine):
+        yield "dropped", line.outcome
+        return
+    yield from _analyser(line.analyser)
+    for one, block in line.blocks.items():
+        yield one, _channel(block.name, block.text, block.unit.said, block.flags, block.position)
+
+
+def _modbus(protocol: str, frame: ModbusFrame, first: Position) -> Facts:
+    pdu = frame.pdu
+    yield "protocol", protocol
+    yield "unit", str(frame.unit)
+    function = pdu[0] & ~EXCEPTION
+    yield "function", f"{function:02X} {FUNCTIONS.get(function, 'unknown')}"
+    if pdu[0] & EXCEPTION and len(pdu) > 1:
+        yield "exception", exception_for(pdu[1]).message
+    elif function in READS and len(pdu) == reply_size(pdu):
+        yield from _bits(pdu[2:], first) if function in READ_BITS else _registers(pdu[2:], first)
+    elif len(pdu) == request_size(pdu):
+        yield "address", str(int.from_bytes(pdu[1:3], "big"))
+        yield "count" if function in READS or function > 8 else "data", str(int.from_bytes(pdu[3:5], "big"))
+    else:
+        yield "data", pdu[1:].hex(" ")
+
+
+def _registers(data: bytes, first: Position) -> Facts:
+    words = [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
+    if len(words) % REGISTERS:
+        yield "registers", data.hex(" ", 2)
+        return
+    for at, position in zip(range(0, len(words), REGISTERS), _from(first), strict=False):
+        reading = decode_channel(position, words[at : at + REGISTERS], Flags(), NEVER)
+        value = "no value" if reading.value is None else f"{reading.value:.7g}"
+        yield position.id, _channel(reading.name, value, reading.unit.said, reading.flags, position)
+
+
+def _bits(data: bytes, first: Position) -> Facts:
+    bits = unpack_bits(data)
+    if len(bits) == ANALYSER_BITS:
+        yield from _analyser(decode_analyser(bits))
+        return
+    for at, position in zip(range(0, len(bits), BITS), _from(first), strict=False):
+        flags = decode_flags(position.kind, bits[at : at + BITS])
+        yield position.id, " ".join(flags.words(position.kind)) or "ok"
+
+
+def _analyser(status: AnalyserStatus) -> Facts:
+    states = [word for word, raised in (("fault", status.fault), ("maintenance", status.maintenance)) if raised]
+    yield "analyser", " ".join(states) or "ok"
+    yield "groups", " ".join(status.groups)
+    if status.clock is not None:
+        yield "clock", status.clock
+
+
+def _channel(name: str | None, value: str, unit: str | None, flags: Flags, position: Position) -> str:
+    return "  ".join([name or "(no name)", value, unit or "(no unit)", *flags.words(position.kind)])
+
+
+def _from(first: Position) -> list[Position]:
+    return list(POSITIONS.values())[first.number :]

@@ -1,0 +1,152 @@
+"""The simulated analyser behaves as the real one is specified to."""
+
+import pytest
+
+from riglog.errors import ConfigError
+from riglog.protocol.modbus import framing_of
+from riglog_servomex.frame import Frame, parse_line
+from riglog_servomex.reading import Phase
+from riglog_servomex.simulated_analyser import SimulatedAnalyser
+from riglog_servomex.simulator import CLOCK_AT_START, BroadcastSimulator, ModbusSimulator, frame_bytes
+
+RTU = framing_of("modbus-rtu")
+
+
+def answer(simulator: ModbusSimulator, pdu: str, now: float = 0.0, unit: int = 30) -> str:
+    """The PDU of the reply as hex, or nothing."""
+    frame = RTU.unwrap(simulator.receive(RTU.wrap(unit, bytes.fromhex(pdu)), now))
+    return "" if frame is None else frame.pdu.hex()
+
+
+@pytest.mark.parametrize(
+    ("request_pdu", "reply"),
+    [
+        ("03 0000 0002", "8301"),  # no holding registers
+        ("06 0000 0002", "8601"),
+        ("11", "9101"),
+        ("2b 0e 01 00", "ab01"),
+        ("08 0001 0000", "8801"),
+        ("08 0000 1234", "0800001234"),
+        ("04 0000 0000", "8403"),
+        ("04 0000 007e", "8403"),
+        ("04 0000 0047", "8402"),
+        ("04 0046 0001", "8402"),
+        ("02 0050 0001", "8202"),
+        ("02 004f 0002", "8202"),
+        ("02 03e7 0001", "8202"),
+        ("02 03e8 0011", "8202"),
+        ("02 03e8 0010", "02020000"),
+        ("01 0000 0009", "01020000"),
+        ("01 0000 000a", "8102"),
+        ("05 0000 1234", "8503"),
+        ("05 0009 ff00", "8502"),
+        ("0f 0000 0001 02 0101", "8f03"),
+        ("0f 0000 0001 01 01", "0f00000001"),
+    ],
+)
+def test_requests_are_checked_in_the_specified_order(request_pdu: str, reply: str) -> None:
+    assert answer(ModbusSimulator("modbus-rtu", 30), request_pdu) == reply
+
+
+@pytest.mark.parametrize("unit", [0, 29, 31, 58])
+def test_others_get_silence(unit: int) -> None:
+    assert answer(ModbusSimulator("modbus-rtu", 30), "08 0000 1234", unit=unit) == ""
+
+
+def test_damage_gets_silence_and_half_a_request_is_forgotten() -> None:
+    simulator = ModbusSimulator("modbus-rtu", 30)
+    good = RTU.wrap(30, bytes.fromhex("0800001234"))
+    assert simulator.receive(good[:-1] + b"\0", 0.0) == b""
+    assert simulator.receive(good[:4], 1.0) == b""
+    assert simulator.receive(good, 2.0) == good
+    assert simulator.receive(good[:4], 3.0) + simulator.receive(good[4:], 3.01) == good
+
+
+def test_a_coil_acts_on_its_edge_only_and_stays_as_written() -> None:
+    simulator = ModbusSimulator("modbus-rtu", 30)
+    for _ in range(3):
+        answer(simulator, "05 0001 ff00")
+    assert simulator.analyser.starts == [0, 1, 0, 0]
+    assert answer(simulator, "01 0000 0009") == "01020200"
+    answer(simulator, "05 0001 0000")
+    answer(simulator, "0f 0000 0004 01 0f")
+    assert simulator.analyser.starts == [1, 2, 1, 1]
+
+
+def test_one_calibration_runs_and_the_others_wait_their_turn() -> None:
+    analyser = SimulatedAnalyser()
+    analyser.flush = 10.0
+    analyser.advance(0.0)
+    analyser.start(1)
+    analyser.start(2)
+    seen = []
+    for now in (0.0, 10.0, 20.0, 29.9, 30.0, 41.0, 60.0, 200.0):
+        analyser.advance(now)
+        seen.append(tuple(analyser.phases[:2]))
+    gas_1, gas_2, idle = Phase.CAL_GAS_1, Phase.CAL_GAS_2, Phase.IDLE
+    assert [phases[0] for phases in seen] == [gas_1, gas_2, gas_1, gas_1, idle, idle, idle, idle]
+    assert [phases[1] for phases in seen] == [idle, idle, idle, idle, gas_1, gas_2, idle, idle]
+
+
+def test_warming_up_ends_by_itself_and_calibrating_marks_the_channels_of_the_group() -> None:
+    analyser = SimulatedAnalyser(warm_up=600.0)
+    analyser.advance(100.0)
+    assert analyser.flags("I1").warming_up
+    assert not analyser.flags("E1").warming_up
+    analyser.advance(701.0)
+    assert not analyser.flags("I1").warming_up
+    analyser.start(1)
+    assert [analyser.flags(one).calibrating for one in ("I1", "D1", "I2", "E1")] == [True, True, False, False]
+
+
+def test_a_broadcast_has_the_specified_widths_and_reads_back_as_the_analyser_is() -> None:
+    analyser = SimulatedAnalyser()
+    for name, value in {
+        "D1.name": "COcorr",
+        "D1.unit": "%",
+        "I2.alarm3": "on",
+        "I1.fault": "on",
+        "fault": "on",
+    }.items():
+        analyser.set(name, value)
+    line = frame_bytes(analyser, CLOCK_AT_START)
+    parsed = parse_line(line)
+    assert isinstance(parsed, Frame)
+    assert len(line) == 41 + 33 * 6
+    assert list(parsed.blocks) == ["I1", "I2", "I3", "D1", "E1", "E2"]
+    assert parsed.blocks["I3"].name == "CO2"
+    assert parsed.blocks["D1"].flags.fault
+    assert parsed.blocks["I2"].flags.alarms == (False, False, True, False)
+    assert parsed.analyser.fault
+
+
+def test_a_broadcaster_keeps_its_period_hears_nothing_and_can_be_switched_off() -> None:
+    simulator = BroadcastSimulator(period=2.0)
+    assert simulator.receive(b"anything", 0.0) == b""
+    due = [simulator.next_due(0.0)]
+    for _ in range(2):
+        assert due[-1] is not None
+        assert isinstance(parse_line(simulator.idle(due[-1])), Frame)
+        due.append(simulator.next_due(due[-1]))
+    assert due == [1.0, 3.0, 5.0]
+    simulator.set("period", "0")
+    assert simulator.next_due(10.0) is None
+    assert simulator.idle(100.0) == b""
+
+
+def test_an_impatient_analyser_loses_about_a_quarter_of_hasty_requests() -> None:
+    simulator = ModbusSimulator("modbus-rtu", 30)
+    simulator.set("impatient", "on")
+    lost, now = 0, 0.0
+    for _ in range(1000):
+        now += simulator.latency + 0.002
+        lost += answer(simulator, "08 0000 1234", now) == ""
+    assert 180 < lost < 340
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("I9.value", "1"), ("nothing", "1"), ("I1.nothing", "1"), ("I1.value", "x"), ("fault", "maybe")]
+)
+def test_a_knob_that_does_not_exist_is_an_error(name: str, value: str) -> None:
+    with pytest.raises(ConfigError):
+        ModbusSimulator("modbus-rtu").set(name, value)
