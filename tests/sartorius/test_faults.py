@@ -139,6 +139,8 @@ async def test_a_damaged_stream_gives_each_sound_line_once_and_nothing_else(
         values.append(sample.value)
     said = [parse_line(line).value for line in one.log.printed]
     assert len(set(said)) == len(said)
+    if fault is Fault.GLUE:  # a line that comes again carries nothing that tells it from the same weight printed twice
+        values = list(dict.fromkeys(values))
     assert [value for value in said if value in values] == values  # in order, each once, none invented
     lost = said[said.index(values[0]) : said.index(values[-1])].__len__() + 1 - len(values)
     assert lost <= 2 * (READS // EVERY + 1)
