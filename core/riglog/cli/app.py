@@ -7,7 +7,7 @@ import click
 
 from riglog.cli.failing import explain
 
-COMMANDS = ("demo", "record", "check", "read", "simulate", "plugins")
+COMMANDS = ("demo", "record", "check", "read", "simulate", "export", "forward", "plugins")
 
 
 class LazyGroup(click.Group):

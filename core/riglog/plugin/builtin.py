@@ -4,9 +4,13 @@ from collections.abc import Iterable
 
 from riglog.plugin.hooks import hookimpl
 from riglog.sinks.base import SinkType
+from riglog.sinks.csv import CSV
+from riglog.sinks.jsonl import JSONL
+from riglog.sinks.parquet import PARQUET
+from riglog.sinks.postgres import POSTGRES
 from riglog.sinks.sqlite import SQLITE
 
 
 @hookimpl
 def riglog_sinks() -> Iterable[SinkType]:
-    return [SQLITE]
+    return [SQLITE, CSV, JSONL, PARQUET, POSTGRES]

@@ -14,6 +14,16 @@ class SinkConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     type: str
 
 
+class FileConfig(SinkConfig, kw_only=True, frozen=True):
+    """``path`` of the file. What is there is continued, unless ``overwrite`` says to begin anew.
+
+    Something else than a recording of the same kind is refused in both cases.
+    """
+
+    path: str
+    overwrite: bool = False
+
+
 class SinkType(Struct, frozen=True):
     """What a plugin registers: a kind of ``[[sink]]``.
 

@@ -10,19 +10,13 @@ import anyio.to_thread
 import msgspec
 
 from riglog.model import OK, Batch, Channel, Event, Run, Sample, Sink
-from riglog.sinks.base import SinkConfig, SinkType
+from riglog.sinks.base import FileConfig, SinkType
 from riglog.sinks.rows import flags, number, words
-from riglog.sinks.sqlite_schema import check_path, open_database, storage_error
+from riglog.sinks.sqlite_schema import check_path, open_database, remove_recording, storage_error
 
 T = TypeVar("T")
 Reading = tuple[int, int | None, int, int | None, int, float | None, int | None]
 NOTES_REMEMBERED = 10_000
-
-
-class SqliteConfig(SinkConfig, kw_only=True, frozen=True):
-    """``path`` of the file; an existing recording is continued with another run."""
-
-    path: str
 
 
 class SqliteSink(Sink):
@@ -30,8 +24,9 @@ class SqliteSink(Sink):
 
     name = "sqlite"
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
         self.path = Path(path)
+        self.overwrite = overwrite
         self._limiter = anyio.CapacityLimiter(1)
         self._file: _File | None = None
 
@@ -39,6 +34,8 @@ class SqliteSink(Sink):
         await self._in_thread(lambda: check_path(self.path))
 
     async def open(self, run: Run) -> None:
+        if self.overwrite:
+            await self._in_thread(lambda: remove_recording(self.path))
         self._file = await self._in_thread(lambda: _File(self.path, run))
 
     async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
@@ -172,4 +169,9 @@ class _File:
         self.channels = {channel: number for channel, number in self.channels.items() if number in entered}
 
 
-SQLITE = SinkType("sqlite", "one SQLite file, any number of runs", SqliteConfig, lambda config: SqliteSink(config.path))
+SQLITE = SinkType(
+    "sqlite",
+    "one SQLite file, any number of runs",
+    FileConfig,
+    lambda config: SqliteSink(config.path, overwrite=config.overwrite),
+)

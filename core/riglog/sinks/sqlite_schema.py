@@ -78,8 +78,7 @@ def _iso(ns: str) -> str:
 _RECEIVED = "(run.started_ns + reading.received_ns)"
 _MIDPOINT = "(run.started_ns + reading.received_ns - coalesce(reading.latency_ns, 0) / 2)"
 
-VIEWS = f"""
-CREATE VIEW samples AS SELECT
+SAMPLE_COLUMNS = f"""
     run.run AS run,
     reading.tick AS tick,
     channel.device AS device,
@@ -99,11 +98,16 @@ CREATE VIEW samples AS SELECT
     {_iso(_RECEIVED)} AS received_at,
     {_iso(_MIDPOINT)} AS midpoint_at,
     reading.latency_ns / 1e9 AS latency_s,
-    run.anchor_ns + {_MIDPOINT} - run.started_ns + coalesce(reading.skew_ns, 0) AS monotonic_ns
+    run.anchor_ns + {_MIDPOINT} - run.started_ns + coalesce(reading.skew_ns, 0) AS monotonic_ns"""
+"""The row of schema 1, out of …"""
+SAMPLE_TABLES = """
 FROM reading
 JOIN channel ON channel.id = reading.channel_id
 JOIN run ON run.id = channel.run_id
-LEFT JOIN note ON note.id = reading.note_id;
+LEFT JOIN note ON note.id = reading.note_id"""
+
+VIEWS = f"""
+CREATE VIEW samples AS SELECT {SAMPLE_COLUMNS} {SAMPLE_TABLES};
 CREATE VIEW events AS SELECT
     run.run AS run, {_iso("event.at_ns")} AS at, event.kind AS kind, event.device AS device, event.port AS port,
     event.message AS message
@@ -175,6 +179,17 @@ def check_recording(path: Path) -> None:
         raise NewerSchemaError(
             f"the file has schema {version}, this riglog knows {SCHEMA_VERSION}", hint=hint, path=path
         )
+
+
+def remove_recording(path: Path) -> None:
+    """Take away what ``overwrite`` gives up: the recording and SQLite's files beside it.
+
+    Raises:
+        NotARecordingError, NewerSchemaError: the file is something else; it was left as it was.
+    """
+    check_path(path)
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def storage_error(error: sqlite3.Error, path: Path) -> StorageError:

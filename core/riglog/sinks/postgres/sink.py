@@ -1,0 +1,93 @@
+"""``[[sink]] type = "postgres"``: records into a local SQLite file, which is forwarded on the way."""
+
+from collections import deque
+from collections.abc import Sequence
+
+import anyio
+
+from riglog.model import SYSTEM_CLOCK, Batch, Event, EventKind, Run, Sink
+from riglog.sinks.base import FileConfig, SinkType
+from riglog.sinks.postgres.asyncio_thread import AsyncioThread
+from riglog.sinks.postgres.central import check_url, safe
+from riglog.sinks.postgres.forwarder import SCHEMA, Forwarded, Forwarder
+from riglog.sinks.postgres.tables import identifier
+from riglog.sinks.sqlite import SqliteSink
+
+LAST_SECONDS = 5.0
+"""How long the end of a recording waits for the network; what is left then is shipped by ``riglog forward``."""
+
+
+class PostgresConfig(FileConfig, kw_only=True, frozen=True):
+    """``url`` of the database, ``path`` of the local recording that no other sink may have."""
+
+    url: str
+    schema: str = SCHEMA
+
+
+class PostgresSink(Sink):
+    """Rows are safe as soon as they are in the local file: recording never waits for the network.
+
+    When the database goes away or comes back, an event in the recording says so.
+    """
+
+    name = "postgres"
+
+    def __init__(self, url: str, path: str, *, schema: str = SCHEMA, overwrite: bool = False) -> None:
+        self.local = SqliteSink(path, overwrite=overwrite)
+        self.url = url
+        self.schema = schema
+        self._said: deque[Event] = deque()
+        self._away: str | None = None
+
+    async def check(self) -> None:
+        check_url(self.url)
+        identifier(self.schema)
+        await self.local.check()
+
+    async def open(self, run: Run) -> None:
+        await self.local.open(run)
+        self._forwarder = Forwarder(
+            self.local.path, self.url, schema=self.schema, follow=True, stubborn=True, tell=self._hear
+        )
+        self._thread = AsyncioThread(self._forwarder.run)
+        self._thread.start()
+
+    async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
+        said = list(self._said)
+        await self.local.write(batches, [*events, *said])
+        for _ in said:
+            self._said.popleft()
+
+    async def aclose(self) -> None:
+        self._thread.call(self._forwarder.finish)
+        trouble = self._away
+        with anyio.move_on_after(LAST_SECONDS):
+            try:
+                await self._thread.result()
+            except Exception as error:
+                trouble = str(error)
+        await self._thread.cancel()
+        if trouble or self._forwarder.figures.remaining:
+            todo = f"riglog forward {self.local.path} --to {safe(self.url)}"
+            self._say(EventKind.SINK_FAILED, f"not everything is in PostgreSQL yet ({trouble}); `{todo}` ships it")
+        await self.write((), ())
+        await self.local.aclose()
+
+    def _hear(self, figures: Forwarded) -> None:
+        """Called in the forwarder's thread."""
+        if figures.trouble and not self._away:
+            self._say(EventKind.SINK_FAILED, f"PostgreSQL: {figures.trouble}; rows wait in {self.local.path}")
+        elif self._away and not figures.trouble:
+            self._say(EventKind.SINK_BACK, "PostgreSQL is back; what waited is being shipped")
+        self._away = figures.trouble
+
+    def _say(self, kind: EventKind, message: str) -> None:
+        self._said.append(Event(SYSTEM_CLOCK.utc_ns(), kind, message))
+
+
+POSTGRES = SinkType(
+    "postgres",
+    "a local SQLite file, forwarded to PostgreSQL",
+    PostgresConfig,
+    lambda config: PostgresSink(config.url, config.path, schema=config.schema, overwrite=config.overwrite),
+)

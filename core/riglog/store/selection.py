@@ -1,0 +1,60 @@
+"""Which rows of a recording are meant, as a condition for SQL."""
+
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from riglog.errors import ConfigError
+from riglog.model import NS
+
+Moment = datetime | str | None
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Selection(Struct, frozen=True):
+    """``run`` is an id or a name. Received at ``start`` or later, and before ``end``; without a zone they are UTC."""
+
+    run: str | None = None
+    device: str | None = None
+    parameter: str | None = None
+    start: Moment = None
+    end: Moment = None
+
+    def condition(self) -> tuple[str, list[object]]:
+        """An SQL condition over reading and run, and the values for its question marks.
+
+        Raises:
+            ConfigError: a time makes no sense.
+        """
+        clauses: list[tuple[str, object]] = []
+        if self.run is not None:
+            clauses.append((_channels("run_id IN (SELECT id FROM run WHERE ? IN (run, name))"), self.run))
+        if self.device is not None:
+            clauses.append((_channels("device = ?"), self.device))
+        if self.parameter is not None:
+            clauses.append((_channels("parameter = ?"), self.parameter))
+        if self.start is not None:
+            clauses.append(("run.started_ns + reading.received_ns >= ?", nanoseconds(self.start)))
+        if self.end is not None:
+            clauses.append(("run.started_ns + reading.received_ns < ?", nanoseconds(self.end)))
+        return " AND ".join(clause for clause, _ in clauses), [value for _, value in clauses]
+
+
+def nanoseconds(moment: datetime | str) -> int:
+    """UTC, ns since the epoch.
+
+    Raises:
+        ConfigError: it is no time in ISO 8601.
+    """
+    try:
+        found = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    except ValueError:
+        hint = "write it like 2026-11-20T12:00:00Z or 2026-11-20"
+        raise ConfigError(f"{moment!r} is no time in ISO 8601", hint=hint) from None
+    since = (found if found.tzinfo else found.replace(tzinfo=UTC)) - EPOCH
+    return (since.days * 86_400 + since.seconds) * NS + since.microseconds * 1000
+
+
+def _channels(condition: str) -> str:
+    """A condition on channels; they are few, so they are looked up once and the readings compared by number."""
+    return f"reading.channel_id IN (SELECT id FROM channel WHERE {condition})"  # noqa: S608 - constants

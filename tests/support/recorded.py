@@ -1,0 +1,80 @@
+"""Recordings made without instruments: samples of every shape, handed to a sink as a recorder would."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from riglog.model import NS, Batch, Channel, Event, EventKind, Run, Sample, Sink, Stamp, Status, absent
+from riglog.sinks import SqliteSink
+
+START = 1_795_176_000 * NS + 123_456_789  # 2026-11-20T12:00:00.123456789Z
+ANCHOR = 5_000 * NS
+
+WARM = Channel("oven", "watlow", "stdbus", 1, "process_value", 4001, 1, "degC")
+ZONE = Channel("oven", "watlow", "stdbus", 1, "process_value", 4001, 2, "degC")
+MODE = Channel("oven", "watlow", "stdbus", 1, "control_mode", 8001, 1)
+GAS = Channel("stack", "servomex", "modbus-rtu", 3, "I1", None, 1, "vpm")
+DOOR = Channel("stack", "servomex", "modbus-rtu", 3, "alarm", None, 1)
+NET = Channel("balance", "sartorius", "sbi", None, "net", None, 1, "g")
+SERIAL = Channel("balance", "sartorius", "sbi", "7O1", "serial_number", None, 1)
+
+
+def make_run(name: str = "bench", *, number: int = 0, host: str = "lab-pc", rate_hz: float = 2.0) -> Run:
+    started = START + number * 3600 * NS
+    return Run(f"{name}.{number:04d}", name, started, ANCHOR, rate_hz, host, {"riglog": "0.1.0"}, "[run]\n")
+
+
+def stamp(run: Run, seconds: float, latency: float | None = 0.003) -> Stamp:
+    """The stamp of an exchange that ended so many seconds after the run's start."""
+    after = round(seconds * NS)
+    took = None if latency is None else round(latency * NS)
+    return Stamp(run.started_ns + after, took, run.anchor_ns + after - (took or 0) // 2)
+
+
+def varied(run: Run, ticks: int = 3) -> list[Batch]:
+    """Every shape a sample can have: numbers, words, both, none; with and without flags, unit, latency, tick."""
+    found = []
+    for tick in range(ticks):
+        at = stamp(run, tick * 0.5 + 0.01)
+        oven = [
+            Sample(WARM, at, 20.0 + tick / 3, "degC"),
+            absent(ZONE, at, Status.MISSING, 'no reply, "oven" is silent; line 2, or so'),
+            Sample(MODE, at, 62, None, text="heat"),
+        ]
+        stack = [
+            Sample(GAS, stamp(run, tick * 0.5 + 0.2, 0.048), -1.5e-9, "vpm", Status.SUSPECT, ("warming_up", "alarm1")),
+            Sample(DOOR, stamp(run, tick * 0.5 + 0.2, 0.048), True, None),
+        ]
+        net = Sample(NET, stamp(run, tick * 0.5 + 0.25, None), 123.456, ["g", "kg", "ct"][tick % 3], flags=("stable",))
+        found += [Batch("bus1", tick, oven), Batch("bus2", tick, stack), Batch("balance", None, [net])]
+    found.append(Batch("balance", None, [Sample(SERIAL, stamp(run, ticks * 0.5), "Größe µ-7", None)]))
+    return found
+
+
+def steady(run: Run, channels: Sequence[Channel], ticks: int, *, first: int = 0) -> Iterator[Batch]:
+    """What a healthy rig records: every channel a number in every tick."""
+    for tick in range(first, first + ticks):
+        at = stamp(run, (tick + 0.01) / (run.rate_hz or 1.0) + (tick % 7) * 1e-4)
+        yield Batch("bus", tick, [Sample(channel, at, tick + 0.1, channel.unit) for channel in channels])
+
+
+EVENTS = [
+    Event(START, EventKind.RUN_STARTED, "recording at 2 Hz started"),
+    Event(START + NS, EventKind.PORT_LOST, "cable out", port="/dev/ttyUSB0"),
+]
+
+
+async def store(sink: Sink, run: Run, batches: Sequence[Batch], events: Sequence[Event] = ()) -> None:
+    """Record batches into a sink, in two flushes."""
+    await sink.check()
+    await sink.open(run)
+    half = len(batches) // 2
+    await sink.write(batches[:half], events)
+    await sink.write(batches[half:], ())
+    await sink.aclose()
+
+
+async def sqlite_recording(path: Path, *runs: Run) -> Path:
+    """An SQLite recording with everything in it."""
+    for run in runs or [make_run()]:
+        await store(SqliteSink(path), run, varied(run), EVENTS)
+    return path
