@@ -126,14 +126,14 @@ def open_database(path: Path) -> sqlite3.Connection:
     fresh = not path.exists() or path.stat().st_size == 0
     try:
         database = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute("PRAGMA wal_autocheckpoint = 4000")
-        if fresh:
+        if fresh:  # before the write-ahead log is there: then the file itself says at once what it is
             database.executescript(
                 f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
                 f"{TABLES}{VIEWS} COMMIT;"
             )
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.execute("PRAGMA wal_autocheckpoint = 4000")
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
     return database

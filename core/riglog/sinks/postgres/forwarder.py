@@ -152,7 +152,7 @@ async def forward(
         ConfigError: the address or the schema's name makes no sense, or asyncpg is not installed.
         StorageError: the file or the database cannot be used.
     """
-    forwarder = Forwarder(path, url, schema=schema, follow=follow, patience=patience, tell=tell)
+    forwarder = Forwarder(path, url, schema=schema, follow=follow, again=again, patience=patience, tell=tell)
     async with AsyncioThread(forwarder.run) as thread:
         return await thread.result()
 

