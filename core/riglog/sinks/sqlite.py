@@ -35,7 +35,7 @@ class SqliteSink(Sink):
 
     async def open(self, run: Run) -> None:
         if self.overwrite:
-            await self._in_thread(lambda: remove_recording(self.path))
+            await self._in_thread(lambda: remove_recording(self.path, unless_run=run.id))
         self._file = await self._in_thread(lambda: _File(self.path, run))
 
     async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:

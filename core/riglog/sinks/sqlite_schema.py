@@ -7,6 +7,7 @@ The view ``samples`` is the long-format row of docs/reference/schema.md.
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from riglog.errors import NewerSchemaError, NotARecordingError, StorageError
@@ -181,15 +182,22 @@ def check_recording(path: Path) -> None:
         )
 
 
-def remove_recording(path: Path) -> None:
+def remove_recording(path: Path, *, unless_run: str) -> None:
     """Take away what ``overwrite`` gives up: the recording and SQLite's files beside it.
 
+    Args:
+        unless_run: a recording that holds this run is kept, because the run is being resumed.
     Raises:
         NotARecordingError, NewerSchemaError: the file is something else; it was left as it was.
     """
     check_path(path)
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    if not path.exists():
+        return
+    with closing(sqlite3.connect(path)) as database:
+        resumed = database.execute("SELECT 1 FROM run WHERE run = ?", (unless_run,)).fetchone()
+    if not resumed:
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def storage_error(error: sqlite3.Error, path: Path) -> StorageError:
