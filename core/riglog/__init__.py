@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from riglog.manager import Manager
     from riglog.model import Batch, Channel, ErrorPolicy, Sample, Stamp, Status, new_run
     from riglog.sinks import MemorySink, SqliteSink
+    from riglog.store import read
 
 _HOMES = {
     "Batch": "model",
@@ -30,6 +31,7 @@ _HOMES = {
     "load_rig": "config",
     "new_run": "model",
     "pipe": "acquire",
+    "read": "store",
     "record": "acquire",
 }
 
@@ -49,6 +51,7 @@ __all__ = [
     "load_rig",
     "new_run",
     "pipe",
+    "read",
     "record",
 ]
 

@@ -1,5 +1,7 @@
 """PostgreSQL: what arrives, that it arrives once, and that recording does not wait for it."""
 
+import re
+import socket
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -150,18 +152,28 @@ async def test_the_sink_records_and_forwards(database: str, schema: str, tmp_pat
     assert await ask(database, f"SELECT count(*) FROM {schema}.events WHERE kind <> 'sink_failed'") == [(2,)]
 
 
-async def test_recording_does_not_wait_for_a_database_that_is_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("riglog.sinks.postgres.sink.LAST_SECONDS", 0.3)
+async def test_recording_does_not_wait_for_a_database_that_is_away(tmp_path: Path) -> None:
     run, path = make_run(), tmp_path / "local.sqlite"
-    with anyio.fail_after(5):
+    with anyio.fail_after(2):
         await store(PostgresSink(NOWHERE, str(path)), run, varied(run))
     assert list(read(path)) == list(rows(run.id, varied(run)))
     with sqlite3.connect(path) as file:
         told = file.execute("SELECT kind, message FROM events").fetchall()
     assert told[-1][0] == EventKind.SINK_FAILED
     assert f"riglog forward {path} --to {NOWHERE}" in told[-1][1]
+
+
+async def test_recording_does_not_wait_for_a_database_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the connection and then says nothing."""
+    monkeypatch.setattr("riglog.sinks.postgres.sink.LAST_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://riglog@127.0.0.1:{silent.getsockname()[1]}/central?sslmode=disable"
+        run, path = make_run(), tmp_path / "local.sqlite"
+        with anyio.fail_after(2):
+            await store(PostgresSink(url, str(path)), run, varied(run))
+    assert list(read(path)) == list(rows(run.id, varied(run)))
 
 
 async def test_a_database_that_stays_away_is_given_up_after_a_while(tmp_path: Path) -> None:
@@ -223,3 +235,23 @@ def test_a_hypertable_has_the_time_in_its_key() -> None:
     """TimescaleDB itself cannot be had here: only what would be sent is looked at."""
     assert "SELECT create_hypertable('central.samples', 'received_at')" in list(create("central", hypertable=True))
     assert "received_at" in SAMPLES.key
+
+
+async def test_the_questions_of_the_schema_page_run(database: str, schema: str, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "schema.md").read_text(encoding="utf-8")
+    recipes = [
+        sql for sql in re.findall(r"^```sql\n(.*?)^```", page, re.MULTILINE | re.DOTALL) if "riglog.samples" in sql
+    ]
+    assert len(recipes) == 2
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    await forward(path, database, schema=schema)
+    latest, averages = [await ask(database, sql.replace("riglog.samples", f"{schema}.samples")) for sql in recipes]
+    assert {row[1:5]: row[4] for row in latest}["balance", "net", 1, 123.456] == 123.456
+    assert len(latest) == 5
+    assert {row[1] for row in averages} == {
+        "balance.net",
+        "oven.control_mode",
+        "oven.process_value",
+        "stack.I1",
+        "stack.alarm",
+    }

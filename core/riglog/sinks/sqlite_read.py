@@ -23,18 +23,19 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise StorageError("there is no such file", hint="check the path", path=path)
     check_recording(path)
-    location = f"file:{quote(str(path.absolute()))}?mode=ro"
+    location = f"file:{quote(str(path.absolute()))}"
     try:
-        return _connected(location)
+        return _connected(location + "?mode=rw")  # not "ro": that would leave SQLite's files beside it behind
     except sqlite3.OperationalError as error:
         if path.with_name(path.name + "-wal").exists():
             raise storage_error(error, path) from error
-        return _connected(location + "&immutable=1")  # a finished recording in a folder nobody may write to
+        return _connected(location + "?immutable=1")  # a finished recording in a folder nobody may write to
 
 
 def _connected(location: str) -> sqlite3.Connection:
     database = sqlite3.connect(location, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False)
     try:
+        database.execute("PRAGMA query_only = ON")
         database.execute("SELECT count(*) FROM meta")
     except BaseException:
         database.close()

@@ -59,7 +59,7 @@ class Forwarder:
         self._finishing = asyncio.Event()
 
     def finish(self) -> None:
-        """End when everything is shipped; to be called on the forwarder's own loop."""
+        """End when everything is shipped, or with the first trouble; to be called on the forwarder's own loop."""
         self.follow = False
         self._finishing.set()
 
@@ -81,7 +81,7 @@ class Forwarder:
                 except self._passing as error:
                     if self.figures.samples > before:
                         failures, since = 0, time.monotonic()
-                    self._give_up_after(self._patience, since, error)
+                    self._give_up(since, error)
                     failures += 1
                     self._trouble(error)
                 await self._wait(_pause(failures))
@@ -105,10 +105,7 @@ class Forwarder:
             await self._wait(LOOK_SECONDS)
 
     async def _wait(self, seconds: float) -> None:
-        """Sleep; not for long when somebody waits for the end."""
-        if self._finishing.is_set():
-            await asyncio.sleep(FIRST_PAUSE)
-            return
+        """Sleep, until somebody waits for the end."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._finishing.wait(), seconds)
 
@@ -123,8 +120,9 @@ class Forwarder:
         self.figures.trouble = str(error)
         self._tell(self.figures)
 
-    @staticmethod
-    def _give_up_after(patience: float | None, since: float, error: StorageError) -> None:
+    def _give_up(self, since: float, error: StorageError) -> None:
+        """Raise if patience is at its end, or if somebody waits for ours."""
+        patience = 0.0 if self._finishing.is_set() else self._patience
         if patience is not None and time.monotonic() - since > patience:
             error.hint = "nothing is lost: run the same command again when the database is back"
             raise error

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import anyio
 
+from riglog.errors import StorageError
 from riglog.model import SYSTEM_CLOCK, Batch, Event, EventKind, Run, Sink
 from riglog.sinks.base import FileConfig, SinkType
 from riglog.sinks.postgres.asyncio_thread import AsyncioThread
@@ -59,19 +60,25 @@ class PostgresSink(Sink):
             self._said.popleft()
 
     async def aclose(self) -> None:
+        if not await self._shipped():
+            command = f"riglog forward {self.local.path} --to {safe(self.url)}"
+            why = f": {self._away}" if self._away else ""
+            self._say(EventKind.SINK_FAILED, f"not everything is in PostgreSQL yet{why}; `{command}` ships it")
+        await self.write((), ())
+        await self.local.aclose()
+
+    async def _shipped(self) -> bool:
+        """Let the forwarder come to its end, if that does not take long; whether everything is over."""
         self._thread.call(self._forwarder.finish)
-        trouble = self._away
         with anyio.move_on_after(LAST_SECONDS):
             try:
                 await self._thread.result()
-            except Exception as error:
-                trouble = str(error)
+            except StorageError as error:
+                self._away = str(error)
+            else:
+                return True
         await self._thread.cancel()
-        if trouble or self._forwarder.figures.remaining:
-            todo = f"riglog forward {self.local.path} --to {safe(self.url)}"
-            self._say(EventKind.SINK_FAILED, f"not everything is in PostgreSQL yet ({trouble}); `{todo}` ships it")
-        await self.write((), ())
-        await self.local.aclose()
+        return False
 
     def _hear(self, figures: Forwarded) -> None:
         """Called in the forwarder's thread."""

@@ -1,0 +1,107 @@
+"""The schema page says what is in the files, and its questions run."""
+
+import re
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from msgspec.structs import fields
+from recorded import WARM, make_run, sqlite_recording, steady, store
+
+from riglog.model import Status
+from riglog.plugin import installed
+from riglog.sinks import COLUMNS, SqliteSink
+from riglog.sinks.columns import ROW, Kind
+from riglog.sinks.postgres.tables import TABLES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "schema.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    return PAGE.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+RECIPES = re.findall(r"^```sql\n(.*?)^```", section("Questions in SQL"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs with everything in them, and a minute of one channel."""
+    path = tmp_path_factory.mktemp("docs") / "run.sqlite"
+
+    async def record() -> None:
+        await sqlite_recording(path, make_run(number=1), make_run(number=2))
+        run = make_run(number=3)
+        await store(SqliteSink(path), run, list(steady(run, [WARM], 120)))
+
+    anyio.run(record)
+    return path
+
+
+def test_every_column_is_there_in_its_order_with_its_type() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+)(, never \w+)? \|", section("The row"), re.MULTILINE)
+    assert tuple(name for name, _, _ in rows) == COLUMNS
+    kinds = {"text": Kind.TEXT, "integer": Kind.INTEGER, "real": Kind.REAL, "time": Kind.TIME}
+    assert [(kinds[kind], bool(never)) for _, kind, never in rows] == [(one.kind, one.required) for one in ROW]
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_every_status_is_named(status: str) -> None:
+    assert f"`{status}`" in section("The row")
+
+
+@pytest.mark.parametrize("name", ["sqlite", "csv", "jsonl", "parquet", "postgres"])
+def test_every_sink_is_there_with_all_of_its_keys(name: str) -> None:
+    line = next(line for line in section("The stores").splitlines() if line.startswith(f"| `{name}` |"))
+    keys = {field.encode_name for field in fields(installed().sink(name).config)} - {"type"}
+    assert set(re.findall(r"`(\w+)`", line.rsplit(" | ", 1)[1])) == keys
+
+
+def test_every_table_and_column_of_the_file_is_there(recording: Path) -> None:
+    told: dict[str, list[str]] = {}
+    for table, columns in re.findall(r"^\| (?:`(\w+)`)? ?\| (`[^|]+) \|", section("The SQLite file"), re.MULTILINE):
+        table = table or list(told)[-1]  # a line that names no table goes on with the one above
+        told.setdefault(table, []).extend(re.findall(r"`(\w+)`", columns))
+    with sqlite3.connect(recording) as file:
+        tables = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        there = {name: [row[1] for row in file.execute(f"PRAGMA table_info({name})")] for name in tables}
+    assert told == there
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_table_of_the_central_database_is_there_with_its_key(table: Any) -> None:
+    line = next(line for line in section("PostgreSQL").splitlines() if line.startswith(f"| `{table.name}` |"))
+    columns = "the row, `host`, `sequence`" if table.name == "samples" else f"`{', '.join(table.names)}`"
+    assert line == f"| `{table.name}` | {columns} | `{', '.join(table.key)}` |"
+
+
+def ask(path: Path, sql: str) -> list[dict[str, Any]]:
+    with sqlite3.connect(path) as file:
+        file.row_factory = sqlite3.Row
+        return [dict(row) for row in file.execute(sql)]
+
+
+def test_there_are_recipes_for_what_people_ask() -> None:
+    assert len(RECIPES) == 6
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_runs_and_finds_something(recording: Path, recipe: str) -> None:
+    assert ask(recording, recipe)
+
+
+def test_the_recipes_tell_the_truth(recording: Path) -> None:
+    latest, averages, availability, beside, _, fast = (ask(recording, recipe) for recipe in RECIPES)
+    oven = next(row for row in latest if row["parameter"] == "process_value")
+    assert oven["value"] == 119.1
+    assert oven["received_at"].startswith("2026-11-20T15:00:59.")
+    minute = [row for row in averages if row["since"] >= "2026-11-20T15" and row["parameter"] == "process_value"]
+    assert [row["n"] for row in minute] == [20] * 6
+    assert minute[0]["mean"] == pytest.approx(9.6)
+    missing = {row["parameter"]: row for row in availability if row["instance"] == 2}["process_value"]
+    assert (missing["due"], missing["answered"], missing["percent"]) == (6, 0, 0.0)
+    assert missing["errors"].startswith("no reply")
+    assert {(row["parameter"], row["tick"]) for row in beside} == {("process_value", tick) for tick in range(3)}
+    assert next(row for row in fast if row["parameter"] == "alarm")["mean"] == 1.0

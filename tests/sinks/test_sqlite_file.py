@@ -1,0 +1,95 @@
+"""The SQLite file itself: small, the same through the view as raw, open to any tool, known from its first moment."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import anyio
+import pytest
+from msgspec import structs
+from recorded import EVENTS, make_run, steady, store, varied
+
+from riglog.model import NS, Channel, iso
+from riglog.sinks import COLUMNS, SqliteSink, rows
+from riglog.sinks.sqlite_schema import check_recording
+from riglog.store import read
+
+QUESTION = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, parameter"
+
+
+@pytest.mark.real_time
+async def test_a_row_takes_at_most_45_bytes(tmp_path: Path) -> None:
+    """Ten channels at 10 Hz for 20 minutes, each in an exchange of its own."""
+    path, run = tmp_path / "run.sqlite", make_run(rate_hz=10.0)
+    channels = [Channel(f"oven-{n}", "watlow", "stdbus", n, "process_value", 4001, 1, "degC") for n in range(10)]
+    sink = SqliteSink(path)
+    await sink.open(run)
+    batches = list(steady(run, channels, 12_000))
+    for at in range(0, len(batches), 100):
+        await sink.write(batches[at : at + 100], [])
+    await sink.aclose()
+    assert path.stat().st_size / 120_000 <= 45
+
+
+async def test_the_view_says_what_the_raw_tables_say(tmp_path: Path) -> None:
+    path, run = tmp_path / "run.sqlite", make_run()
+    await store(SqliteSink(path), run, varied(run), EVENTS)
+    with sqlite3.connect(path) as file:
+        seen = file.execute(f"SELECT {', '.join(COLUMNS)} FROM samples").fetchall()
+        every = file.execute("SELECT * FROM samples").fetchall()
+        raw = file.execute(
+            "SELECT started_ns + received_ns, latency_ns, value, unit, note_id FROM reading"
+            " JOIN channel ON channel.id = channel_id JOIN run ON run.id = run_id ORDER BY reading.id"
+        ).fetchall()
+    assert seen == every == [structs.astuple(row) for row in rows(run.id, varied(run))]
+    for row, (received, latency, value, unit, note) in zip(rows(run.id, varied(run)), raw, strict=True):
+        assert row.received_at == iso(received)
+        assert row.latency_s == (None if latency is None else latency / NS)
+        assert row.value == value
+        assert note is not None or row.unit == unit
+
+
+@pytest.mark.real_time
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="sqlite3's own shell is not installed here")
+async def test_the_shell_of_sqlite_reads_it(tmp_path: Path) -> None:
+    path, run = tmp_path / "run.sqlite", make_run()
+    await store(SqliteSink(path), run, varied(run))
+    shell = await anyio.run_process(["sqlite3", str(path), QUESTION])
+    said = shell.stdout.decode()
+    assert said.splitlines()[0] == "balance|net|123.456"
+    assert "oven|process_value|20.3333333333333" in said
+
+
+async def test_a_recording_says_what_it_is_from_its_first_moment(tmp_path: Path) -> None:
+    """Killed before SQLite folded its log into the file, it can still be read, and continued."""
+    path, first, second = tmp_path / "run.sqlite", make_run(number=1), make_run(number=2)
+    young = SqliteSink(path)
+    await young.open(first)
+    await young.write(varied(first), [])
+    check_recording(path)
+    shutil.copy(path, tmp_path / "copy.sqlite")
+    shutil.copy(f"{path}-wal", tmp_path / "copy.sqlite-wal")
+    await young.aclose()
+    await store(SqliteSink(tmp_path / "copy.sqlite"), second, varied(second))
+    assert [row.run for row in read(tmp_path / "copy.sqlite")] == [first.id] * 19 + [second.id] * 19
+
+
+async def test_a_resumed_run_is_never_overwritten(tmp_path: Path) -> None:
+    path, run = tmp_path / "run.sqlite", make_run()
+    await store(SqliteSink(path), run, varied(run))
+    await store(SqliteSink(path, overwrite=True), run, varied(run))
+    assert len(list(read(path))) == 38
+
+
+async def test_a_finished_recording_is_read_in_a_folder_nobody_may_write_to(tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    run = make_run()
+    await store(SqliteSink(folder / "run.sqlite"), run, varied(run))
+    (folder / "run.sqlite").chmod(0o400)
+    folder.chmod(0o500)
+    try:
+        assert len(list(read(folder / "run.sqlite"))) == 19
+        assert [entry.name for entry in folder.iterdir()] == ["run.sqlite"]
+    finally:
+        folder.chmod(0o700)
