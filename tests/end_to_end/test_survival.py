@@ -141,9 +141,9 @@ def test_a_killed_process_loses_at_most_one_flush_interval_and_leaves_a_sound_fi
 
 
 def limited() -> None:
-    """No file of this process may grow beyond 200 kB: writing fails as on a full disk."""
+    """No file of this process may grow beyond 100 kB: writing fails as on a full disk."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
 
 def test_a_disk_that_is_full_ends_with_code_four_and_keeps_all_rows_up_to_then(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from riglog.plugin import installed
 from riglog.sinks import COLUMNS, CsvSink, JsonlSink, ParquetSink, Row, SqliteSink, rows
 from riglog.sinks.arrow import arrow_schema
 from riglog.store import read
+from riglog.testing import LoopClock
 
 Make = Callable[..., Sink]
 STORES: list[Make] = [CsvSink, JsonlSink, ParquetSink, SqliteSink]
@@ -121,7 +122,7 @@ async def demo_batches(name: str) -> list[Batch]:
     """Two polls of what ``riglog demo`` would record with one driver."""
     registry = installed()
     tables = [dict(table) for table in registry.driver(name).demo()]
-    async with Manager() as manager:
+    async with Manager(clock=LoopClock()) as manager:
         for table in tables:
             await manager.add_planned(plan(registry, table | {"port": f"sim:{name}-{table['port']}"}))
         found = []
