@@ -24,9 +24,7 @@ BROADCASTER = {"driver": "servomex", "protocol": "continuous", "period": 2.0}
 ASKED = {"driver": "servomex", "protocol": "modbus-rtu", "address": 30}
 
 
-async def recorded(
-    manager: Manager, duration: float, rate_hz: float
-) -> tuple[list[Sample], AcquisitionSummary]:
+async def recorded(manager: Manager, duration: float, rate_hz: float) -> tuple[list[Sample], AcquisitionSummary]:
     sink, clock = MemorySink(), LoopClock()
     async with record(manager, rate_hz=rate_hz, duration=duration, clock=clock) as recording:
         await pipe(recording, sink, run=new_run("mixed", clock))

@@ -7,7 +7,20 @@ import click
 
 from riglog.cli.failing import explain
 
-COMMANDS = ("demo", "record", "check", "read", "simulate", "export", "forward", "plugins")
+COMMANDS = (
+    "demo",
+    "record",
+    "check",
+    "read",
+    "set",
+    "discover",
+    "simulate",
+    "gaps",
+    "events",
+    "export",
+    "forward",
+    "plugins",
+)
 
 
 class LazyGroup(click.Group):

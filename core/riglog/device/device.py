@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from riglog.device.source import Pace
+from riglog.errors import UnsupportedError
 from riglog.model import Channel, Sample
 
 
@@ -45,6 +46,23 @@ class Device(ABC):
         Raises:
             ConnectionLostError: the port is gone; nothing was read.
         """
+
+    async def set_parameter(
+        self, name: str, value: str, /, instance: int = 1, *, confirm: bool = False
+    ) -> Sample | None:
+        """Change one parameter of the instrument; what it holds afterwards, None if it does not say.
+
+        What ``riglog set`` calls; each vendor's own writing methods say more.
+
+        Args:
+            value: as a person writes it: a number in the unit that reading gives, or a label.
+
+        Raises:
+            UnsupportedError: this kind of instrument has nothing to write.
+            WriteRefusedError: not confirmed, read-only, or not such a value; nothing was sent.
+            DeviceError, ProtocolError: it was sent, and not taken, or nobody knows.
+        """
+        raise UnsupportedError("this instrument has no parameters to write", device=self.name)
 
     def wrote(self, what: str) -> None:
         """Tell that the instrument was changed: ``setpoint[1] = 75 degF``. Every writing method ends with it."""

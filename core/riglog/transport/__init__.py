@@ -7,6 +7,7 @@ from riglog.transport.faults import Fault, Wire, parse_faults
 from riglog.transport.link import Link
 from riglog.transport.open import open_transport
 from riglog.transport.scripted import exchange, scripted
+from riglog.transport.serial import SerialPort, serial_ports
 from riglog.transport.simulated import SimulatedTransport
 from riglog.transport.simulator import SimulatedBus, Simulator
 
@@ -14,6 +15,7 @@ __all__ = [
     "FarEnd",
     "Fault",
     "Link",
+    "SerialPort",
     "SimulatedBus",
     "SimulatedTransport",
     "Simulator",
@@ -24,4 +26,5 @@ __all__ = [
     "open_transport",
     "parse_faults",
     "scripted",
+    "serial_ports",
 ]

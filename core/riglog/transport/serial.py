@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+from msgspec import Struct
 
 from riglog.errors import PortBusyError, PortDeniedError, PortError, PortNotFoundError
 from riglog.transport.base import Transport
@@ -97,19 +98,32 @@ def _opening_error(error: Exception, port: str) -> PortError:
     return PortError(f"cannot open: {text}", port=port)
 
 
+class SerialPort(Struct, frozen=True):
+    """A serial port of this machine; ``usb`` is the serial number of its adapter, for ``usb:SERIAL``."""
+
+    device: str
+    description: str
+    usb: str | None
+
+
+def serial_ports() -> list[SerialPort]:
+    """The serial ports of this machine. Nothing is opened."""
+    from serial.tools.list_ports import comports
+
+    return [SerialPort(port.device, port.description, port.serial_number or None) for port in sorted(comports())]
+
+
 def usb_device(serial_number: str) -> str:
     """The device path behind a USB serial number, looked up now.
 
     Raises:
         PortNotFoundError: no adapter of that serial number is plugged in; the hint lists those that are.
     """
-    from serial.tools.list_ports import comports
-
-    found = {port.serial_number: port.device for port in comports() if port.serial_number}
+    found = {port.usb: port.device for port in serial_ports() if port.usb}
     if serial_number not in found:
         hint = f"plugged in: {', '.join(sorted(found)) or 'no USB serial adapter'}"
         raise PortNotFoundError("no USB adapter of that serial number", hint=hint, port=f"usb:{serial_number}")
-    return str(found[serial_number])
+    return found[serial_number]
 
 
 class SerialTransport(ReadyTransport):

@@ -89,6 +89,11 @@ class Controller(Device):
             await self._reader.learn()
         return sample
 
+    async def set_parameter(
+        self, name: str, value: str, /, instance: int = 1, *, confirm: bool = False
+    ) -> Sample | None:
+        return await self.write_parameter(name, value, instance, confirm=confirm)
+
     def loop(self, number: int) -> Loop:
         """Control loop 1 or 2.
 

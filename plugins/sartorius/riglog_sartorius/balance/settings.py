@@ -1,10 +1,10 @@
 """Settings: the parameter table and its storage in the balance. Source: section 3.11."""
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from riglog.device import Safety
 from riglog.errors import DeviceError
-from riglog.model import Stamp
+from riglog.model import Sample, Stamp
 from riglog_sartorius.balance.part import Part
 from riglog_sartorius.parameters import parameter
 from riglog_sartorius.xbpi.items import u8
@@ -56,6 +56,14 @@ class Settings(Part):
             if written.value != code:
                 raise DeviceError(f"{known.name} was written {code} and reads {written.value}")
         return written
+
+    async def set_parameter(
+        self, name: str, value: str, /, instance: int = 1, *, confirm: bool = False
+    ) -> Sample | None:
+        which = int(name) if name.isdecimal() else name
+        written = await self.write_parameter(which, int(value) if value.isdecimal() else value, confirm=confirm)
+        channel = structs.replace(self.channels[0], parameter=written.name, parameter_id=written.index, unit=None)
+        return Sample(channel, written.stamp, written.value, None, text=written.label)
 
     async def set_filter_mode(self, mode: int | str, *, confirm: bool = False) -> None:
         """Switch the filter, 1 very_stable to 4 very_unstable; over SBI too. PERSISTENT."""

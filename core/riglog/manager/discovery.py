@@ -1,0 +1,88 @@
+"""Who is there? Every driver looks for its instruments on every port, by reading only."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import anyio
+from msgspec import Struct
+
+from riglog.errors import ConnectionLostError, PortError
+from riglog.model import DeviceResult
+from riglog.plugin import Driver, Found
+from riglog.transport import Link, open_transport
+
+Progress = Callable[[str], None]
+
+
+class Discovered(Struct, frozen=True):
+    """An instrument that answered, and what a rig file needs to reach it again."""
+
+    port: str
+    driver: str
+    found: Found
+
+    def table(self, name: str) -> dict[str, Any]:
+        """It as a ``[[device]]``."""
+        table: dict[str, Any] = {
+            "name": name,
+            "driver": self.driver,
+            "port": self.port,
+            "protocol": self.found.protocol,
+        }
+        return table | self.found.settings
+
+
+async def discover(
+    ports: Sequence[str], drivers: Sequence[Driver[Any]], progress: Progress = lambda text: None
+) -> tuple[list[Discovered], list[DeviceResult[None]]]:
+    """Probe the ports side by side, each with every link of every driver in turn.
+
+    Once somebody has answered on a port, only links with the same settings are tried on it.
+
+    Returns:
+        Who answered, and per port that could not be opened its error (``device`` is the port's name).
+    """
+    found: list[Discovered] = []
+    closed: list[DeviceResult[None]] = []
+
+    async def probe_port(port: str) -> None:
+        try:
+            found.extend(await _on_port(port, drivers, progress))
+        except PortError as error:
+            closed.append(DeviceResult(port, None, error))
+
+    async with anyio.create_task_group() as tasks:
+        for port in ports:
+            tasks.start_soon(probe_port, port)
+    return sorted(found, key=lambda one: (one.port, one.driver, str(one.found.address))), closed
+
+
+async def _on_port(port: str, drivers: Sequence[Driver[Any]], progress: Progress) -> list[Discovered]:
+    found: list[Discovered] = []
+    settled: Link | None = None
+    for driver in drivers:
+        for link in driver.links_to_probe():
+            if settled is not None and not _same_settings(link, settled):
+                continue
+            progress(
+                f"{port}: looking for {driver.name} at {link.baudrate} baud {link.bytesize}{link.parity}{link.stopbits}"
+            )
+            answers = await _probe(port, driver, link)
+            found += [Discovered(port, driver.name, one) for one in answers]
+            settled = link if answers else settled
+    return found
+
+
+async def _probe(port: str, driver: Driver[Any], link: Link) -> Sequence[Found]:
+    transport = await open_transport(port, link)
+    try:
+        return await driver.probe(link, transport)
+    except ConnectionLostError:
+        return ()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await transport.aclose()
+
+
+def _same_settings(one: Link, other: Link) -> bool:
+    return all(difference.startswith("protocol ") for difference in one.differences(other))

@@ -1,0 +1,60 @@
+"""Finding instruments and changing them, as a user does."""
+
+import os
+from pathlib import Path
+
+import pytest
+from terminal import rig, riglog, simulated
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
+
+
+def test_what_answers_is_found_and_written_into_a_rig_file_that_can_be_recorded(tmp_path: Path) -> None:
+    with simulated("watlow", "--link", tmp_path / "bus", "--address", 1, "--address", 3) as ready:
+        out = tmp_path / "rig.toml"
+        found = riglog("discover", "--port", ready["port"], "--driver", "watlow", "--write", out, "--json")
+        assert found.code == 0, found.err
+        assert [(one["driver"], one["protocol"], one["address"]) for one in found.json] == [
+            ("watlow", "stdbus", 1),
+            ("watlow", "stdbus", 3),
+        ]
+        checked = riglog("check", out, "--live")
+        assert checked.code == 0, checked.err
+        again = riglog("discover", "--port", ready["port"], "--driver", "watlow", "--write", out)
+        assert again.code == 2
+        assert "left as it is" in again.err
+
+
+def test_a_port_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
+    done = riglog("discover", "--port", tmp_path / "nothing", "--driver", "watlow")
+    assert done.code == 3
+    assert "no such port" in done.err
+
+
+def test_a_parameter_is_changed_only_with_confirm(tmp_path: Path) -> None:
+    with simulated("watlow", "--link", tmp_path / "bus") as ready:
+        reach = ["watlow", "--port", ready["port"]]
+        refused = riglog("set", *reach, "setpoint", "150")
+        assert refused.code == 2
+        assert "--confirm" in refused.err
+        assert riglog("read", *reach, "setpoint", "--json").json[0]["value"] == 75
+        done = riglog("set", *reach, "setpoint", "150", "--confirm", "--json")
+        assert done.code == 0, done.err
+        assert (done.json["value"], done.json["unit"]) == (150, "degF")
+        assert riglog("read", *reach, "setpoint", "--json").json[0]["value"] == 150
+        assert riglog("set", *reach, "process_value", "1", "--confirm").code == 2
+        assert riglog("set", *reach, "setpoint", "1e6", "--confirm").code == 2
+
+
+def test_gaps_and_events_of_a_recording_are_listed(tmp_path: Path) -> None:
+    with simulated("watlow", "--link", tmp_path / "bus", "--fault", "drop=0.1", "--seed", 1) as ready:
+        path = rig(tmp_path, {"name": "oven", "driver": "watlow", "port": ready["port"]}, rate_hz=5)
+        riglog("record", path, "--duration", "3s", "--out", tmp_path / "o.sqlite")
+    told = riglog("gaps", tmp_path / "o.sqlite", "--json").json
+    assert {one["due"] for one in told["channels"]} == {15}
+    assert all(gap["reason"] and gap["seconds"] >= 0 for gap in told["gaps"])
+    assert sum(one["due"] - one["values"] for one in told["channels"]) == sum(gap["slots"] for gap in told["gaps"]) > 0
+    events = riglog("events", tmp_path / "o.sqlite", "--json").json
+    assert [event["kind"] for event in events][0] == "run_started"
+    assert [event["kind"] for event in events][-1] == "run_finished"
+    assert riglog("gaps", tmp_path / "o.sqlite").code == riglog("events", tmp_path / "o.sqlite").code == 0
