@@ -48,6 +48,7 @@ class Recording:
     def note(self, event: Event) -> None:
         """Add an event to what is stored; ``on_event`` hears of it at once."""
         self.events.append(event)
+        self.summary.disconnects += event.kind is EventKind.PORT_LOST
         if self.on_event is not None:
             self.on_event(event)
 

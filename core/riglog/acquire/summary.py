@@ -34,7 +34,6 @@ class SourceSummary(Struct):
     ticks_missed: int = 0
     samples: int = 0
     samples_missing: int = 0
-    disconnects: int = 0
     lateness: Quantiles = field(default_factory=Quantiles)
     poll_time: Quantiles = field(default_factory=Quantiles)
     busy_s: float = 0.0
@@ -47,7 +46,6 @@ class SourceSummary(Struct):
             "ticks_missed": self.ticks_missed,
             "samples": self.samples,
             "samples_missing": self.samples_missing,
-            "disconnects": self.disconnects,
             "late_max_s": self.lateness.maximum,
             "late_p99_s": self.lateness.at(0.99),
             "poll_p50_s": self.poll_time.at(0.50),
@@ -63,6 +61,7 @@ class AcquisitionSummary(Struct):
     anchor_ns: int
     finished_ns: int | None = None
     samples_dropped: int = 0
+    disconnects: int = 0
     sources: dict[str, SourceSummary] = {}
     channels: dict[Channel, ChannelSummary] = {}
 
@@ -81,10 +80,6 @@ class AcquisitionSummary(Struct):
     @property
     def samples_missing(self) -> int:
         return sum(source.samples_missing for source in self.sources.values())
-
-    @property
-    def disconnects(self) -> int:
-        return sum(source.disconnects for source in self.sources.values())
 
     def count(self, source: SourceSummary, batch: Batch) -> None:
         """Enter the samples of one batch."""

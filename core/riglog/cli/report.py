@@ -75,13 +75,14 @@ def _print_tables(outcome: Outcome) -> None:
         name = channel.parameter if channel.instance == 1 else f"{channel.parameter}[{channel.instance}]"
         missing = f"[yellow]{seen.missing}[/]" if seen.missing else "0"
         channels.add_row(channel.device, name, str(seen.rows), missing, shown(seen.last, seen.text), seen.unit or "")
-    ports = Table("port", "rate", "slots", "passed over", "poll p50", "poll p99", "late p99")
+    ports = Table("port", "rate", "slots", "passed over", "busy", "poll p50", "poll p99", "late p99")
+    seconds = ((summary.finished_ns or summary.started_ns) - summary.started_ns) / NS
     for source in summary.sources.values():
+        busy = f"{source.busy_s / seconds:.0%}" if source.rate_hz is not None and seconds else "-"
         rate = "its own" if source.rate_hz is None else f"{source.rate_hz:g} Hz"
         times = [_ms(source.poll_time.at(0.5)), _ms(source.poll_time.at(0.99)), _ms(source.lateness.at(0.99))]
-        ports.add_row(source.name, rate, str(source.ticks), str(source.ticks_missed), *times)
+        ports.add_row(source.name, rate, str(source.ticks), str(source.ticks_missed), busy, *times)
     data().print(channels, ports)
-    seconds = ((summary.finished_ns or summary.started_ns) - summary.started_ns) / NS
     data().print(f"{summary.samples} rows in {seconds:.1f} s, {summary.samples_missing} of them without a value.")
 
 

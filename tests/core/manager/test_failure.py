@@ -81,6 +81,7 @@ async def test_a_pulled_cable_gives_skipped_rows_and_good_ones_again_after_its_r
     assert skipped[-1] < 120  # type: ignore[operator]  # back within two seconds
     assert len(rows(batches, "one", Status.OK)) + len(skipped) == 200
     assert [event.kind for event in recording.events[1:]] == [EventKind.PORT_LOST, EventKind.PORT_BACK]
+    assert recording.summary.disconnects == 1
 
 
 async def test_a_port_that_is_gone_costs_the_others_no_slot(registry: Registry) -> None:
