@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from riglog.errors import ConfigError, LinkConflictError
+from riglog.errors import ConfigError, LinkConflictError, ReplyTimeoutError
 from riglog.manager import Manager
 from riglog.plugin import configure
 from riglog.protocol.modbus import ModbusServer, ModbusSlave
@@ -15,7 +15,7 @@ from riglog.testing import LoopClock
 from riglog.transport import Link, SimulatedBus, SimulatedTransport, Simulator, Wire
 from riglog_servomex import ServomexDriver
 from riglog_servomex.commands import servomex
-from riglog_servomex.probe import probe_broadcast, probe_modbus
+from riglog_servomex.probe import detect, probe_broadcast, probe_modbus
 from riglog_servomex.simulator import BroadcastSimulator, ModbusSimulator
 
 DRIVER = ServomexDriver()
@@ -136,6 +136,28 @@ async def test_a_silent_line_is_an_empty_answer() -> None:
         assert await DRIVER.probe(Link(protocol=protocol, baudrate=19200), line_of()) == []
 
 
+@pytest.mark.parametrize("protocol", ["modbus-rtu", "modbus-ascii"])
+async def test_the_mode_of_the_panel_is_found_out(protocol: str) -> None:
+    link = Link(protocol="continuous", baudrate=19200)
+    transport = line_of(ModbusSimulator(protocol, 30))
+    assert await detect(transport, link, unit=30, clock=LoopClock()) == protocol
+
+
+@pytest.mark.parametrize("period", [1.0, 2.2, 60.0, 9999.0])
+async def test_a_broadcaster_is_recognised_without_a_word(period: float) -> None:
+    transport, link = line_of(BroadcastSimulator(period=period)), Link(protocol="continuous", baudrate=19200)
+    assert await detect(transport, link, period=period, clock=LoopClock()) == "continuous"
+    assert transport.sent == 0
+
+
+async def test_a_line_where_nobody_is_says_what_was_tried() -> None:
+    link = Link(protocol="continuous", baudrate=19200)
+    with pytest.raises(
+        ReplyTimeoutError, match="nothing heard for 5 s, and no answer over modbus-rtu and modbus-ascii"
+    ):
+        await detect(line_of(ModbusSimulator("modbus-rtu", 30)), link, unit=1, clock=LoopClock())
+
+
 def decoded(*arguments: str) -> dict[str, str]:
     done = CliRunner().invoke(servomex, ["decode", "--json", *arguments])
     assert done.exit_code == 0, done.output
@@ -162,5 +184,5 @@ def test_every_golden_request_can_be_explained(request_vector: dict[str, Any]) -
 
 def test_decode_says_what_it_needs() -> None:
     done = CliRunner().invoke(servomex, ["decode", "1E0400"])
-    assert done.exit_code == 2
-    assert "whole frame" in done.output
+    assert isinstance(done.exception, ConfigError)
+    assert "whole frame" in (done.exception.hint or "")

@@ -142,6 +142,23 @@ async def test_a_dead_line_is_a_timeout_after_the_second_level(analyser_on: Anal
     assert len({data for _, data in line.asked}) <= 3 * 2  # two spans with their markers
 
 
+async def test_an_analyser_that_died_is_asked_who_it_is_without_patience(analyser_on: AnalyserOn) -> None:
+    wire = Wire(ModbusSimulator("modbus-rtu"))
+    line = Tapped(wire)
+    gas = analyser_on(line, parameters=("I2",))
+    await gas.open()
+    wire.plugged = False
+    line.asked.clear()
+    with pytest.raises(ReplyTimeoutError):
+        await gas.identity()
+    assert len(line.asked) == 1
+    wire.plugged = True
+    assert await gas.identity() == "4000-series I1 I2 I3"
+    line.asked.clear()
+    await gas.poll()
+    assert [int.from_bytes(data[4:6], "big") for _, data in line.asked] == [8, 16, 7]  # still only what was chosen
+
+
 KNOBS: list[tuple[dict[str, str], str, Status, tuple[str, ...]]] = [
     ({"I1.fault": "on"}, "i1", Status.FAULT, ("fault",)),
     ({"I1.maintenance": "on"}, "i1", Status.SUSPECT, ("maintenance",)),

@@ -5,6 +5,7 @@ import pytest
 from riglog_servomex.plan import Span, SpanPlan, spans
 from riglog_servomex.positions import POSITIONS
 
+EVERY = tuple(POSITIONS.values())
 WANTED = tuple(POSITIONS[one] for one in ("I1", "I2", "I3", "E1", "E2"))
 
 
@@ -21,10 +22,10 @@ def test_the_levels_are_those_of_the_specification(level: int, expected: list[tu
 
 
 def test_a_refused_span_is_never_asked_again() -> None:
-    plan = SpanPlan(WANTED)
+    plan = SpanPlan()
     seen = []
-    while plan.spans:
-        span = plan.spans[0]
+    while plan.spans(WANTED):
+        span = plan.spans(WANTED)[0]
         assert span.place not in seen
         seen.append(span.place)
         plan.refuse(span)
@@ -32,16 +33,15 @@ def test_a_refused_span_is_never_asked_again() -> None:
 
 
 def test_all_ten_go_from_one_span_to_single_ones_because_the_map_has_no_holes() -> None:
-    plan = SpanPlan(POSITIONS.values())
-    plan.refuse(plan.spans[0])
-    assert places(plan.spans) == [(number, 1) for number in range(10)]
+    plan = SpanPlan()
+    plan.refuse(plan.spans(EVERY)[0])
+    assert places(plan.spans(EVERY)) == [(number, 1) for number in range(10)]
 
 
 def test_what_was_learnt_with_all_channels_serves_the_wanted_ones() -> None:
-    plan = SpanPlan(POSITIONS.values())
-    plan.refuse(plan.spans[0])
-    plan.wanted = WANTED
-    assert places(plan.spans) == [(0, 3), (8, 2)]
+    plan = SpanPlan()
+    plan.refuse(plan.spans(EVERY)[0])
+    assert places(plan.spans(WANTED)) == [(0, 3), (8, 2)]
 
 
 def test_the_order_of_the_configuration_does_not_matter() -> None:

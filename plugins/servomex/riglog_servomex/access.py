@@ -31,8 +31,11 @@ class Access(ABC):
         self.analyser: AnalyserStatus | None = None
 
     @abstractmethod
-    async def discover(self) -> Readings:
+    async def discover(self, *, patient: bool = True) -> Readings:
         """Every position that answers, read now.
+
+        Args:
+            patient: a reply that does not come is asked for again, and in smaller parts.
 
         Raises:
             ProtocolError, DeviceError: none does.

@@ -40,8 +40,11 @@ class Analyzer(Device):
         self.channels = tuple(self._channels.values())
 
     async def identity(self) -> str | None:
-        """Which gas channels it has: all that tells one analyser from another. Over broadcast, of the last frame."""
-        return identity_of(await self._look() if self.pace is Pace.HOST else self._access.last)
+        """Which gas channels it has: all that tells one analyser from another. Over broadcast, of the last frame.
+
+        Asked without patience: a Manager asks it of devices that may be dead, and neighbours wait.
+        """
+        return identity_of(await self._look(patient=False) if self.pace is Pace.HOST else self._access.last)
 
     async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
         async with self._access.client.turn:
@@ -119,12 +122,10 @@ class Analyzer(Device):
             raise UnsupportedError(f"{what}: in continuous mode the analyser hears nothing", hint=hint)
         return self._access
 
-    async def _look(self) -> Readings:
-        """Everything that is there, read now; what is polled stays as it was."""
+    async def _look(self, *, patient: bool = True) -> Readings:
+        """Everything that is there, read now."""
         async with self._access.client.turn:
-            found = await self._access.discover()
-            await self._access.choose([find_position(one) for one in self._channels or found])
-        return found
+            return await self._access.discover(patient=patient)
 
     async def _read(self, position: Position) -> Reading:
         async with self._access.client.turn:

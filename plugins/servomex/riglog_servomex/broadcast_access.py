@@ -56,7 +56,7 @@ class BroadcastAccess(Access):
             return self._silence
         return max(2 * (self._period or self._interval) + 1, LEAST_PATIENCE)
 
-    async def discover(self) -> Readings:
+    async def discover(self, *, patient: bool = True) -> Readings:
         """What the next good frame brings; damaged ones only make it take longer."""
         self._joining = True
         with anyio.move_on_after(self.patience):
@@ -143,7 +143,7 @@ class BroadcastAccess(Access):
     def _nothing_heard(self) -> ReplyTimeoutError:
         return ReplyTimeoutError(
             f"no broadcast within {self.patience:g} s",
-            hint="is the panel set to continuous mode, with a frame frequency above 0? Check baud rate and wiring",
+            hint="is the panel in continuous mode? Check baud rate and wiring; if it sends seldom, set period",
             port=self.client.port,
         )
 

@@ -4,12 +4,34 @@ import re
 
 import click
 
-from riglog.errors import ConfigError
-
 
 @click.group("servomex")
 def servomex() -> None:
-    """Servomex analysers: look into their frames."""
+    """Servomex analysers: which mode one is in, and what its frames say."""
+
+
+@servomex.command("detect")
+@click.option("--port", required=True, envvar="RIGLOG_PORT", help="Device path, COM port, tcp://host:port.")
+@click.option("--address", default=1, show_default=True, help="Modbus unit to ask.")
+@click.option("--baudrate", default=19200, show_default=True)
+@click.option("--period", type=float, help="Seconds between broadcasts, if it may be a slow one.")
+def detect(port: str, address: int, baudrate: int, period: float | None) -> None:
+    """Print the protocol an analyser's panel is set to. Listens first, then asks; nothing is changed."""
+    import anyio
+
+    from riglog.transport import Link, open_transport
+    from riglog_servomex.config import CONTINUOUS
+    from riglog_servomex.probe import detect
+
+    async def found() -> str:
+        link = Link(protocol=CONTINUOUS, baudrate=baudrate)
+        transport = await open_transport(port, link)
+        try:
+            return await detect(transport, link, unit=address, period=period)
+        finally:
+            await transport.aclose()
+
+    click.echo(anyio.run(found))
 
 
 @servomex.command("decode")
@@ -23,10 +45,7 @@ def decode(frame: tuple[str, ...], first: str, as_json: bool) -> None:
     from riglog_servomex.decode import explain
     from riglog_servomex.positions import find_position
 
-    try:
-        facts = list(explain(wire_bytes(" ".join(frame)), find_position(first)))
-    except ConfigError as error:
-        raise click.UsageError(f"{error}" + (f"; {error.hint}" if error.hint else "")) from None
+    facts = list(explain(wire_bytes(" ".join(frame)), find_position(first)))
     if as_json:
         click.echo(msgspec.json.encode(dict(facts)))
         return

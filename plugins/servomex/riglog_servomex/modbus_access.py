@@ -37,29 +37,28 @@ class ModbusAccess(Access):
         super().__init__(unit.client)
         self.unit = unit
         self.patient = patient
-        self._values = SpanPlan(EVERY)
-        self._states = SpanPlan(EVERY)
+        self._values = SpanPlan()
+        self._states = SpanPlan()
+        self._chosen: Sequence[Position] = EVERY
         self._flags: dict[str, Flags] = {}
 
-    async def discover(self) -> Readings:
-        self.last, self._flags = {}, {}
-        self._values.wanted = self._states.wanted = EVERY
-        await self._learn(self._states, partial(self._read_flags, self.patient))
-        await self._learn(self._values, partial(self._read_values, self.patient))
-        return self.last
+    async def discover(self, *, patient: bool = True) -> Readings:
+        return await self._learn(EVERY, self.patient if patient else self.unit, patient=patient)
 
     async def choose(self, positions: Sequence[Position]) -> None:
-        for plan, read in ((self._states, self._read_flags), (self._values, self._read_values)):
-            plan.wanted = tuple(positions)
-            if plan.has_refusals:
-                await self._learn(plan, partial(read, self.patient))
+        self._chosen = tuple(positions)
+        if any(len(plan.spans(EVERY)) > 1 for plan in (self._states, self._values)):  # it is choosy: find out how much
+            await self._learn(self._chosen, self.patient)
 
     def reads(self) -> Sequence[Read]:
         self._flags = {}
-        states = [Read((), partial(self._polled, self._states, self._read_flags, span)) for span in self._states.spans]
+        states = [
+            Read((), partial(self._polled, self._states, self._read_flags, span))
+            for span in self._states.spans(self._chosen)
+        ]
         values = [
             Read(span.wanted, partial(self._polled, self._values, self._read_values, span))
-            for span in self._values.spans
+            for span in self._values.spans(self._chosen)
         ]
         return [*states, Read((), self._poll_analyser), *values]
 
@@ -108,34 +107,47 @@ class ModbusAccess(Access):
             plan.refuse(span)
             raise
 
-    async def _learn(self, plan: SpanPlan, read: Callable[[Span], Awaitable[Readings]]) -> None:
-        """Read everything the plan wants, going to smaller spans where one is refused.
+    async def _learn(self, wanted: Sequence[Position], unit: "ModbusUnit", *, patient: bool = True) -> Readings:
+        """Read what is wanted and remember which spans the analyser accepts."""
+        self._flags = {}
+        await self._over(self._states, wanted, partial(self._read_flags, unit), patient)
+        return await self._over(self._values, wanted, partial(self._read_values, unit), patient)
 
-        A broad span that gets no answer is tried smaller once, too; if that gets none either, the line is dead.
+    async def _over(
+        self,
+        plan: SpanPlan,
+        wanted: Sequence[Position],
+        read: Callable[[Span], Awaitable[Readings]],
+        patient: bool,
+    ) -> Readings:
+        """Go to smaller spans where one is refused.
+
+        With ``patient``, a broad span that gets no answer is tried smaller once; if that gets none, the line is dead.
 
         Raises:
             ModbusExceptionError: even the last position was refused.
             ReplyTimeoutError: nobody answers.
         """
-        pending = plan.spans
+        found: Readings = {}
+        pending = plan.spans(wanted)
         answered, silent = False, None
         while pending:
             span = pending.pop(0)
             try:
-                await read(span)
+                found |= await read(span)
                 answered = True
+                continue
             except REFUSED:
                 plan.refuse(span)
-                if span.size == 1 and not (plan.spans or answered):
+                if not (answered or plan.spans(wanted)):
                     raise
             except ReplyTimeoutError:
                 if silent is not None:
                     plan.allow(silent)
-                if answered or silent or span.size == 1:
+                if answered or silent or span.size == 1 or not patient:
                     raise
                 silent = span
                 plan.refuse(span)
-            else:
-                continue
             if span.size > 1:
-                pending = plan.spans
+                pending = plan.spans(wanted)
+        return found

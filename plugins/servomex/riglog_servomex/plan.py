@@ -36,22 +36,16 @@ def spans(wanted: Sequence[Position], level: int) -> list[Span]:
 class SpanPlan:
     """The broadest spans that are not known to be refused; what was refused once is not asked again."""
 
-    def __init__(self, wanted: Iterable[Position]) -> None:
-        self.wanted = tuple(wanted)
+    def __init__(self) -> None:
         self._refused: set[tuple[int, int]] = set()
 
-    @property
-    def has_refusals(self) -> bool:
-        return bool(self._refused)
-
-    @property
-    def spans(self) -> list[Span]:
+    def spans(self, wanted: Sequence[Position]) -> list[Span]:
         """Where even a single position was refused, it is left out."""
         for level in (0, 1):
-            chosen = spans(self.wanted, level)
+            chosen = spans(wanted, level)
             if not any(span.place in self._refused for span in chosen):
                 return chosen
-        return [span for span in spans(self.wanted, 2) if span.place not in self._refused]
+        return [span for span in spans(wanted, 2) if span.place not in self._refused]
 
     def refuse(self, span: Span) -> None:
         """The analyser refused it."""

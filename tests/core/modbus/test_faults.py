@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+import anyio
 import pytest
 
 from riglog.errors import ProtocolError
 from riglog.protocol.modbus import ModbusServer, ModbusSlave
 from riglog.protocol.modbus.client import ModbusClient
 from riglog.testing import LoopClock
-from riglog.transport import Fault, Link, SimulatedTransport, Simulator, Wire
+from riglog.transport import FarEnd, Fault, Link, SimulatedTransport, Simulator, Wire
+from riglog.transport.far_end import Arrivals
 
 PROTOCOLS = ("modbus-rtu", "modbus-ascii", "modbus-tcp")
 TIMEOUT = 0.5
@@ -81,3 +83,52 @@ async def test_a_damaged_reply_is_never_a_wrong_value(protocol: str, fault: list
     harmless = {Fault.SPLIT, Fault.GARBAGE, Fault.GLUE}
     assert failures or set(fault) <= harmless
     assert failures <= 2 * len(fault) * (READS // EVERY + 1)
+
+
+class Hanging(FarEnd):
+    """Hears everything, says nothing for a while, and then answers all of it, one after the other."""
+
+    def __init__(self, simulator: Simulator, hangs: Sequence[tuple[float, float]]) -> None:
+        self.simulator = simulator
+        self.hangs = hangs
+        self._arrivals = Arrivals()
+        self._heard: list[bytes] = []
+
+    def send(self, data: bytes, now: float) -> None:
+        self._heard.append(data)
+
+    def take(self, now: float) -> bytes:
+        if not self._hanging_until(now):
+            replies = [self.simulator.receive(data, now) for data in self._heard]
+            self._arrivals.add((now + 0.02 * place, reply) for place, reply in enumerate(replies))
+            self._heard.clear()
+        return self._arrivals.take(now)
+
+    def next_due(self, now: float) -> float | None:
+        return self._arrivals.next_due() or self._hanging_until(now) or (now if self._heard else None)
+
+    def _hanging_until(self, now: float) -> float | None:
+        return next((end for begin, end in self.hangs if begin <= now < end), None)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("length", [0.6, 1.1, 2.3, 5.0, 17.0])
+async def test_a_slave_that_hangs_and_then_answers_everything_never_gives_an_old_value(
+    protocol: str, length: float
+) -> None:
+    simulator = CountingSlaves(protocol)
+    hangs = [(begin, begin + length) for begin in (0.3, 30.0, 60.2, 90.05, 120.4)]
+    transport = SimulatedTransport(Hanging(simulator, hangs))
+    client = ModbusClient(transport, Link(protocol=protocol), timeout=TIMEOUT, clock=LoopClock())
+    good = 0
+    for number in range(600):
+        unit, start = UNITS[number // 7 % 2], STARTS[number % 2]
+        try:
+            answer = await client.unit(unit).read_holding_registers(start, count=2)
+        except ProtocolError:
+            continue
+        high, low = answer.reply.registers
+        assert high * 0x10000 + low == simulator.slaves[unit].told[start]
+        good += 1
+        await anyio.sleep(0.25)
+    assert good > 400
