@@ -141,7 +141,7 @@ async def test_every_layout_is_found_out(protocol: str, word_order: str, registe
     far_end = slave(protocol, word_order=word_order, register_map=register_map)
     oven = bench(far_end).controller(protocol=protocol)
     await oven.open()
-    setup = oven._reader.access.setup
+    setup = oven.access.setup
     assert (setup.register_map, setup.low_word_first) == (register_map, word_order == "low-high")
     assert [(one.value, one.unit) for one in (await oven.poll())[:2]] == [
         (pytest.approx(72, abs=0.1), "degF"),

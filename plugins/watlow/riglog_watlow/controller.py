@@ -34,6 +34,7 @@ class Controller(Device):
         self.name = config.name
         self.rate_hz = config.rate_hz
         self.facts = config.facts
+        self.access = access
         self._reader = Reader(config, access)
         self.registry = self._reader.registry
         self._bind()
@@ -161,7 +162,7 @@ class Controller(Device):
         async def take(entry: Entry) -> list[Sample]:
             return [await self._reader.sample(entry, found)]
 
-        return await poll_reads(entries, lambda entry: (entry.channel,), take, self._reader.access.clock)
+        return await poll_reads(entries, lambda entry: (entry.channel,), take, self.access.clock)
 
     async def _serial(self) -> str | None:
         return serial_number(self.facts.family, [await self._said(name) for name in self.facts.serial])
