@@ -64,8 +64,6 @@ class Reader:
         """
         self.access.check_reachable(target)
         parameter = target.parameter
-        names = (name for name in COMPANIONS.get(parameter.name, ()) if name in self.registry)
-        companions = tuple(Target(self.registry.find(name), target.instance) for name in names)
         terms = self._terms(target, Terms(self.access.wire, self.config.temperature_unit))
         channel = Channel(
             self.config.name,
@@ -77,7 +75,7 @@ class Reader:
             target.instance,
             declared_unit(parameter, terms),
         )
-        return Entry(channel, target, companions, self.access.conditions(parameter))
+        return Entry(channel, target, companions(target, self.registry), self.access.conditions(parameter))
 
     async def sample(self, entry: Entry, found: Found, retries: int = 0) -> Sample:
         """Read what the entry needs and is not among ``found``, and say what it means."""
@@ -138,6 +136,12 @@ class Reader:
                 target = Target(parameter, instance)
                 await self.access.fetch(target, found, (target,), retries=1)
         return {one.instance: label(parameter, raw.value) in labels for one, raw in found.items()}
+
+
+def companions(target: Target, registry: Registry) -> tuple[Target, ...]:
+    """Those that the target's number means nothing without."""
+    names = (name for name in COMPANIONS.get(target.parameter.name, ()) if name in registry)
+    return tuple(Target(registry.find(name), target.instance) for name in names)
 
 
 def label(parameter: Parameter, value: object) -> str:
