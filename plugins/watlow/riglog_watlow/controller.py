@@ -45,7 +45,7 @@ class Controller(Device):
 
     async def identity(self) -> str | None:
         """The serial number. Whatever was known of the wire is found out again: this is asked after a reconnect."""
-        await self._reader.learn()
+        await self._learn_again()
         return await self._serial()
 
     async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
@@ -87,7 +87,7 @@ class Controller(Device):
         wanted = checked(Target(self.registry.find(name_or_id), instance))
         sample = await write(self._reader, wanted, value, confirm=confirm, wrote=self.wrote)
         if wanted.parameter.write_class == "communication":
-            await self._reader.learn()
+            await self._learn_again()
         return sample
 
     async def set_parameter(
@@ -154,6 +154,11 @@ class Controller(Device):
         self.channels = tuple(entry.channel for entry in entries)
         # those with companions first: a companion that is also a channel is then read once, and after them
         self._entries = sorted(entries, key=lambda entry: not entry.companions)
+        self._reader.divide(self._entries)
+
+    async def _learn_again(self) -> None:
+        """Somebody may have set up the wire otherwise; the channels stay."""
+        await self._reader.learn()
         self._reader.divide(self._entries)
 
     async def _poll(self, entries: Iterable[Entry]) -> list[Sample]:

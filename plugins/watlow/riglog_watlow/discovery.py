@@ -7,7 +7,7 @@ from riglog.plugin import Client, Found
 from riglog.transport import Link
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.families import STDBUS, FamilyName
-from riglog_watlow.stdbus.codec import BAUDRATE
+from riglog_watlow.stdbus.codec import BAUDRATE, read_request
 
 LINKS = (
     Link(protocol=STDBUS, baudrate=BAUDRATE),
@@ -16,6 +16,10 @@ LINKS = (
     Link(protocol="modbus-rtu", baudrate=19200),
     Link(protocol="modbus-rtu", baudrate=38400),
 )
+
+HARDWARE_ID = 1001
+STDBUS_TIMEOUT = 0.3
+"""Seconds; a device begins its reply within 0.25."""
 
 STDBUS_ADDRESSES = range(1, 17)
 MODBUS_ADDRESSES = range(1, 5)
@@ -40,15 +44,14 @@ async def _stdbus(client: Client) -> AsyncIterator[Found]:
     from riglog_watlow.stdbus.access import StdBusAccess
 
     for address in STDBUS_ADDRESSES:
-        config = WatlowConfig(name="probe", driver="watlow", port=client.port, address=address)
-        controller = Controller(config, StdBusAccess(client, address, None))
         try:
-            known = await controller.identify()
+            await client.ask(read_request(address, HARDWARE_ID), timeout=STDBUS_TIMEOUT)
         except ProtocolError:
             continue
-        except DeviceRefusedError:  # alive, and it understood the frame
-            yield Found(STDBUS, address, "unknown Watlow controller", {"protocol": STDBUS, "address": address})
-            continue
+        except DeviceRefusedError:
+            pass  # an error code, too, says that somebody is there and understood the frame
+        config = WatlowConfig(name="probe", driver="watlow", port=client.port, address=address)
+        known = await Controller(config, StdBusAccess(client, address, None)).identify()
         number = known.part_number.text if known.part_number else known.model
         identity = f"{number or known.family} {known.serial or ''}".strip()
         yield Found(STDBUS, address, identity, {"protocol": STDBUS, "address": address})

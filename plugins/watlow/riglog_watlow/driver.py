@@ -34,10 +34,7 @@ class WatlowDriver(Driver[WatlowConfig]):
             _check_stdbus(config)
         elif facts.family != PM:
             _refuse(config, ("register_map", "word_order"), f"{facts.family} knows only one")
-        for target in targets(config, registry(facts.family)):
-            parameter = target.parameter
-            if protocol != STDBUS and parameter.map1 is None and parameter.map2 is None:
-                raise ConfigError(f"parameter {target} has no Modbus register", hint="Standard Bus has it")
+        targets(config, registry(facts.family))
 
     def link(self, config: WatlowConfig) -> Link:
         protocol = config.wire_protocol

@@ -5,13 +5,14 @@ from contextlib import suppress
 
 from msgspec import Struct
 
+from riglog.errors import UnsupportedError
 from riglog.model import Channel, Sample
 from riglog_watlow.access import Access, Raw
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.errors import ParameterAbsentError
 from riglog_watlow.meaning import COMPANIONS, Meaning, Terms, declared_unit, meaning
 from riglog_watlow.parameters import Parameter, Registry, registry
-from riglog_watlow.plan import Target
+from riglog_watlow.plan import Target, unreachable
 
 Found = dict[Target, Raw]
 
@@ -62,7 +63,8 @@ class Reader:
         Raises:
             UnsupportedError: it cannot be read over this protocol.
         """
-        self.access.check_reachable(target)
+        if (why := unreachable(target, self.config.wire_protocol)) is not None:
+            raise UnsupportedError(why)
         parameter = target.parameter
         terms = self._terms(target, Terms(self.access.wire, self.config.temperature_unit))
         channel = Channel(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ABSENT = (IllegalFunctionError, IllegalDataAddressError)
 REFUSED_BLOCK = (*ABSENT, IllegalDataValueError)
+LAST_REGISTER = 0xFFFF
 UNIT_OF_LABEL = {"F": DEG_F, "C": DEG_C}
 
 
@@ -71,11 +72,6 @@ class ModbusAccess(Access):
                 found |= await self.read([target], retries=1)
         self.wire = self.wire_by(found)
 
-    def check_reachable(self, target: Target) -> None:
-        parameter = target.parameter
-        if parameter.map1 is None and parameter.map2 is None:
-            raise UnsupportedError(f"{target} has no Modbus register")
-
     def conditions(self, parameter: Parameter) -> tuple[Target, ...]:
         return conditions(parameter, self.config)
 
@@ -94,13 +90,13 @@ class ModbusAccess(Access):
         together: list[Span] = []
         for target in targets:
             try:
-                together.append(span(target, self.setup.register_map))
+                together.append(self._span(target))
             except UnsupportedError:
                 blocks.append((target,))
         return blocks + [tuple(one.target for one in block) for block in divide(together)]
 
     async def read(self, block: Sequence[Target], *, retries: int = 0) -> dict[Target, Raw]:
-        spans = [span(target, self.setup.register_map) for target in block]
+        spans = [self._span(target) for target in block]
         if len(spans) > 1 and self._apart.issuperset(block):
             return await self._read_apart(block, retries)
         start = spans[0].start
@@ -120,7 +116,7 @@ class ModbusAccess(Access):
         return {one.target: self._raw(one, words[one.start - start :], stamp) for one in spans}
 
     async def write(self, target: Target, value: WireValue) -> WireValue | None:
-        start = span(target, self.setup.register_map).start + self.config.offset
+        start = self._span(target).start + self.config.offset
         words = self.encoded(target, value)
         with error_context(parameter=str(target)):
             if len(words) == 1:
@@ -134,6 +130,12 @@ class ModbusAccess(Access):
             return encode(target.parameter, value, low_word_first=self.setup.low_word_first)
         except ValueError as error:
             raise WriteRefusedError(str(error), parameter=str(target)) from None
+
+    def _span(self, target: Target) -> Span:
+        one = span(target, self.setup.register_map)
+        if one.end + self.config.offset > LAST_REGISTER + 1:
+            raise UnsupportedError(f"{target} is beyond the last register", register=one.start + self.config.offset)
+        return one
 
     async def _read_apart(self, block: Sequence[Target], retries: int) -> dict[Target, Raw]:
         """One by one; what is absent is left out."""
