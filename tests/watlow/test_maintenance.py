@@ -48,12 +48,12 @@ class Bench:
         return await move_link(config, open_port=self.open_port, clock=LoopClock(), **wanted)
 
 
-@pytest.fixture
-def config() -> Callable[..., WatlowConfig]:
-    return lambda **settings: WatlowConfig(name="oven", driver="watlow", port="COM3", **settings)
-
-
 Config = Callable[..., WatlowConfig]
+
+
+@pytest.fixture
+def config() -> Config:
+    return lambda **settings: WatlowConfig(name="oven", driver="watlow", port="COM3", **settings)
 
 
 async def test_a_controller_goes_to_modbus_and_back(config: Config) -> None:
@@ -64,6 +64,15 @@ async def test_a_controller_goes_to_modbus_and_back(config: Config) -> None:
     back = await bench.move(moved, protocol="stdbus", address=3)
     assert (back.protocol, back.address, back.baudrate, back.parity) == ("stdbus", 3, None, None)
     assert bench.controller.stored("standard_bus_address") == 3
+
+
+@pytest.mark.parametrize("wanted", [{"address": 9}, {"baudrate": 38400}, {"parity": "O"}])
+async def test_a_modbus_controller_is_moved_by_one_setting_at_a_time(wanted: dict[str, Any], config: Config) -> None:
+    bench = Bench()
+    bench.controller.set("comm_protocol", "modbus")
+    moved = await bench.move(config(protocol="modbus-rtu"), **wanted)
+    for key, value in wanted.items():
+        assert getattr(moved, key) == value
 
 
 async def test_a_unit_without_modbus_is_caught_and_set_back(config: Config) -> None:
@@ -100,6 +109,7 @@ async def test_another_controller_that_answers_there_is_not_taken_for_ours(confi
         ({}, {"address": 300, "protocol": "modbus-rtu"}, ConfigError),
         ({}, {"baudrate": 9600}, ConfigError),
         ({}, {"protocol": "modbus-tcp"}, ConfigError),
+        ({"protocol": "modbus-rtu"}, {"address": 2, "baudrate": 19200}, ConfigError),
         ({}, {"protocol": "modbus-rtu", "baudrate": 115200}, ConfigError),
         ({"protocol": "modbus-rtu", "family": "sd"}, {"address": 2}, UnsupportedError),
     ],
