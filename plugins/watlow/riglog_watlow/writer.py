@@ -42,7 +42,7 @@ def require_writable(target: Target, confirm: bool) -> None:
     if not parameter.writable:
         raise WriteRefusedError(f"{target} is read-only", parameter=str(target))
     if parameter.name in LINK_PARAMETERS:
-        hint = "use riglog_watlow.maintenance.move_link"
+        hint = "use riglog_watlow.move_link"
         raise WriteRefusedError(f"after writing {target} the controller answers elsewhere", hint=hint)
     worn = " in EEPROM, good for about 1,000,000 writes," if parameter.storage.startswith("eeprom") else ""
     what = f"writing {target}{worn}"
