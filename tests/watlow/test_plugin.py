@@ -17,9 +17,9 @@ def test_the_plugin_is_found_and_works() -> None:
 
 
 def test_loading_the_plugin_loads_nothing_of_it() -> None:
-    code = "import sys, riglog_watlow.plugin; print(*sorted(name for name in sys.modules if name.startswith('riglog_watlow')))"
+    code = "import sys, riglog_watlow.plugin; print(*sys.modules)"
     names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert names == ["riglog_watlow", "riglog_watlow.plugin"]
+    assert {name for name in names if name.startswith("riglog_watlow")} == {"riglog_watlow", "riglog_watlow.plugin"}
 
 
 def test_the_names_a_user_needs_can_be_had() -> None:
