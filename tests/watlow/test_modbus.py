@@ -141,7 +141,7 @@ async def test_every_layout_is_found_out(protocol: str, word_order: str, registe
     far_end = slave(protocol, word_order=word_order, register_map=register_map)
     oven = bench(far_end).controller(protocol=protocol)
     await oven.open()
-    setup = oven._reader.access.setup
+    setup = oven.access.setup
     assert (setup.register_map, setup.low_word_first) == (register_map, word_order == "low-high")
     assert [(one.value, one.unit) for one in (await oven.poll())[:2]] == [
         (pytest.approx(72, abs=0.1), "degF"),
@@ -352,6 +352,35 @@ async def test_behind_a_gateway_nobody_knows_the_unit_unless_told(bench: MakeBen
 async def test_a_zone_can_be_anywhere(bench: MakeBench) -> None:
     oven = bench(slave("modbus-tcp", register_offset=12_345)).controller(protocol="modbus-tcp", register_offset=12_345)
     await oven.open()
+    assert (await oven.read_setpoint()).value == 75.0
+
+
+@pytest.mark.parametrize("name", ["pointer_1", "pointer_value_1"])
+def test_what_has_the_type_of_whatever_it_points_at_is_not_read(name: str, bench: MakeBench) -> None:
+    with pytest.raises(ConfigError, match="whatever it points at"):
+        bench(slave()).controller(protocol="modbus-rtu", parameters=(name,))
+
+
+async def test_a_map_that_was_changed_while_the_cable_was_out_is_found_out_again(bench: MakeBench) -> None:
+    wanted = ("process_value", "input_error", "setpoint", "alarm_state", "alarm_type", "control_mode")
+    far_end = slave()
+    assert isinstance(far_end, ModbusSimulator)
+    oven = bench(far_end).controller(protocol="modbus-rtu", parameters=wanted)
+    await oven.open()
+    before = [rest(sample) for sample in await oven.poll()]
+    far_end.set("process_value", str(before[0][0]))
+    far_end.slave._places = ControllerSlave(far_end.controller, FACTS["pm"], 2)._places
+    far_end.set("modbus_word_order", "high_low")
+    assert await oven.identity() == "123457"
+    assert [rest(sample) for sample in await oven.poll()] == before
+
+
+async def test_a_register_beyond_the_last_one_is_refused_here(bench: MakeBench) -> None:
+    far_end = slave("modbus-tcp", register_offset=60_000, register_map=2)
+    oven = bench(far_end).controller(protocol="modbus-tcp", register_offset=60_000)
+    await oven.open()
+    with pytest.raises(UnsupportedError, match="beyond the last register"):
+        await oven.read_parameter("step_day_of_week", 40)
     assert (await oven.read_setpoint()).value == 75.0
 
 

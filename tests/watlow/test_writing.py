@@ -244,9 +244,9 @@ async def test_a_write_uses_the_type_of_the_device_where_the_table_is_wrong(benc
     far_end = StdBusSimulator()
     oven = bench(far_end).controller()
     parameter = registry().find("alarm_delay")
-    oven._reader.access._tags[parameter] = 0x0F  # as if a read had said so
+    oven.access._tags[parameter] = 0x0F  # as if a read had said so
     with pytest.raises(WrongTypeError):
-        await oven._reader.access.write(Target(parameter), 5)
+        await oven.access.write(Target(parameter), 5)
     await oven.write_parameter("alarm_delay", 5, confirm=True)
     assert far_end.controller.stored("alarm_delay") == 5
 

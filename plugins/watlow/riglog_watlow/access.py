@@ -50,14 +50,6 @@ class Access(ABC):
         """
 
     @abstractmethod
-    def check_reachable(self, target: Target) -> None:
-        """Refuse what this protocol cannot carry.
-
-        Raises:
-            UnsupportedError: it has no place on this wire.
-        """
-
-    @abstractmethod
     def conditions(self, parameter: Parameter) -> tuple[Target, ...]:
         """What has to be read with a parameter because it may be changed at the panel: its unit, its decimals."""
 

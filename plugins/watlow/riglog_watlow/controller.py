@@ -34,6 +34,7 @@ class Controller(Device):
         self.name = config.name
         self.rate_hz = config.rate_hz
         self.facts = config.facts
+        self.access = access
         self._reader = Reader(config, access)
         self.registry = self._reader.registry
         self._bind()
@@ -44,7 +45,7 @@ class Controller(Device):
 
     async def identity(self) -> str | None:
         """The serial number. Whatever was known of the wire is found out again: this is asked after a reconnect."""
-        await self._reader.learn()
+        await self._learn_again()
         return await self._serial()
 
     async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
@@ -86,7 +87,7 @@ class Controller(Device):
         wanted = checked(Target(self.registry.find(name_or_id), instance))
         sample = await write(self._reader, wanted, value, confirm=confirm, wrote=self.wrote)
         if wanted.parameter.write_class == "communication":
-            await self._reader.learn()
+            await self._learn_again()
         return sample
 
     async def set_parameter(
@@ -155,13 +156,18 @@ class Controller(Device):
         self._entries = sorted(entries, key=lambda entry: not entry.companions)
         self._reader.divide(self._entries)
 
+    async def _learn_again(self) -> None:
+        """Somebody may have set up the wire otherwise; the channels stay."""
+        await self._reader.learn()
+        self._reader.divide(self._entries)
+
     async def _poll(self, entries: Iterable[Entry]) -> list[Sample]:
         found: Found = {}
 
         async def take(entry: Entry) -> list[Sample]:
             return [await self._reader.sample(entry, found)]
 
-        return await poll_reads(entries, lambda entry: (entry.channel,), take, self._reader.access.clock)
+        return await poll_reads(entries, lambda entry: (entry.channel,), take, self.access.clock)
 
     async def _serial(self) -> str | None:
         return serial_number(self.facts.family, [await self._said(name) for name in self.facts.serial])

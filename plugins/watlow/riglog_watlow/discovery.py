@@ -1,13 +1,18 @@
 """Who answers on a port: read-only probes. Source: Watlow wire specification, section 12.1."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 
 from riglog.errors import DeviceError, DeviceRefusedError, ProtocolError
 from riglog.plugin import Client, Found
 from riglog.transport import Link
 from riglog_watlow.config import WatlowConfig
+from riglog_watlow.controller import Controller
+from riglog_watlow.driver import WatlowDriver
 from riglog_watlow.families import STDBUS, FamilyName
-from riglog_watlow.stdbus.codec import BAUDRATE
+from riglog_watlow.modbus.setup import family_of
+from riglog_watlow.stdbus.access import StdBusAccess
+from riglog_watlow.stdbus.codec import BAUDRATE, read_request
 
 LINKS = (
     Link(protocol=STDBUS, baudrate=BAUDRATE),
@@ -17,12 +22,17 @@ LINKS = (
     Link(protocol="modbus-rtu", baudrate=38400),
 )
 
+HARDWARE_ID = 1001
+STDBUS_TIMEOUT = 0.3
+"""Seconds; a device begins its reply within 0.25."""
+
 STDBUS_ADDRESSES = range(1, 17)
 MODBUS_ADDRESSES = range(1, 5)
 """A scan of all 247 would take minutes; a controller leaves the shelf with address 1."""
 
+SD_VERSIONS = (10, 11, 13)
 SD_FLAGS = (17, 18, 24, 25)
-"""Registers of a Series SD that can only be 0 or 1; it has nothing that says what it is."""
+"""A Series SD has nothing that says what it is: its versions are not all 0, and these registers only 0 or 1."""
 
 
 async def probe(client: Client, link: Link) -> Sequence[Found]:
@@ -36,21 +46,15 @@ async def probe(client: Client, link: Link) -> Sequence[Found]:
 
 
 async def _stdbus(client: Client) -> AsyncIterator[Found]:
-    from riglog_watlow.controller import Controller
-    from riglog_watlow.stdbus.access import StdBusAccess
-
     for address in STDBUS_ADDRESSES:
-        config = WatlowConfig(name="probe", driver="watlow", port=client.port, address=address)
-        controller = Controller(config, StdBusAccess(client, address, None))
         try:
-            known = await controller.identify()
+            await client.ask(read_request(address, HARDWARE_ID), timeout=STDBUS_TIMEOUT)
         except ProtocolError:
             continue
-        except DeviceRefusedError:  # alive, and it understood the frame
-            yield Found(STDBUS, address, "unknown Watlow controller", {"protocol": STDBUS, "address": address})
-            continue
-        number = known.part_number.text if known.part_number else known.model
-        identity = f"{number or known.family} {known.serial or ''}".strip()
+        except DeviceRefusedError:
+            pass  # an error code, too, says that somebody is there and understood the frame
+        config = WatlowConfig(name="probe", driver="watlow", port=client.port, address=address)
+        identity = await _said(Controller(config, StdBusAccess(client, address, None)))
         yield Found(STDBUS, address, identity, {"protocol": STDBUS, "address": address})
 
 
@@ -76,7 +80,6 @@ async def _modbus(client: Client, link: Link) -> AsyncIterator[Found]:
 async def _family(client: Client, address: int) -> FamilyName | None:
     """What the first registers say; for a Series SD the only proof is that nothing contradicts it."""
     from riglog.protocol.modbus.client import ModbusClient
-    from riglog_watlow.modbus.setup import family_of
 
     assert isinstance(client, ModbusClient)
     unit = client.unit(address)
@@ -86,20 +89,31 @@ async def _family(client: Client, address: int) -> FamilyName | None:
         words = None
     if (family := family_of(words)) is not None:
         return family
-    for register in SD_FLAGS:
-        if (await unit.read_holding_registers(register, count=1)).reply.registers[0] not in (0, 1):
-            return None
-    return "sd"
+
+    async def read(register: int) -> int:
+        return int((await unit.read_holding_registers(register, count=1)).reply.registers[0])
+
+    versions = [await read(register) for register in SD_VERSIONS]
+    flags = [await read(register) for register in SD_FLAGS]
+    return "sd" if any(versions) and set(flags) <= {0, 1} else None
 
 
 async def _identity(client: Client, link: Link, address: int, family: FamilyName) -> str:
-    from riglog_watlow.driver import WatlowDriver
-
     config = WatlowConfig(
         name="probe", driver="watlow", port=client.port, protocol=link.protocol, address=address, family=family
     )
-    try:
-        serial = await WatlowDriver().device(config, client).identity()
-    except (ProtocolError, DeviceError):
-        serial = None
-    return f"{config.facts.family} {serial or ''}".strip()
+    controller = WatlowDriver().device(config, client)
+    with suppress(ProtocolError, DeviceError):
+        await controller.open()
+        return await _said(controller)
+    return config.facts.family
+
+
+async def _said(controller: Controller) -> str:
+    """What it is, in one line; the family alone if it falls silent."""
+    family = controller.facts.family
+    with suppress(ProtocolError, DeviceError):
+        known = await controller.identify()
+        what = known.part_number.text if known.part_number else known.model or family
+        return f"{what} {known.serial or ''}".strip()
+    return family

@@ -5,7 +5,7 @@ from typing import Any
 
 from riglog.errors import ConfigError
 from riglog.plugin import Client, Driver, Found
-from riglog.protocol import ProtocolClient
+from riglog.protocol import Exchange, ProtocolClient
 from riglog.transport import Link, Simulator, Transport
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.controller import Controller
@@ -34,10 +34,7 @@ class WatlowDriver(Driver[WatlowConfig]):
             _check_stdbus(config)
         elif facts.family != PM:
             _refuse(config, ("register_map", "word_order"), f"{facts.family} knows only one")
-        for target in targets(config, registry(facts.family)):
-            parameter = target.parameter
-            if protocol != STDBUS and parameter.map1 is None and parameter.map2 is None:
-                raise ConfigError(f"parameter {target} has no Modbus register", hint="Standard Bus has it")
+        targets(config, registry(facts.family))
 
     def link(self, config: WatlowConfig) -> Link:
         protocol = config.wire_protocol
@@ -73,6 +70,11 @@ class WatlowDriver(Driver[WatlowConfig]):
             {"name": "kiln", "driver": "watlow", "port": "watlow-2", "protocol": "stdbus", "address": 1},
             {"name": "dryer", "driver": "watlow", "port": "watlow-3", "protocol": "modbus-rtu", "address": 1},
         ]
+
+    def exchanges(self, config: WatlowConfig) -> Sequence[Exchange]:
+        from riglog_watlow.budget import exchanges
+
+        return exchanges(config, self.link(config))
 
     def links_to_probe(self) -> Sequence[Link]:
         from riglog_watlow.discovery import LINKS

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from riglog.errors import ConfigError
 from riglog_watlow.config import WatlowConfig
+from riglog_watlow.families import STDBUS
 from riglog_watlow.parameters import Parameter, Registry
 
 ONE = re.compile(r"(?P<name>[^\[\]]+)\[(?P<instance>\d+)\]")
@@ -48,11 +49,23 @@ def checked(target: Target) -> Target:
     return target
 
 
+def unreachable(target: Target, protocol: str) -> str | None:
+    """Why a protocol cannot carry a parameter; None if it can."""
+    parameter = target.parameter
+    if protocol == STDBUS:
+        return None if parameter.tag is not None else f"parameter {target} is not on Standard Bus"
+    if parameter.map1 is None and parameter.map2 is None:
+        return f"parameter {target} has no Modbus register"
+    if parameter.data_type in ("pointer", "mirror"):
+        return f"parameter {target} has the type of whatever it points at"
+    return None
+
+
 def targets(config: WatlowConfig, registry: Registry) -> list[Target]:
     """Parameters x instances, in the order of the configuration.
 
     Raises:
-        ConfigError: unknown parameter, write-only, twice, or an instance it cannot have.
+        ConfigError: unknown parameter, write-only, not on this wire, twice, or an instance it cannot have.
     """
     if not config.parameters:
         raise ConfigError("there are no parameters to read", hint="leave `parameters` out for the usual ones")
@@ -60,6 +73,8 @@ def targets(config: WatlowConfig, registry: Registry) -> list[Target]:
     for one in found:
         if not one.parameter.readable:
             raise ConfigError(f"parameter {one} can only be written")
+        if (why := unreachable(one, config.wire_protocol)) is not None:
+            raise ConfigError(why)
         if found.count(one) > 1:
             raise ConfigError(f"parameter {one} is listed twice")
     return found

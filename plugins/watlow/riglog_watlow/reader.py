@@ -5,13 +5,14 @@ from contextlib import suppress
 
 from msgspec import Struct
 
+from riglog.errors import UnsupportedError
 from riglog.model import Channel, Sample
 from riglog_watlow.access import Access, Raw
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.errors import ParameterAbsentError
 from riglog_watlow.meaning import COMPANIONS, Meaning, Terms, declared_unit, meaning
 from riglog_watlow.parameters import Parameter, Registry, registry
-from riglog_watlow.plan import Target
+from riglog_watlow.plan import Target, unreachable
 
 Found = dict[Target, Raw]
 
@@ -62,10 +63,9 @@ class Reader:
         Raises:
             UnsupportedError: it cannot be read over this protocol.
         """
-        self.access.check_reachable(target)
+        if (why := unreachable(target, self.config.wire_protocol)) is not None:
+            raise UnsupportedError(why)
         parameter = target.parameter
-        names = (name for name in COMPANIONS.get(parameter.name, ()) if name in self.registry)
-        companions = tuple(Target(self.registry.find(name), target.instance) for name in names)
         terms = self._terms(target, Terms(self.access.wire, self.config.temperature_unit))
         channel = Channel(
             self.config.name,
@@ -77,7 +77,7 @@ class Reader:
             target.instance,
             declared_unit(parameter, terms),
         )
-        return Entry(channel, target, companions, self.access.conditions(parameter))
+        return Entry(channel, target, companions(target, self.registry), self.access.conditions(parameter))
 
     async def sample(self, entry: Entry, found: Found, retries: int = 0) -> Sample:
         """Read what the entry needs and is not among ``found``, and say what it means."""
@@ -138,6 +138,12 @@ class Reader:
                 target = Target(parameter, instance)
                 await self.access.fetch(target, found, (target,), retries=1)
         return {one.instance: label(parameter, raw.value) in labels for one, raw in found.items()}
+
+
+def companions(target: Target, registry: Registry) -> tuple[Target, ...]:
+    """Those that the target's number means nothing without."""
+    names = (name for name in COMPANIONS.get(target.parameter.name, ()) if name in registry)
+    return tuple(Target(registry.find(name), target.instance) for name in names)
 
 
 def label(parameter: Parameter, value: object) -> str:

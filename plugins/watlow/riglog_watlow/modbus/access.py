@@ -16,7 +16,7 @@ from riglog_watlow.config import WatlowConfig
 from riglog_watlow.errors import NoSuchRegisterError
 from riglog_watlow.modbus.registers import Span, decode, divide, encode, span
 from riglog_watlow.modbus.setup import Setup, find_setup
-from riglog_watlow.parameters import Parameter, WireValue, registry
+from riglog_watlow.parameters import PM, Parameter, WireValue, registry
 from riglog_watlow.plan import Target
 
 if TYPE_CHECKING:
@@ -24,7 +24,29 @@ if TYPE_CHECKING:
 
 ABSENT = (IllegalFunctionError, IllegalDataAddressError)
 REFUSED_BLOCK = (*ABSENT, IllegalDataValueError)
+LAST_REGISTER = 0xFFFF
 UNIT_OF_LABEL = {"F": DEG_F, "C": DEG_C}
+
+
+def unit_setting(config: WatlowConfig) -> Target | None:
+    """Where the controller says its unit; None where the user has said it, or a gateway may have converted."""
+    if config.wire_temperature_unit is not None or config.behind_gateway:
+        return None
+    name = config.facts.unit
+    return Target(registry(config.facts.family).find(name), config.comm_port if config.facts.family == PM else 1)
+
+
+def decimals_setting(config: WatlowConfig) -> Target | None:
+    """Where the controller says by how many places some of its numbers are shifted, if it shifts any."""
+    name = config.facts.decimals
+    return Target(registry(config.facts.family).find(name)) if name else None
+
+
+def conditions(parameter: Parameter, config: WatlowConfig) -> tuple[Target, ...]:
+    """What has to be read with a parameter, because somebody may change it at the panel."""
+    unit = unit_setting(config) if parameter.is_temperature else None
+    decimals = decimals_setting(config) if parameter.decimals_register is not None else None
+    return tuple(one for one in (unit, decimals) if one is not None)
 
 
 class ModbusAccess(Access):
@@ -36,9 +58,7 @@ class ModbusAccess(Access):
         self.clock = unit.client.clock
         self.config = config
         self.setup = Setup()
-        facts, registers = config.facts, registry(config.facts.family)
-        self._unit = Target(registers.find(facts.unit), config.comm_port if facts.unit == "comm_units" else 1)
-        self._decimals = Target(registers.find(facts.decimals)) if facts.decimals else None
+        self._unit, self._decimals = unit_setting(config), decimals_setting(config)
         self._apart: set[Target] = set()  # refused as part of a block, so read alone
         self.wire = Wire(config.wire_temperature_unit)
 
@@ -47,26 +67,19 @@ class ModbusAccess(Access):
         self._apart.clear()
         self.setup = await find_setup(self.config, self._words)
         found: dict[Target, Raw] = {}
-        for target in self._told():
+        for target in filter(None, (self._unit, self._decimals)):
             with suppress(NoSuchRegisterError):
                 found |= await self.read([target], retries=1)
         self.wire = self.wire_by(found)
 
-    def check_reachable(self, target: Target) -> None:
-        parameter = target.parameter
-        if parameter.map1 is None and parameter.map2 is None:
-            raise UnsupportedError(f"{target} has no Modbus register")
-
     def conditions(self, parameter: Parameter) -> tuple[Target, ...]:
-        unit = parameter.is_temperature and self._unit in self._told()
-        decimals = parameter.decimals_register is not None
-        return tuple(one for one, needed in ((self._unit, unit), (self._decimals, decimals)) if one and needed)
+        return conditions(parameter, self.config)
 
     def wire_by(self, found: Mapping[Target, Raw]) -> Wire:
         unit: str | None = self.config.wire_temperature_unit
-        if unit is None and self._unit in found:
+        if self._unit is not None and self._unit in found:
             unit = UNIT_OF_LABEL.get(self._unit.parameter.enum.get(int(found[self._unit].value), ""))
-        elif unit is None and self._unit in self._absent:
+        elif self._unit is not None and self._unit in self._absent:
             unit = DEG_F  # firmware without the setting knows no other
         decimals = found.get(self._decimals) if self._decimals else None
         places = int(decimals.value) if decimals else None
@@ -77,13 +90,13 @@ class ModbusAccess(Access):
         together: list[Span] = []
         for target in targets:
             try:
-                together.append(span(target, self.setup.register_map))
+                together.append(self._span(target))
             except UnsupportedError:
                 blocks.append((target,))
         return blocks + [tuple(one.target for one in block) for block in divide(together)]
 
     async def read(self, block: Sequence[Target], *, retries: int = 0) -> dict[Target, Raw]:
-        spans = [span(target, self.setup.register_map) for target in block]
+        spans = [self._span(target) for target in block]
         if len(spans) > 1 and self._apart.issuperset(block):
             return await self._read_apart(block, retries)
         start = spans[0].start
@@ -103,7 +116,7 @@ class ModbusAccess(Access):
         return {one.target: self._raw(one, words[one.start - start :], stamp) for one in spans}
 
     async def write(self, target: Target, value: WireValue) -> WireValue | None:
-        start = span(target, self.setup.register_map).start + self.config.offset
+        start = self._span(target).start + self.config.offset
         words = self.encoded(target, value)
         with error_context(parameter=str(target)):
             if len(words) == 1:
@@ -118,10 +131,11 @@ class ModbusAccess(Access):
         except ValueError as error:
             raise WriteRefusedError(str(error), parameter=str(target)) from None
 
-    def _told(self) -> tuple[Target, ...]:
-        """What the controller itself says about its numbers. Behind a gateway the unit is the gateway's business."""
-        unit = self.config.wire_temperature_unit is None and not self.config.behind_gateway
-        return tuple(one for one in (self._unit if unit else None, self._decimals) if one is not None)
+    def _span(self, target: Target) -> Span:
+        one = span(target, self.setup.register_map)
+        if one.end + self.config.offset > LAST_REGISTER + 1:
+            raise UnsupportedError(f"{target} is beyond the last register", register=one.start + self.config.offset)
+        return one
 
     async def _read_apart(self, block: Sequence[Target], retries: int) -> dict[Target, Raw]:
         """One by one; what is absent is left out."""

@@ -6,7 +6,7 @@ Source: Watlow wire specification, sections 4 and 8.1.
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 
-from riglog.errors import UnsupportedError, WriteRefusedError, error_context
+from riglog.errors import WriteRefusedError, error_context
 from riglog.model.units import DEG_F
 from riglog.protocol import ProtocolClient
 from riglog_watlow.access import Access, Raw, Wire
@@ -36,10 +36,6 @@ class StdBusAccess(Access):
     async def open(self) -> None:
         self._absent.clear()
         await self.read([Target(registry(PM).find("hardware_id"), 1)], retries=1)
-
-    def check_reachable(self, target: Target) -> None:
-        if target.parameter.tag is None:
-            raise UnsupportedError(f"{target} cannot be read over Standard Bus")
 
     def conditions(self, parameter: Parameter) -> tuple[Target, ...]:
         return ()
