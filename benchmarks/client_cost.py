@@ -25,7 +25,9 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 async def cost(case: dict[str, Any]) -> float:
     """Microseconds of CPU per poll of one channel."""
     command = [sys.executable, "-c", SERVE, json.dumps(case)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(  # noqa: ASYNC220
+        command, stdout=subprocess.PIPE, text=True
+    ) as server:
         assert server.stdout is not None
         port = server.stdout.readline().strip()
         try:

@@ -88,7 +88,7 @@ class ReplyTimeoutError(ProtocolError):
     def __init__(
         self, message: str, /, *, reason: str = "no_frame", hint: str | None = None, **context: object
     ) -> None:
-        super().__init__(message, hint=hint, **context)
+        super().__init__(message, hint=hint, reason=None if reason == "no_frame" else reason, **context)
         self.reason = reason
 
 

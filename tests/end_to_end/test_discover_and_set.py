@@ -55,6 +55,6 @@ def test_gaps_and_events_of_a_recording_are_listed(tmp_path: Path) -> None:
     assert all(gap["reason"] and gap["seconds"] >= 0 for gap in told["gaps"])
     assert sum(one["due"] - one["values"] for one in told["channels"]) == sum(gap["slots"] for gap in told["gaps"]) > 0
     events = riglog("events", tmp_path / "o.sqlite", "--json").json
-    assert [event["kind"] for event in events][0] == "run_started"
+    assert next(event["kind"] for event in events) == "run_started"
     assert [event["kind"] for event in events][-1] == "run_finished"
     assert riglog("gaps", tmp_path / "o.sqlite").code == riglog("events", tmp_path / "o.sqlite").code == 0

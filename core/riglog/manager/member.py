@@ -69,7 +69,11 @@ class Member:
         Raises:
             ConnectionLostError: the port is gone.
         """
-        return await self._samples()
+        samples = await self._samples()
+        heard = any(sample.value is not None for sample in samples)
+        if self._verified or not heard or await self._is_the_same():  # who it is, is known from what it says
+            return samples
+        return self.absent(Status.SKIPPED, self._stranger or "device did not say who it is")
 
     def absent(self, status: Status, error: str) -> list[Sample]:
         """A sample without a value for every channel."""

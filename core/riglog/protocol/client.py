@@ -103,19 +103,19 @@ class ProtocolClient(Generic[Request, Reply]):
         """
         wait = self.timeout if timeout is None else timeout
         attempts = 1 + (self.retries if retries is None else retries)
+        first: ReplyTimeoutError | None = None
         async with self.turn:
             while True:
                 attempts -= 1
                 try:
                     if (self._owed or self._quarantine) and not at_once:
                         await self._settle(request, wait)
-                    answer = await self._exchange(request, wait)
-                except ReplyTimeoutError:
+                    return await self._exchange(request, wait)
+                except ReplyTimeoutError as error:
+                    first = first or error  # the later ones may be about the marker, which nobody asked for
                     if not attempts:
-                        raise
+                        raise first from None
                     self.counters.retries += 1
-                else:
-                    return answer
 
     async def write(self, request: Request, *, timeout: float | None = None) -> Answer[Reply]:
         """``ask`` for requests that change the instrument: never repeated."""
