@@ -36,9 +36,9 @@ async def test_opening_and_polling_send_nothing_but_reads(bench: Callable[..., A
     await balance.poll()
     sent = {request for request, _ in one.log.answers}
     if protocol == "xbpi":
-        assert {request[3] for request in sent} == {0x02, 0x01, 0x00, 0x07, 0x1E, 0x20, 0x22, 0x76}
+        assert {request[3] for request in sent} == {0x02, 0x01, 0x1E, 0x20, 0x22, 0x76}
     else:
-        assert sent == {b"\x1bx1_\r\n", b"\x1bx2_\r\n", b"\x1bx3_\r\n", b"\x1bP\r\n"}
+        assert sent == {b"\x1bx1_\r\n", b"\x1bx2_\r\n", b"\x1bP\r\n"}
 
 
 @BOTH
@@ -208,6 +208,16 @@ async def test_raw_commands_that_change_or_are_unknown_need_confirmation(
     for command in commands:
         with pytest.raises(ConfirmationError):
             await one.balance.raw(command)
+    assert one.transport.sent == 0
+
+
+@pytest.mark.parametrize("args", [b"\r\n\x1bZ", b"\x1bZ", b"\xff"])
+async def test_no_command_hides_in_the_arguments_of_another(bench: Callable[..., Any], args: bytes) -> None:
+    one = bench(protocol="sbi")
+    with pytest.raises(ConfigError):
+        await one.balance.raw("P", args, confirm=True)
+    with pytest.raises(ConfirmationError):
+        await one.balance.raw("x", b"0_")  # together an adjustment
     assert one.transport.sent == 0
 
 

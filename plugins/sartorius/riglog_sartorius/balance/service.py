@@ -28,7 +28,7 @@ class Service(Part):
         Returns:
             The reply as it came, frame or line; None for SBI commands that have none.
         """
-        tier, shown = self._dialect.safety_of(command)
+        tier, shown = self._dialect.safety_of(command, args)
         self._confirmed(tier, f"raw {shown}", confirm)
         with self._here():
             reply = await self._dialect.raw(command, args)

@@ -1,9 +1,9 @@
 """Weighing: reading weights and state, tare and zero. Source: sections 3.7 to 3.10, 4.2."""
 
 from riglog.device import Safety
+from riglog.errors import ConfigError
 from riglog_sartorius.balance.part import Part
 from riglog_sartorius.dialect import Quantity, State
-from riglog_sartorius.errors import ValueOutOfRangeError
 from riglog_sartorius.reading import Reading
 
 
@@ -61,5 +61,5 @@ class Weighing(Part):
     async def _weight(self, quantity: Quantity, hires: int) -> Reading:
         with self._here():
             if hires not in (0, 1, 2):
-                raise ValueOutOfRangeError(f"hires is 0, 1 or 2 more decimals, not {hires}")
+                raise ConfigError(f"hires is 0, 1 or 2 more decimals, not {hires}")
             return await self._dialect.read(quantity, hires=hires)
