@@ -11,6 +11,7 @@ from riglog.model import Status
 from riglog.transport import SimulatedTransport, exchange, scripted
 from riglog_sartorius.balance import Balance
 from riglog_sartorius.errors import IndexOutOfRangeError, NotApplicableError, NotSettledError, UnknownOpcodeError
+from riglog_sartorius.xbpi.frames import reply_frame
 
 BOTH = pytest.mark.parametrize("protocol", ["xbpi", "sbi"])
 
@@ -362,6 +363,10 @@ def on(transport: SimulatedTransport) -> Balance:
 
 def framed(text: str) -> bytes:
     """A reply given as hex with length and marker and any last byte, with the checksum it should have."""
-    from riglog_sartorius.xbpi.frames import reply_frame
-
     return reply_frame(bytes.fromhex(text)[2:11])
+
+
+async def test_a_block_of_another_kind_behind_the_weight_says_nothing_and_costs_no_value() -> None:
+    both = reply_frame(bytes.fromhex("484347fcac08304245" + "480000828818110045"))
+    (sample,) = await on(scripted(exchange(bytes.fromhex("0601091e093067"), both))).poll()
+    assert (sample.value, sample.unit, sample.flags) == (199.987, "g", ("stable",))

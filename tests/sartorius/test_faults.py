@@ -119,7 +119,7 @@ async def test_a_damaged_sbi_line_gives_no_wrong_value(
 
 @pytest.mark.parametrize("hangs_for", HANGS)
 async def test_after_a_hang_an_sbi_balance_is_not_mistaken(bench: Callable[..., Any], hangs_for: float) -> None:
-    one = bench(protocol="sbi", wire={"hangs_at": 0.5, "hangs_for": hangs_for})
+    one = bench(protocol="sbi", wire={"hangs_at": 0.8, "hangs_for": hangs_for})
     one.simulator.scale.drift = -0.5
     await one.balance.open()
     assert await read_many(one, lambda sample: sbi_answer(one.log.answers))

@@ -11,14 +11,11 @@ from riglog.transport import Link, Transport
 from riglog_sartorius.config import SBI, XBPI
 from riglog_sartorius.identity import Identity
 from riglog_sartorius.sbi.codec import SbiCodec
-from riglog_sartorius.sbi.conversation import Conversation, tells
+from riglog_sartorius.sbi.conversation import LISTEN, Conversation, tells
 from riglog_sartorius.sbi.dialect import SbiDialect
 from riglog_sartorius.xbpi.codec import XbpiCodec, XbpiRequest
 from riglog_sartorius.xbpi.dialect import XbpiDialect
 from riglog_sartorius.xbpi.frames import BALANCE
-
-LISTEN = 0.5
-"""Seconds; automatic output seen is 60 Hz to 0.4 s a line."""
 
 TIMEOUT = 0.5
 PROBE_CHARACTERS = 28

@@ -13,8 +13,8 @@ from riglog_sartorius.sbi.codec import SEVEN_BITS
 from riglog_sartorius.sbi.commands import SbiRequest
 from riglog_sartorius.sbi.lines import Kind, Line
 
-LISTEN = 0.25
-"""Seconds to listen before the first command."""
+LISTEN = 0.5
+"""Seconds to listen before the first command; automatic output seen is 60 Hz to one line in 0.4 s."""
 
 BETWEEN_SILENT = 0.05
 """Seconds a balance needs after a command that has no reply."""

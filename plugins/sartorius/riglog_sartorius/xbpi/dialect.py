@@ -12,7 +12,7 @@ from riglog_sartorius.reading import Reading
 from riglog_sartorius.xbpi.codec import XbpiRequest
 from riglog_sartorius.xbpi.frames import Frame
 from riglog_sartorius.xbpi.items import u8
-from riglog_sartorius.xbpi.measurement import parse_measurement, parse_status_block
+from riglog_sartorius.xbpi.measurement import is_status_block, parse_measurement, parse_status_block
 from riglog_sartorius.xbpi.numbers import decode_bcd, decode_text
 from riglog_sartorius.xbpi.opcodes import COMBINED, opcode
 from riglog_sartorius.xbpi.reading import reading_of
@@ -137,10 +137,9 @@ class XbpiDialect(Dialect):
 
     @staticmethod
     def _combined(answer: Answer[Frame]) -> Reading:
-        weight, state = answer.reply.items
-        return reading_of(
-            parse_measurement(weight.data), parse_status_block(state.data), answer.stamp, answer.reply.raw
-        )
+        weight, block = (item.data for item in answer.reply.items)
+        state = parse_status_block(block) if is_status_block(block) else None
+        return reading_of(parse_measurement(weight), state, answer.stamp, answer.reply.raw)
 
 
 def text_arrives(**context: object) -> LineSettingsError:
