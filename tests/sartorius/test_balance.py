@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
-from riglog.errors import ConfigError, ConfirmationError, UnsupportedError
+from riglog.errors import ConfigError, ConfirmationError, ReplyTimeoutError, UnsupportedError
 from riglog.model import Status
 from riglog.transport import SimulatedTransport, exchange, scripted
 from riglog_sartorius.balance import Balance
@@ -177,6 +177,45 @@ async def test_a_silent_command_that_does_not_settle_is_said(bench: Callable[...
     one.simulator.scale.drift = 5.0
     with pytest.raises(NotSettledError):
         await balance.tare(confirm=True)
+
+
+@BOTH
+async def test_a_change_nobody_acknowledged_is_told_as_such_and_never_repeated(
+    bench: Callable[..., Any], protocol: str
+) -> None:
+    one = bench(protocol=protocol)
+    told: list[str] = []
+    balance = await opened(one)
+    balance.on_write = told.append
+    await balance.read_net()
+    one.transport.far_end.plugged = False
+    with pytest.raises(ReplyTimeoutError) as caught:
+        await balance.tare(confirm=True)
+    assert told == ["tare (not acknowledged)"]
+    assert caught.value.hint
+    assert "may have been carried out" in caught.value.hint
+
+
+async def test_output_after_stability_is_waited_for(bench: Callable[..., Any]) -> None:
+    one = bench(protocol="sbi", timeout=20.0)
+    balance = await opened(one)
+    one.simulator.set("output", "after_stability")
+    one.simulator.set("load", "100")
+    reading = await balance.read_net()
+    assert reading.stable
+    assert reading.value == pytest.approx(100, abs=0.01)
+    assert reading.stamp.latency_s is not None
+    assert 2 < reading.stamp.latency_s < 5
+
+
+async def test_output_at_stability_is_a_missing_value_while_there_is_none(bench: Callable[..., Any]) -> None:
+    one = bench(protocol="sbi", timeout=0.4)
+    balance = await opened(one)
+    one.simulator.set("output", "at_stability")
+    one.simulator.set("load", "100")
+    statuses = [(await balance.poll())[0].status for _ in range(6)]
+    assert statuses[0] is Status.MISSING
+    assert statuses[-1] is Status.OK
 
 
 CHANGES: dict[str, Callable[[Balance], Awaitable[Any]]] = {

@@ -41,9 +41,7 @@ class Weighing(Part):
             NotSettledError: sent, and no stable value near zero came.
         """
         self._confirmed(Safety.STATEFUL, "tare", confirm)
-        with self._here():
-            await self._dialect.tare()
-        self.wrote("tare")
+        await self._change("tare", self._dialect.tare())
 
     async def zero(self, *, confirm: bool = False) -> None:
         """Set zero. STATEFUL. Never what adjusts the balance: over SBI this is ``ESC V``, not ``ESC Z``.
@@ -54,9 +52,7 @@ class Weighing(Part):
             NotSettledError: sent, and no stable value near zero came.
         """
         self._confirmed(Safety.STATEFUL, "zero", confirm)
-        with self._here():
-            await self._dialect.zero()
-        self.wrote("zero")
+        await self._change("zero", self._dialect.zero())
 
     async def _weight(self, quantity: Quantity, hires: int) -> Reading:
         with self._here():
