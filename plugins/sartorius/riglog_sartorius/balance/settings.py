@@ -3,7 +3,7 @@
 from msgspec import Struct, structs
 
 from riglog.device import Safety
-from riglog.errors import DeviceError
+from riglog.errors import ConfigError, DeviceError
 from riglog.model import Sample, Stamp
 from riglog_sartorius.balance.part import Part
 from riglog_sartorius.parameters import parameter
@@ -59,8 +59,9 @@ class Settings(Part):
     async def set_parameter(
         self, name: str, value: str, /, instance: int = 1, *, confirm: bool = False
     ) -> Sample | None:
-        which = int(name) if name.isdecimal() else name
-        written = await self.write_parameter(which, int(value) if value.isdecimal() else value, confirm=confirm)
+        if instance != 1:
+            raise ConfigError(f"{name} has no instances", device=self.name)
+        written = await self.write_parameter(name, value, confirm=confirm)
         channel = structs.replace(self.channels[0], parameter=written.name, parameter_id=written.index, unit=None)
         return Sample(channel, written.stamp, written.value, None, text=written.label)
 
