@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from riglog.testing import LoopClock
-from riglog.transport import SimulatedTransport, Simulator, Wire
+from riglog.transport import Fault, SimulatedTransport, Simulator, Wire
 from riglog_sartorius.balance import Balance
 from riglog_sartorius.config import SartoriusConfig
 from riglog_sartorius.driver import SartoriusDriver
@@ -58,6 +58,16 @@ class HangingWire(Wire):
             self._arriving.add([(self._free_at, reply)])
 
 
+class ParityWire(Wire):
+    """A line whose receiver checks parity: a character with a wrong bit is delivered as NUL."""
+
+    def _damaged(self, reply: bytes, due: float, fault: Fault | None) -> list[tuple[float, bytes]]:
+        if fault is not Fault.CORRUPT:
+            return super()._damaged(reply, due, fault)
+        where = self._random.randrange(len(reply))
+        return [(due, reply[:where] + b"\0" + reply[where + 1 :])]
+
+
 class Bench:
     """A driver, a client and a balance on the far end given."""
 
@@ -70,13 +80,19 @@ class Bench:
         self.driver.check(self.config)
         self.simulator = simulator or self.driver.simulator(self.config)
         self.log = Logged(self.simulator)
-        far_end = HangingWire if wire and "hangs_at" in wire else Wire
-        self.transport = SimulatedTransport(far_end(self.log, **(wire or {})))
+        wire = dict(wire or {})
+        kind: type[Wire] = wire.pop("kind", HangingWire if "hangs_at" in wire else Wire)
+        self.transport = SimulatedTransport(kind(self.log, **wire))
         self.client = self.driver.connect(self.driver.link(self.config), self.transport)
         self.client.clock = LoopClock()
         device = self.driver.device(self.config, self.client)
         assert isinstance(device, Balance)
         self.balance = device
+
+
+@pytest.fixture
+def parity_wire() -> type[Wire]:
+    return ParityWire
 
 
 @pytest.fixture

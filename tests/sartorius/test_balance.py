@@ -6,11 +6,12 @@ from typing import Any
 import anyio
 import pytest
 
-from riglog.errors import ConfigError, ConfirmationError, UnsupportedError
+from riglog.errors import ConfigError, ConfirmationError, ReplyTimeoutError, UnsupportedError
 from riglog.model import Status
 from riglog.transport import SimulatedTransport, exchange, scripted
 from riglog_sartorius.balance import Balance
 from riglog_sartorius.errors import IndexOutOfRangeError, NotApplicableError, NotSettledError, UnknownOpcodeError
+from riglog_sartorius.xbpi.frames import reply_frame
 
 BOTH = pytest.mark.parametrize("protocol", ["xbpi", "sbi"])
 
@@ -36,9 +37,9 @@ async def test_opening_and_polling_send_nothing_but_reads(bench: Callable[..., A
     await balance.poll()
     sent = {request for request, _ in one.log.answers}
     if protocol == "xbpi":
-        assert {request[3] for request in sent} == {0x02, 0x01, 0x00, 0x07, 0x1E, 0x20, 0x22, 0x76}
+        assert {request[3] for request in sent} == {0x02, 0x01, 0x1E, 0x20, 0x22, 0x76}
     else:
-        assert sent == {b"\x1bx1_\r\n", b"\x1bx2_\r\n", b"\x1bx3_\r\n", b"\x1bP\r\n"}
+        assert sent == {b"\x1bx1_\r\n", b"\x1bx2_\r\n", b"\x1bP\r\n"}
 
 
 @BOTH
@@ -178,6 +179,45 @@ async def test_a_silent_command_that_does_not_settle_is_said(bench: Callable[...
         await balance.tare(confirm=True)
 
 
+@BOTH
+async def test_a_change_nobody_acknowledged_is_told_as_such_and_never_repeated(
+    bench: Callable[..., Any], protocol: str
+) -> None:
+    one = bench(protocol=protocol)
+    told: list[str] = []
+    balance = await opened(one)
+    balance.on_write = told.append
+    await balance.read_net()
+    one.transport.far_end.plugged = False
+    with pytest.raises(ReplyTimeoutError) as caught:
+        await balance.tare(confirm=True)
+    assert told == ["tare (not acknowledged)"]
+    assert caught.value.hint
+    assert "may have been carried out" in caught.value.hint
+
+
+async def test_output_after_stability_is_waited_for(bench: Callable[..., Any]) -> None:
+    one = bench(protocol="sbi", timeout=20.0)
+    balance = await opened(one)
+    one.simulator.set("output", "after_stability")
+    one.simulator.set("load", "100")
+    reading = await balance.read_net()
+    assert reading.stable
+    assert reading.value == pytest.approx(100, abs=0.01)
+    assert reading.stamp.latency_s is not None
+    assert 2 < reading.stamp.latency_s < 5
+
+
+async def test_output_at_stability_is_a_missing_value_while_there_is_none(bench: Callable[..., Any]) -> None:
+    one = bench(protocol="sbi", timeout=0.4)
+    balance = await opened(one)
+    one.simulator.set("output", "at_stability")
+    one.simulator.set("load", "100")
+    statuses = [(await balance.poll())[0].status for _ in range(6)]
+    assert statuses[0] is Status.MISSING
+    assert statuses[-1] is Status.OK
+
+
 CHANGES: dict[str, Callable[[Balance], Awaitable[Any]]] = {
     "tare": lambda balance: balance.tare(),
     "zero": lambda balance: balance.zero(),
@@ -208,6 +248,16 @@ async def test_raw_commands_that_change_or_are_unknown_need_confirmation(
     for command in commands:
         with pytest.raises(ConfirmationError):
             await one.balance.raw(command)
+    assert one.transport.sent == 0
+
+
+@pytest.mark.parametrize("args", [b"\r\n\x1bZ", b"\x1bZ", b"\xff"])
+async def test_no_command_hides_in_the_arguments_of_another(bench: Callable[..., Any], args: bytes) -> None:
+    one = bench(protocol="sbi")
+    with pytest.raises(ConfigError):
+        await one.balance.raw("P", args, confirm=True)
+    with pytest.raises(ConfirmationError):
+        await one.balance.raw("x", b"0_")  # together an adjustment
     assert one.transport.sent == 0
 
 
@@ -352,6 +402,10 @@ def on(transport: SimulatedTransport) -> Balance:
 
 def framed(text: str) -> bytes:
     """A reply given as hex with length and marker and any last byte, with the checksum it should have."""
-    from riglog_sartorius.xbpi.frames import reply_frame
-
     return reply_frame(bytes.fromhex(text)[2:11])
+
+
+async def test_a_block_of_another_kind_behind_the_weight_says_nothing_and_costs_no_value() -> None:
+    both = reply_frame(bytes.fromhex("484347fcac08304245" + "480000828818110045"))
+    (sample,) = await on(scripted(exchange(bytes.fromhex("0601091e093067"), both))).poll()
+    assert (sample.value, sample.unit, sample.flags) == (199.987, "g", ("stable",))

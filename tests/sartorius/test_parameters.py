@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from riglog.device import Safety
-from riglog.errors import ConfigError, UnsupportedError
+from riglog.errors import ConfigError, ConfirmationError, UnsupportedError
 from riglog_sartorius.errors import ValueOutOfRangeError
 from riglog_sartorius.parameters import BY_INDEX, BY_NAME, TABLE, parameter
 
@@ -22,6 +22,25 @@ def test_what_can_cost_the_connection_is_dangerous() -> None:
     dangerous = {one.index for one in TABLE if one.safety is Safety.DANGEROUS}
     assert dangerous == {31, 32, 33, 34, 35, 61, 63, 64, 65, 66, 67}
     assert parameter(62).safety is Safety.DANGEROUS  # nobody has explained it
+
+
+def test_a_label_that_is_a_number_is_the_label() -> None:
+    assert parameter("baud_rate").code_of("9600") == 7
+    assert parameter("baud_rate").code_of(7) == 7
+    assert [parameter("data_bits").code_of(said) for said in ("7", "8", 1, 2)] == [1, 2, 1, 2]
+    with pytest.raises(ConfigError):
+        parameter("baud_rate").code_of(9600)
+
+
+async def test_a_person_sets_a_parameter_by_name_and_label(bench: Callable[..., Any]) -> None:
+    balance = bench(protocol="xbpi").balance
+    await balance.open()
+    sample = await balance.set_parameter("display_unit", "kg", confirm=True)
+    assert (sample.parameter, sample.value, sample.text, sample.unit) == ("display_unit", 3, "kg", None)
+    with pytest.raises(ConfirmationError):
+        await balance.set_parameter("7", "2")
+    with pytest.raises(ConfigError, match="instances"):
+        await balance.set_parameter("display_unit", "kg", 2, confirm=True)
 
 
 async def test_a_parameter_is_read_by_name_or_index(bench: Callable[..., Any]) -> None:

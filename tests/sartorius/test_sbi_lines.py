@@ -7,7 +7,7 @@ import pytest
 from riglog_sartorius.sbi.codec import SEVEN_BITS, SbiCodec
 from riglog_sartorius.sbi.commands import SbiRequest
 from riglog_sartorius.sbi.lines import Kind, parse_line
-from riglog_sartorius.sbi.seven_bit import looks_like_seven_bits
+from riglog_sartorius.seven_bit import looks_like_seven_bits
 from riglog_sartorius.simulation.printing import seven_bits_seen_as_eight
 
 NARROW = "+   123.45 g  "

@@ -25,7 +25,7 @@ class SartoriusConfig(DeviceConfig, kw_only=True, frozen=True, forbid_unknown_fi
         autoprint: the balance prints of itself (SBI); it is listened to and sets the pace.
         address: node number to send to, xBPI; on a direct link 9 works whatever number the balance was given.
         sensors: temperature sensors to report, xBPI; the instance of the channel is the number of the sensor.
-        crlf: end SBI commands with CR LF; every model takes that, a few old programs on the line may not.
+        crlf: end SBI commands with CR LF, which every model accepts and most do without.
     """
 
     autoprint: bool = False

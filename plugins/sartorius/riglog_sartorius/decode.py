@@ -7,7 +7,7 @@ from msgspec import to_builtins
 from riglog_sartorius.errors import XBPI_ERRORS
 from riglog_sartorius.sbi.commands import COMMAND, command
 from riglog_sartorius.sbi.lines import END, parse_line
-from riglog_sartorius.sbi.seven_bit import looks_like_seven_bits
+from riglog_sartorius.seven_bit import looks_like_seven_bits
 from riglog_sartorius.units import guessed_unit
 from riglog_sartorius.xbpi.frames import Frame, checksum, fault_of, scan
 from riglog_sartorius.xbpi.items import ACK, ERROR, Item, parse_items

@@ -55,6 +55,14 @@ class Dialect(ABC):
         """Read who it is."""
 
     @abstractmethod
+    async def serial_number(self) -> str | None:
+        """Read what tells it from others of its kind; None if it cannot tell.
+
+        Raises:
+            ProtocolError: it can, and does not answer.
+        """
+
+    @abstractmethod
     async def read(self, quantity: Quantity, *, hires: int = 0) -> Reading:
         """Read a weight; ``hires`` asks for that many more decimals, 0 to 2."""
 
@@ -81,7 +89,7 @@ class Dialect(ABC):
         raise lacks("parameters and registers")
 
     @abstractmethod
-    def safety_of(self, command: int | str) -> tuple[Safety, str]:
+    def safety_of(self, code: int | str, args: bytes) -> tuple[Safety, str]:
         """What a bare command may do, and how to name it.
 
         Raises:
@@ -89,7 +97,7 @@ class Dialect(ABC):
         """
 
     @abstractmethod
-    async def raw(self, command: int | str, args: bytes) -> bytes | None:
+    async def raw(self, code: int | str, args: bytes) -> bytes | None:
         """Send a bare command; its reply as it came, None if it has none."""
 
 

@@ -26,13 +26,11 @@ class Parameter(Struct, frozen=True):
         Raises:
             ConfigError: no such label, or a code that no balance has.
         """
-        if isinstance(value, str) and not value.isdecimal():
-            codes = {label: code for code, label in self.labels.items()}
-            if value not in codes:
-                raise ConfigError(
-                    f"{self.name} has no value {value!r}", hint=f"values: {', '.join(codes) or 'numbers'}"
-                )
+        codes = {label: code for code, label in self.labels.items()}
+        if isinstance(value, str) and value in codes:  # "9600" is a label, 7 its code
             return codes[value]
+        if isinstance(value, str) and not value.isdecimal():
+            raise ConfigError(f"{self.name} has no value {value!r}", hint=f"values: {', '.join(codes) or 'numbers'}")
         code = int(value)
         if not 1 <= code <= self.highest:
             raise ConfigError(f"{self.name} is 1 to {self.highest}, not {code}", hint="0 means: no such value")

@@ -11,13 +11,11 @@ from riglog.transport import Link, Transport
 from riglog_sartorius.config import SBI, XBPI
 from riglog_sartorius.identity import Identity
 from riglog_sartorius.sbi.codec import SbiCodec
-from riglog_sartorius.sbi.dialect import SbiDialect, tells
+from riglog_sartorius.sbi.conversation import LISTEN, Conversation, tells
+from riglog_sartorius.sbi.dialect import SbiDialect
 from riglog_sartorius.xbpi.codec import XbpiCodec, XbpiRequest
 from riglog_sartorius.xbpi.dialect import XbpiDialect
 from riglog_sartorius.xbpi.frames import BALANCE
-
-LISTEN = 0.5
-"""Seconds; automatic output seen is 60 Hz to 0.4 s a line."""
 
 TIMEOUT = 0.5
 PROBE_CHARACTERS = 28
@@ -78,7 +76,7 @@ async def _ask_xbpi(link: Link, transport: Transport) -> Found | None:
 
 async def _ask_sbi(link: Link, transport: Transport) -> Found | None:
     codec = SbiCodec()
-    dialect = SbiDialect(ProtocolClient(transport, codec, timeout=_timeout(link)), codec)
+    dialect = SbiDialect(Conversation(ProtocolClient(transport, codec, timeout=_timeout(link))), codec)
     try:
         await dialect.greet()
         who = await dialect.identify() if codec.identities else Identity(None)

@@ -7,6 +7,7 @@ from riglog_sartorius.config import XBPI, SartoriusConfig
 from riglog_sartorius.dialect import Dialect
 from riglog_sartorius.sbi.autoprint import AutoprintDialect
 from riglog_sartorius.sbi.codec import SbiCodec
+from riglog_sartorius.sbi.conversation import Conversation
 from riglog_sartorius.sbi.dialect import SbiDialect
 from riglog_sartorius.xbpi.dialect import XbpiDialect
 
@@ -16,6 +17,5 @@ def dialect_for(config: SartoriusConfig, client: Client) -> Dialect:
     if config.wire == XBPI:
         return XbpiDialect(client, node=config.address, timeout=config.timeout)
     codec = cast(SbiCodec, client.codec)
-    if config.autoprint:
-        return AutoprintDialect(client, codec, crlf=config.crlf, silence=config.timeout)
-    return SbiDialect(client, codec, crlf=config.crlf, timeout=config.timeout)
+    conversation = Conversation(client, crlf=config.crlf, timeout=config.timeout)
+    return AutoprintDialect(conversation, codec) if config.autoprint else SbiDialect(conversation, codec)

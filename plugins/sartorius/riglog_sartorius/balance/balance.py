@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from riglog.device import Pace, poll_reads
+from riglog.device import poll_reads
 from riglog.errors import DeviceError
 from riglog.model import Channel, Sample, Status, absent
 from riglog.model.units import DEG_C
@@ -56,9 +56,8 @@ class Balance(Weighing, Settings, Metrology, Service):
 
     async def identity(self) -> str | None:
         """The serial number; None while the balance prints of itself, as it may not be asked then."""
-        if self.pace is Pace.DEVICE:
-            return None
-        return (await self.identify()).serial
+        with self._here():
+            return await self._dialect.serial_number()
 
     async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
         if names is not None and self.name not in names:

@@ -16,9 +16,7 @@ class Service(Part):
             NotApplicableError: the state does not allow it now (xBPI).
         """
         self._confirmed(Safety.DANGEROUS, "internal_adjust", confirm)
-        with self._here():
-            await self._dialect.adjust()
-        self.wrote("internal_adjust")
+        await self._change("internal_adjust", self._dialect.adjust())
 
     async def raw(self, command: int | str, args: bytes = b"", *, confirm: bool = False) -> bytes | None:
         """Send a command as the manual writes it: an xBPI opcode with argument bytes, or an SBI token without ESC.
@@ -28,7 +26,7 @@ class Service(Part):
         Returns:
             The reply as it came, frame or line; None for SBI commands that have none.
         """
-        tier, shown = self._dialect.safety_of(command)
+        tier, shown = self._dialect.safety_of(command, args)
         self._confirmed(tier, f"raw {shown}", confirm)
         with self._here():
             reply = await self._dialect.raw(command, args)

@@ -3,7 +3,7 @@
 from msgspec import Struct, structs
 
 from riglog.device import Safety
-from riglog.errors import DeviceError
+from riglog.errors import ConfigError, DeviceError
 from riglog.model import Sample, Stamp
 from riglog_sartorius.balance.part import Part
 from riglog_sartorius.parameters import parameter
@@ -49,19 +49,19 @@ class Settings(Part):
         known = parameter(which)
         code = known.code_of(value)
         self._confirmed(known.safety, f"write_parameter {known.name}", confirm)
-        with self._here():
-            await self._dialect.query(0x56, u8(known.index, code))
-            self.wrote(f"{known.name} = {known.labels.get(code, code)}")
-            written = await self.read_parameter(known.index)
-            if written.value != code:
-                raise DeviceError(f"{known.name} was written {code} and reads {written.value}")
+        what = f"{known.name} = {known.labels.get(code, code)}"
+        await self._change(what, self._dialect.query(0x56, u8(known.index, code)))
+        written = await self.read_parameter(known.index)
+        if written.value != code:
+            raise DeviceError(f"{known.name} was written {code} and reads {written.value}", device=self.name)
         return written
 
     async def set_parameter(
         self, name: str, value: str, /, instance: int = 1, *, confirm: bool = False
     ) -> Sample | None:
-        which = int(name) if name.isdecimal() else name
-        written = await self.write_parameter(which, int(value) if value.isdecimal() else value, confirm=confirm)
+        if instance != 1:
+            raise ConfigError(f"{name} has no instances", device=self.name)
+        written = await self.write_parameter(name, value, confirm=confirm)
         channel = structs.replace(self.channels[0], parameter=written.name, parameter_id=written.index, unit=None)
         return Sample(channel, written.stamp, written.value, None, text=written.label)
 
@@ -69,20 +69,14 @@ class Settings(Part):
         """Switch the filter, 1 very_stable to 4 very_unstable; over SBI too. PERSISTENT."""
         code = parameter("filter_mode").code_of(mode)
         self._confirmed(Safety.PERSISTENT, "set_filter_mode", confirm)
-        with self._here():
-            await self._dialect.set_filter(code)
-        self.wrote(f"filter_mode = {parameter('filter_mode').labels[code]}")
+        await self._change(f"filter_mode = {parameter('filter_mode').labels[code]}", self._dialect.set_filter(code))
 
     async def save_menu(self, *, confirm: bool = False) -> None:
         """Keep the parameters as they are over power-off. PERSISTENT, wears the EEPROM."""
         self._confirmed(Safety.PERSISTENT, "save_menu", confirm)
-        with self._here():
-            await self._dialect.query(0x47)
-        self.wrote("save_menu")
+        await self._change("save_menu", self._dialect.query(0x47))
 
     async def reload_menu(self, *, confirm: bool = False) -> None:
         """Take the parameters from the EEPROM again; what was not saved is gone. PERSISTENT."""
         self._confirmed(Safety.PERSISTENT, "reload_menu", confirm)
-        with self._here():
-            await self._dialect.query(0x46)
-        self.wrote("reload_menu")
+        await self._change("reload_menu", self._dialect.query(0x46))

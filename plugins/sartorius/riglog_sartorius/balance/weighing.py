@@ -1,9 +1,9 @@
 """Weighing: reading weights and state, tare and zero. Source: sections 3.7 to 3.10, 4.2."""
 
 from riglog.device import Safety
+from riglog.errors import ConfigError
 from riglog_sartorius.balance.part import Part
 from riglog_sartorius.dialect import Quantity, State
-from riglog_sartorius.errors import ValueOutOfRangeError
 from riglog_sartorius.reading import Reading
 
 
@@ -41,9 +41,7 @@ class Weighing(Part):
             NotSettledError: sent, and no stable value near zero came.
         """
         self._confirmed(Safety.STATEFUL, "tare", confirm)
-        with self._here():
-            await self._dialect.tare()
-        self.wrote("tare")
+        await self._change("tare", self._dialect.tare())
 
     async def zero(self, *, confirm: bool = False) -> None:
         """Set zero. STATEFUL. Never what adjusts the balance: over SBI this is ``ESC V``, not ``ESC Z``.
@@ -54,12 +52,10 @@ class Weighing(Part):
             NotSettledError: sent, and no stable value near zero came.
         """
         self._confirmed(Safety.STATEFUL, "zero", confirm)
-        with self._here():
-            await self._dialect.zero()
-        self.wrote("zero")
+        await self._change("zero", self._dialect.zero())
 
     async def _weight(self, quantity: Quantity, hires: int) -> Reading:
         with self._here():
             if hires not in (0, 1, 2):
-                raise ValueOutOfRangeError(f"hires is 0, 1 or 2 more decimals, not {hires}")
+                raise ConfigError(f"hires is 0, 1 or 2 more decimals, not {hires}")
             return await self._dialect.read(quantity, hires=hires)

@@ -5,12 +5,14 @@ import anyio
 from riglog.device import Pace
 from riglog.errors import ConnectionLostError, ReplyTimeoutError
 from riglog.protocol import Answer
-from riglog_sartorius.dialect import Quantity, State, lacks
+from riglog_sartorius.dialect import Quantity
 from riglog_sartorius.errors import AutoprintError
 from riglog_sartorius.identity import Identity
 from riglog_sartorius.reading import Reading
 from riglog_sartorius.sbi.codec import SEVEN_BITS, SbiCodec
-from riglog_sartorius.sbi.dialect import Client, SbiDialect, seven_bits, state_of, tells
+from riglog_sartorius.sbi.commands import Reply, command
+from riglog_sartorius.sbi.conversation import Conversation, seven_bits, tells
+from riglog_sartorius.sbi.dialect import SbiDialect, refuse_what_no_line_has, token_of
 from riglog_sartorius.sbi.lines import Kind, Line
 from riglog_sartorius.sbi.reading import reading_of
 
@@ -26,10 +28,11 @@ class AutoprintDialect(SbiDialect):
 
     pace = Pace.DEVICE
 
-    def __init__(self, client: Client, codec: SbiCodec, *, crlf: bool = True, silence: float | None = None) -> None:
-        super().__init__(client, codec, crlf=crlf)
+    def __init__(self, conversation: Conversation, codec: SbiCodec) -> None:
+        super().__init__(conversation, codec)
         self.unreadable = 0  # lines thrown away because they were cut, garbled or foreign
-        self._silence = silence or SILENCE
+        self._client = conversation.client
+        self._silence = conversation.timeout or SILENCE
         self._attached = False
         self._read_until = 0.0
 
@@ -40,23 +43,26 @@ class AutoprintDialect(SbiDialect):
     async def identify(self) -> Identity:
         raise busy("identity")
 
+    async def serial_number(self) -> str | None:
+        """None: it may not be asked."""
+        return None
+
     async def read(self, quantity: Quantity, *, hires: int = 0) -> Reading:
-        if quantity is not Quantity.NET or hires:
-            raise lacks(f"the {quantity} weight" + (" in high resolution" if hires else ""))
+        refuse_what_no_line_has(quantity, hires)
         line, stamp = await self._next_line()
         return reading_of(line, stamp)
 
-    async def state(self) -> State:
-        return state_of(await self.read(Quantity.NET))
-
     async def tare(self) -> None:
-        await self.tell("T")
+        await self._conversation.tell("T")
 
     async def zero(self) -> None:
-        await self.tell("V")
+        await self._conversation.tell("V")
 
-    async def ask(self, token: str) -> Answer[Line]:
-        raise busy(f"ESC {token}")
+    async def raw(self, code: int | str, args: bytes) -> bytes | None:
+        token = token_of(code, args)
+        if command(token).reply is not Reply.NONE:
+            raise busy(f"ESC {token}")
+        return await super().raw(code, args)
 
     async def _next_line(self) -> Answer[Line]:
         """The next line that says something about the net weight.

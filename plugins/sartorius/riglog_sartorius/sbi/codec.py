@@ -17,7 +17,7 @@ from riglog.protocol import Codec
 from riglog_sartorius.errors import sbi_error
 from riglog_sartorius.sbi.commands import ESC, Reply, SbiRequest, answers_to
 from riglog_sartorius.sbi.lines import END, OFF_SCALE, Kind, Line, parse_line
-from riglog_sartorius.sbi.seven_bit import looks_like_seven_bits
+from riglog_sartorius.seven_bit import looks_like_seven_bits
 
 LONGEST_LINE = 64
 SEVEN_BITS = "seven_bits"

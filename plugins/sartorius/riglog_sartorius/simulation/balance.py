@@ -20,7 +20,7 @@ class SimulatedBalance(Simulator):
         self.isocal_due = False
 
     def set(self, name: str, value: str) -> None:
-        """Knobs: load (g), drift (g/s), settle (s), unit, isocal_due, family; SBI also autoprint, width, render."""
+        """Knobs: load, drift, settle, unit, isocal_due, family; SBI also autoprint, output, width, render."""
         try:
             self._turn(name, value)
         except (ValueError, KeyError):

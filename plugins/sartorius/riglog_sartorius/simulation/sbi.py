@@ -1,5 +1,7 @@
 """A balance on an SBI port: lines asked for, or printed of itself. Source: sections 4.1 to 4.8, 8."""
 
+from enum import StrEnum
+
 from riglog_sartorius.sbi.commands import COMMAND
 from riglog_sartorius.simulation.balance import SimulatedBalance
 from riglog_sartorius.simulation.family import FAMILIES, Family
@@ -7,12 +9,21 @@ from riglog_sartorius.simulation.printing import display_line, identity_line, se
 from riglog_sartorius.simulation.scale import Scale
 
 AS_EIGHT_BITS = "7-as-8"
+LOOK_AGAIN = 0.05
+
+
+class Output(StrEnum):
+    """Parameter 36: when a line may be sent."""
+
+    IMMEDIATE = "immediate"
+    AFTER_STABILITY = "after_stability"
+    AT_STABILITY = "at_stability"
 
 
 class SbiBalance(SimulatedBalance):
     """``interval`` is the time between two printed lines, None: it prints only when asked.
 
-    ``wide``: 22-character lines. ``stable_only``: automatic output at stability.
+    ``wide``: 22-character lines. ``output``: whether a line waits for stability, asked for or not.
     """
 
     def __init__(
@@ -26,10 +37,11 @@ class SbiBalance(SimulatedBalance):
         super().__init__(family, scale=scale)
         self.interval = interval
         self.wide = wide
-        self.stable_only = False
+        self.output = Output.IMMEDIATE
         self.as_eight_bits = False
         self._stopped = False
         self._due: float | None = None
+        self._owes_line = False
         self._collected = b""
 
     def receive(self, data: bytes, now: float) -> bytes:
@@ -43,17 +55,20 @@ class SbiBalance(SimulatedBalance):
         return self._rendered(said)
 
     def idle(self, now: float) -> bytes:
-        if not self._printing:
-            return b""
         said = b""
+        if self._owes_line and self.scale.stable(now):
+            self._owes_line = False
+            said += self._line(now)
         due = self.next_due(now)
-        while due is not None and due <= now:
-            if self.scale.stable(due) or not self.stable_only:
+        while self._printing and due is not None and due <= now:
+            if self.output is Output.IMMEDIATE or self.scale.stable(due):
                 said += self._line(due)
             due = self._due = due + (self.interval or 1.0)
         return self._rendered(said)
 
     def next_due(self, now: float) -> float | None:
+        if self._owes_line:
+            return now + LOOK_AGAIN
         if not self._printing:
             return None
         if self._due is None:
@@ -74,7 +89,7 @@ class SbiBalance(SimulatedBalance):
         match token:
             case "P" | "p_" | "kP_":
                 self._stopped = self.interval is not None
-                return self._line(now)
+                return self._asked_line(now)
             case "x1_":
                 return identity_line("", family.model, self.wide)
             case "x2_":
@@ -97,6 +112,12 @@ class SbiBalance(SimulatedBalance):
         if self._stopped:
             self._stopped, self._due = False, None
 
+    def _asked_line(self, now: float) -> bytes:
+        if self.output is Output.IMMEDIATE or self.scale.stable(now):
+            return self._line(now)
+        self._owes_line = self.output is Output.AFTER_STABILITY
+        return b""
+
     def _line(self, now: float) -> bytes:
         if self.scale.adjusting(now):
             return status_line("Cal.Int.", self.wide)
@@ -116,7 +137,7 @@ class SbiBalance(SimulatedBalance):
             case "width":
                 self.wide = {"16": False, "22": True}[value]
             case "output":
-                self.stable_only = {"always": False, "at_stability": True}[value]
+                self.output = Output(value)
             case "render":
                 self.as_eight_bits = {"plain": False, AS_EIGHT_BITS: True}[value]
             case _:

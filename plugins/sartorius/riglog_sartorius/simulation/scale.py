@@ -35,7 +35,6 @@ class Scale:
         self.unit = "g"
         self.settle = 0.25
         self.drift = 0.0  # grams per second
-        self.quiet_after = 1.0  # seconds after a change of load from which the weight counts as stable
         self._load = self._from = load
         self._since: float | None = None  # the first look begins long after the load was put on
         self._waiting: float | None = None
@@ -81,16 +80,19 @@ class Scale:
         return now < self._adjusting_until
 
     def stable(self, now: float) -> bool:
+        """Whether what is left of the last change of load is no more than half a digit."""
         self.physical(now)
-        return self._past(now) >= self.quiet_after
+        return abs(self._left(now)) <= 0.5 * 10.0**-self.decimals
 
     @property
     def _decimals(self) -> int:
         return max(self.decimals + TO_GRAMS[self.unit], 0)
 
     def _felt(self, now: float) -> float:
-        past = self._past(now)
-        return self._load + (self._from - self._load) * exp(-past / self.settle) - self.drift * past
+        return self._load + self._left(now) - self.drift * self._past(now)
+
+    def _left(self, now: float) -> float:
+        return (self._from - self._load) * exp(-self._past(now) / self.settle)
 
     def _past(self, now: float) -> float:
         return now - (now if self._since is None else self._since)

@@ -2,7 +2,8 @@
 
 from riglog_sartorius.simulation.balance import SimulatedBalance
 from riglog_sartorius.simulation.family import FAMILIES, Family
-from riglog_sartorius.simulation.registers import Refusal, Registers
+from riglog_sartorius.simulation.registers import Registers
+from riglog_sartorius.simulation.replying import Refusal
 from riglog_sartorius.simulation.scale import Scale
 from riglog_sartorius.xbpi.frames import BALANCE, checksum, reply_frame
 from riglog_sartorius.xbpi.items import ERROR, Item
@@ -15,14 +16,14 @@ class XbpiBalance(SimulatedBalance):
     """``node`` is the balance's own number; it answers to that and to 09."""
 
     def __init__(self, family: Family = FAMILIES["cubis"], *, node: int = 0, scale: Scale | None = None) -> None:
-        super().__init__(family, scale=scale)
         self.node = node
+        super().__init__(family, scale=scale)
         self._collected = b""
         self._last_byte = 0.0
 
     def use(self, family: Family, scale: Scale | None = None) -> None:
         super().use(family, scale)
-        self.registers = Registers(self)
+        self.registers = Registers(self, self.node)
 
     def receive(self, data: bytes, now: float) -> bytes:
         if now - self._last_byte > INTER_BYTE_GAP:

@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from riglog.protocol import Codec
 from riglog_sartorius.errors import xbpi_error
+from riglog_sartorius.seven_bit import looks_like_seven_bits
 from riglog_sartorius.xbpi import frames
 from riglog_sartorius.xbpi.frames import BALANCE, HOST, Frame
 from riglog_sartorius.xbpi.items import ERROR, Item
@@ -90,7 +91,7 @@ class XbpiCodec(Codec[XbpiRequest, Frame]):
     def why(self, request: XbpiRequest, received: bytes) -> str:
         if not received:
             return "no_frame"
-        if is_text(received):
+        if is_text(received) or looks_like_seven_bits(received):
             return "text"
         if frames.scan(received).frames:
             return "unmatched"
@@ -106,9 +107,6 @@ def answers_to(request: XbpiRequest, frame: Frame) -> bool:
         return True
     if frame.rest or frame.types != shape:
         return False
-    if request.combined:
-        weight, status = frame.items
-        return _is(Content.NET, weight) and is_status_block(status.data)
     return _is(request.known.content, frame.items[0])
 
 

@@ -12,7 +12,7 @@ from riglog_sartorius.reading import Reading
 from riglog_sartorius.xbpi.codec import XbpiRequest
 from riglog_sartorius.xbpi.frames import Frame
 from riglog_sartorius.xbpi.items import u8
-from riglog_sartorius.xbpi.measurement import parse_measurement, parse_status_block
+from riglog_sartorius.xbpi.measurement import is_status_block, parse_measurement, parse_status_block
 from riglog_sartorius.xbpi.numbers import decode_bcd, decode_text
 from riglog_sartorius.xbpi.opcodes import COMBINED, opcode
 from riglog_sartorius.xbpi.reading import reading_of
@@ -24,6 +24,7 @@ MECHANICAL_TIMEOUT = 15.0
 """Tare and zero may wait for stability before they acknowledge."""
 
 INTERNAL_ADJUSTMENT = 0x78
+LONGEST_ARGS = 251
 
 WEIGHTS = {Quantity.NET: (0x1E, 0x1F), Quantity.GROSS: (0x20, 0x21), Quantity.TARE: (0x22, 0x23)}
 """Commands for normal and for high resolution."""
@@ -61,6 +62,9 @@ class XbpiDialect(Dialect):
             software=await self._register(0x00, lambda data: data[:3].hex("-")),
             manufacturer=await self._register(0x07, decode_text),
         )
+
+    async def serial_number(self) -> str | None:
+        return await self._register(0x01, decode_bcd)
 
     async def read(self, quantity: Quantity, *, hires: int = 0) -> Reading:
         if quantity is Quantity.NET and not hires and self._combines:
@@ -104,13 +108,14 @@ class XbpiDialect(Dialect):
     async def query(self, opcode: int, args: bytes = b"") -> Answer[Frame]:
         return await self._ask(opcode, args)
 
-    def safety_of(self, command: int | str) -> tuple[Safety, str]:
-        if not isinstance(command, int) or not 0 <= command <= 0xFF:
-            raise ConfigError(f"{command!r} is no xBPI opcode", hint="opcodes are 0 to 255", protocol="xbpi")
-        return opcode(command).safety, f"{command:02x} {opcode(command).name}"
+    def safety_of(self, code: int | str, args: bytes) -> tuple[Safety, str]:
+        if not isinstance(code, int) or not 0 <= code <= 0xFF or len(args) > LONGEST_ARGS:
+            hint = f"opcodes are 0 to 255, with at most {LONGEST_ARGS} bytes of arguments"
+            raise ConfigError(f"{code!r} is no xBPI command", hint=hint, protocol="xbpi")
+        return opcode(code).safety, f"{code:02x} {opcode(code).name}"
 
-    async def raw(self, command: int | str, args: bytes) -> bytes | None:
-        return (await self._ask(int(command), args)).reply.raw
+    async def raw(self, code: int | str, args: bytes) -> bytes | None:
+        return (await self._ask(int(code), args)).reply.raw
 
     async def _register(self, code: int, decode: Callable[[bytes], str]) -> str | None:
         """The text in an identity register; None if this balance has none."""
@@ -132,10 +137,9 @@ class XbpiDialect(Dialect):
 
     @staticmethod
     def _combined(answer: Answer[Frame]) -> Reading:
-        weight, state = answer.reply.items
-        return reading_of(
-            parse_measurement(weight.data), parse_status_block(state.data), answer.stamp, answer.reply.raw
-        )
+        weight, block = (item.data for item in answer.reply.items)
+        state = parse_status_block(block) if is_status_block(block) else None
+        return reading_of(parse_measurement(weight), state, answer.stamp, answer.reply.raw)
 
 
 def text_arrives(**context: object) -> LineSettingsError:

@@ -111,7 +111,7 @@ TABLE = (
     # system
     Opcode(0x40, "reconfigure", None, D),
     Opcode(0x41, "clear_temporary_errors", None, S),
-    Opcode(0x4A, "read_user_memory", None),
+    Opcode(0x4A, "read_user_memory", None, D),
     Opcode(0x4B, "write_user_memory", DONE, P),
     Opcode(0x58, "reset", None, D),
     Opcode(0x5C, "set_baud_rate", DONE, D),
@@ -119,20 +119,20 @@ TABLE = (
     Opcode(0x5A, "clear_activity_flag_2", DONE, S),
     Opcode(0x67, "no_operation_67", DONE),
     Opcode(0xFF, "no_operation", DONE),
-    # readable, meaning not established
-    Opcode(0x48, "read_reference", None),
-    Opcode(0x50, "read_slots_50", None, indexed=True),
-    Opcode(0x51, "read_slots_51", None, indexed=True),
-    Opcode(0x62, "read_menu_activity", None),
-    Opcode(0x7E, "read_register_7e", (0x22,)),
-    Opcode(0xAA, "read_register_aa", (0x14, 0x14), indexed=True),
-    Opcode(0xB5, "read_slots_b5", None, indexed=True),
-    Opcode(0xB7, "read_register_b7", (0x34,)),
-    Opcode(0xBB, "read_register_bb", None),
-    Opcode(0xBE, "read_register_be", None),
-    Opcode(0x24, "read_register_24", None),
-    Opcode(0x3B, "read_user_unit", (0x48, 0x43)),
-    Opcode(0x75, "read_raw_converter", (0x14,)),
+    # they answer, and nobody has established what they mean or do
+    Opcode(0x48, "read_reference", None, D),
+    Opcode(0x50, "read_slots_50", None, D, indexed=True),
+    Opcode(0x51, "read_slots_51", None, D, indexed=True),
+    Opcode(0x62, "read_menu_activity", None, D),
+    Opcode(0x7E, "read_register_7e", (0x22,), D),
+    Opcode(0xAA, "read_register_aa", (0x14, 0x14), D, indexed=True),
+    Opcode(0xB5, "read_slots_b5", None, D, indexed=True),
+    Opcode(0xB7, "read_register_b7", (0x34,), D),
+    Opcode(0xBB, "read_register_bb", None, D),
+    Opcode(0xBE, "read_register_be", None, D),
+    Opcode(0x24, "read_register_24", None, D),
+    Opcode(0x3B, "read_user_unit", (0x48, 0x43), D),
+    Opcode(0x75, "read_raw_converter", (0x14,), D),
 )
 
 BY_CODE = {opcode.code: opcode for opcode in TABLE}
