@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from riglog.sinks import COLUMNS
+from riglog.sinks.columns import ROW, address
+
 
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
@@ -38,3 +41,16 @@ async def ask(url: str, sql: str, *values: Any) -> list[Any]:
 
     async with AsyncioThread(work) as thread:
         return await thread.result()
+
+
+async def rows_there(url: str, schema: str) -> list[tuple[Any, ...]]:
+    """The rows in the database as the other stores have them."""
+    columns = [
+        f"""to_char({column.name} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+        if column.kind.value == "time"
+        else column.name
+        for column in ROW
+    ]
+    found = await ask(url, f"SELECT {', '.join(columns)} FROM {schema}.samples ORDER BY run, host, sequence")
+    at = COLUMNS.index("address")
+    return [(*row[:at], address(row[at]), *row[at + 1 :]) for row in found]
