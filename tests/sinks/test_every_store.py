@@ -2,9 +2,11 @@
 
 import itertools
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 from msgspec import structs
 from postgres import rows_there
@@ -95,6 +97,18 @@ async def test_one_kind_of_recording_is_not_taken_for_another(tmp_path: Path) ->
             await one(tmp_path / other.name).check()
 
 
+async def test_two_recordings_do_not_write_into_one_file(tmp_path: Path) -> None:
+    for make in (CsvSink, JsonlSink, ParquetSink):
+        first, run = make(tmp_path / make.name), make_run()
+        await first.open(run)
+        await first.write(varied(run), [])
+        for overwrite in (False, True):
+            with pytest.raises(StorageError, match="another recording"):
+                await make(tmp_path / make.name, overwrite=overwrite).open(run)
+        await first.aclose()
+        assert list(read(tmp_path / make.name)) == expected(run, varied(run))
+
+
 async def test_checking_changes_nothing(make: Make, tmp_path: Path) -> None:
     await make(tmp_path / "new").check()
     assert list(tmp_path.iterdir()) == []
@@ -168,8 +182,6 @@ def schema_of(make: Make, path: Path) -> object:
 async def test_a_missing_library_names_the_command_that_installs_it(
     kind: str, needs: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, needs, None)
     sink_type = installed().sink(kind)
     told = {"type": kind, "path": str(tmp_path / "store")} | (
@@ -184,3 +196,11 @@ async def test_a_missing_library_names_the_command_that_installs_it(
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "sqlite", "parquet", "postgres", "memory"])
 def test_every_sink_comes_through_the_hook(kind: str) -> None:
     assert installed().sink(kind).create.__module__.startswith("riglog.sinks")
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_heavy_libraries_are_imported_only_when_used() -> None:
+    code = "import sys, riglog.store, riglog.plugin; riglog.plugin.installed(); print(*sys.modules)"
+    done = await anyio.run_process([sys.executable, "-c", code])
+    assert not {"pyarrow", "asyncpg"} & set(done.stdout.decode().split())

@@ -232,6 +232,12 @@ async def test_a_name_that_is_no_identifier_is_refused(name: str, tmp_path: Path
         await PostgresSink(NOWHERE, str(path), schema=name).check()
 
 
+async def test_a_database_that_refuses_us_is_not_asked_again(database: str, tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    with anyio.fail_after(2), pytest.raises(StorageError, match='database "nowhere" does not exist'):
+        await forward(path, database.replace("/postgres?", "/nowhere?"))
+
+
 @pytest.mark.parametrize("url", ["mysql://host/db", "central", ""])
 async def test_an_address_of_something_else_is_refused(url: str, tmp_path: Path) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite")
@@ -242,6 +248,8 @@ async def test_an_address_of_something_else_is_refused(url: str, tmp_path: Path)
 def test_passwords_are_not_shown() -> None:
     assert safe("postgresql://lab:s3cret@db:5432/central") == "postgresql://lab@db:5432/central"
     assert safe("postgresql://db/central") == "postgresql://db/central"
+    assert safe("postgresql://db/central?password=a:b@c") == "postgresql://db/central"
+    assert safe("postgresql://db/central?user=lab&password=x&host=/run") == "postgresql://db/central?user=lab&host=/run"
 
 
 def test_a_hypertable_has_the_time_in_its_key() -> None:
