@@ -52,7 +52,7 @@ def test_every_status_is_named(status: str) -> None:
     assert f"`{status}`" in section("The row")
 
 
-@pytest.mark.parametrize("name", ["sqlite", "csv", "jsonl", "parquet", "postgres"])
+@pytest.mark.parametrize("name", ["sqlite", "csv", "jsonl", "parquet", "memory", "postgres"])
 def test_every_sink_is_there_with_all_of_its_keys(name: str) -> None:
     line = next(line for line in section("The stores").splitlines() if line.startswith(f"| `{name}` |"))
     keys = {field.encode_name for field in fields(installed().sink(name).config)} - {"type"}
@@ -75,6 +75,16 @@ def test_every_table_of_the_central_database_is_there_with_its_key(table: Any) -
     line = next(line for line in section("PostgreSQL").splitlines() if line.startswith(f"| `{table.name}` |"))
     columns = "the row, `host`, `sequence`" if table.name == "samples" else f"`{', '.join(table.names)}`"
     assert line == f"| `{table.name}` | {columns} | `{', '.join(table.key)}` |"
+
+
+async def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await sqlite_recording(tmp_path / "kiln-7.sqlite")
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["row"].device == "oven"
+    assert names["table"].num_rows == 19
 
 
 def ask(path: Path, sql: str) -> list[dict[str, Any]]:

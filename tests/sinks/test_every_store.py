@@ -2,21 +2,23 @@
 
 import itertools
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio
 import pytest
-from recorded import make_run, store, varied
+from msgspec import structs
+from postgres import rows_there
+from recorded import every_driver, make_run, store, varied
 
 from riglog.errors import ConfigError, NotARecordingError, StorageError
-from riglog.manager import Manager, plan
 from riglog.model import Batch, Run, Sink
 from riglog.plugin import installed
 from riglog.sinks import COLUMNS, CsvSink, JsonlSink, ParquetSink, Row, SqliteSink, rows
 from riglog.sinks.arrow import arrow_schema
+from riglog.sinks.postgres import forward
 from riglog.store import read
-from riglog.testing import LoopClock
 
 Make = Callable[..., Sink]
 STORES: list[Make] = [CsvSink, JsonlSink, ParquetSink, SqliteSink]
@@ -95,6 +97,18 @@ async def test_one_kind_of_recording_is_not_taken_for_another(tmp_path: Path) ->
             await one(tmp_path / other.name).check()
 
 
+async def test_two_recordings_do_not_write_into_one_file(tmp_path: Path) -> None:
+    for make in (CsvSink, JsonlSink, ParquetSink):
+        first, run = make(tmp_path / make.name), make_run()
+        await first.open(run)
+        await first.write(varied(run), [])
+        for overwrite in (False, True):
+            with pytest.raises(StorageError, match="another recording"):
+                await make(tmp_path / make.name, overwrite=overwrite).open(run)
+        await first.aclose()
+        assert list(read(tmp_path / make.name)) == expected(run, varied(run))
+
+
 async def test_checking_changes_nothing(make: Make, tmp_path: Path) -> None:
     await make(tmp_path / "new").check()
     assert list(tmp_path.iterdir()) == []
@@ -118,24 +132,8 @@ def read_or_nothing(path: Path) -> Iterator[Row]:
     return iter(read(path)) if path.stat().st_size else iter(())
 
 
-async def demo_batches(name: str) -> list[Batch]:
-    """Two polls of what ``riglog demo`` would record with one driver."""
-    registry = installed()
-    tables = [dict(table) for table in registry.driver(name).demo()]
-    async with Manager(clock=LoopClock()) as manager:
-        for table in tables:
-            await manager.add_planned(plan(registry, table | {"port": f"sim:{name}-{table['port']}"}))
-        found = []
-        for tick in range(2):
-            with anyio.fail_after(60):
-                for source in manager.sources():
-                    found.append(Batch(source.name, tick, await source.poll()))
-    return found
-
-
 async def test_drivers_in_any_order_leave_the_same_columns_of_the_same_types(make: Make, tmp_path: Path) -> None:
-    names = [name for name, driver in installed().drivers.items() if driver.demo()]
-    recorded = {name: await demo_batches(name) for name in names} | {"every shape": varied(make_run())}
+    recorded = await every_driver()
     schemas = set()
     for number, order in enumerate(itertools.permutations(recorded)):
         path = tmp_path / f"store-{number}"
@@ -145,6 +143,18 @@ async def test_drivers_in_any_order_leave_the_same_columns_of_the_same_types(mak
         assert list(read(path)) == expected(run, batches)
         schemas.add(schema_of(make, path))
     assert len(schemas) == 1
+
+
+async def test_drivers_in_any_order_go_into_one_table(database: str, schema: str, tmp_path: Path) -> None:
+    recorded = await every_driver()
+    wanted = []
+    for number, order in enumerate(itertools.permutations(recorded)):
+        run = make_run(number=number)
+        batches = [batch for name in order for batch in recorded[name]]
+        await store(SqliteSink(tmp_path / "run.sqlite"), run, batches)
+        wanted += [structs.astuple(row) for row in rows(run.id, batches)]
+    await forward(tmp_path / "run.sqlite", database, schema=schema)
+    assert await rows_there(database, schema) == wanted
 
 
 def schema_of(make: Make, path: Path) -> object:
@@ -172,8 +182,6 @@ def schema_of(make: Make, path: Path) -> object:
 async def test_a_missing_library_names_the_command_that_installs_it(
     kind: str, needs: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, needs, None)
     sink_type = installed().sink(kind)
     told = {"type": kind, "path": str(tmp_path / "store")} | (
@@ -185,6 +193,14 @@ async def test_a_missing_library_names_the_command_that_installs_it(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "sqlite", "parquet", "postgres"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "sqlite", "parquet", "postgres", "memory"])
 def test_every_sink_comes_through_the_hook(kind: str) -> None:
     assert installed().sink(kind).create.__module__.startswith("riglog.sinks")
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_heavy_libraries_are_imported_only_when_used() -> None:
+    code = "import sys, riglog.store, riglog.plugin; riglog.plugin.installed(); print(*sys.modules)"
+    done = await anyio.run_process([sys.executable, "-c", code])
+    assert not {"pyarrow", "asyncpg"} & set(done.stdout.decode().split())

@@ -1,21 +1,22 @@
 """PostgreSQL: what arrives, that it arrives once, and that recording does not wait for it."""
 
+import json
 import re
+import signal
 import socket
 import sqlite3
+import sys
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 from msgspec import structs
-from postgres import ask
+from postgres import ask, rows_there
 from recorded import EVENTS, make_run, sqlite_recording, steady, store, varied
 
 from riglog.errors import ConfigError, NewerSchemaError, NotARecordingError, StorageError
 from riglog.model import EventKind
-from riglog.sinks import COLUMNS, PostgresSink, SqliteSink, rows
-from riglog.sinks.columns import ROW, address
+from riglog.sinks import PostgresSink, SqliteSink, rows
 from riglog.sinks.postgres import Forwarded, forward
 from riglog.sinks.postgres.central import safe
 from riglog.sinks.postgres.tables import SAMPLES, create
@@ -23,19 +24,6 @@ from riglog.store import read
 
 pytestmark = pytest.mark.real_time
 NOWHERE = "postgresql://riglog@127.0.0.1:1/central"
-
-
-async def rows_there(url: str, schema: str) -> list[tuple[Any, ...]]:
-    """The rows in the database as the other stores have them."""
-    columns = [
-        f"""to_char({column.name} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-        if column.kind.value == "time"
-        else column.name
-        for column in ROW
-    ]
-    found = await ask(url, f"SELECT {', '.join(columns)} FROM {schema}.samples ORDER BY run, host, sequence")
-    at = COLUMNS.index("address")
-    return [(*row[:at], address(row[at]), *row[at + 1 :]) for row in found]
 
 
 async def test_what_was_recorded_arrives_whole(database: str, schema: str, tmp_path: Path) -> None:
@@ -47,6 +35,31 @@ async def test_what_was_recorded_arrives_whole(database: str, schema: str, tmp_p
     assert await ask(database, f"SELECT run, host, rate_hz FROM {schema}.runs") == [(run.id, run.host, 2.0)]
     events = await ask(database, f"SELECT kind, port, message FROM {schema}.events ORDER BY sequence")
     assert events == [(event.kind.value, event.port, event.message) for event in EVENTS]
+
+
+async def test_the_command_ships_and_tells(database: str, schema: str, tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    program = [sys.executable, "-m", "riglog", "forward", str(path), "--to", database, "--schema", schema, "--json"]
+    done = await anyio.run_process(program)
+    assert json.loads(done.stdout) == {"samples": 19, "remaining": 0, "lost_connections": 0, "trouble": None}
+
+
+async def test_following_ends_cleanly_with_an_interrupt(database: str, schema: str, tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    program = [sys.executable, "-m", "riglog", "forward", str(path), "--to", database, "--schema", schema, "--follow"]
+    async with await anyio.open_process(program) as follower:
+        with anyio.fail_after(30):
+            while not await arrived(database, schema):
+                await anyio.sleep(0.05)
+            follower.send_signal(signal.SIGINT)
+            assert follower.stderr is not None
+            assert b"19 rows shipped, 0 to go" in b"".join([chunk async for chunk in follower.stderr])
+    assert follower.returncode == 130
+
+
+async def arrived(database: str, schema: str) -> bool:
+    there = await ask(database, "SELECT to_regclass($1) IS NOT NULL", f"{schema}.samples")
+    return there == [(True,)] and await ask(database, f"SELECT count(*) FROM {schema}.samples") == [(19,)]
 
 
 async def test_forwarding_again_ships_only_what_is_new(database: str, schema: str, tmp_path: Path) -> None:
@@ -219,6 +232,12 @@ async def test_a_name_that_is_no_identifier_is_refused(name: str, tmp_path: Path
         await PostgresSink(NOWHERE, str(path), schema=name).check()
 
 
+async def test_a_database_that_refuses_us_is_not_asked_again(database: str, tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    with anyio.fail_after(2), pytest.raises(StorageError, match='database "nowhere" does not exist'):
+        await forward(path, database.replace("/postgres?", "/nowhere?"))
+
+
 @pytest.mark.parametrize("url", ["mysql://host/db", "central", ""])
 async def test_an_address_of_something_else_is_refused(url: str, tmp_path: Path) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite")
@@ -229,6 +248,8 @@ async def test_an_address_of_something_else_is_refused(url: str, tmp_path: Path)
 def test_passwords_are_not_shown() -> None:
     assert safe("postgresql://lab:s3cret@db:5432/central") == "postgresql://lab@db:5432/central"
     assert safe("postgresql://db/central") == "postgresql://db/central"
+    assert safe("postgresql://db/central?password=a:b@c") == "postgresql://db/central"
+    assert safe("postgresql://db/central?user=lab&password=x&host=/run") == "postgresql://db/central?user=lab&host=/run"
 
 
 def test_a_hypertable_has_the_time_in_its_key() -> None:

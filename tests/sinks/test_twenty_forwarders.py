@@ -26,7 +26,7 @@ async def test_no_row_is_lost_and_none_is_there_twice(database: str, schema: str
 
     def forward_all() -> str:
         program = [sys.executable, forwarders.__file__, database, schema, str(tmp_path), "7"]
-        return subprocess.run(program, check=True, timeout=60, capture_output=True, text=True).stdout
+        return subprocess.run(program, check=True, timeout=120, capture_output=True, text=True).stdout
 
     did = json.loads(await anyio.to_thread.run_sync(forward_all))
     assert did["kills"] >= 40

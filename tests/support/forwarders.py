@@ -74,7 +74,7 @@ async def cut(url: str, seed: int) -> None:
             " ORDER BY md5(pid || $1) LIMIT 1 RETURNING pg_terminate_backend(pid)",
             str(chance.random()),
         )
-    await anyio.sleep_forever()
+    await anyio.sleep(120)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,13 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import anyio
+
+from riglog.manager import Manager, plan
 from riglog.model import NS, Batch, Channel, Event, EventKind, Run, Sample, Sink, Stamp, Status, absent
+from riglog.plugin import installed
 from riglog.sinks import SqliteSink
+from riglog.testing import LoopClock
 
 START = 1_795_176_000 * NS + 123_456_789  # 2026-11-20T12:00:00.123456789Z
 ANCHOR = 5_000 * NS
@@ -78,3 +83,25 @@ async def sqlite_recording(path: Path, *runs: Run) -> Path:
     for run in runs or [make_run()]:
         await store(SqliteSink(path), run, varied(run), EVENTS)
     return path
+
+
+async def every_driver() -> dict[str, list[Batch]]:
+    """What each installed driver says in its demonstration, and every shape a sample can have."""
+    registry = installed()
+    names = [name for name, driver in registry.drivers.items() if driver.demo()]
+    return {name: await demo_batches(name) for name in names} | {"every shape": varied(make_run())}
+
+
+async def demo_batches(name: str) -> list[Batch]:
+    """Two polls of what ``riglog demo`` would record with one driver."""
+    registry = installed()
+    tables = [dict(table) for table in registry.driver(name).demo()]
+    async with Manager(clock=LoopClock()) as manager:
+        for table in tables:
+            await manager.add_planned(plan(registry, table | {"port": f"sim:{name}-{table['port']}"}))
+        found = []
+        for tick in range(2):
+            with anyio.fail_after(60):
+                for source in manager.sources():
+                    found.append(Batch(source.name, tick, await source.poll()))
+    return found

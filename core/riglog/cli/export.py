@@ -45,7 +45,7 @@ def command(
     selection = Selection(run, device, parameter, start, end)
     target = out or sys.stdout.buffer
     try:
-        with _progress() as update:
+        with _progress(out is not None or not sys.stdout.isatty()) as update:
             done = export(file, target, format=chosen, selection=selection, wide=wide, every=every, progress=update)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads what we print, `head` say, has had enough
@@ -56,10 +56,10 @@ def command(
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[float], None]]:
-    """A bar, where somebody is looking."""
+def _progress(alone: bool) -> Iterator[Callable[[float], None]]:
+    """A bar, where somebody is looking and the rows do not go to the same screen."""
     console = notes()
-    if not console.is_terminal:
+    if not (alone and console.is_terminal):
         yield lambda share: None
         return
     from rich.progress import Progress

@@ -6,6 +6,7 @@ from riglog.plugin.hooks import hookimpl
 from riglog.sinks.base import SinkType
 from riglog.sinks.csv import CSV
 from riglog.sinks.jsonl import JSONL
+from riglog.sinks.memory import MEMORY
 from riglog.sinks.parquet import PARQUET
 from riglog.sinks.postgres import POSTGRES
 from riglog.sinks.sqlite import SQLITE
@@ -13,4 +14,4 @@ from riglog.sinks.sqlite import SQLITE
 
 @hookimpl
 def riglog_sinks() -> Iterable[SinkType]:
-    return [SQLITE, CSV, JSONL, PARQUET, POSTGRES]
+    return [SQLITE, CSV, JSONL, PARQUET, POSTGRES, MEMORY]

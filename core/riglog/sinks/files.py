@@ -13,6 +13,11 @@ from riglog.errors import StorageError
 from riglog.model import Batch, Event, Run, Sink
 from riglog.sinks.rows import Row, rows
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
+
 T = TypeVar("T")
 
 
@@ -77,6 +82,20 @@ def check_writable(path: Path) -> None:
     for needed in (path.parent, path):
         if needed.exists() and not os.access(needed, os.W_OK):
             raise StorageError("permission denied", hint=f"make {needed} writable, or choose another path", path=path)
+
+
+def lock(file: int, path: Path) -> None:
+    """Keep an opened file or folder for us until it is closed: what two programs wrote would be lost in turn.
+
+    Raises:
+        StorageError: another program has it.
+    """
+    if fcntl is None:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StorageError("another recording is writing there", hint="choose another path", path=path) from None
 
 
 def file_error(error: OSError, path: Path) -> StorageError:

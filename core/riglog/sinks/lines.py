@@ -4,8 +4,8 @@ import os
 from abc import abstractmethod
 from pathlib import Path
 
-from riglog.errors import NotARecordingError
-from riglog.sinks.files import FileSink, check_writable
+from riglog.errors import NotARecordingError, StorageError
+from riglog.sinks.files import FileSink, check_writable, lock
 from riglog.sinks.rows import Row
 
 HEAD_BYTES = 65_536
@@ -38,9 +38,15 @@ class LineSink(FileSink):
         check_writable(self.path)
 
     def _begin(self) -> None:
-        kept = os.O_TRUNC if self.overwrite else 0
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | kept, 0o666)
-        self._end = end_of_last_line(self._file)
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            lock(file, self.path)
+        except StorageError:
+            os.close(file)
+            raise
+        self._file = file
+        self._end = 0 if self.overwrite else end_of_last_line(file)
+        os.ftruncate(file, self._end)
         if self._end == 0 and self.head:
             self._append(self.head)
 

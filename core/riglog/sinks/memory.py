@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from riglog.model import Batch, Event, Run, Sample, Sink
+from riglog.sinks.base import SinkConfig, SinkType
 from riglog.sinks.rows import Row, rows
 
 
@@ -34,3 +35,6 @@ class MemorySink(Sink):
 
     async def aclose(self) -> None:
         self.closed = True
+
+
+MEMORY = SinkType("memory", "keeps nothing: for a dry run", SinkConfig, lambda _: MemorySink())

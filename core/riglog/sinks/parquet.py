@@ -5,18 +5,18 @@ and under its name in one step, with every flush, until it has PART_ROWS rows; t
 """
 
 import os
-import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from msgspec import structs
 
-from riglog.errors import NotARecordingError
+from riglog.errors import NotARecordingError, StorageError
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch, rows_of
 from riglog.sinks.base import FileConfig, SinkType
 from riglog.sinks.extras import library
-from riglog.sinks.files import FileSink, check_writable
+from riglog.sinks.files import FileSink, check_writable, lock
 from riglog.sinks.rows import Row
 
 PART_ROWS = 20_000
@@ -28,6 +28,7 @@ class ParquetSink(FileSink):
     """``path`` is the folder. Times are ``timestamp[us, UTC]``, addresses are text."""
 
     name = "parquet"
+    _folder: int | None = None
 
     def _check(self) -> None:
         pyarrow()
@@ -36,9 +37,11 @@ class ParquetSink(FileSink):
         check_writable(self.path)
 
     def _begin(self) -> None:
-        if self.overwrite and self.path.exists():
-            shutil.rmtree(self.path)
         self.path.mkdir(exist_ok=True)
+        self._folder = hold_folder(self.path)
+        if self.overwrite:
+            for part in parts(self.path):
+                part.unlink()
         last = max((int(part.stem.removeprefix("part-")) for part in parts(self.path)), default=0)
         self._number = last + 1
         self._batches: list[Any] = []
@@ -53,6 +56,26 @@ class ParquetSink(FileSink):
 
     def _finish(self) -> None:
         self._batches = []
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None
+
+
+def hold_folder(path: Path) -> int | None:
+    """Keep a folder for us until what is given is closed; None where folders cannot be opened.
+
+    Raises:
+        StorageError: another program has it.
+    """
+    if sys.platform == "win32":
+        return None
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        lock(folder, path)
+    except StorageError:
+        os.close(folder)
+        raise
+    return folder
 
 
 def parts(path: Path) -> list[Path]:

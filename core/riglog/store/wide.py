@@ -41,6 +41,14 @@ class _Seen(Struct, frozen=True):
     untimed: int
     rate: float | None
     span: int
+    usual: float | None
+
+    @property
+    def slot_s(self) -> float:
+        """Seconds from slot to slot: of the run, if the channel keeps to it, or else as measured."""
+        if self.rate is None or (self.usual and abs(self.rate / self.usual - 1) < 0.02):
+            return 1 / (self.usual or 1.0)
+        return 1 / float(f"{self.rate:.3g}")
 
 
 def layout(database: sqlite3.Connection, where: str, values: list[object], every: float | None) -> Layout:
@@ -60,7 +68,7 @@ def layout(database: sqlite3.Connection, where: str, values: list[object], every
             if one.numbers:
                 numeric.add(at)
     if every is None and not _ticks_agree(seen):
-        every = 1.0 / (min((one.rate for one in seen if one.rate), default=1.0))
+        every = max((one.slot_s for one in seen if one.rate or one.untimed), default=1.0)
     lead = [Column("run", Kind.TEXT, True), *([] if every else [Column("tick", Kind.INTEGER)])]
     lead.append(Column("time", Kind.TIME, True))
     columns = [Column(name, Kind.REAL if at in numeric else Kind.TEXT) for name, at in named.items()]
@@ -135,7 +143,7 @@ def _survey(database: sqlite3.Connection, where: str, values: list[object]) -> I
         f" {_UNIT} AS said, count(reading.value), count(note.text), count(*) - count(reading.tick),"
         " (max(reading.tick) - min(reading.tick)) * 1e9"
         " / nullif(max(reading.received_ns) - min(reading.received_ns), 0),"
-        " coalesce(max(reading.tick) - min(reading.tick), 0)"
+        " coalesce(max(reading.tick) - min(reading.tick), 0), run.rate_hz"
         f" {SAMPLE_TABLES} WHERE {where or 'true'} GROUP BY channel.id, said ORDER BY channel.id, min(reading.id)",
         values,
     )

@@ -1,10 +1,10 @@
 """The central database: connects, makes or checks its tables, takes records. The only file that uses asyncpg."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from riglog.errors import ConfigError, NewerSchemaError, NotARecordingError, StorageError
 from riglog.sinks.extras import library
@@ -12,6 +12,7 @@ from riglog.sinks.postgres.tables import CENTRAL_VERSION, TABLES, Table, create,
 
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 60.0
+CLOSE_SECONDS = 2.0
 CREATING = 0x7269676C
 """The advisory lock under which tables are made, so that twenty hosts can meet an empty database at once."""
 Records = Mapping[Table, Sequence[tuple[Any, ...]]]
@@ -28,16 +29,14 @@ def check_url(url: str) -> None:
         ConfigError: not.
     """
     library("asyncpg", "postgres")
-    if urlsplit(url).scheme not in ("postgresql", "postgres"):
+    if not url.startswith(("postgresql://", "postgres://")):
         hint = "it looks like postgresql://user@host:5432/database; the password may come from PGPASSWORD or ~/.pgpass"
         raise ConfigError("this is no address of a PostgreSQL database", hint=hint, to=safe(url))
 
 
 def safe(url: str) -> str:
     """The address without the password."""
-    user, at, rest = url.rpartition("@")
-    scheme, slashes, login = user.partition("://")
-    return f"{scheme}{slashes}{login.partition(':')[0]}{at}{rest}"
+    return re.sub(r"(?<=[?&])password=[^&]*&?", "", re.sub(r"(://[^:@/]*):[^@]*@", r"\1@", url)).rstrip("?&")
 
 
 class Central:
@@ -80,6 +79,8 @@ async def connect(url: str, schema: str) -> AsyncIterator[Central]:
         async with _translated(safe(url)):
             identity = await _prepare(connection, schema)
         yield Central(connection, safe(url), schema, identity)
+        async with _translated(safe(url)):
+            await connection.close(timeout=CLOSE_SECONDS)
     finally:
         connection.terminate()
 
@@ -147,7 +148,7 @@ async def _translated(where: str) -> AsyncIterator[None]:
     except passing as error:
         if isinstance(error, ValueError):  # asyncpg's own for what it cannot make sense of
             raise StorageError(f"asyncpg says: {error}", hint="check the address", database=where) from error
-        raise UnreachableError(f"no connection: {error or type(error).__name__}", database=where) from error
+        raise UnreachableError(f"no connection: {str(error) or type(error).__name__}", database=where) from error
     except asyncpg.PostgresError as error:
         hint = "check user, password, database name and rights"
         raise StorageError(f"PostgreSQL says: {error}", hint=hint, database=where) from error

@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 
 import anyio
 
 from riglog.errors import StorageError
-from riglog.model import SYSTEM_CLOCK, Batch, Event, EventKind, Run, Sink
+from riglog.model import SYSTEM_CLOCK, Batch, Event, EventKind, Run
 from riglog.sinks.base import FileConfig, SinkType
 from riglog.sinks.postgres.asyncio_thread import AsyncioThread
 from riglog.sinks.postgres.central import check_url, safe
@@ -25,16 +26,17 @@ class PostgresConfig(FileConfig, kw_only=True, frozen=True):
     schema: str = SCHEMA
 
 
-class PostgresSink(Sink):
-    """Rows are safe as soon as they are in the local file: recording never waits for the network.
+class PostgresSink(SqliteSink):
+    """A recording in SQLite that is forwarded while it grows. Rows are safe as soon as they are in the local file:
+    recording never waits for the network.
 
     When the database goes away or comes back, an event in the recording says so.
     """
 
     name = "postgres"
 
-    def __init__(self, url: str, path: str, *, schema: str = SCHEMA, overwrite: bool = False) -> None:
-        self.local = SqliteSink(path, overwrite=overwrite)
+    def __init__(self, url: str, path: str | Path, *, schema: str = SCHEMA, overwrite: bool = False) -> None:
+        super().__init__(path, overwrite=overwrite)
         self.url = url
         self.schema = schema
         self._said: deque[Event] = deque()
@@ -43,29 +45,31 @@ class PostgresSink(Sink):
     async def check(self) -> None:
         check_url(self.url)
         identifier(self.schema)
-        await self.local.check()
+        await super().check()
 
     async def open(self, run: Run) -> None:
-        await self.local.open(run)
+        await super().open(run)
         self._forwarder = Forwarder(
-            self.local.path, self.url, schema=self.schema, follow=True, stubborn=True, tell=self._hear
+            self.path, self.url, schema=self.schema, follow=True, stubborn=True, tell=self._hear
         )
         self._thread = AsyncioThread(self._forwarder.run)
         self._thread.start()
 
     async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         said = list(self._said)
-        await self.local.write(batches, [*events, *said])
+        await super().write(batches, [*events, *said])
         for _ in said:
             self._said.popleft()
 
     async def aclose(self) -> None:
-        if not await self._shipped():
-            command = f"riglog forward {self.local.path} --to {safe(self.url)}"
-            why = f": {self._away}" if self._away else ""
-            self._say(EventKind.SINK_FAILED, f"not everything is in PostgreSQL yet{why}; `{command}` ships it")
-        await self.write((), ())
-        await self.local.aclose()
+        try:
+            if not await self._shipped():
+                command = f"riglog forward {self.path} --to {safe(self.url)}"
+                why = f": {self._away}" if self._away else ""
+                self._say(EventKind.SINK_FAILED, f"not everything is in PostgreSQL yet{why}; `{command}` ships it")
+            await self.write((), ())
+        finally:
+            await super().aclose()
 
     async def _shipped(self) -> bool:
         """Let the forwarder come to its end, if that does not take long; whether everything is over."""
@@ -83,7 +87,7 @@ class PostgresSink(Sink):
     def _hear(self, figures: Forwarded) -> None:
         """Called in the forwarder's thread."""
         if figures.trouble and not self._away:
-            self._say(EventKind.SINK_FAILED, f"PostgreSQL: {figures.trouble}; rows wait in {self.local.path}")
+            self._say(EventKind.SINK_FAILED, f"PostgreSQL: {figures.trouble}; rows wait in {self.path}")
         elif self._away and not figures.trouble:
             self._say(EventKind.SINK_BACK, "PostgreSQL is back; what waited is being shipped")
         self._away = figures.trouble
