@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from riglog_sartorius.command import sartorius
+from riglog_sartorius.commands import sartorius
 from riglog_sartorius.plugin import riglog_commands
 
 

@@ -97,7 +97,7 @@ def test_the_tables_of_the_demo_are_configurations() -> None:
 
 
 def test_settings_of_a_found_balance_are_a_configuration() -> None:
-    from riglog_sartorius.probing import LINKS
+    from riglog_sartorius.probe import LINKS
 
     for link in LINKS:
         said = {"baudrate": link.baudrate, "bytesize": link.bytesize, "parity": link.parity}

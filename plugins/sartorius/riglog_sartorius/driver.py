@@ -70,12 +70,12 @@ class SartoriusDriver(Driver[SartoriusConfig]):
         return [READS[quantity] for quantity in config.quantities for _ in range(per_read.get(quantity, 1))]
 
     def links_to_probe(self) -> Sequence[Link]:
-        from riglog_sartorius.probing import LINKS
+        from riglog_sartorius.probe import LINKS
 
         return LINKS
 
     async def probe(self, link: Link, transport: Transport) -> Sequence[Found]:
-        from riglog_sartorius.probing import probe
+        from riglog_sartorius.probe import probe
 
         return await probe(link, transport)
 

@@ -20,6 +20,6 @@ def riglog_drivers() -> Iterable[Driver[Any]]:
 
 @hookimpl
 def riglog_commands(cli: "click.Group") -> None:
-    from riglog_sartorius.command import sartorius
+    from riglog_sartorius.commands import sartorius
 
     cli.add_command(sartorius)

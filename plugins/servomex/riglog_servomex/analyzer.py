@@ -8,7 +8,7 @@ from riglog.model import Channel, Sample
 from riglog_servomex import calibration
 from riglog_servomex.access import Access, Read, Readings
 from riglog_servomex.config import ServomexConfig
-from riglog_servomex.discovery import chosen, identity_of, present
+from riglog_servomex.fitted import chosen, identity_of, present
 from riglog_servomex.meaning import channel_of, sample_of
 from riglog_servomex.modbus_access import ModbusAccess
 from riglog_servomex.positions import Position, find_position

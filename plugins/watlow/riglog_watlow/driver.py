@@ -77,12 +77,12 @@ class WatlowDriver(Driver[WatlowConfig]):
         return exchanges(config, self.link(config))
 
     def links_to_probe(self) -> Sequence[Link]:
-        from riglog_watlow.discovery import LINKS
+        from riglog_watlow.probe import LINKS
 
         return LINKS
 
     async def probe(self, link: Link, transport: Transport) -> Sequence[Found]:
-        from riglog_watlow.discovery import probe
+        from riglog_watlow.probe import probe
 
         return await probe(self.connect(link, transport), link)
 

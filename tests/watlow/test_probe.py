@@ -7,9 +7,9 @@ import pytest
 from riglog.testing import LoopClock
 from riglog.transport import Link, SimulatedBus, SimulatedTransport, Simulator, Wire
 from riglog_watlow import WatlowConfig, WatlowDriver
-from riglog_watlow.discovery import LINKS
 from riglog_watlow.parameters import WireValue
 from riglog_watlow.plan import Target
+from riglog_watlow.probe import LINKS
 from riglog_watlow.simulator import SimulatedPM, StdBusSimulator, simulator
 
 
