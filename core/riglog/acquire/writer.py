@@ -19,6 +19,7 @@ class SinkResult(Struct):
     lost: int = 0
     error: Exception | None = None
     closed: bool = False
+    remark: str | None = None
 
 
 class Writer:
@@ -86,6 +87,7 @@ class Writer:
         try:
             await self.sink.aclose()
             self.result.closed = True
+            self.result.remark = self.sink.remark
         except Exception as error:
             self.result.error = error
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from rich.markup import escape
+
 from riglog.cli.console import data, notes, print_json, shown
 from riglog.cli.failing import DONE, GAPS, STORAGE, explain
 from riglog.cli.session import Outcome
@@ -14,6 +16,9 @@ def report(outcome: Outcome, *, as_json: bool, max_gap: float | None = None) -> 
         print_json(as_object(outcome))
     else:
         _print_tables(outcome)
+    for sink in outcome.sinks:
+        if sink.remark is not None:
+            notes().print(f"[yellow]{sink.name}:[/] {escape(sink.remark)}", highlight=False, soft_wrap=True)
     if outcome.trouble is not None:
         explain(outcome.trouble)
         return STORAGE
@@ -60,6 +65,7 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
                 "written": sink.written,
                 "lost": sink.lost,
                 "error": None if sink.error is None else str(sink.error),
+                "remark": sink.remark,
             }
             for sink in outcome.sinks
         ],

@@ -12,6 +12,8 @@ class Sink(ABC):
     """One store. Calls never overlap; each returns when what it was given is safe."""
 
     name: str
+    remark: str | None = None
+    """What whoever recorded should know in the end, though nothing was lost; set by ``aclose``."""
 
     async def check(self) -> None:
         """See, by reading only, that ``open`` can work; for before anything else is opened.

@@ -66,7 +66,8 @@ class PostgresSink(SqliteSink):
             if not await self._shipped():
                 command = f"riglog forward {self.path} --to {safe(self.url)}"
                 why = f": {self._away}" if self._away else ""
-                self._say(EventKind.SINK_FAILED, f"not everything is in PostgreSQL yet{why}; `{command}` ships it")
+                self.remark = f"not everything is in PostgreSQL yet{why}; `{command}` ships it"
+                self._say(EventKind.SINK_FAILED, self.remark)
             await self.write((), ())
         finally:
             await super().aclose()
