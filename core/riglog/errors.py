@@ -92,6 +92,10 @@ class ReplyTimeoutError(ProtocolError):
         self.reason = reason
 
 
+class AmbiguousReplyError(ProtocolError):
+    """Two replies came to one request, and they differ: nobody can tell which of them answers."""
+
+
 class MalformedReplyError(ProtocolError):
     """The reply answers the request and is intact, but its content cannot be read."""
 

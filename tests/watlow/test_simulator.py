@@ -7,9 +7,9 @@ from riglog.transport import SimulatedBus
 from riglog_watlow.plan import target
 from riglog_watlow.simulator import SimulatedPM, StdBusSimulator
 from riglog_watlow.stdbus import frames, message
-from riglog_watlow.stdbus.codec import StdBusRequest, read_request, request_frame, write_request
+from riglog_watlow.stdbus.codec import StdBusCodec, StdBusRequest, read_request, write_request
 
-READ_PV = request_frame(read_request(1, 4001))
+READ_PV = StdBusCodec().encode(read_request(1, 4001))
 
 
 def said(payload: str, simulator: StdBusSimulator | None = None) -> str:
@@ -72,7 +72,7 @@ def test_every_error_code_can_be_provoked(payload: str, code: str) -> None:
         READ_PV[:7] + b"\x00" + READ_PV[8:],
         READ_PV[:-1] + b"\x00",
         READ_PV[:-3],
-        request_frame(read_request(2, 4001)),
+        StdBusCodec().encode(read_request(2, 4001)),
         *(frames.frame_bytes(kind, 0x10, 0, READ_PV[8:14]) for kind in (1, 3, 6)),
     ],
 )
@@ -140,7 +140,7 @@ def test_an_alarm_goes_off_above_its_set_point() -> None:
 def test_on_one_pair_of_wires_only_the_one_that_is_meant_answers() -> None:
     bus = SimulatedBus([StdBusSimulator(address) for address in range(1, 17)])
     for address in range(1, 17):
-        frame, end = frames.next_frame(reply := bus.receive(request_frame(read_request(address, 7001)), 0.0), 0)
+        frame, end = frames.next_frame(reply := bus.receive(StdBusCodec().encode(read_request(address, 7001)), 0.0), 0)
         assert frame is not None
         assert (frame.source, end) == (frames.mac(address), len(reply))
 
@@ -148,7 +148,7 @@ def test_on_one_pair_of_wires_only_the_one_that_is_meant_answers() -> None:
 def test_a_foreign_reply_is_intact_and_from_somebody_else() -> None:
     for address in range(1, 17):
         simulator = StdBusSimulator(address)
-        foreign = simulator.foreign(simulator.receive(request_frame(read_request(address, 7001)), 0.0))
+        foreign = simulator.foreign(simulator.receive(StdBusCodec().encode(read_request(address, 7001)), 0.0))
         frame, _ = frames.next_frame(foreign, 0)
         assert frame is not None
         assert frame.source != frames.mac(address)
@@ -191,12 +191,12 @@ def test_a_knob_that_is_not_there_is_a_config_error(name: str, value: str) -> No
 
 def test_a_request_to_an_unknown_master_address_goes_back_to_it() -> None:
     request = StdBusRequest(1, message.selector(7001, 1), None, 0x2A)
-    frame, _ = frames.next_frame(StdBusSimulator().receive(request_frame(request), 0.0), 0)
+    frame, _ = frames.next_frame(StdBusSimulator().receive(StdBusCodec().encode(request), 0.0), 0)
     assert frame is not None
     assert frame.destination == 0x2A
 
 
 def test_a_write_to_another_controller_changes_nothing_here() -> None:
     simulator = StdBusSimulator(1)
-    assert simulator.receive(request_frame(write_request(2, 7001, 1, message.FLOAT, 300.0)), 0.0) == b""
+    assert simulator.receive(StdBusCodec().encode(write_request(2, 7001, 1, message.FLOAT, 300.0)), 0.0) == b""
     assert simulator.controller.stored("setpoint") == 75.0

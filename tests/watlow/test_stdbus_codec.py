@@ -17,7 +17,7 @@ from riglog_watlow.errors import (
 )
 from riglog_watlow.parameters import WireValue
 from riglog_watlow.stdbus import frames, message
-from riglog_watlow.stdbus.codec import MARKERS, StdBusCodec, StdBusRequest, read_request, request_frame, write_request
+from riglog_watlow.stdbus.codec import MASTERS, StdBusCodec, StdBusRequest, read_request, write_request
 
 PV = read_request(1, 4001)
 
@@ -25,7 +25,7 @@ PV = read_request(1, 4001)
 def reply(request: StdBusRequest, value: bytes, **changed: int) -> bytes:
     """The reply frame to a request, perhaps with another type, destination or source."""
     head = b"\x02\x03\x01" if request.value is None else b"\x02\x04"
-    kind, destination = changed.get("kind", frames.REPLY), changed.get("destination", request.source)
+    kind, destination = changed.get("kind", frames.REPLY), changed.get("destination", request.source or 0)
     source = changed.get("source", frames.mac(request.address))
     return frames.frame_bytes(kind, destination, source, head + request.selector + value)
 
@@ -84,7 +84,7 @@ def test_a_value_that_does_not_fit_its_type_is_not_encoded(tag: int, value: floa
 @pytest.mark.parametrize(
     "other",
     [
-        request_frame(PV),
+        StdBusCodec().encode(PV),
         reply(PV, VALUE, kind=frames.REQUEST),
         reply(PV, VALUE, source=frames.mac(2)),
         reply(PV, VALUE, destination=3),
@@ -151,7 +151,7 @@ def test_why_names_the_first_class_that_occurred() -> None:
         (header_damaged + GOOD[:12] + data_damaged, "bad_data_crc"),
         (header_damaged + GOOD[:12], "truncated"),
         (header_damaged, "bad_header_crc"),
-        (request_frame(PV), "unmatched"),
+        (StdBusCodec().encode(PV), "unmatched"),
         (GOOD[:7], "no_frame"),
         (b"noise", "no_frame"),
         (b"", "no_frame"),
@@ -191,13 +191,14 @@ def test_what_follows_the_answer_stays_in_the_buffer() -> None:
     assert buffer == b"rest"
 
 
-def test_a_marker_is_told_from_the_request_and_everything_owed() -> None:
+def test_after_a_failure_requests_come_from_another_master_and_older_replies_answer_nothing() -> None:
     codec = StdBusCodec()
-    assert codec.marker(PV, []) == read_request(1, MARKERS[0])
-    asked = [read_request(1, marker) for marker in MARKERS]
-    for count in range(len(asked)):
-        marker = codec.marker(PV, asked[:count])
-        assert marker is not None
-        assert marker not in asked[:count]
-    assert codec.marker(asked[0], asked[1:-1]) == asked[-1]
-    assert codec.marker(PV, asked) is None
+    asked = {codec.encode(PV)}
+    assert codec.decode(PV, bytearray(GOOD)) is not None
+    for _ in MASTERS[1:]:
+        assert codec.renew()
+        asked.add(codec.encode(PV))
+        assert codec.decode(PV, bytearray(GOOD)) is None
+    assert len(asked) == len(MASTERS) == 112
+    assert {frame[4] for frame in asked} == set(MASTERS)
+    assert not set(MASTERS) & set(range(0x10, 0x20))  # controllers

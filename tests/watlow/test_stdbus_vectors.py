@@ -11,7 +11,7 @@ from riglog_watlow.errors import WatlowRefusedError
 from riglog_watlow.parameters import registry
 from riglog_watlow.simulator import StdBusSimulator
 from riglog_watlow.stdbus import message
-from riglog_watlow.stdbus.codec import StdBusCodec, StdBusReply, StdBusRequest, request_frame
+from riglog_watlow.stdbus.codec import StdBusCodec, StdBusReply, StdBusRequest
 
 Vector = dict[str, Any]
 TAGS = {parameter.data_type: parameter.tag for parameter in registry() if parameter.tag is not None}
@@ -32,7 +32,7 @@ def decode(request: StdBusRequest, data: bytes) -> StdBusReply | None:
 
 def test_a_request_vector_is_what_the_codec_sends(stdbus_request_vector: Vector) -> None:
     meaning = stdbus_request_vector["meaning"]
-    assert request_frame(request_of(meaning)).hex().upper() == stdbus_request_vector["hex"]
+    assert StdBusCodec().encode(request_of(meaning)).hex().upper() == stdbus_request_vector["hex"]
     assert message.selector(meaning["parameter_id"], meaning["instance"]) == request_of(meaning).selector
 
 

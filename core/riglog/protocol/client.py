@@ -2,7 +2,9 @@
 
 No wrong value, ever. Input that is older than the request is discarded; a reply counts only if the codec proves that it
 answers this request; after a failure the line is quarantined until it has been silent, and an instrument that still
-owes replies is first asked for its marker (see Codec.marker), behind which nothing older can come.
+owes replies is first asked for its marker (see Codec.marker), behind which nothing older can come. For some time a
+reply that looks like a missing one is believed only if it stays alone (see Owed). Where requests carry numbers, none of
+it is needed (see Codec.renew).
 """
 
 from contextlib import suppress
@@ -12,7 +14,14 @@ import anyio
 import anyio.lowlevel
 from msgspec import Struct
 
-from riglog.errors import DeviceRefusedError, MalformedReplyError, ProtocolError, ReplyTimeoutError, error_context
+from riglog.errors import (
+    AmbiguousReplyError,
+    DeviceRefusedError,
+    MalformedReplyError,
+    ProtocolError,
+    ReplyTimeoutError,
+    error_context,
+)
 from riglog.model import NS, SYSTEM_CLOCK, Clock, Stamp
 from riglog.protocol.codec import Codec, Reply, Request
 from riglog.protocol.owed import Owed
@@ -23,6 +32,9 @@ R = TypeVar("R")
 
 PATIENCE = 5
 """How many quarantines the line gets to fall silent."""
+
+LEAST_PATIENCE = 0.05
+"""Seconds within which a doubtful reply has to come, and for which it has to stay alone, at least."""
 
 
 class Answer(NamedTuple, Generic[R]):
@@ -77,6 +89,7 @@ class ProtocolClient(Generic[Request, Reply]):
         self._owed = Owed(codec)
         self._quarantine = 0.0  # seconds of silence the line owes us before the next request
         self._quiet_since = 0  # monotonic ns of the last byte in either direction
+        self._slowest = 0  # ns: the longest a reply has taken lately
         self._heard_utc = 0  # UTC ns of the last byte a listener got
 
     @property
@@ -174,14 +187,17 @@ class ProtocolClient(Generic[Request, Reply]):
         try:
             await self.transport.send(frame)
             reply = await self._reply(request, frame, timeout, echo=self.echo)
-        except (DeviceRefusedError, MalformedReplyError):
+            latency = self._quiet_since - sent
+            if self._owed.doubtful(request, sent):
+                await self._dispel_doubt(request, reply, latency, timeout)
+        except (DeviceRefusedError, MalformedReplyError, AmbiguousReplyError):
             raise
         except BaseException:
             self._failed(request, timeout)
             raise
         if self._owed:
             self._owed.answered(request)
-        latency = self._quiet_since - sent
+        self._slowest = max(latency, self._slowest - self._slowest // 64)
         return Answer(reply, Stamp(sent_utc + latency, latency, sent + latency // 2))
 
     async def _reply(self, request: Request, frame: bytes, timeout: float, *, echo: bool = False) -> Reply:
@@ -223,9 +239,43 @@ class ProtocolClient(Generic[Request, Reply]):
         self.counters.replies += 1
         return reply
 
+    async def _dispel_doubt(self, request: Request, reply: Reply, latency: int, timeout: float) -> None:
+        """A reply that looks like one that is missing has to come as soon as replies do, and to stay alone that long.
+
+        Raises:
+            AmbiguousReplyError: nobody can tell what it answers.
+        """
+        usual = max(LEAST_PATIENCE, 1.5 * self._slowest / NS) if self._slowest else timeout
+        rest = usual - latency / NS
+        if rest < 0:
+            raise self._ambiguous(request, "a reply came later than replies do, while an older one is missing")
+        with anyio.move_on_after(rest):
+            while not self._another(request, reply):
+                self._buffer += await self.transport.receive()
+                self._quiet_since = self.clock.monotonic_ns()
+            self._owed.arrived(request)
+            raise self._ambiguous(request, "two replies came to one request")
+
+    def _ambiguous(self, request: Request, message: str) -> AmbiguousReplyError:
+        return AmbiguousReplyError(
+            f"{message}: nobody can tell what it answers",
+            hint="replies are held up on their way: look at device server, adapter and timeout",
+            port=self.port,
+            address=self.codec.address(request),
+        )
+
+    def _another(self, request: Request, reply: Reply) -> bool:
+        """Whether what came behind the reply answers the request too, and otherwise."""
+        try:
+            another = self.codec.decode(request, self._buffer)
+        except (DeviceRefusedError, MalformedReplyError):
+            return True
+        return another is not None and another != reply
+
     def _failed(self, request: Request, timeout: float) -> None:
         """The instrument may still answer this: remember it, and give the line time to fall silent."""
-        self._owed.add(request)
+        if not self.codec.renew():
+            self._owed.add(request, self.clock.monotonic_ns())
         self._quarantine = timeout if self.codec.quarantine is None else self.codec.quarantine
         self._quiet_since = self.clock.monotonic_ns()
 

@@ -48,6 +48,13 @@ class Codec(ABC, Generic[Request, Reply]):
         """What its reply looks like: a reply to one request can be taken for one to another only if these are equal."""
         return request
 
+    def renew(self) -> bool:
+        """After a failure: let requests carry another number from now on, if the protocol has room for one.
+
+        True: no reply to an older request can be taken for one to a later, so nothing need be flushed out.
+        """
+        return False
+
     def marker(self, request: Request, owed: Sequence[Request]) -> Request | None:
         """A harmless request to the same address whose reply cannot be taken for one to ``request`` or to any ``owed``.
 

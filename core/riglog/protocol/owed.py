@@ -1,26 +1,56 @@
-"""What was asked and never answered, and may still be. The instrument is taken to answer in the order of asking."""
+"""What was asked and never answered, and may still be. No I/O; the time is an argument, in nanoseconds.
+
+Two things are remembered of it. An instrument that answers in the order of asking owes nothing older than the last
+reply it gave: that is what markers are for. But a reply can also be held up on its way while later ones pass it (device
+servers, radio links), so for some time every reply of that shape is in doubt, and has to stay alone.
+"""
 
 from typing import Generic
 
+from riglog.model import NS
 from riglog.protocol.codec import Codec, Reply, Request
+
+DOUBT_NS = 10 * NS
+"""For how long a reply that never came may still be on its way."""
+
+Likeness = tuple[object, object]
 
 
 class Owed(Generic[Request, Reply]):
-    """The replies that each address still owes; no I/O."""
+    """The replies that each address still owes."""
 
     def __init__(self, codec: Codec[Request, Reply]) -> None:
         self._codec = codec
         self._requests: dict[object, list[Request]] = {}
         self._markers: list[Request] = []  # those that were only asked to find the end of the rest
+        self._doubts: dict[Likeness, list[int]] = {}  # when each doubt ends
 
     def __bool__(self) -> bool:
         return bool(self._requests)
 
-    def add(self, request: Request) -> None:
+    def add(self, request: Request, now_ns: int) -> None:
         """It was sent, and nothing answered it."""
         owed = self._requests.setdefault(self._codec.address(request), [])
         if request not in owed:
             owed.append(request)
+        self._doubts.setdefault(self._likeness(request), []).append(now_ns + DOUBT_NS)
+
+    def doubtful(self, request: Request, now_ns: int) -> bool:
+        """Whether a reply to it may be an older one that was held up."""
+        if not self._doubts:
+            return False
+        likeness = self._likeness(request)
+        ends = [end for end in self._doubts.pop(likeness, ()) if end > now_ns]
+        if ends:
+            self._doubts[likeness] = ends
+        return bool(ends)
+
+    def arrived(self, request: Request) -> None:
+        """A reply of this shape came that was one too many: one doubt less."""
+        likeness = self._likeness(request)
+        ends = self._doubts.pop(likeness, [])[1:]
+        if ends:
+            self._doubts[likeness] = ends
 
     def marker(self, request: Request) -> Request | None:
         """What to ask before ``request`` can be asked; None if nothing is owed, or only silence can help."""
@@ -58,3 +88,7 @@ class Owed(Generic[Request, Reply]):
     def clear(self) -> None:
         self._requests.clear()
         self._markers.clear()
+        self._doubts.clear()
+
+    def _likeness(self, request: Request) -> Likeness:
+        return self._codec.address(request), self._codec.shape(request)

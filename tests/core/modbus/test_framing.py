@@ -208,5 +208,6 @@ def test_a_marker_is_harmless_and_looks_like_nothing_that_is_owed(pdu: str) -> N
 
 
 def test_on_tcp_the_transaction_number_is_proof_enough() -> None:
-    assert codec_for("modbus-tcp").marker(READ, [READ]) is None
+    assert codec_for("modbus-tcp").renew()
+    assert not codec_for("modbus-rtu").renew()
     assert codec_for("modbus-tcp").quarantine == 0

@@ -44,9 +44,10 @@ class ModbusCodec(Codec[ModbusRequest, bytes]):
     def shape(self, request: ModbusRequest) -> object:
         return expected_reply(request)
 
+    def renew(self) -> bool:
+        return self.framing.numbered
+
     def marker(self, request: ModbusRequest, owed: Sequence[ModbusRequest]) -> ModbusRequest | None:
-        if self.framing.numbered:
-            return None
         return sibling_outside(request, {expected_reply(one) for one in (request, *owed)})
 
     def why(self, request: ModbusRequest, received: bytes) -> str:

@@ -3,7 +3,6 @@
 Source: Watlow wire specification, sections 3, 5 and 7.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 from msgspec import Struct
@@ -16,17 +15,20 @@ from riglog_watlow.stdbus import frames, message
 
 BAUDRATE = 38400
 
-MARKERS = (1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008)
-"""Identity parameters every controller has: harmless to read, and told apart by their selectors."""
+MASTERS = (*range(0x10), *range(0x20, 0x80))
+"""Addresses that no controller has and a master may: the reply goes back to the one the request came from."""
 
 
 class StdBusRequest(Struct, frozen=True):
-    """Read one parameter, or write it: ``value`` is the VALUE field, type tag first."""
+    """Read one parameter, or write it: ``value`` is the VALUE field, type tag first.
+
+    ``source`` is the master's address; None leaves it to the codec.
+    """
 
     address: int
     selector: bytes
     value: bytes | None = None
-    source: int = frames.MASTER_MAC
+    source: int | None = None
 
 
 class StdBusReply(Struct, frozen=True):
@@ -47,13 +49,13 @@ def write_request(address: int, parameter_id: int, instance: int, tag: int, valu
 
 
 @lru_cache(maxsize=4096)
-def request_frame(request: StdBusRequest) -> bytes:
+def request_frame(request: StdBusRequest, source: int) -> bytes:
     """The same few requests go out again and again: their frames are made once."""
     if request.value is None:
         payload = bytes([message.FROM_MASTER, message.READ, message.ONE_VALUE]) + request.selector
     else:
         payload = bytes([message.FROM_MASTER, message.WRITE]) + request.selector + request.value
-    return frames.frame_bytes(frames.REQUEST, frames.mac(request.address), request.source, payload)
+    return frames.frame_bytes(frames.REQUEST, frames.mac(request.address), source, payload)
 
 
 @lru_cache(maxsize=4096)
@@ -65,16 +67,23 @@ def reply_start(request: StdBusRequest) -> bytes:
 
 
 class StdBusCodec(Codec[StdBusRequest, StdBusReply]):
-    """One value per exchange. An error reply names no parameter: after a failure the line has to fall silent."""
+    """One value per exchange. The reply goes back to the address of the master that asked.
+
+    So after each failure we ask as another master: whatever is still on its way to the one before, an error reply that
+    names no parameter included, cannot be taken for an answer to this one.
+    """
 
     quarantine = 0.255
     gap = 40 / BAUDRATE
 
+    def __init__(self) -> None:
+        self._master = 0
+
     def encode(self, request: StdBusRequest) -> bytes:
-        return request_frame(request)
+        return request_frame(request, self._source(request))
 
     def decode(self, request: StdBusRequest, buffer: bytearray, *, final: bool = False) -> StdBusReply | None:
-        expected = (frames.REPLY, request.source, frames.mac(request.address))
+        expected = (frames.REPLY, self._source(request), frames.mac(request.address))
         start = reply_start(request)
         frame, position = frames.next_frame(buffer, 0, final=final)
         while frame is not None:
@@ -89,13 +98,9 @@ class StdBusCodec(Codec[StdBusRequest, StdBusReply]):
     def address(self, request: StdBusRequest) -> object:
         return request.address
 
-    def shape(self, request: StdBusRequest) -> object:
-        return reply_start(request)
-
-    def marker(self, request: StdBusRequest, owed: Sequence[StdBusRequest]) -> StdBusRequest | None:
-        taken = {reply_start(one) for one in (request, *owed)}
-        markers = (read_request(request.address, one) for one in MARKERS)
-        return next((one for one in markers if reply_start(one) not in taken), None)
+    def renew(self) -> bool:
+        self._master = (self._master + 1) % len(MASTERS)
+        return True
 
     def why(self, request: StdBusRequest, received: bytes) -> str:
         damages: set[frames.Damage] = set()
@@ -105,6 +110,9 @@ class StdBusCodec(Codec[StdBusRequest, StdBusReply]):
             frame, position = frames.next_frame(received, position, final=True, damages=damages)
         worst = next((damage.value for damage in frames.Damage if damage in damages), None)
         return worst or ("unmatched" if skipped else "no_frame")
+
+    def _source(self, request: StdBusRequest) -> int:
+        return MASTERS[self._master] if request.source is None else request.source
 
 
 def _reply(payload: bytes, start: bytes) -> StdBusReply:
