@@ -12,6 +12,7 @@ RiglogError
 │   └── ConnectionLostError     it was open, and is gone: cable out, peer closed
 ├── ProtocolError               bytes came or did not come; no value follows from them
 │   ├── ReplyTimeoutError       nothing that answers the request came in time
+│   ├── AmbiguousReplyError     two replies came to one request, and they differ
 │   └── MalformedReplyError     it answers the request, and makes no sense
 ├── DeviceError                 the instrument understood, and something is wrong with the instrument
 │   ├── DeviceRefusedError      it answered with an error code

@@ -18,15 +18,23 @@ from riglog.manager.discovery import Discovered, discover
 @click.command("discover")
 @click.option("--port", "ports", multiple=True, help="Look only here; default: every serial port of this machine.")
 @click.option("--driver", "drivers", multiple=True, help="Look only for these; default: every installed driver.")
+@click.option("--listen", type=click.FloatRange(min=0, min_open=True), help="Seconds to wait for slow broadcasters.")
 @click.option("--write", type=click.Path(dir_okay=False), help="Write a rig file with what was found.")
 @json_option
-def command(ports: tuple[str, ...], drivers: tuple[str, ...], write: str | None, as_json: bool) -> int:
+def command(
+    ports: tuple[str, ...], drivers: tuple[str, ...], listen: float | None, write: str | None, as_json: bool
+) -> int:
     """Find instruments by asking, with reads only. Silence can take minutes: every port, protocol and address."""
-    return run(partial(_discover, ports, drivers, write, as_json))
+    return run(partial(_discover, ports, drivers, listen, write, as_json))
 
 
 async def _discover(
-    ports: tuple[str, ...], names: tuple[str, ...], write: str | None, as_json: bool, interruption: Interruption
+    ports: tuple[str, ...],
+    names: tuple[str, ...],
+    listen: float | None,
+    write: str | None,
+    as_json: bool,
+    interruption: Interruption,
 ) -> int:
     from riglog.plugin import installed
     from riglog.transport import serial_ports
@@ -36,7 +44,7 @@ async def _discover(
     drivers = [registry.driver(name) for name in names] or list(registry.drivers.values())
     where = list(ports) or [port.device for port in serial_ports()]
     with notes().status("looking") as status:
-        found, closed = await discover(where, drivers, status.update)
+        found, closed = await discover(where, drivers, status.update, listen=listen)
     tables = _named(found)
     if as_json:
         print_json([table | {"identity": one.found.identity} for one, table in zip(found, tables, strict=True)])

@@ -33,11 +33,19 @@ class Discovered(Struct, frozen=True):
 
 
 async def discover(
-    ports: Sequence[str], drivers: Sequence[Driver[Any]], progress: Progress = lambda text: None
+    ports: Sequence[str],
+    drivers: Sequence[Driver[Any]],
+    progress: Progress = lambda text: None,
+    *,
+    listen: float | None = None,
 ) -> tuple[list[Discovered], list[DeviceResult[None]]]:
     """Probe the ports side by side, each with every link of every driver in turn.
 
-    Once somebody has answered on a port, only links with the same settings are tried on it.
+    Once somebody has answered on a port, only links with the same settings are tried on it; once somebody was found
+    that needs the port for itself, none.
+
+    Args:
+        listen: seconds to wait for instruments that speak of themselves, if longer than is usual for their kind.
 
     Returns:
         Who answered, and per port that could not be opened its error (``device`` is the port's name).
@@ -47,7 +55,7 @@ async def discover(
 
     async def probe_port(port: str) -> None:
         try:
-            found.extend(await _on_port(port, drivers, progress))
+            found.extend(await _on_port(port, drivers, progress, listen))
         except PortError as error:
             closed.append(DeviceResult(port, None, error))
 
@@ -57,7 +65,9 @@ async def discover(
     return sorted(found, key=lambda one: (one.port, one.driver, str(one.found.address))), closed
 
 
-async def _on_port(port: str, drivers: Sequence[Driver[Any]], progress: Progress) -> list[Discovered]:
+async def _on_port(
+    port: str, drivers: Sequence[Driver[Any]], progress: Progress, listen: float | None
+) -> list[Discovered]:
     found: list[Discovered] = []
     settled: Link | None = None
     for driver in drivers:
@@ -67,16 +77,18 @@ async def _on_port(port: str, drivers: Sequence[Driver[Any]], progress: Progress
             progress(
                 f"{port}: looking for {driver.name} at {link.baudrate} baud {link.bytesize}{link.parity}{link.stopbits}"
             )
-            answers = await _probe(port, driver, link)
+            answers = await _probe(port, driver, link, listen)
             found += [Discovered(port, driver.name, one) for one in answers]
             settled = link if answers else settled
+            if any(one.address is None for one in answers):
+                return found
     return found
 
 
-async def _probe(port: str, driver: Driver[Any], link: Link) -> Sequence[Found]:
+async def _probe(port: str, driver: Driver[Any], link: Link, listen: float | None) -> Sequence[Found]:
     transport = await open_transport(port, link)
     try:
-        return await driver.probe(link, transport)
+        return await driver.probe(link, transport, listen=listen)
     except ConnectionLostError:
         return ()
     finally:

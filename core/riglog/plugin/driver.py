@@ -108,8 +108,11 @@ class Driver(ABC, Generic[Config]):
         """The settings ``riglog discover`` tries on a port, likeliest first."""
         return ()
 
-    async def probe(self, link: Link, transport: Transport) -> Sequence[Found]:
+    async def probe(self, link: Link, transport: Transport, *, listen: float | None = None) -> Sequence[Found]:
         """Who answers on an opened port. Reads only; silence is an empty answer, not an error.
+
+        Args:
+            listen: seconds to wait for an instrument that speaks of itself; None: as long as is usual for its kind.
 
         Raises:
             ConnectionLostError: the port is gone.

@@ -74,10 +74,10 @@ class SartoriusDriver(Driver[SartoriusConfig]):
 
         return LINKS
 
-    async def probe(self, link: Link, transport: Transport) -> Sequence[Found]:
+    async def probe(self, link: Link, transport: Transport, *, listen: float | None = None) -> Sequence[Found]:
         from riglog_sartorius.probe import probe
 
-        return await probe(link, transport)
+        return await probe(link, transport, listen=listen)
 
     def demo(self) -> Sequence[Mapping[str, Any]]:
         """A balance that is asked ten times a second, and one that prints of itself."""

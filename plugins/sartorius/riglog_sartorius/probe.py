@@ -1,6 +1,6 @@
 """Who is there: listen, then ask over xBPI, then over SBI. Silence means: try the next. Source: section 5."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import anyio
 
@@ -35,26 +35,25 @@ LINKS = (
 )
 """As balances leave the factory. The protocol of the link does not matter: each is probed for all of them."""
 
-Step = Callable[[Link, Transport], Awaitable[Found | None]]
 
-
-async def probe(link: Link, transport: Transport) -> Sequence[Found]:
+async def probe(link: Link, transport: Transport, *, listen: float | None = None) -> Sequence[Found]:
     """Climb the ladder until somebody answers. Writes nothing but identity and print requests.
 
     Raises:
         ConnectionLostError: the port is gone.
     """
-    steps: tuple[Step, ...] = (_listen, _ask_xbpi, _ask_sbi) if link.bytesize == 8 else (_listen, _ask_sbi)
-    for step in steps:
+    if found := await _listen(link, transport, LISTEN if listen is None else listen):
+        return [found]
+    for step in (_ask_xbpi, _ask_sbi) if link.bytesize == 8 else (_ask_sbi,):
         if found := await step(link, transport):
             return [found]
     return []
 
 
-async def _listen(link: Link, transport: Transport) -> Found | None:
+async def _listen(link: Link, transport: Transport, seconds: float) -> Found | None:
     """A weight nobody asked for: automatic output, which must not be asked anything."""
     client = ProtocolClient(transport, SbiCodec())
-    with anyio.move_on_after(LISTEN):
+    with anyio.move_on_after(seconds):
         while True:
             if tells((await client.listen()).reply):
                 return _found(link, SBI, None, "balance that prints of itself", autoprint=True)

@@ -104,11 +104,12 @@ class ServomexDriver(Driver[ServomexConfig]):
         rates = (USUAL_BAUDRATE, 9600)
         return [Link(protocol=protocol, baudrate=rate) for rate in rates for protocol in (CONTINUOUS, RTU, ASCII)]
 
-    async def probe(self, link: Link, transport: Transport) -> Sequence[Found]:
+    async def probe(self, link: Link, transport: Transport, *, listen: float | None = None) -> Sequence[Found]:
         from riglog_servomex import probe
 
         if link.protocol == CONTINUOUS:
-            return await probe.probe_broadcast(self.connect(link, transport), link)
+            seconds = probe.LISTEN_SECONDS if listen is None else listen
+            return await probe.probe_broadcast(self.connect(link, transport), link, seconds=seconds)
         from riglog.protocol.modbus.client import ModbusClient
 
         return await probe.probe_modbus(ModbusClient(transport, link), link)

@@ -81,7 +81,7 @@ class WatlowDriver(Driver[WatlowConfig]):
 
         return LINKS
 
-    async def probe(self, link: Link, transport: Transport) -> Sequence[Found]:
+    async def probe(self, link: Link, transport: Transport, *, listen: float | None = None) -> Sequence[Found]:
         from riglog_watlow.probe import probe
 
         return await probe(self.connect(link, transport), link)
