@@ -29,6 +29,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+SHOWN_BYTES = 32
+"""Of requests and replies in the text of an error; ``context`` has all of them."""
+
+
 class RiglogError(Exception):
     """Base of all. ``context`` says where (device, port, address, request, reply …), ``hint`` what to do next."""
 
@@ -155,4 +159,8 @@ def error_context(**context: object) -> Iterator[None]:
 
 
 def _shown(value: object) -> str:
-    return value.hex(" ") if isinstance(value, (bytes, bytearray)) else str(value)
+    if not isinstance(value, (bytes, bytearray)):
+        return str(value)
+    if len(value) <= SHOWN_BYTES:
+        return value.hex(" ")
+    return f"{value[:SHOWN_BYTES].hex(' ')} … {len(value)} bytes"
