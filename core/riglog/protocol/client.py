@@ -208,17 +208,17 @@ class ProtocolClient(Generic[Request, Reply]):
         deadline = anyio.current_time() + timeout
         try:
             with anyio.CancelScope(deadline=deadline):
-                while reply is None and anyio.current_time() < deadline:  # a flood would never let the scope interrupt
+                while reply is None:
                     data = await self.transport.receive()
                     self._quiet_since = clock.monotonic_ns()
                     received += data
                     if echo:
                         _, found, data = received.partition(frame)
-                        if not found:
-                            continue
-                        echo = False
+                        echo = not found  # and until it is, what there is behind it is nothing
                     buffer += data
                     reply = codec.decode(request, buffer)
+                    if reply is None and anyio.current_time() >= deadline:  # a flood never lets the scope interrupt
+                        break
             if reply is None:
                 reply = codec.decode(request, buffer, final=True)
         except (DeviceRefusedError, MalformedReplyError) as error:

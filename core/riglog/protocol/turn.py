@@ -10,20 +10,19 @@ class Turn:
 
     def __init__(self) -> None:
         self._lock = anyio.Lock(fast_acquire=True)
-        self._holder: int | None = None
         self._depth = 0
 
     async def __aenter__(self) -> None:
-        me = anyio.get_current_task().id
-        if self._holder != me:
+        try:
             await self._lock.acquire()
-            self._holder = me
-        self._depth += 1
+        except RuntimeError:  # it is ours already: a lock knows its holder, and does not let it wait for itself
+            self._depth += 1
+        else:
+            self._depth = 1
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._depth -= 1
         if not self._depth:
-            self._holder = None
             self._lock.release()
