@@ -3,6 +3,7 @@
 Source: Servomex wire specification, sections 4 and 5.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 GLYPHS = {0x82: "₂"}
@@ -21,6 +22,7 @@ def decode_text(data: bytes) -> str:
     return "".join([GLYPHS.get(code) or chr(code) for code in data])
 
 
+@lru_cache(maxsize=256)
 def decode_name(data: bytes) -> str | None:
     """The name of a channel; None if it is unlabelled."""
     text = decode_text(data)
@@ -39,6 +41,7 @@ class Unit(NamedTuple):
         return self.canonical or self.text or None
 
 
+@lru_cache(maxsize=256)
 def decode_unit(data: bytes) -> Unit:
     text = decode_text(data).strip(" \0")
     return Unit(UNITS.get(text.lower()), text)

@@ -13,7 +13,7 @@ from riglog_watlow.parameters import Parameter, Registry
 ONE = re.compile(r"(?P<name>[^\[\]]+)\[(?P<instance>\d+)\]")
 
 
-class Target(Struct, frozen=True):
+class Target(Struct, frozen=True, cache_hash=True):
     """One value somewhere in a controller."""
 
     parameter: Parameter

@@ -1,6 +1,7 @@
 """Function codes, and what the reply to a request must look like. Pure functions over bytes."""
 
 from collections.abc import Container, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -19,7 +20,7 @@ MAX_BITS = 2000
 MAX_REGISTERS = 125
 
 
-class ModbusRequest(Struct, frozen=True):
+class ModbusRequest(Struct, frozen=True, cache_hash=True):
     """A request to one unit; ``pdu`` is function code and data."""
 
     unit: int
@@ -51,6 +52,7 @@ def is_supported(pdu: bytes) -> bool:
     return pdu[0] in SUPPORTED and (pdu[0] != 8 or (len(pdu) == 5 and pdu[1:3] == b"\0\0"))
 
 
+@lru_cache(maxsize=1024)
 def expected_reply(request: ModbusRequest) -> Expected:
     """All that the wire lets us compare: unit, function, byte count, or the echo of a write."""
     pdu = request.pdu

@@ -57,6 +57,7 @@ class Line(Struct, frozen=True):
         return self.kind is Kind.WEIGHT and (self.id is None or NET_ID.fullmatch(self.id) is not None)
 
 
+PRINTABLE = re.compile(rb"[ -~]*")
 NET_ID = re.compile(r"(N\d?)?")
 ID = re.compile(r"([A-Za-z][A-Za-z0-9#.%/-]*)? *")
 NUMBER = re.compile(r"\d+(?:[.,]\d*)?|[.,]\d+")
@@ -70,7 +71,7 @@ def parse_line(raw: bytes) -> Line:
     if not raw.endswith(END):
         return Line(Kind.INCOMPLETE, raw)
     body = raw[: -len(END)]
-    if any(not 0x20 <= byte <= 0x7E for byte in body):
+    if not PRINTABLE.fullmatch(body):
         return Line(Kind.GARBLED, raw)
     text = body.decode("ascii")
     if text == "Stat" or text.startswith("Stat "):

@@ -5,6 +5,7 @@ Source: Watlow wire specification, sections 9.3 to 9.5, 10 and 11.
 
 import struct
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -34,6 +35,7 @@ def place(parameter: Parameter, register_map: int) -> Registers | None:
     return parameter.map1 if register_map == 1 else parameter.map2
 
 
+@lru_cache(maxsize=4096)
 def span(target: Target, register_map: int) -> Span:
     """Where a target is in a map.
 

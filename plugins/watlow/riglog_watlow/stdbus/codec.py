@@ -19,7 +19,7 @@ MASTERS = (*range(0x10), *range(0x20, 0x80))
 """Addresses that no controller has and a master may: the reply goes back to the one the request came from."""
 
 
-class StdBusRequest(Struct, frozen=True):
+class StdBusRequest(Struct, frozen=True, cache_hash=True):
     """Read one parameter, or write it: ``value`` is the VALUE field, type tag first.
 
     ``source`` is the master's address; None leaves it to the codec.
@@ -39,6 +39,7 @@ class StdBusReply(Struct, frozen=True):
     payload: bytes
 
 
+@lru_cache(maxsize=4096)
 def read_request(address: int, parameter_id: int, instance: int = 1) -> StdBusRequest:
     return StdBusRequest(address, message.selector(parameter_id, instance))
 
