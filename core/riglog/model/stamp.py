@@ -1,6 +1,7 @@
 """When it happened: one stamp per wire transaction, shared by all samples the transaction brought."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -52,4 +53,11 @@ def utc(ns: int) -> datetime:
 
 def iso(ns: int) -> str:
     """ISO 8601 UTC with microseconds and ``Z``: ``2026-11-20T12:00:00.000000Z``."""
-    return utc(ns).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    seconds, rest = divmod(ns, NS)
+    return f"{_second(seconds)}.{rest // 1000:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    """What the times of one second have in common: there are many of them."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -3,6 +3,7 @@
 Source: Watlow wire specification, sections 8.1, 9, 10 and 11.
 """
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -152,7 +153,7 @@ class ModbusAccess(Access):
     def _raw(self, one: Span, words: Sequence[int], stamp: Stamp) -> Raw:
         own = words[: one.count]
         value = decode(one.target.parameter, own, low_word_first=self.setup.low_word_first)
-        return Raw(value, stamp, b"".join(word.to_bytes(2, "big") for word in own))
+        return Raw(value, stamp, struct.pack(f">{len(own)}H", *own))
 
     async def _words(self, start: int, count: int) -> list[int]:
         return (await self._registers(start, count, 1))[0]
