@@ -1,78 +1,84 @@
-"""CPU time of the client per poll, over a pseudo-terminal; the instruments answer at once, from another process."""
+"""CPU of the client per operation, over a pseudo-terminal; the instrument answers at once, from another process.
 
-import json
-import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Awaitable, Callable
+``poll`` is the whole way to one sample; ``raw`` the same bytes without any protocol: write, wait until readable, read.
+Gaps between requests are set to 0, or their sleeping would be counted.
+"""
+
+import os
 from typing import Any
 
 import anyio
+from measuring import cpu_per_call, instrument, pin
 
-from riglog import Manager
-
-READS = 2_000
-ROUNDS = 5
-CASES: list[tuple[str, dict[str, Any]]] = [
-    ("watlow stdbus", {"driver": "watlow", "protocol": "stdbus", "parameters": ["setpoint"]}),
-    ("watlow modbus-rtu", {"driver": "watlow", "protocol": "modbus-rtu", "parameters": ["setpoint"]}),
-    ("sartorius xbpi", {"driver": "sartorius", "protocol": "xbpi"}),
-    ("sartorius sbi", {"driver": "sartorius", "protocol": "sbi"}),
-]
-
-
-async def cost(case: dict[str, Any]) -> float:
-    """Microseconds of CPU per poll of one channel."""
-    command = [sys.executable, "-c", SERVE, json.dumps(case)]
-    with subprocess.Popen(  # noqa: ASYNC220
-        command, stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        port = server.stdout.readline().strip()
-        try:
-            async with Manager() as rig:
-                device = await rig.add("d", port, **case)
-                return await measured(device.poll)
-        finally:
-            server.kill()
-
-
-async def measured(poll: Callable[[], Awaitable[Any]]) -> float:
-    rounds = []
-    for _ in range(ROUNDS):
-        begun = time.process_time()
-        for _ in range(READS):
-            await poll()
-        rounds.append((time.process_time() - begun) / READS * 1e6)
-    return statistics.median(rounds)
-
-
-SERVE = """
-import json, sys
-import anyio
+from riglog.device import Device
 from riglog.manager import plan
 from riglog.plugin import installed
-from riglog.transport import Wire
-from riglog.transport.serving import serve_pty
+from riglog.transport import open_transport
 
-async def main():
-    table = json.loads(sys.argv[1])
-    made = plan(installed(), table | {"name": "d", "port": "sim:x"})
-    simulator = made.driver.simulator(made.config)
-    simulator.latency = 0.0
-    async with serve_pty(Wire(simulator)) as server:
-        print(server.path, flush=True)
-        await anyio.sleep_forever()
+CALLS = 500
+Table = dict[str, Any]
 
-anyio.run(main)
-"""
+WATLOW: Table = {"driver": "watlow", "parameters": ["setpoint"]}
+UNIT_KNOWN: Table = {"wire_temperature_unit": "degF"}  # or the unit would be read with every poll
+SARTORIUS: Table = {"driver": "sartorius"}
+CASES: dict[str, Table] = {
+    "watlow stdbus": WATLOW | {"protocol": "stdbus"},
+    "watlow modbus-rtu": WATLOW | UNIT_KNOWN | {"protocol": "modbus-rtu"},
+    "sartorius xbpi": SARTORIUS | {"protocol": "xbpi"},
+    "sartorius sbi": SARTORIUS | {"protocol": "sbi"},
+    "sartorius autoprint": SARTORIUS | {"protocol": "sbi", "autoprint": True},
+    "  lines waiting": SARTORIUS | {"protocol": "sbi", "autoprint": True},
+    "servomex broadcast": {"driver": "servomex", "protocol": "continuous"},
+}
+
+
+PAUSES = {"  lines waiting": 0.0}
+"""Seconds between two lines: with none there always is a next one, and nobody waits for it."""
+USUAL_PAUSE = 0.0005
+
+
+async def costs(table: Table, pause: float) -> tuple[float, float]:
+    """Microseconds per poll, and per exchange of the same bytes without riglog."""
+    with instrument(table, pause=pause) as port:
+        wanted = plan(installed(), table | {"name": "device", "port": port})
+        transport = await open_transport(port, wanted.link)
+        client = wanted.driver.connect(wanted.link, transport)
+        device = wanted.driver.device(wanted.config, client)
+        client.gap = 0.0
+        await device.open()
+        request = await bytes_of_one_poll(device, transport)
+        poll = await cpu_per_call(device.poll, CALLS)
+        raw = await cpu_per_call(lambda: exchange(transport._fd, request), CALLS)
+        await transport.aclose()
+        return poll, raw
+
+
+async def bytes_of_one_poll(device: Device, transport: Any) -> bytes:
+    """What a poll sends, nothing if it only listens; and see that it brings what it should."""
+    sent = []
+    send = transport.send
+    transport.send = lambda data: sent.append(data) or send(data)
+    samples = await device.poll()
+    del transport.send
+    assert samples, "a poll of one instrument has samples"
+    assert all(sample.error is None for sample in samples), samples
+    assert len(sent) <= 1, "one exchange, or the two figures do not compare"
+    return b"".join(sent)
+
+
+async def exchange(fd: int, request: bytes) -> bytes:
+    if request:
+        os.write(fd, request)
+    await anyio.wait_readable(fd)
+    return os.read(fd, 4096)
 
 
 def main() -> None:
-    for name, case in CASES:
+    pin()
+    for name, table in CASES.items():
         for backend in ("asyncio", "trio"):
-            print(f"{name:20} {backend:8} {anyio.run(cost, case, backend=backend):7.0f} us")  # noqa: T201
+            poll, raw = anyio.run(costs, table, PAUSES.get(name, USUAL_PAUSE), backend=backend)
+            print(f"{name:20} {backend:8} poll {poll:5.0f} us   raw {raw:5.0f} us")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,0 +1,56 @@
+"""An instrument on a pseudo-terminal that answers at once, or speaks of itself; prints the port's name.
+
+Run by the benchmarks in a process of its own, so that its cost is not the client's.
+"""
+
+import json
+import os
+import sys
+import time
+import tty
+from typing import Any
+
+from riglog.manager import plan
+from riglog.plugin import installed
+from riglog.transport import Simulator
+
+
+def main() -> None:
+    """Seconds between two things it says of itself, then one table for each instrument on the line."""
+    pause, *tables = sys.argv[1:]
+    simulators = [_simulator(json.loads(table)) for table in tables]
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    print(os.ttyname(slave), flush=True)  # noqa: T201
+    if simulators[0].next_due(0.0) is None:
+        _answer(simulators, master)
+    else:
+        _speak(simulators[0], master, float(pause))
+
+
+def _simulator(table: dict[str, Any]) -> Simulator:
+    wanted = plan(installed(), {"name": "device"} | table | {"port": "sim:line"})
+    simulator = wanted.driver.simulator(wanted.config)
+    simulator.idle(0.0)
+    return simulator
+
+
+def _answer(simulators: list[Simulator], master: int) -> None:
+    while True:
+        data = os.read(master, 4096)
+        for simulator in simulators:
+            if reply := simulator.receive(data, time.monotonic()):
+                os.write(master, reply)
+
+
+def _speak(simulator: Simulator, master: int, pause: float) -> None:
+    """Its clock runs as fast as it has something to say."""
+    now = 0.0
+    while True:
+        now = simulator.next_due(now) or now
+        os.write(master, simulator.idle(now))
+        if pause:
+            time.sleep(pause)
+
+
+main()
