@@ -4,12 +4,13 @@ import os
 import re
 import signal
 import sqlite3
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from terminal import end, rig, riglog, simulated, started
+from terminal import end, rig, riglog, simulated, started, unprivileged
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
 
@@ -151,6 +152,18 @@ def test_a_device_that_is_not_there_and_a_port_in_use_are_told(tmp_path: Path) -
             busy = riglog("read", "watlow", "--port", ready["port"])
         assert busy.code == 3
         assert "in use by another program" in busy.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="takes root's rights away as Linux can")
+def test_a_port_nobody_gave_us_rights_to_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with simulated("watlow", "--link", tmp_path / "bus") as ready:
+        os.chmod(ready["port"], 0)
+        done = unprivileged("read", "watlow", "--port", ready["port"])
+    assert done.code == 3
+    assert "permission denied" in done.err
+    assert ready["port"] in done.err
+    assert "dialout" in done.err
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.parametrize(
