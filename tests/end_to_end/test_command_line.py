@@ -115,6 +115,18 @@ def test_plugins_lists_what_is_installed() -> None:
     assert "riglog-watlow" in riglog("plugins").out
 
 
+@pytest.mark.parametrize(
+    "arguments", [["plugins"], ["plugins", "--json"], ["read", "watlow", "--port", "sim:x", "--json"]]
+)
+def test_a_reader_that_has_had_enough_is_no_error(arguments: list[str]) -> None:
+    with started(*arguments) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(60) in (0, 1)
+        assert process.stderr.read() == ""
+
+
 DEVICE = OVEN | {"port": "/dev/riglog-no-such-port"}
 
 
