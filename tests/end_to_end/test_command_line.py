@@ -178,6 +178,19 @@ def test_a_port_nobody_gave_us_rights_to_is_told_with_what_to_do(tmp_path: Path)
     assert "Traceback" not in done.err
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="takes root's rights away as Linux can")
+def test_a_recording_nobody_gave_us_rights_to_is_told_before_a_port_is_opened(tmp_path: Path) -> None:
+    riglog("demo", "--duration", "1s", "--out", "secret.sqlite", cwd=tmp_path)
+    path = rig(tmp_path, OVEN | {"port": "/dev/null"})
+    for mode in (0o000, 0o400):
+        (tmp_path / "secret.sqlite").chmod(mode)
+        done = unprivileged("record", path, "--out", tmp_path / "secret.sqlite")
+        assert done.code == 4
+        assert "ermission denied" in done.err
+        assert "secret.sqlite" in done.err
+        assert "Traceback" not in done.err
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
