@@ -1,8 +1,8 @@
-"""Taking turns on a line: who is polled together is not interrupted, and a line that was opened again owes nothing."""
+"""Taking turns on a line: a poll is not interrupted; a line opened again, or a device that left it, leaves nothing."""
 
 import anyio
 import pytest
-from toy import Ask, Toy
+from toy import Ask, Toy, ToyDriver
 
 from riglog.manager import Manager
 from riglog.model import Status
@@ -51,3 +51,17 @@ async def test_a_line_that_was_opened_again_owes_nothing_and_is_not_waited_for(r
         assert [sample.status for sample in await manager.poll()] == [Status.OK, Status.OK]
         assert one._client.counters.requests - asked == 3  # who it is now, and its two channels: no marker
         assert anyio.current_time() - since < 0.02
+
+
+async def test_a_device_that_is_gone_does_not_answer_for_the_next_one_at_its_address(
+    registry: Registry, toy: ToyDriver
+) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("first", "sim:bus", driver="toy", address=1)
+        await manager.add("neighbour", "sim:bus", driver="toy", address=2)
+        await manager.remove("first")
+        heard = toy.simulators["first"].count
+        await manager.add("second", "sim:bus", driver="toy", address=1)
+        assert {sample.status for sample in await manager.poll()} == {Status.OK}
+        assert toy.simulators["first"].count == heard
+        assert toy.simulators["second"].count > 0
