@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -57,3 +58,24 @@ def test_importing_riglog_imports_nothing_heavy() -> None:
     code = "import sys, riglog; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"anyio", "asyncio", "msgspec", "pluggy", "serial", "pymodbus", "click", "rich", "sqlite3"} & set(names)
+
+
+@pytest.mark.parametrize("project", sorted(ROOT.glob("plugins/*/pyproject.toml")), ids=lambda path: path.parent.name)
+def test_every_distribution_is_complete_by_itself(project: Path) -> None:
+    """What is installed without this repository: licence, types, the plugin, and the extra that brings it."""
+    told, core = (tomllib.loads(path.read_text(encoding="utf-8")) for path in (project, ROOT / "pyproject.toml"))
+    name = told["project"]["name"]
+    (plugin,) = told["project"]["entry-points"]["riglog"].values()
+    package = project.parent / plugin.partition(".")[0]
+    assert (project.parent / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert told["project"]["license-files"] == ["LICENSE"]
+    assert (package / "py.typed").exists()
+    assert import_module(plugin).RIGLOG_API == 1
+    shipped = told["tool"]["setuptools"]["package-data"][package.name]
+    assert {path.name for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")} == set(
+        shipped
+    )
+    extras = core["project"]["optional-dependencies"]
+    assert extras[project.parent.name] == [name]
+    assert name in extras["all"]
+    assert told["project"]["requires-python"] == core["project"]["requires-python"]

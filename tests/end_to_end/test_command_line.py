@@ -4,12 +4,13 @@ import os
 import re
 import signal
 import sqlite3
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from terminal import end, rig, riglog, simulated, started
+from terminal import end, rig, riglog, simulated, started, unprivileged
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
 
@@ -114,6 +115,18 @@ def test_plugins_lists_what_is_installed() -> None:
     assert "riglog-watlow" in riglog("plugins").out
 
 
+@pytest.mark.parametrize(
+    "arguments", [["plugins"], ["plugins", "--json"], ["read", "watlow", "--port", "sim:x", "--json"]]
+)
+def test_a_reader_that_has_had_enough_is_no_error(arguments: list[str]) -> None:
+    with started(*arguments) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(60) in (0, 1)
+        assert process.stderr.read() == ""
+
+
 DEVICE = OVEN | {"port": "/dev/riglog-no-such-port"}
 
 
@@ -151,6 +164,31 @@ def test_a_device_that_is_not_there_and_a_port_in_use_are_told(tmp_path: Path) -
             busy = riglog("read", "watlow", "--port", ready["port"])
         assert busy.code == 3
         assert "in use by another program" in busy.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="takes root's rights away as Linux can")
+def test_a_port_nobody_gave_us_rights_to_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with simulated("watlow", "--link", tmp_path / "bus") as ready:
+        os.chmod(ready["port"], 0)
+        done = unprivileged("read", "watlow", "--port", ready["port"])
+    assert done.code == 3
+    assert "permission denied" in done.err
+    assert ready["port"] in done.err
+    assert "dialout" in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="takes root's rights away as Linux can")
+def test_a_recording_nobody_gave_us_rights_to_is_told_before_a_port_is_opened(tmp_path: Path) -> None:
+    riglog("demo", "--duration", "1s", "--out", "secret.sqlite", cwd=tmp_path)
+    path = rig(tmp_path, OVEN | {"port": "/dev/null"})
+    for mode in (0o000, 0o400):
+        (tmp_path / "secret.sqlite").chmod(mode)
+        done = unprivileged("record", path, "--out", tmp_path / "secret.sqlite")
+        assert done.code == 4
+        assert "ermission denied" in done.err
+        assert "secret.sqlite" in done.err
+        assert "Traceback" not in done.err
 
 
 @pytest.mark.parametrize(

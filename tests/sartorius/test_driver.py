@@ -78,6 +78,7 @@ def test_channels_are_declared_before_anything_is_sent() -> None:
         ("temperature", 0, "degC", 9),
         ("temperature", 3, "degC", 9),
     ]
+    assert {type(one.parameter) for one in device.channels} == {str}
     assert DRIVER.address(made) is None  # replies carry no address: a balance needs the port for itself
 
 

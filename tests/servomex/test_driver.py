@@ -1,10 +1,13 @@
 """How analysers are configured, found, shared and looked into."""
 
 import json
+import os
+import re
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from terminal import riglog, simulated
 
 from riglog.errors import ConfigError, LinkConflictError, ReplyTimeoutError
 from riglog.manager import Manager
@@ -156,6 +159,25 @@ async def test_a_line_where_nobody_is_says_what_was_tried() -> None:
         ReplyTimeoutError, match="nothing heard for 5 s, and no answer over modbus-rtu and modbus-ascii"
     ):
         await detect(line_of(ModbusSimulator("modbus-rtu", 30)), link, unit=1, clock=LoopClock())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
+@pytest.mark.parametrize("protocol", ["modbus-ascii", "continuous"])
+def test_detect_prints_the_mode_of_the_panel(protocol: str) -> None:
+    settings = ["--option", "period=1"] if protocol == "continuous" else []
+    with simulated("servomex", "--protocol", protocol, *settings) as ready:
+        told = riglog("servomex", "detect", "--port", ready["port"])
+        assert (told.code, told.out) == (0, f"{protocol}\n"), told.err
+        assert riglog("servomex", "detect", "--port", ready["port"], "--json").json == {
+            "port": ready["port"],
+            "protocol": protocol,
+        }
+
+
+def test_decode_prints_a_table_without_json(golden: Any) -> None:
+    done = CliRunner().invoke(servomex, ["decode", golden("rtu-sweep-registers-rsp")["hex"]])
+    assert done.exit_code == 0
+    assert re.search(r"I1 +Oxygen  20.378  %", done.output)
 
 
 def decoded(*arguments: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import pytest
 
 from riglog.errors import ConfigError, DeviceRefusedError, ReplyTimeoutError
 from riglog.model import Sample, Status
+from riglog.protocol.modbus import framing_of
 from riglog.transport import FarEnd, Fault, Simulator, Wire
 from riglog_servomex import Analyzer, Phase
 from riglog_servomex.errors import ChannelAbsentError
@@ -251,15 +252,16 @@ async def test_a_full_ascii_answer_at_2400_baud_is_waited_for(analyser_on: Analy
     assert all(sample.status is Status.OK for sample in await gas.poll())
 
 
-async def test_no_value_goes_out_whose_flags_nobody_knows(analyser_on: AnalyserOn) -> None:
+@pytest.mark.parametrize("instead", [b"", framing_of("modbus-rtu").wrap(1, b"\x82\x04")], ids=["silence", "failure"])
+async def test_no_value_goes_out_whose_flags_nobody_knows(analyser_on: AnalyserOn, instead: bytes) -> None:
     class Mute(ModbusSimulator):
-        """Does not answer for the flags of channels any more."""
+        """Does not tell the flags of channels any more."""
 
         mute = False
 
         def receive(self, data: bytes, now: float) -> bytes:
             reply = super().receive(data, now)
-            return b"" if self.mute and data[1:4] == b"\x02\0\0" else reply
+            return instead if self.mute and data[1:4] == b"\x02\0\0" else reply
 
     simulator = Mute("modbus-rtu")
     gas = analyser_on(simulator)

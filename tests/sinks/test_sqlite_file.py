@@ -9,6 +9,7 @@ import pytest
 from msgspec import structs
 from recorded import EVENTS, make_run, steady, store, varied
 
+from riglog.errors import StorageError
 from riglog.model import NS, Channel, iso
 from riglog.sinks import COLUMNS, SqliteSink, rows
 from riglog.sinks.sqlite_schema import check_recording
@@ -72,6 +73,24 @@ async def test_a_recording_says_what_it_is_from_its_first_moment(tmp_path: Path)
     await young.aclose()
     await store(SqliteSink(tmp_path / "copy.sqlite"), second, varied(second))
     assert [row.run for row in read(tmp_path / "copy.sqlite")] == [first.id] * 19 + [second.id] * 19
+
+
+async def test_what_a_full_disk_undid_is_entered_again(tmp_path: Path) -> None:
+    """Channels and notes are known by numbers; those of a transaction that failed do not exist."""
+    path, run, channels = tmp_path / "run.sqlite", make_run(), [Channel("o", "toy", "toy", 1, "p", None, 1, "V")]
+    sink = SqliteSink(path)
+    await sink.open(run)
+    assert sink._file is not None
+    database = sink._file.database
+    (pages,) = database.execute("PRAGMA page_count").fetchone()
+    database.execute(f"PRAGMA max_page_count = {pages}")
+    batches = [*varied(run), *steady(run, channels, 2000)]
+    with pytest.raises(StorageError, match="the disk is full"):
+        await sink.write(batches, EVENTS)
+    database.execute("PRAGMA max_page_count = 100000")
+    await sink.write(batches, EVENTS)
+    await sink.aclose()
+    assert list(read(path)) == list(rows(run.id, batches))
 
 
 async def test_a_resumed_run_is_never_overwritten(tmp_path: Path) -> None:

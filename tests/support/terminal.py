@@ -1,5 +1,6 @@
 """Runs riglog as a user would: the installed program, in its own process."""
 
+import ctypes
 import json
 import os
 import signal
@@ -40,6 +41,25 @@ def riglog(*arguments: object, cwd: Path | None = None, **environment: str) -> F
         check=False,
     )
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def unprivileged(*arguments: object) -> Finished:
+    """Run a command to whom file permissions apply, also if that is root. Linux only."""
+    done = subprocess.run(
+        [*RIGLOG, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        preexec_fn=_obey_permissions,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def _obey_permissions() -> None:
+    """Give up CAP_DAC_OVERRIDE (1) and CAP_DAC_READ_SEARCH (2) for what is executed next."""
+    for capability in (1, 2):
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
 @contextmanager

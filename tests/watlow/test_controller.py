@@ -1,5 +1,6 @@
 """What a controller reports over Standard Bus."""
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,10 @@ import pytest
 
 from riglog.errors import ConfigError, ReplyTimeoutError
 from riglog.model import Status
+from riglog_watlow.access import Wire
 from riglog_watlow.errors import NoSuchInstanceError, NoSuchMemberError
+from riglog_watlow.meaning import Terms, meaning
+from riglog_watlow.parameters import registry
 from riglog_watlow.simulator import SimulatedPM, StdBusSimulator
 
 MakeBench = Callable[..., Any]
@@ -96,6 +100,13 @@ async def test_an_open_sensor_is_a_fault_and_no_value(bench: MakeBench) -> None:
 async def test_memory_nobody_wrote_is_no_value(bench: MakeBench) -> None:
     sample = await bench().controller().read_parameter("cool_power")
     assert (sample.value, sample.status) == (None, Status.OUT_OF_RANGE)
+
+
+def test_memory_nobody_wrote_is_no_value_where_no_range_gives_it_away_either() -> None:
+    parameter = registry().find("profile_step_time_remaining_total")
+    assert parameter.range is None
+    said = meaning(parameter, struct.unpack(">f", b"\xcd\xcd\xcd\xcd")[0], {}, Terms(Wire("degF")))
+    assert (said.value, said.status) == (None, Status.OUT_OF_RANGE)
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "10000"])

@@ -83,6 +83,45 @@ async def test_a_unit_without_modbus_is_caught_and_set_back(config: Config) -> N
     assert bench.controller.stored("comm_protocol") == 1286
 
 
+class Muted(Simulator):
+    """Does what it is told over Standard Bus, and says nothing to a write."""
+
+    def __init__(self, inner: Simulator) -> None:
+        self.inner = inner
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        reply = self.inner.receive(data, now)
+        return b"" if data[9:10] == b"\x04" else reply
+
+
+class Unheard(Bench):
+    """What it says to a write is lost: it has moved already. With ``gone`` nobody can reach it afterwards."""
+
+    gone = False
+
+    async def open_port(self, port: str, link: Link) -> Transport:
+        if self.gone and self.opened:
+            return SimulatedTransport(Wire(SimulatedBus([])))
+        return await super().open_port(port, link)
+
+    def _answering(self, link: Link) -> list[Simulator]:
+        return [Muted(one) for one in super()._answering(link)]
+
+
+async def test_a_controller_that_moves_before_it_answers_is_found_where_it_went(config: Config) -> None:
+    bench = Unheard()
+    moved = await bench.move(config(), address=4)
+    assert moved.address == bench.controller.stored("standard_bus_address") == 4
+
+
+async def test_a_controller_that_answers_nowhere_any_more_is_said_with_what_to_try(config: Config) -> None:
+    bench = Unheard()
+    bench.gone = True
+    with pytest.raises(LinkNotChangedError, match="does not answer the new way") as caught:
+        await bench.move(config(), address=4)
+    assert "power-cycle" in str(caught.value.hint)
+
+
 async def test_an_address_that_is_taken_is_refused(config: Config) -> None:
     bench = Bench(neighbours=(StdBusSimulator(2),))
     with pytest.raises(WriteRefusedError, match="address 2"):

@@ -9,7 +9,8 @@ from riglog.errors import ConfigError
 from riglog.model import Status
 from riglog_watlow import Controller, WatlowConfig
 from riglog_watlow.identity import part_number, serial_number
-from riglog_watlow.simulator import simulator
+from riglog_watlow.plan import target
+from riglog_watlow.simulator import SimulatedPM, StdBusSimulator, simulator
 
 MakeBench = Callable[..., Any]
 EVERY = [("stdbus", "pm"), ("modbus-rtu", "pm"), ("modbus-tcp", "pm"), ("modbus-rtu", "sd"), ("modbus-ascii", "f4p")]
@@ -35,6 +36,14 @@ async def test_a_loop_is_read_and_set_in_one_vocabulary(oven: Controller) -> Non
     assert output.unit == "%"
     assert await loop.set_setpoint(80.0, confirm=True)
     assert (await oven.read_setpoint()).value == 80.0
+
+
+async def test_where_the_output_power_is_not_told_the_heat_power_is(bench: MakeBench) -> None:
+    controller = SimulatedPM()
+    del controller.values[target("output_power", controller.registry)]
+    controller.set("heat_power", "41.5")
+    sample = await bench(StdBusSimulator(controller=controller)).controller().loop(1).read_output()
+    assert (sample.parameter, sample.value, sample.unit) == ("heat_power", 41.5, "%")
 
 
 @pytest.mark.parametrize(("protocol", "family"), EVERY)

@@ -1,5 +1,7 @@
 """The two places to print: data on stdout, notes on stderr."""
 
+import os
+import sys
 from functools import cache
 from typing import Any
 
@@ -22,7 +24,15 @@ def notes() -> Console:
 def print_json(value: Any) -> None:
     """One JSON document on stdout, readable and with the keys in their order."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    print(text, flush=True)  # noqa: T201
+    try:
+        print(text, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        print_no_more()
+
+
+def print_no_more() -> None:
+    """Whoever reads what we print, ``head`` say, has had enough: what is left goes nowhere, and that is no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def shown(value: float | int | bool | str | None, text: str | None = None) -> str:

@@ -168,7 +168,7 @@ class Manager:
         device = wanted.driver.device(wanted.config, port.client)
         member = Member(device, port.client, wanted.address, self._teller(port.name), self._clock)
         if wanted.simulated:
-            self._simulated[port.key].plug(wanted.driver.simulator(wanted.config), device.name)
+            self._simulated[port.key].plug(wanted.driver.simulator(wanted.config), device.name, port.members)
         await member.open()
         device.on_write = lambda what: self._tell(EventKind.WRITE, what, device.name, port.name)
         self._enter(port, member)

@@ -1,6 +1,6 @@
 """What it takes to open a device, worked out before anything is touched, and whether a port can be shared for it."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -88,8 +88,9 @@ class SimulatedPort:
         self._bus = SimulatedBus()
         self._wire = Wire(self._bus)
 
-    def plug(self, simulator: Simulator, device: str) -> None:
-        """Connect a simulator to the line; one that was there under the same device name is taken off."""
+    def plug(self, simulator: Simulator, device: str, beside: Container[str]) -> None:
+        """Connect a simulator to the line; only those of the devices ``beside`` it stay."""
+        self._simulators = {name: one for name, one in self._simulators.items() if name in beside}
         self._simulators[device] = simulator
         self._bus.simulators = list(self._simulators.values())
 

@@ -15,9 +15,11 @@ def servomex() -> None:
 @click.option("--address", default=1, show_default=True, help="Modbus unit to ask.")
 @click.option("--baudrate", default=19200, show_default=True)
 @click.option("--period", type=float, help="Seconds between broadcasts, if it may be a slow one.")
-def detect(port: str, address: int, baudrate: int, period: float | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def detect(port: str, address: int, baudrate: int, period: float | None, as_json: bool) -> None:
     """Print the protocol an analyser's panel is set to. Listens first, then asks; nothing is changed."""
     import anyio
+    import msgspec
 
     from riglog.transport import Link, open_transport
     from riglog_servomex.config import CONTINUOUS
@@ -31,7 +33,8 @@ def detect(port: str, address: int, baudrate: int, period: float | None) -> None
         finally:
             await transport.aclose()
 
-    click.echo(anyio.run(found))
+    protocol = anyio.run(found)
+    click.echo(msgspec.json.encode({"port": port, "protocol": protocol}) if as_json else protocol)
 
 
 @servomex.command("decode")

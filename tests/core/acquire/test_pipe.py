@@ -110,6 +110,24 @@ async def test_a_cancel_stores_as_many_rows_as_samples_were_taken(run: Run, afte
     assert sink.closed
 
 
+async def test_a_cancel_also_stores_what_a_slow_sink_left_waiting_in_the_stream(run: Run) -> None:
+    sink, waiting = MoodySink(seconds=3.0), 0
+
+    async with anyio.create_task_group() as tasks:
+        async with record(Metronome(channels=20), rate_hz=10, clock=LoopClock()) as recording:
+
+            async def interrupt() -> None:
+                nonlocal waiting
+                await anyio.sleep(2.55)
+                waiting = len(recording.stream._batches)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(interrupt)
+            await pipe(recording, sink, run=run, batch_size=1, buffer_size=40, clock=LoopClock())
+    assert waiting > 10
+    assert len(sink.samples) == recording.summary.samples == 26 * 20
+
+
 async def test_a_sink_that_cannot_be_opened_is_an_error_and_the_others_are_closed(run: Run) -> None:
     class Closed(MemorySink):
         async def open(self, run: Run) -> None:

@@ -1,5 +1,7 @@
 """Recording: every due slot is a row, sources do not wait for each other, and a stop keeps what was taken."""
 
+import gc
+
 import anyio
 import pytest
 from toy import Metronome
@@ -149,3 +151,21 @@ async def test_a_resumed_run_keeps_the_numbers_and_times_of_its_slots() -> None:
         batches = await all_of(recording)
     assert [batch.tick for batch in batches] == list(range(70, 100))
     assert recording.events[0].message == "resumed 7.050 s after its start; what was due meanwhile is a hole"
+
+
+async def test_the_garbage_collector_leaves_alone_what_was_there_at_the_start() -> None:
+    assert gc.get_freeze_count() == 0
+    async with record(Metronome(), rate_hz=10, duration=1, clock=LoopClock()) as recording:
+        assert gc.get_freeze_count() > 10_000
+        async for _ in recording.stream:
+            pass
+    assert gc.get_freeze_count() == 0
+
+
+async def test_how_much_of_its_time_a_source_was_busy_is_measured() -> None:
+    async with record(Metronome(seconds=0.025), rate_hz=10, duration=10, clock=LoopClock()) as recording:
+        async for _ in recording.stream:
+            pass
+    told = recording.summary.sources["metronome"].as_dict()
+    assert told["busy_s"] == pytest.approx(100 * 0.025)
+    assert told["poll_p50_s"] == pytest.approx(0.025, rel=0.05)

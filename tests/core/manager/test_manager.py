@@ -109,11 +109,21 @@ async def test_a_device_that_does_not_answer_is_not_added_and_its_port_is_closed
 
 
 async def test_an_add_that_is_cancelled_leaves_nothing_behind(registry: Registry) -> None:
+    opened: list[SimulatedTransport] = []
+
+    class Watched(ToyDriver):
+        def connect(self, link, transport):  # type: ignore[no-untyped-def]
+            opened.append(transport.inner)
+            return super().connect(link, transport)
+
+    registry.drivers["toy"] = Watched()
     async with rig(registry) as manager:
         with anyio.move_on_after(0.001) as scope:
             await manager.add("one", "sim:bus", driver="toy")
         assert scope.cancelled_caught
         assert manager.names == []
+        with pytest.raises(anyio.ClosedResourceError):
+            await opened[0].receive()
         await manager.add("one", "sim:bus", driver="toy")
         assert (await manager.poll())[0].status is Status.OK
 

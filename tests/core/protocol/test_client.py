@@ -187,6 +187,15 @@ async def test_a_cancelled_request_leaves_the_line_clean(moment: float) -> None:
     assert (await client.ask(Ask("b"))).reply == "222"
 
 
+async def test_what_a_cancelled_request_still_brings_does_not_answer_the_same_request_again() -> None:
+    transport = scripted(exchange(b"a?", (0.2, b"111\n")), exchange(b"a?", (0.1, b"222\n")))
+    client = client_for(transport)
+    with anyio.move_on_after(0.1) as scope:
+        await client.ask(Ask("a"))
+    assert scope.cancelled_caught
+    assert (await client.ask(Ask("a"))).reply == "222"
+
+
 async def test_the_gap_is_kept_before_every_request() -> None:
     client = client_for(scripted(*(exchange(b"a?", b"123\n") for _ in range(3))), gap=0.05)
     for number in range(3):

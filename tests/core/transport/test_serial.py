@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -10,7 +11,9 @@ import pytest
 
 from riglog.errors import ConnectionLostError, PortBusyError, PortError, PortNotFoundError
 from riglog.transport import Link, Simulator, Transport, Wire, open_transport
+from riglog.transport import serial as serial_port
 from riglog.transport.link import Parity
+from riglog.transport.serial import SerialPort
 from riglog.transport.serial_thread import ThreadedSerialTransport
 from riglog.transport.serving import PtyServer, serve_pty, serve_tcp
 
@@ -128,6 +131,41 @@ async def test_a_port_that_is_not_there_and_a_file_that_is_none_are_told_apart(t
     with pytest.raises(PortError):
         await open_transport(str(tmp_path / "file"), LINK)
     assert (tmp_path / "file").read_text() == "precious"
+
+
+async def test_control_lines_are_set_while_opening_and_not_after_a_pulse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pty has no such lines, so what pyserial is told to set is looked at."""
+    import serial
+
+    levels: list[tuple[str, bool]] = []
+    for line in ("dtr", "rts"):
+
+        def update(port: Any, line: str = line) -> None:
+            levels.append((line, getattr(port, line)))
+
+        monkeypatch.setattr(serial.Serial, f"_update_{line}_state", update)
+    async with serve_pty(Wire(Mirror())) as server:
+        for dtr, rts in ((False, True), (True, False), (False, False)):
+            levels.clear()
+            transport = await open_transport(server.path, Link(protocol="echo", dtr=dtr, rts=rts))
+            await transport.aclose()
+            assert levels == [("dtr", dtr), ("rts", rts)]
+
+
+async def test_a_usb_serial_number_is_looked_up_at_every_opening(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An adapter that comes back under another name is found again."""
+    async with serve_pty(Wire(Mirror())) as first, serve_pty(Wire(Mirror())) as second:
+        for server in (first, second):
+            plugged = [SerialPort("/dev/ttyS0", "built in", None), SerialPort(server.path, "adapter", "FT3BNM1O")]
+            monkeypatch.setattr(serial_port, "serial_ports", lambda plugged=plugged: plugged)
+            transport = await open_transport("usb:FT3BNM1O", LINK)
+            assert transport.port == "usb:FT3BNM1O"
+            with pytest.raises(PortBusyError):
+                await open_transport(server.path, LINK)
+            await transport.aclose()
+        with pytest.raises(PortNotFoundError) as caught:
+            await open_transport("usb:OTHER", LINK)
+        assert caught.value.hint == "plugged in: FT3BNM1O"
 
 
 async def test_a_link_to_a_served_terminal_leads_to_it_and_is_taken_away_afterwards(tmp_path: Path) -> None:

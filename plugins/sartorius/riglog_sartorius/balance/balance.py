@@ -104,7 +104,7 @@ def _channels(config: SartoriusConfig) -> Iterator[Channel]:
                 driver="sartorius",
                 protocol=config.wire,
                 address=config.address if asked else None,
-                parameter=quantity,
+                parameter=quantity.value,
                 parameter_id=OPCODES[quantity] if asked else None,
                 instance=instance,
                 unit=DEG_C if warm else None,

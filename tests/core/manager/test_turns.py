@@ -1,0 +1,67 @@
+"""Taking turns on a line: a poll is not interrupted; a line opened again, or a device that left it, leaves nothing."""
+
+import anyio
+import pytest
+from toy import Ask, Toy, ToyDriver
+
+from riglog.manager import Manager
+from riglog.model import Status
+from riglog.plugin import Registry
+from riglog.testing import LoopClock
+from riglog.transport import SimulatedTransport
+
+
+async def test_a_poll_of_a_port_is_not_interleaved_with_any_other_request(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[bytes] = []
+    send = SimulatedTransport.send
+
+    async def listened(transport: SimulatedTransport, data: bytes) -> None:
+        said.append(data)
+        await send(transport, data)
+
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        one = await manager.add("one", "sim:bus", driver="toy", address=1)
+        await manager.add("two", "sim:bus", driver="toy", address=2)
+        assert isinstance(one, Toy)
+        monkeypatch.setattr(SimulatedTransport, "send", listened)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(manager.poll)
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(one._client.ask, Ask(1, "who"))
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(manager.poll)
+    poll = [b"?1 level\n", b"?1 flow\n", b"?2 level\n", b"?2 flow\n"]
+    assert said == [*poll, b"?1 who\n", *poll]
+
+
+async def test_a_line_that_was_opened_again_owes_nothing_and_is_not_waited_for(registry: Registry) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        one = await manager.add("one", "sim:bus", driver="toy", address=1)
+        assert isinstance(one, Toy)
+        port = manager._ports["sim:bus"]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(manager.poll)
+            await anyio.sleep(0.001)  # it has asked, and no answer has come
+            assert isinstance(port.transport.inner, SimulatedTransport)
+            port.transport.inner.cut()
+        await anyio.sleep(5)
+        asked, since = one._client.counters.requests, anyio.current_time()
+        assert [sample.status for sample in await manager.poll()] == [Status.OK, Status.OK]
+        assert one._client.counters.requests - asked == 3  # who it is now, and its two channels: no marker
+        assert anyio.current_time() - since < 0.02
+
+
+async def test_a_device_that_is_gone_does_not_answer_for_the_next_one_at_its_address(
+    registry: Registry, toy: ToyDriver
+) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("first", "sim:bus", driver="toy", address=1)
+        await manager.add("neighbour", "sim:bus", driver="toy", address=2)
+        await manager.remove("first")
+        heard = toy.simulators["first"].count
+        await manager.add("second", "sim:bus", driver="toy", address=1)
+        assert {sample.status for sample in await manager.poll()} == {Status.OK}
+        assert toy.simulators["first"].count == heard
+        assert toy.simulators["second"].count > 0
