@@ -72,9 +72,6 @@ def main() -> None:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
         code = 130
-    except click.ClickException as error:
-        error.show()
-        code = 2
     except KeyboardInterrupt:
         code = 130
     except Exception as error:

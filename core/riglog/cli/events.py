@@ -2,7 +2,7 @@
 
 import click
 
-from riglog.cli.console import data, print_json
+from riglog.cli.console import add, clock, data, print_json, table
 from riglog.cli.options import json_option
 from riglog.store import read_events
 
@@ -13,14 +13,14 @@ from riglog.store import read_events
 @json_option
 def command(file: str, run: str | None, as_json: bool) -> None:
     """List the events of the recording FILE: ports lost and back, silent devices, writes, clock steps, sinks."""
-    from rich.markup import escape
-    from rich.table import Table
-
     found = list(read_events(file, run=run))
     if as_json:
         print_json(found)
         return
-    table = Table("at (UTC)", "event", "device", "port", "message")
+    if not found:
+        refuse_unknown_run(file, run)
+    events = table("time (UTC)", "event", "what happened")
     for event in found:
-        table.add_row(event.at, event.kind, event.device or "", escape(event.port or ""), escape(event.message))
-    data().print(table)
+        where = " ".join(word for word in (event.port, event.device) if word)
+        add(events, clock(event.at), event.kind, f"{where}: {event.message}" if where else event.message)
+    data().print(events)

@@ -8,6 +8,7 @@ import click
 from riglog.cli.console import notes
 from riglog.cli.options import pairs
 from riglog.cli.running import Interruption, run
+from riglog.errors import ConfigError
 
 
 @click.command("simulate")
@@ -72,7 +73,7 @@ async def _serve(
     if tcp is not None:
         host, _, number = tcp.rpartition(":")
         if not number.isdecimal():
-            raise click.UsageError(f"--tcp {tcp!r} is not HOST:PORT")
+            raise ConfigError(f"--tcp {tcp!r} is not HOST:PORT", hint="write --tcp 127.0.0.1:4001")
         async with serve_tcp(wire, host=host or "127.0.0.1", port=int(number)) as port:
             announce(port)
             await anyio.sleep_forever()

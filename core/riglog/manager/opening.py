@@ -46,7 +46,7 @@ def plan(
     Raises:
         ConfigError: an unknown driver or key, a wrong value, a port name that makes no sense.
     """
-    name = str(table.get("name", "?"))
+    name = table.get("name")
     with error_context(device=name):
         if "driver" not in table:
             raise ConfigError(f"{where}.driver: is missing", hint="add driver = …; `riglog plugins` lists them")
