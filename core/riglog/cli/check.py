@@ -13,7 +13,7 @@ from riglog.cli.running import Interruption, run
 from riglog.errors import RiglogError
 
 
-@click.command("check")
+@click.command("check", short_help="Check a rig file; with --live, ask every device.")
 @click.argument("rig", type=click.Path())
 @click.option("--live", is_flag=True, help="Open every device and read it once.")
 @json_option

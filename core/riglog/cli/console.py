@@ -37,7 +37,9 @@ def print_json(value: Any) -> None:
 
 def table(*columns: str, title: str | None = None) -> Table:
     """An empty table without frame. What does not fit is folded, never cut; cells take no markup: see ``add``."""
-    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title=title, title_justify="left")
+    made = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True, title=title, title_justify="left"
+    )
     for column in columns:
         made.add_column(column, overflow="fold")
     return made

@@ -19,7 +19,7 @@ from riglog.cli.running import Interruption, run
 QUESTION = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, parameter"
 
 
-@click.command("demo")
+@click.command("demo", short_help="Simulate every installed vendor and record it.")
 @click.option("--duration", default="5s", show_default=True, help="How long to record.")
 @click.option("--out", default="riglog-demo.sqlite", show_default=True, type=click.Path(), help="SQLite file.")
 @json_option

@@ -16,7 +16,7 @@ from riglog.errors import ConfigError
 from riglog.manager.discovery import Discovered, discover
 
 
-@click.command("discover")
+@click.command("discover", short_help="Find out who answers on which port.")
 @click.option("--port", "ports", multiple=True, help="Look only here; default: every serial port of this machine.")
 @click.option("--driver", "drivers", multiple=True, help="Look only for these; default: every installed driver.")
 @click.option("--listen", type=click.FloatRange(min=0, min_open=True), help="Seconds to wait for slow broadcasters.")

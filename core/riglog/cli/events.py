@@ -3,22 +3,22 @@
 import click
 
 from riglog.cli.console import add, clock, data, print_json, table
-from riglog.cli.options import json_option
+from riglog.cli.options import json_option, refuse_nothing
 from riglog.store import read_events
 
 
-@click.command("events")
+@click.command("events", short_help="List what happened: lost ports, silent devices, writes.")
 @click.argument("file", type=click.Path())
 @click.option("--run", help="Only the run of this id.")
 @json_option
 def command(file: str, run: str | None, as_json: bool) -> None:
     """List the events of the recording FILE: ports lost and back, silent devices, writes, clock steps, sinks."""
     found = list(read_events(file, run=run))
+    if not found:
+        refuse_nothing(file, run=run)
     if as_json:
         print_json(found)
         return
-    if not found:
-        refuse_unknown_run(file, run)
     events = table("time (UTC)", "event", "what happened")
     for event in found:
         where = " ".join(word for word in (event.port, event.device) if word)

@@ -14,7 +14,7 @@ from riglog.cli.failing import DONE, USAGE, say_error
 from riglog.store import FORMATS, Exported, Selection, export
 
 
-@click.command("export")
+@click.command("export", short_help="Write rows as CSV, JSON lines or Parquet.")
 @click.argument("file", type=click.Path())
 @click.option("--format", "format_", type=click.Choice(tuple(FORMATS)), help="Default: what --out ends with, or csv.")
 @click.option("--out", type=click.Path(), help="Default: standard output.")

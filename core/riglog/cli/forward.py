@@ -15,7 +15,7 @@ from riglog.sinks.postgres import Forwarded, forward
 from riglog.sinks.postgres.forwarder import SCHEMA
 
 
-@click.command("forward")
+@click.command("forward", short_help="Ship a recording into a central PostgreSQL database.")
 @click.argument("file", type=click.Path())
 @click.option("--to", "url", required=True, envvar="RIGLOG_FORWARD_TO", metavar="postgresql://…", help="The database.")
 @click.option("--schema", default=SCHEMA, show_default=True, help="Where the tables are, or are made.")

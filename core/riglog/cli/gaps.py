@@ -3,11 +3,11 @@
 import click
 
 from riglog.cli.console import add, clock, count, data, print_json, table
-from riglog.cli.options import json_option
+from riglog.cli.options import json_option, refuse_nothing
 from riglog.store import Gap, GapFinder, read
 
 
-@click.command("gaps")
+@click.command("gaps", short_help="Show where values are missing, for how long and why.")
 @click.argument("file", type=click.Path())
 @click.option("--run", help="Only the run of this id, or the runs of this name.")
 @click.option("--device", help="Only this device.")
@@ -17,6 +17,8 @@ def command(file: str, run: str | None, device: str | None, longer: float, as_js
     """Show the availability of every channel of the recording FILE, and each gap with its reason."""
     finder = GapFinder()
     found = [gap for gap in finder.find(read(file, run=run, device=device)) if gap.seconds >= longer]
+    if not finder.channels:
+        refuse_nothing(file, run=run, device=device)
     if as_json:
         channels = [
             {**key._asdict(), "due": seen.due, "values": seen.values, "availability": seen.share, "gaps": seen.gaps}
@@ -35,8 +37,6 @@ def command(file: str, run: str | None, device: str | None, longer: float, as_js
         ]
         print_json({"channels": channels, "gaps": gaps})
         return
-    if not finder.channels:
-        refuse_unknown_run(file, run)
     _print(finder, found)
 
 

@@ -6,7 +6,7 @@ from riglog.cli.console import add, data, print_json, table
 from riglog.cli.options import json_option
 
 
-@click.command("plugins")
+@click.command("plugins", short_help="List plugins, drivers and sinks.")
 @json_option
 def command(as_json: bool) -> None:
     """List the installed plugins, their drivers and sinks, and what is wrong with the broken ones."""

@@ -11,7 +11,7 @@ from riglog.cli.console import notes, shown
 from riglog.model import NS, SYSTEM_CLOCK
 
 REFRESH_SECONDS = 0.2
-NO_BREAK = "\u00a0"
+BETWEEN = "   "
 
 
 async def show_progress(recording: Recording, duration: float | None) -> None:
@@ -23,7 +23,7 @@ async def show_progress(recording: Recording, duration: float | None) -> None:
         TextColumn("[bold]recording"),
         *([BarColumn(bar_width=20)] if duration else []),
         TimeElapsedColumn(),
-        *([TextColumn("of which remain"), TimeRemainingColumn()] if duration else []),
+        *([TimeRemainingColumn(), TextColumn("to go")] if duration else []),
         TextColumn("{task.fields[rows]}"),
         console=console,
     )
@@ -32,7 +32,7 @@ async def show_progress(recording: Recording, duration: float | None) -> None:
         while True:
             elapsed = (SYSTEM_CLOCK.monotonic_ns() - recording.summary.anchor_ns) / NS
             progress.update(bar, completed=elapsed, rows=_rows(recording.summary))
-            live.update(Group(progress, _values(recording.summary)), refresh=True)
+            live.update(Group(progress, _values(recording.summary, console.width)), refresh=True)
             await anyio.sleep(REFRESH_SECONDS)
 
 
@@ -41,11 +41,15 @@ def _rows(summary: AcquisitionSummary) -> str:
     return f"{summary.samples} rows{missing}"
 
 
-def _values(summary: AcquisitionSummary) -> Text:
+def _values(summary: AcquisitionSummary, width: int) -> Text:
     """The newest value of every channel; lines break between channels, not inside of one."""
-    words = (
-        f"{channel} {shown(seen.last)} {seen.unit or ''}".rstrip().replace(" ", NO_BREAK)
-        for channel, seen in summary.channels.items()
-        if seen.last is not None
-    )
-    return Text("   ".join(words), style="dim")
+    lines: list[str] = []
+    for channel, seen in summary.channels.items():
+        if seen.last is None:
+            continue
+        told = f"{channel} {shown(seen.last)} {seen.unit or ''}".rstrip()
+        if lines and len(lines[-1]) + len(BETWEEN) + len(told) <= width:
+            lines[-1] += BETWEEN + told
+        else:
+            lines.append(told)
+    return Text("\n".join(lines), style="dim")

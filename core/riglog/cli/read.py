@@ -12,7 +12,7 @@ from riglog.cli.running import run
 from riglog.model import Sample, iso
 
 
-@click.command("read")
+@click.command("read", short_help="Read one device, once or repeatedly.")
 @device_options
 @click.argument("parameters", nargs=-1)
 @click.option("--repeat", default=1, show_default=True, type=click.IntRange(min=1), help="How often to read.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from riglog.model import Run
 
 
-@click.command("record")
+@click.command("record", short_help="Record a rig until its duration is over, or Ctrl-C.")
 @click.argument("rig", type=click.Path())
 @click.option("--duration", envvar="RIGLOG_DURATION", help="How long: 90, 10m, 72h. Default: what the rig file says.")
 @click.option("--out", envvar="RIGLOG_OUT", type=click.Path(), help="Record into this SQLite file instead.")

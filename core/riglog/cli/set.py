@@ -12,7 +12,7 @@ from riglog.cli.running import run
 from riglog.errors import error_context
 
 
-@click.command("set")
+@click.command("set", short_help="Change one parameter of one device.")
 @device_options
 @click.argument("parameter")
 @click.argument("value")

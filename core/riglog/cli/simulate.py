@@ -11,7 +11,7 @@ from riglog.cli.running import Interruption, run
 from riglog.errors import ConfigError
 
 
-@click.command("simulate")
+@click.command("simulate", short_help="Serve simulated instruments on a port.")
 @click.argument("driver")
 @click.option("--protocol", help="Wire protocol; the driver's first by default.")
 @click.option("--address", "addresses", multiple=True, help="Address on the line; may be given several times.")

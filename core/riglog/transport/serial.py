@@ -86,7 +86,8 @@ def _opening_error(error: Exception, port: str) -> PortError:
     """A foreign error at opening, in riglog's words."""
     code = getattr(error, "errno", None) or (error.args[0] if error.args else None)
     text = str(error)
-    if not isinstance(code, int) and (told := _TERMIOS.search(text)):  # pyserial says what termios.error said, as a text
+    # What termios.error said, pyserial says as a text.
+    if not isinstance(code, int) and (told := _TERMIOS.search(text)):
         code, text = int(told[1]), told[2]
     if code in (errno.ENOENT, errno.ENXIO, errno.ENODEV) or "FileNotFoundError" in text:
         hint = "is the adapter plugged in? `riglog discover` lists the ports of this machine"
