@@ -14,7 +14,7 @@ from riglog.errors import RiglogError
 
 
 @click.command("check", short_help="Check a rig file; with --live, ask every device.")
-@click.argument("rig", type=click.Path())
+@click.argument("rig", type=click.Path(readable=False))
 @click.option("--live", is_flag=True, help="Open every device and read it once.")
 @json_option
 def command(rig: str, live: bool, as_json: bool) -> int:

@@ -21,7 +21,9 @@ QUESTION = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, p
 
 @click.command("demo", short_help="Simulate every installed vendor and record it.")
 @click.option("--duration", default="5s", show_default=True, help="How long to record.")
-@click.option("--out", default="riglog-demo.sqlite", show_default=True, type=click.Path(), help="SQLite file.")
+@click.option(
+    "--out", default="riglog-demo.sqlite", show_default=True, type=click.Path(readable=False), help="SQLite file."
+)
 @json_option
 def command(duration: str, out: str, as_json: bool) -> int:
     """Simulate instruments of every installed vendor on pseudo-terminals and record them."""

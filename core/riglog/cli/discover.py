@@ -20,7 +20,7 @@ from riglog.manager.discovery import Discovered, discover
 @click.option("--port", "ports", multiple=True, help="Look only here; default: every serial port of this machine.")
 @click.option("--driver", "drivers", multiple=True, help="Look only for these; default: every installed driver.")
 @click.option("--listen", type=click.FloatRange(min=0, min_open=True), help="Seconds to wait for slow broadcasters.")
-@click.option("--write", type=click.Path(dir_okay=False), help="Write a rig file with what was found.")
+@click.option("--write", type=click.Path(dir_okay=False, readable=False), help="Write a rig file with what was found.")
 @json_option
 def command(
     ports: tuple[str, ...], drivers: tuple[str, ...], listen: float | None, write: str | None, as_json: bool

@@ -8,7 +8,7 @@ from riglog.store import read_events
 
 
 @click.command("events", short_help="List what happened: lost ports, silent devices, writes.")
-@click.argument("file", type=click.Path())
+@click.argument("file", type=click.Path(readable=False))
 @click.option("--run", help="Only the run of this id.")
 @json_option
 def command(file: str, run: str | None, as_json: bool) -> None:

@@ -15,9 +15,9 @@ from riglog.store import FORMATS, Exported, Selection, export
 
 
 @click.command("export", short_help="Write rows as CSV, JSON lines or Parquet.")
-@click.argument("file", type=click.Path())
+@click.argument("file", type=click.Path(readable=False))
 @click.option("--format", "format_", type=click.Choice(tuple(FORMATS)), help="Default: what --out ends with, or csv.")
-@click.option("--out", type=click.Path(), help="Default: standard output.")
+@click.option("--out", type=click.Path(readable=False), help="Default: standard output.")
 @click.option("--run", help="Only the run of this id, or the runs of this name.")
 @click.option("--device", help="Only this device.")
 @click.option("--parameter", help="Only this parameter.")

@@ -16,7 +16,7 @@ from riglog.sinks.postgres.forwarder import SCHEMA
 
 
 @click.command("forward", short_help="Ship a recording into a central PostgreSQL database.")
-@click.argument("file", type=click.Path())
+@click.argument("file", type=click.Path(readable=False))
 @click.option("--to", "url", required=True, envvar="RIGLOG_FORWARD_TO", metavar="postgresql://…", help="The database.")
 @click.option("--schema", default=SCHEMA, show_default=True, help="Where the tables are, or are made.")
 @click.option("--follow", is_flag=True, help="Go on when everything is shipped, until Ctrl-C.")

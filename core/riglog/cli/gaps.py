@@ -8,7 +8,7 @@ from riglog.store import Gap, GapFinder, read
 
 
 @click.command("gaps", short_help="Show where values are missing, for how long and why.")
-@click.argument("file", type=click.Path())
+@click.argument("file", type=click.Path(readable=False))
 @click.option("--run", help="Only the run of this id, or the runs of this name.")
 @click.option("--device", help="Only this device.")
 @click.option("--longer", default=0.0, type=click.FloatRange(min=0), help="Only gaps longer than so many seconds.")

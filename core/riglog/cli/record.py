@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 
 @click.command("record", short_help="Record a rig until its duration is over, or Ctrl-C.")
-@click.argument("rig", type=click.Path())
+@click.argument("rig", type=click.Path(readable=False))
 @click.option("--duration", envvar="RIGLOG_DURATION", help="How long: 90, 10m, 72h. Default: what the rig file says.")
-@click.option("--out", envvar="RIGLOG_OUT", type=click.Path(), help="Record into this SQLite file instead.")
+@click.option(
+    "--out", envvar="RIGLOG_OUT", type=click.Path(readable=False), help="Record into this SQLite file instead."
+)
 @click.option(
     "--max-gap", type=click.FloatRange(min=0), help="Exit with 1 if a channel has no value for so many seconds."
 )

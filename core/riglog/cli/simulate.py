@@ -15,7 +15,7 @@ from riglog.errors import ConfigError
 @click.argument("driver")
 @click.option("--protocol", help="Wire protocol; the driver's first by default.")
 @click.option("--address", "addresses", multiple=True, help="Address on the line; may be given several times.")
-@click.option("--link", type=click.Path(), help="Make this path a link to the pseudo-terminal.")
+@click.option("--link", type=click.Path(readable=False), help="Make this path a link to the pseudo-terminal.")
 @click.option("--tcp", metavar="HOST:PORT", help="Serve on a TCP port instead of a pseudo-terminal.")
 @click.option("--fault", "faults", multiple=True, metavar="KIND=RATE", help="Damage this share of the replies.")
 @click.option("--set", "settings", multiple=True, metavar="PARAM=VALUE", help="Set something before serving.")

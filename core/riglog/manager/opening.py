@@ -67,7 +67,9 @@ def refuse_conflict(wanted: Plan, link: Link, others: Mapping[str, int | str | N
     if wanted.link != link:
         differences = "; ".join(wanted.link.differences(link))
         raise LinkConflictError(
-            f"port is shared with {names}, which needs it set up otherwise: {differences}", **context
+            f"port is shared with {names}, which needs it set up otherwise: {differences}",
+            hint="the same protocol and settings for both, or a port of its own for each",
+            **context,
         )
     for name, address in others.items():
         if wanted.address is None or address is None:
