@@ -28,7 +28,6 @@ RiglogError
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
 SHOWN_BYTES = 32
 """Of requests and replies in the text of an error; ``context`` has all of them."""
 

@@ -162,7 +162,7 @@ def test_garbage_on_the_line_is_told_apart_from_silence(tmp_path: Path) -> None:
 
 def test_a_long_reply_is_shown_by_its_beginning_and_kept_whole() -> None:
     error = ReplyTimeoutError("no reply in time", reply=bytes(100))
-    assert str(error).endswith("00 … (100 bytes))")
+    assert str(error).endswith("00 … 100 bytes)")
     assert error.context["reply"] == bytes(100)
 
 
@@ -175,3 +175,4 @@ def test_a_locked_database_is_told_with_what_to_do(tmp_path: Path) -> None:
     database.close()
     assert done.code == 4
     assert "the database is locked by another program" in errors(done)[0]
+    assert "not all of them are stored" in done.out

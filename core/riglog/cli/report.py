@@ -91,9 +91,9 @@ def _print_tables(outcome: Outcome) -> None:
     data().print()
     data().print(ports)
     data().print()
-    data().print(
-        f"{count(summary.samples, 'row')} in {seconds:.1f} s, {summary.samples_missing} of them without a value."
-    )
+    without = f"{summary.samples_missing} of them without a value"
+    stored = "" if outcome.trouble is None else "; not all of them are stored"
+    data().print(f"{count(summary.samples, 'row')} in {seconds:.1f} s, {without}{stored}.", soft_wrap=True)
 
 
 def _ms(seconds: float | None) -> str:
