@@ -69,12 +69,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="riglog", standalone_mode=False)
     except click.exceptions.Abort:
         code = 130
-    except click.ClickException as error:
-        error.show()
-        code = 2
     except KeyboardInterrupt:
         code = 130
     except Exception as error:

@@ -4,16 +4,17 @@ from functools import partial
 from typing import Any
 
 import click
+from rich.markup import escape
 
-from riglog.cli.console import data, notes, print_json, shown
+from riglog.cli.console import add, count, data, notes, print_json, shown, table
 from riglog.cli.failing import explain
 from riglog.cli.options import json_option
 from riglog.cli.running import Interruption, run
 from riglog.errors import RiglogError
 
 
-@click.command("check")
-@click.argument("rig", type=click.Path())
+@click.command("check", short_help="Check a rig file; with --live, ask every device.")
+@click.argument("rig", type=click.Path(readable=False))
 @click.option("--live", is_flag=True, help="Open every device and read it once.")
 @json_option
 def command(rig: str, live: bool, as_json: bool) -> int:
@@ -56,22 +57,26 @@ async def _check(path: str, live: bool, as_json: bool, interruption: Interruptio
                         str(sample.channel): f"{shown(sample.value, sample.text)} {sample.unit or ''}".strip()
                         for sample in samples
                     }
-    _print(found, live, as_json)
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
     if not code:
-        notes().print(f"[green]{path} is fine[/]: {len(found)} devices{', all of them answer' if live else ''}")
+        answers = ", everybody answers" if live else ""
+        notes().print(f"[green]fine:[/] {escape(path)}, {count(len(found), 'device')}{answers}", soft_wrap=True)
     return code
 
 
-def _print(found: list[dict[str, Any]], live: bool, as_json: bool) -> None:
-    from rich.table import Table
-
-    if as_json:
-        print_json(found)
-        return
-    table = Table("device", "driver", "port", "protocol", "address", "rate", *(["values"] if live else []))
+def _print(found: list[dict[str, Any]]) -> None:
+    devices = table("device", "driver", "port", "protocol", "address", "rate")
+    values = table("channel", "value")
     for entry in found:
-        values = "\n".join(f"{name} = {value}" for name, value in entry.get("values", {}).items())
-        address = "" if entry["address"] is None else str(entry["address"])
-        row = [entry["device"], entry["driver"], entry["port"], entry["protocol"], address, f"{entry['rate_hz']:g} Hz"]
-        table.add_row(*row, *([values or f"[red]{entry.get('error', '')}[/]"] if live else []))
-    data().print(table)
+        address = "" if entry["address"] is None else entry["address"]
+        rate = f"{entry['rate_hz']:g} Hz"
+        add(devices, entry["device"], entry["driver"], entry["port"], entry["protocol"], address, rate)
+        for channel, value in entry.get("values", {}).items():
+            add(values, channel, value)
+    data().print(devices)
+    if values.row_count:
+        data().print()
+        data().print(values)

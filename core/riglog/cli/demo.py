@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from riglog.acquire import Overflow
-from riglog.cli.console import data, notes
-from riglog.cli.failing import USAGE
+from riglog.cli.console import data
+from riglog.cli.failing import USAGE, say_error
 from riglog.cli.options import json_option
 from riglog.cli.report import report
 from riglog.cli.running import Interruption, run
@@ -19,7 +19,7 @@ from riglog.cli.running import Interruption, run
 QUESTION = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, parameter"
 
 
-@click.command("demo")
+@click.command("demo", short_help="Simulate every installed vendor and record it.")
 @click.option("--duration", default="5s", show_default=True, help="How long to record.")
 @click.option(
     "--out", default="riglog-demo.sqlite", show_default=True, type=click.Path(readable=False), help="SQLite file."
@@ -40,7 +40,7 @@ async def _demo(duration: str, out: str, as_json: bool, interruption: Interrupti
     registry = installed()
     tables = [dict(table) for driver in registry.drivers.values() for table in driver.demo()]
     if not tables:
-        notes().print("[red]error:[/] no vendor plugin is installed; try: pip install 'riglog\\[all]'", highlight=False)
+        say_error("no vendor plugin is installed", "pip install 'riglog[all]'")
         return USAGE
     length = seconds(duration, "--duration")
     async with AsyncExitStack() as stack:
@@ -50,7 +50,7 @@ async def _demo(duration: str, out: str, as_json: bool, interruption: Interrupti
         outcome = await record_rig(rig, length, interruption)
     code = report(outcome, as_json=as_json)
     if not as_json and not code:
-        data().print(f'\nLook further:\n  sqlite3 {out} "{QUESTION}"', highlight=False, soft_wrap=True)
+        data().print(f'\nLook further:\n  sqlite3 {out} "{QUESTION}"', markup=False, soft_wrap=True)
     return code
 
 

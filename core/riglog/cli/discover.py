@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 
-from riglog.cli.console import data, notes, print_json
+from riglog.cli.console import add, data, notes, print_json, table
 from riglog.cli.failing import DONE, explain
 from riglog.cli.options import json_option
 from riglog.cli.running import Interruption, run
@@ -15,11 +16,11 @@ from riglog.errors import ConfigError
 from riglog.manager.discovery import Discovered, discover
 
 
-@click.command("discover")
+@click.command("discover", short_help="Find out who answers on which port.")
 @click.option("--port", "ports", multiple=True, help="Look only here; default: every serial port of this machine.")
 @click.option("--driver", "drivers", multiple=True, help="Look only for these; default: every installed driver.")
 @click.option("--listen", type=click.FloatRange(min=0, min_open=True), help="Seconds to wait for slow broadcasters.")
-@click.option("--write", type=click.Path(dir_okay=False), help="Write a rig file with what was found.")
+@click.option("--write", type=click.Path(dir_okay=False, readable=False), help="Write a rig file with what was found.")
 @json_option
 def command(
     ports: tuple[str, ...], drivers: tuple[str, ...], listen: float | None, write: str | None, as_json: bool
@@ -73,21 +74,23 @@ def _refuse_existing(path: str | None) -> None:
 
 def _write(path: str, tables: list[dict[str, Any]]) -> None:
     lines = ["[run]", 'name = "run"', "rate_hz = 1.0"]
-    for table in tables:
-        lines += ["", "[[device]]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
-    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    notes().print(f"[dim]wrote {path}; next: riglog check {path} --live[/]", highlight=False)
+    for entry in tables:
+        lines += ["", "[[device]]", *(f"{key} = {json.dumps(value)}" for key, value in entry.items())]
+    try:
+        Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        hint = "choose another place"
+        raise ConfigError(f"the rig file cannot be written: {error.strerror}", hint=hint, file=path) from None
+    notes().print(f"[dim]wrote {escape(path)}; next: riglog check {escape(path)} --live[/]", soft_wrap=True)
 
 
 def _print(found: list[Discovered], tables: list[dict[str, Any]], where: list[str]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
     if not found:
-        data().print(f"nobody answered on {', '.join(where) or 'any port: this machine has no serial ports'}")
+        nowhere = "any port: this machine has no serial ports; name one with --port"
+        notes().print(f"nobody answered on {escape(', '.join(where) or nowhere)}", soft_wrap=True)
         return
-    shown = Table("name", "driver", "port", "protocol", "address", "identity")
-    for one, table in zip(found, tables, strict=True):
-        address = "" if one.found.address is None else str(one.found.address)
-        shown.add_row(table["name"], one.driver, one.port, one.found.protocol, address, escape(one.found.identity))
+    shown = table("name", "driver", "port", "protocol", "address", "identity")
+    for one, entry in zip(found, tables, strict=True):
+        address = "" if one.found.address is None else one.found.address
+        add(shown, entry["name"], one.driver, one.port, one.found.protocol, address, one.found.identity)
     data().print(shown)

@@ -7,16 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from rich.markup import escape
 
-from riglog.cli.console import notes
-from riglog.cli.failing import DONE, USAGE
+from riglog.cli.console import count, notes
+from riglog.cli.failing import DONE, USAGE, say_error
 from riglog.store import FORMATS, Exported, Selection, export
 
 
-@click.command("export")
-@click.argument("file", type=click.Path())
+@click.command("export", short_help="Write rows as CSV, JSON lines or Parquet.")
+@click.argument("file", type=click.Path(readable=False))
 @click.option("--format", "format_", type=click.Choice(tuple(FORMATS)), help="Default: what --out ends with, or csv.")
-@click.option("--out", type=click.Path(), help="Default: standard output.")
+@click.option("--out", type=click.Path(readable=False), help="Default: standard output.")
 @click.option("--run", help="Only the run of this id, or the runs of this name.")
 @click.option("--device", help="Only this device.")
 @click.option("--parameter", help="Only this parameter.")
@@ -40,7 +41,7 @@ def command(
     ending = Path(out).suffix.removeprefix(".") if out else ""
     chosen = format_ or (ending if ending in FORMATS else "csv")
     if chosen == "parquet" and out is None:
-        notes().print("[bold red]error:[/] Parquet cannot be printed; add --out FILE.parquet")
+        say_error("Parquet cannot be printed", "add --out FILE.parquet")
         return USAGE
     selection = Selection(run, device, parameter, start, end)
     target = out or sys.stdout.buffer
@@ -72,4 +73,4 @@ def _progress(alone: bool) -> Iterator[Callable[[float], None]]:
 def _tell(done: Exported, out: str | None) -> None:
     where = f" in {out}" if out else ""
     rule = f"; a row is {done.every:g} s of time with the last value of each channel in it" if done.every else ""
-    notes().print(f"[dim]{done.rows} rows{where}{rule}[/]", highlight=False, soft_wrap=True)
+    notes().print(f"[dim]{count(done.rows, 'row')}{escape(where)}{rule}[/]", soft_wrap=True)

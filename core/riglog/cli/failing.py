@@ -2,6 +2,10 @@
 
 from collections.abc import Iterator
 
+from click import ClickException
+from click.exceptions import NoArgsIsHelpError
+from rich.markup import escape
+
 from riglog.cli.console import notes
 from riglog.errors import (
     ConfigError,
@@ -30,16 +34,29 @@ def explain(error: BaseException) -> int:
     An error that is not riglog's is a bug: it is raised again, with its traceback.
     """
     errors = list(_flat(error))
-    if strangers := [one for one in errors if not isinstance(one, RiglogError)]:
-        raise strangers[0]
-    code = 0
-    for one in errors:
-        assert isinstance(one, RiglogError)
-        notes().print(f"[bold red]error:[/] {_safe(str(one))}", highlight=False, soft_wrap=True)
-        if one.hint:
-            notes().print(f"       [dim]{_safe(one.hint)}[/]", highlight=False, soft_wrap=True)
-        code = code or next((number for kind, number in CODES if isinstance(one, kind)), USAGE)
-    return code
+    if strangers := [one for one in errors if not isinstance(one, (RiglogError, ClickException))]:
+        raise strangers[0] from None
+    codes = [_explain(one) for one in errors]
+    return codes[0]
+
+
+def say_error(message: str, hint: str | None = None) -> None:
+    """One line on stderr: what failed and where, then what to do next."""
+    next_step = f" - [dim]{escape(hint)}[/]" if hint else ""
+    notes().print(f"[bold red]error:[/] {escape(message)}{next_step}", soft_wrap=True)
+
+
+def _explain(error: BaseException) -> int:
+    if isinstance(error, NoArgsIsHelpError):
+        error.show()
+        return USAGE
+    if isinstance(error, ClickException):
+        context = getattr(error, "ctx", None)
+        say_error(error.format_message(), f"see `{context.command_path} --help`" if context else None)
+        return USAGE
+    assert isinstance(error, RiglogError)
+    say_error(str(error), error.hint)
+    return next((number for kind, number in CODES if isinstance(error, kind)), USAGE)
 
 
 def _flat(error: BaseException) -> Iterator[BaseException]:
@@ -48,9 +65,3 @@ def _flat(error: BaseException) -> Iterator[BaseException]:
             yield from _flat(one)
     else:
         yield error
-
-
-def _safe(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from functools import partial
 
 import click
+from rich.markup import escape
 
-from riglog.cli.console import notes, print_json
+from riglog.cli.console import count, notes, print_json
 from riglog.cli.failing import DONE
 from riglog.cli.options import json_option
 from riglog.cli.running import Interruption, run
@@ -14,8 +15,8 @@ from riglog.sinks.postgres import Forwarded, forward
 from riglog.sinks.postgres.forwarder import SCHEMA
 
 
-@click.command("forward")
-@click.argument("file", type=click.Path())
+@click.command("forward", short_help="Ship a recording into a central PostgreSQL database.")
+@click.argument("file", type=click.Path(readable=False))
 @click.option("--to", "url", required=True, envvar="RIGLOG_FORWARD_TO", metavar="postgresql://…", help="The database.")
 @click.option("--schema", default=SCHEMA, show_default=True, help="Where the tables are, or are made.")
 @click.option("--follow", is_flag=True, help="Go on when everything is shipped, until Ctrl-C.")
@@ -42,21 +43,21 @@ async def _forward(
     as_json: bool,
     interruption: Interruption,
 ) -> int:
-    figures = Forwarded()
+    figures, heard = Forwarded(), False
     try:
         with _progress() as tell:
 
             def hear(now: Forwarded) -> None:
-                nonlocal figures
-                figures = now
+                nonlocal figures, heard
+                figures, heard = now, True
                 tell(now)
 
             await forward(file, url, schema=schema, follow=follow, again=again, patience=patience, tell=hear)
     finally:
         if as_json:
             print_json(figures)
-        else:
-            notes().print(f"[dim]{figures.samples} rows shipped, {figures.remaining} to go[/]", highlight=False)
+        elif heard:
+            notes().print(f"[dim]{count(figures.samples, 'row')} shipped, {figures.remaining} to go[/]")
     return DONE
 
 
@@ -74,7 +75,7 @@ def _progress() -> Iterator[Callable[[Forwarded], None]]:
         def tell(now: Forwarded) -> None:
             nonlocal trouble
             if now.trouble and not trouble:
-                progress.console.print(f"[yellow]waiting:[/] {now.trouble}", highlight=False, soft_wrap=True)
+                progress.console.print(f"[yellow]waiting:[/] {escape(now.trouble)}", soft_wrap=True)
             elif trouble and not now.trouble:
                 progress.console.print("[dim]the database is back[/]")
             trouble = now.trouble

@@ -2,24 +2,23 @@
 
 import click
 
-from riglog.cli.console import data, print_json
-from riglog.cli.options import json_option
-from riglog.store import GapFinder, read
+from riglog.cli.console import add, clock, count, data, print_json, table
+from riglog.cli.options import json_option, refuse_nothing
+from riglog.store import Gap, GapFinder, read
 
 
-@click.command("gaps")
-@click.argument("file", type=click.Path())
+@click.command("gaps", short_help="Show where values are missing, for how long and why.")
+@click.argument("file", type=click.Path(readable=False))
 @click.option("--run", help="Only the run of this id, or the runs of this name.")
 @click.option("--device", help="Only this device.")
 @click.option("--longer", default=0.0, type=click.FloatRange(min=0), help="Only gaps longer than so many seconds.")
 @json_option
 def command(file: str, run: str | None, device: str | None, longer: float, as_json: bool) -> None:
     """Show the availability of every channel of the recording FILE, and each gap with its reason."""
-    from rich.markup import escape
-    from rich.table import Table
-
     finder = GapFinder()
     found = [gap for gap in finder.find(read(file, run=run, device=device)) if gap.seconds >= longer]
+    if not finder.channels:
+        refuse_nothing(file, run=run, device=device)
     if as_json:
         channels = [
             {**key._asdict(), "due": seen.due, "values": seen.values, "availability": seen.share, "gaps": seen.gaps}
@@ -38,14 +37,20 @@ def command(file: str, run: str | None, device: str | None, longer: float, as_js
         ]
         print_json({"channels": channels, "gaps": gaps})
         return
-    availability = Table("run", "channel", "due", "values", "availability", "gaps")
-    for key, seen in finder.channels.items():
-        cells = [key.run, escape(str(key)), str(seen.due), str(seen.values), f"{seen.share:.3%}", str(seen.gaps)]
-        availability.add_row(*cells)
-    data().print(availability)
+    _print(finder, found)
+
+
+def _print(finder: GapFinder, found: list[Gap]) -> None:
+    for run in dict.fromkeys(key.run for key in finder.channels):
+        availability = table("channel", "due", "values", "availability", "gaps", title=run)
+        for key, seen in finder.channels.items():
+            if key.run == run:
+                add(availability, key, seen.due, seen.values, f"{seen.share:.3%}", seen.gaps)
+        data().print(availability)
+        data().print()
     if found:
-        table = Table("channel", "begins (UTC)", "seconds", "slots", "reason")
+        listed = table("begins (UTC)", "channel", "without a value")
         for gap in found:
-            cells = [escape(str(gap.channel)), gap.begins_at, f"{gap.seconds:.3f}", str(gap.slots), escape(gap.reason)]
-            table.add_row(*cells)
-        data().print(table)
+            told = f"{gap.seconds:.3f} s, {count(gap.slots, 'slot')}: {gap.reason}"
+            add(listed, clock(gap.begins_at), gap.channel, told)
+        data().print(listed)

@@ -61,3 +61,15 @@ def pairs(texts: Sequence[str], where: str) -> dict[str, str]:
 def json_option(function: F) -> F:
     """``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")(function)
+
+
+def refuse_nothing(file: str, **asked: str | None) -> None:
+    """Say so if nothing was found because of what was asked for; a file that is empty is no mistake.
+
+    Raises:
+        ConfigError: something was asked for, by name.
+    """
+    if any(asked.values()):
+        raise ConfigError(
+            "the file has nothing of that name", hint="ask without it to see what is there", **asked, file=file
+        )

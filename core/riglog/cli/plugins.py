@@ -2,16 +2,14 @@
 
 import click
 
-from riglog.cli.console import data, print_json
+from riglog.cli.console import add, data, print_json, table
 from riglog.cli.options import json_option
 
 
-@click.command("plugins")
+@click.command("plugins", short_help="List plugins, drivers and sinks.")
 @json_option
 def command(as_json: bool) -> None:
     """List the installed plugins, their drivers and sinks, and what is wrong with the broken ones."""
-    from rich.table import Table
-
     from riglog.plugin import installed
 
     registry = installed()
@@ -27,13 +25,14 @@ def command(as_json: bool) -> None:
             }
         )
         return
-    plugins = Table("plugin", "distribution", "version", "state", title="Plugins", title_justify="left")
+    plugins = table("plugin", "distribution", "version", "state")
     for plugin in registry.plugins:
-        state = f"[red]{plugin.problem}[/]" if plugin.problem else "[green]works[/]"
-        plugins.add_row(plugin.name, plugin.distribution, plugin.version, state)
-    things = Table("kind", "name", "protocols", "summary", title="Drivers and sinks", title_justify="left")
+        add(plugins, plugin.name, plugin.distribution, plugin.version, plugin.problem or "works")
+    things = table("driver or sink", "what it is")
     for driver in registry.drivers.values():
-        things.add_row("driver", driver.name, ", ".join(driver.protocols), driver.summary)
+        add(things, f"driver {driver.name}", f"{driver.summary}: {', '.join(driver.protocols)}")
     for sink in registry.sinks.values():
-        things.add_row("sink", sink.name, "", sink.summary)
-    data().print(plugins, things)
+        add(things, f"sink {sink.name}", sink.summary)
+    data().print(plugins)
+    data().print()
+    data().print(things)

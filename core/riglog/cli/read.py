@@ -5,14 +5,14 @@ from typing import Any
 import anyio
 import click
 
-from riglog.cli.console import data, print_json, shown
+from riglog.cli.console import add, clock, data, parameter, print_json, shown, table
 from riglog.cli.failing import DONE, GAPS
 from riglog.cli.options import device_options, device_table, json_option
 from riglog.cli.running import run
 from riglog.model import Sample, iso
 
 
-@click.command("read")
+@click.command("read", short_help="Read one device, once or repeatedly.")
 @device_options
 @click.argument("parameters", nargs=-1)
 @click.option("--repeat", default=1, show_default=True, type=click.IntRange(min=1), help="How often to read.")
@@ -37,12 +37,12 @@ async def _read(
     from riglog.manager import Manager, plan
     from riglog.plugin import installed
 
-    table = device_table(driver, port, protocol, address, options)
+    wanted = device_table(driver, port, protocol, address, options)
     if parameters:
-        table["parameters"] = list(parameters)
+        wanted["parameters"] = list(parameters)
     samples: list[Sample] = []
     async with Manager() as rig:
-        device = await rig.add_planned(plan(installed(), table, "option", strict=False))
+        device = await rig.add_planned(plan(installed(), wanted, "option", strict=False))
         for number in range(repeat):
             if number:
                 await anyio.sleep(interval)
@@ -52,18 +52,16 @@ async def _read(
 
 
 def _print(samples: list[Sample], as_json: bool) -> None:
-    from rich.table import Table
-
     from riglog.sinks.rows import as_json_object, row
 
     if as_json:
         print_json([as_json_object(row(None, None, sample)) for sample in samples])
         return
-    table = Table("time (UTC)", "parameter", "value", "unit", "status", "flags")
+    found = table("time (UTC)", "parameter", "value", "unit", "status", "flags")
     for sample in samples:
-        channel = sample.channel
-        name = channel.parameter if channel.instance == 1 else f"{channel.parameter}[{channel.instance}]"
-        status = sample.status.value if sample.error is None else f"{sample.status.value}: {sample.error}"
-        value = shown(sample.value, sample.text)
-        table.add_row(iso(sample.stamp.received_ns), name, value, sample.unit or "", status, " ".join(sample.flags))
-    data().print(table)
+        name, received = parameter(sample.channel), clock(iso(sample.stamp.received_ns))
+        cells = [name, shown(sample.value, sample.text), sample.unit or "", sample.status.value]
+        add(found, received, *cells, " ".join(sample.flags))
+    data().print(found)
+    for told in dict.fromkeys(f"{parameter(one.channel)}: {one.error}" for one in samples if one.error is not None):
+        data().print(told, markup=False, soft_wrap=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from riglog.cli.console import notes
+from riglog.cli.console import count, notes
 from riglog.cli.options import json_option
 from riglog.cli.report import report
 from riglog.cli.running import Interruption, run
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from riglog.model import Run
 
 
-@click.command("record")
-@click.argument("rig", type=click.Path())
+@click.command("record", short_help="Record a rig until its duration is over, or Ctrl-C.")
+@click.argument("rig", type=click.Path(readable=False))
 @click.option("--duration", envvar="RIGLOG_DURATION", help="How long: 90, 10m, 72h. Default: what the rig file says.")
 @click.option(
     "--out", envvar="RIGLOG_OUT", type=click.Path(readable=False), help="Record into this SQLite file instead."
@@ -46,8 +46,8 @@ async def _record(
 
     rig = load_rig(path, out=out)
     length = rig.duration if duration is None else seconds(duration, "--duration")
-    notes().print(f"[dim]{rig.name}: {len(rig.plans)} devices at {rig.rate_hz:g} Hz, ", end="", highlight=False)
-    notes().print("[dim]until Ctrl-C" if length is None else f"[dim]for {length:g} s", highlight=False)
+    until = "until Ctrl-C" if length is None else f"for {length:g} s"
+    notes().print(f"[dim]{rig.name}: {count(len(rig.plans), 'device')} at {rig.rate_hz:g} Hz, {until}[/]")
     earlier = _run_to_resume(rig) if resume else None
     outcome = await record_rig(rig, length, interruption, resumed_from=earlier)
     return report(outcome, as_json=as_json, max_gap=max_gap)
@@ -60,6 +60,6 @@ def _run_to_resume(rig: "Rig") -> "Run":
     for sink in rig.sinks:
         if isinstance(sink, SqliteSink):
             earlier = last_run(sink.path, rig.name)
-            notes().print(f"[dim]resuming {earlier.id}", highlight=False)
+            notes().print(f"[dim]resuming {earlier.id}[/]")
             return earlier
     raise ConfigError("only a recording in SQLite can be resumed", hint='add a [[sink]] of type = "sqlite"')

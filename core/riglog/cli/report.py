@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from riglog.cli.console import data, notes, print_json, shown
+from riglog.cli.console import add, count, data, notes, parameter, print_json, shown, table
 from riglog.cli.failing import DONE, GAPS, STORAGE, explain
 from riglog.cli.session import Outcome
 from riglog.model import NS, iso
@@ -24,7 +24,8 @@ def report(outcome: Outcome, *, as_json: bool, max_gap: float | None = None) -> 
         return STORAGE
     if max_gap is not None and outcome.longest_gap() > max_gap:
         notes().print(
-            f"[yellow]gaps:[/] a channel was {outcome.longest_gap():.3g} s without a value, {max_gap:g} s allowed"
+            f"[yellow]gaps:[/] a channel was {outcome.longest_gap():.3g} s without a value, {max_gap:g} s allowed",
+            soft_wrap=True,
         )
         return GAPS
     return DONE
@@ -73,24 +74,27 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
 
 
 def _print_tables(outcome: Outcome) -> None:
-    from rich.table import Table
-
     summary = outcome.summary
-    channels = Table("device", "channel", "rows", "missing", "last value", "unit", title=outcome.run.id)
+    channels = table("device", "channel", "rows", "missing", "last value", "unit", title=outcome.run.id)
     for channel, seen in summary.channels.items():
-        name = channel.parameter if channel.instance == 1 else f"{channel.parameter}[{channel.instance}]"
-        missing = f"[yellow]{seen.missing}[/]" if seen.missing else "0"
-        channels.add_row(channel.device, name, str(seen.rows), missing, shown(seen.last, seen.text), seen.unit or "")
-    ports = Table("port", "rate", "slots", "passed over", "busy", "poll p50", "poll p99", "late p99")
+        cells = [channel.device, parameter(channel), seen.rows, seen.missing, shown(seen.last, seen.text)]
+        add(channels, *cells, seen.unit or "")
+    ports = table("port", "rate", "slots", "passed over", "busy", "poll p50", "poll p99", "late p99")
     seconds = ((summary.finished_ns or summary.started_ns) - summary.started_ns) / NS
     for source in summary.sources.values():
         busy = f"{source.busy_s / seconds:.0%}" if source.rate_hz is not None and seconds else "-"
         rate = "its own" if source.rate_hz is None else f"{source.rate_hz:g} Hz"
         times = [_ms(source.poll_time.at(0.5)), _ms(source.poll_time.at(0.99)), _ms(source.lateness.at(0.99))]
-        ports.add_row(source.name, rate, str(source.ticks), str(source.ticks_missed), busy, *times)
-    data().print(channels, ports)
-    data().print(f"{summary.samples} rows in {seconds:.1f} s, {summary.samples_missing} of them without a value.")
+        port = source.name.removesuffix(f" at {rate}")  # which stands in the next column
+        add(ports, port, rate, source.ticks, source.ticks_missed, busy, *times)
+    data().print(channels)
+    data().print()
+    data().print(ports)
+    data().print()
+    without = f"{summary.samples_missing} of them without a value"
+    stored = "" if outcome.trouble is None else "; not all of them are stored"
+    data().print(f"{count(summary.samples, 'row')} in {seconds:.1f} s, {without}{stored}.", soft_wrap=True)
 
 
 def _ms(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds * 1000:.2f} ms"
+    return "-" if seconds is None else f"{seconds * 1000:.1f} ms"

@@ -5,16 +5,16 @@ from msgspec import Struct
 from rich.markup import escape
 
 from riglog.acquire import AcquisitionSummary, Recording, SinkResult, pipe, record
-from riglog.cli.console import notes
+from riglog.cli.console import clock, notes
+from riglog.cli.progress import show_progress
 from riglog.cli.running import Interruption
 from riglog.config import Rig
 from riglog.errors import StorageError
 from riglog.manager import Manager
-from riglog.model import NS, SYSTEM_CLOCK, Event, EventKind, Run, new_run
+from riglog.model import SYSTEM_CLOCK, Event, EventKind, Run, iso, new_run
 
 QUIET = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED, EventKind.RUN_FINISHED}
 LOUD = {EventKind.PORT_LOST, EventKind.DEVICE_SILENT, EventKind.WRONG_INSTRUMENT, EventKind.SINK_FAILED}
-REFRESH_SECONDS = 0.2
 
 
 class Outcome(Struct):
@@ -47,7 +47,7 @@ async def record_rig(
     async with Manager() as manager:
         with notes().status("opening") as status:
             for plan in rig.plans:
-                status.update(f"opening {plan.config.name} on {plan.config.port}")
+                status.update(f"opening {plan.config.name} on {escape(plan.config.port)}")
                 await manager.add_planned(plan)
         run = resumed_from or new_run(rig.name, rate_hz=rig.rate_hz, rig=rig.text)
         async with record(
@@ -56,7 +56,7 @@ async def record_rig(
             interruption.stop = recording.stop
             recording.on_event = _say
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_show_progress, recording, duration)
+                tasks.start_soon(show_progress, recording, duration)
                 outcome = await _store(recording, rig, run)
                 tasks.cancel_scope.cancel()
     return outcome
@@ -67,7 +67,7 @@ def warn_of_tight_lines(rig: Rig) -> None:
     for line in rig.lines:
         if line.tight:
             share = f"{line.share:.0%} of the time of {line.port} is asked for by {', '.join(line.devices)}"
-            notes().print(f"[yellow]tight:[/] {escape(share)}; slots may be passed over", highlight=False)
+            notes().print(f"[yellow]tight:[/] {escape(share)}; slots may be passed over", soft_wrap=True)
 
 
 async def _store(recording: Recording, rig: Rig, run: Run) -> Outcome:
@@ -86,39 +86,5 @@ def _say(event: Event) -> None:
         return
     colour = "yellow" if event.kind in LOUD else "dim"
     where = " ".join(word for word in (event.port, event.device) if word)
-    notes().print(f"[{colour}]{event.kind.value} {escape(where)}:[/] {escape(event.message)}", highlight=False)
-
-
-async def _show_progress(recording: Recording, duration: float | None) -> None:
-    """A line with what is going on and the newest values, where somebody is looking."""
-    console = notes()
-    if not console.is_terminal:
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    with Progress(
-        TextColumn("[bold]recording"),
-        BarColumn(bar_width=20),
-        TimeElapsedColumn(),
-        *([TimeRemainingColumn()] if duration else []),
-        TextColumn("{task.fields[line]}"),
-        console=console,
-        transient=True,
-    ) as progress:
-        bar = progress.add_task("", total=duration, line="")
-        while True:
-            elapsed = (SYSTEM_CLOCK.monotonic_ns() - recording.summary.anchor_ns) / NS
-            progress.update(bar, completed=elapsed, line=_line(recording.summary, console.width - 50))
-            await anyio.sleep(REFRESH_SECONDS)
-
-
-def _line(summary: AcquisitionSummary, width: int) -> str:
-    from riglog.cli.console import shown
-
-    values = "  ".join(
-        f"{channel} {shown(seen.last, None)} {seen.unit or ''}".rstrip()
-        for channel, seen in summary.channels.items()
-        if seen.last is not None
-    )
-    missing = f", [yellow]{summary.samples_missing} missing[/]" if summary.samples_missing else ""
-    return f"{summary.samples} rows{missing}  [dim]{values[: max(width - 20, 0)]}[/]"
+    told = f"{where}: {event.message}" if where else event.message
+    notes().print(f"[dim]{clock(iso(event.at_ns))}Z[/] [{colour}]{escape(told)}[/]", soft_wrap=True)

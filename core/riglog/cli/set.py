@@ -3,13 +3,16 @@
 from typing import Any
 
 import click
+from rich.markup import escape
 
 from riglog.cli.console import data, notes, print_json, shown
+from riglog.cli.console import parameter as channel_name
 from riglog.cli.options import device_options, device_table, json_option
 from riglog.cli.running import run
+from riglog.errors import error_context
 
 
-@click.command("set")
+@click.command("set", short_help="Change one parameter of one device.")
 @device_options
 @click.argument("parameter")
 @click.argument("value")
@@ -37,14 +40,16 @@ async def _set(
     from riglog.plugin import installed
     from riglog.sinks.rows import as_json_object, row
 
-    table = device_table(driver, port, protocol, address, options)
+    wanted = device_table(driver, port, protocol, address, options)
     async with Manager() as rig:
-        device = await rig.add_planned(plan(installed(), table, "option", strict=False))
-        sample = await device.set_parameter(parameter, value, instance, confirm=confirm)
+        device = await rig.add_planned(plan(installed(), wanted, "option", strict=False))
+        with error_context(device=device.name, port=port):
+            sample = await device.set_parameter(parameter, value, instance, confirm=confirm)
     if sample is None:
-        notes().print(f"[dim]{parameter} was written and says nothing back[/]", highlight=False)
+        notes().print(f"[dim]{escape(parameter)} was written and says nothing back[/]")
     elif as_json:
         print_json(as_json_object(row(None, None, sample)))
     else:
-        data().print(f"{sample.channel.parameter} is {shown(sample.value, sample.text)} {sample.unit or ''}".rstrip())
+        told = f"{channel_name(sample.channel)} is {shown(sample.value, sample.text)} {sample.unit or ''}"
+        data().print(told.rstrip(), markup=False)
     return 0

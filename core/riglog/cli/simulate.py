@@ -8,13 +8,14 @@ import click
 from riglog.cli.console import notes
 from riglog.cli.options import pairs
 from riglog.cli.running import Interruption, run
+from riglog.errors import ConfigError
 
 
-@click.command("simulate")
+@click.command("simulate", short_help="Serve simulated instruments on a port.")
 @click.argument("driver")
 @click.option("--protocol", help="Wire protocol; the driver's first by default.")
 @click.option("--address", "addresses", multiple=True, help="Address on the line; may be given several times.")
-@click.option("--link", type=click.Path(), help="Make this path a link to the pseudo-terminal.")
+@click.option("--link", type=click.Path(readable=False), help="Make this path a link to the pseudo-terminal.")
 @click.option("--tcp", metavar="HOST:PORT", help="Serve on a TCP port instead of a pseudo-terminal.")
 @click.option("--fault", "faults", multiple=True, metavar="KIND=RATE", help="Damage this share of the replies.")
 @click.option("--set", "settings", multiple=True, metavar="PARAM=VALUE", help="Set something before serving.")
@@ -72,7 +73,7 @@ async def _serve(
     if tcp is not None:
         host, _, number = tcp.rpartition(":")
         if not number.isdecimal():
-            raise click.UsageError(f"--tcp {tcp!r} is not HOST:PORT")
+            raise ConfigError(f"--tcp {tcp!r} is not HOST:PORT", hint="write --tcp 127.0.0.1:4001")
         async with serve_tcp(wire, host=host or "127.0.0.1", port=int(number)) as port:
             announce(port)
             await anyio.sleep_forever()

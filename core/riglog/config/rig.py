@@ -18,13 +18,14 @@ from riglog.plugin import Registry, convert, installed
 
 P = ParamSpec("P")
 T = TypeVar("T")
+NAME = "a name: letters, digits, _, . and -, beginning with a letter or digit, at most 64"
 TABLES = ("run", "sink", "ports", "device")
 
 
 class RunConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The table ``[run]``. ``rate_hz`` is for devices without a rate of their own."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "run"
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description=NAME)] = "run"
     rate_hz: Annotated[float, Meta(gt=0, le=10_000)] = 1.0
     duration: str | float | None = None
     flush_interval: Annotated[float, Meta(gt=0, le=3600)] = 1.0
@@ -63,7 +64,9 @@ def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | N
         parsed = _parse(text)
     problems = Problems(path)
     problems.extend(_unknown_tables(parsed))
-    table = problems.attempt(expand, parsed, "") or {}
+    table = problems.attempt(expand, parsed, "")
+    if table is None:  # what a variable would say is not known, so nothing else can be judged
+        raise ExceptionGroup(str(path), problems.found)
     run = problems.attempt(convert, _table(table, "run"), RunConfig, "run") or RunConfig()
     duration = problems.attempt(seconds, run.duration, "run.duration") if run.duration is not None else None
     sinks = _sinks(table, run.name, out)
@@ -124,9 +127,12 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError("there is no such file", hint="docs/reference/rig-file.md shows one to begin with") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the file cannot be read: {error}") from None
+        hint = f"check the path, or make one with `riglog discover --write {path}`"
+        raise ConfigError("there is no such file", hint=hint) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"this is no text in UTF-8 (byte {error.start})", hint="save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"the file cannot be read: {error.strerror}", hint="check path and permissions") from None
 
 
 def _parse(text: str) -> dict[str, Any]:

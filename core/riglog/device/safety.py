@@ -22,7 +22,7 @@ def require_confirmation(tier: Safety, what: str, confirm: bool, **context: obje
     """
     if tier is not Safety.READ_ONLY and confirm is not True:
         raise ConfirmationError(
-            f"{what} changes the instrument ({tier.name.lower()})",
-            hint="pass confirm=True (--confirm on the command line) if you mean it",
+            f"{what}: this changes the instrument ({tier.name.lower()}) and was not confirmed",
+            hint="if you mean it, pass confirm=True, or --confirm on the command line",
             **context,
         )

@@ -31,7 +31,7 @@ class LineUse(Struct, frozen=True):
         """
         if self.share is not None and self.share > 1:
             raise ConfigError(
-                f"{', '.join(self.devices)} ask for {self.share:.0%} of what the line can carry",
+                f"{self.share:.0%} of what the line can carry is asked for by {', '.join(self.devices)}",
                 hint="poll fewer parameters, more slowly, at a higher baud rate, or over more ports",
                 port=self.port,
             )

@@ -46,7 +46,7 @@ def plan(
     Raises:
         ConfigError: an unknown driver or key, a wrong value, a port name that makes no sense.
     """
-    name = str(table.get("name", "?"))
+    name = table.get("name")
     with error_context(device=name):
         if "driver" not in table:
             raise ConfigError(f"{where}.driver: is missing", hint="add driver = …; `riglog plugins` lists them")
@@ -67,7 +67,9 @@ def refuse_conflict(wanted: Plan, link: Link, others: Mapping[str, int | str | N
     if wanted.link != link:
         differences = "; ".join(wanted.link.differences(link))
         raise LinkConflictError(
-            f"port is shared with {names}, which needs it set up otherwise: {differences}", **context
+            f"port is shared with {names}, which needs it set up otherwise: {differences}",
+            hint="the same protocol and settings for both, or a port of its own for each",
+            **context,
         )
     for name, address in others.items():
         if wanted.address is None or address is None:

@@ -11,6 +11,7 @@ from riglog.protocol import Exchange, ProtocolClient
 from riglog.transport import Link, Simulator, Transport
 from riglog.transport.link import Bytesize, Parity, Stopbits
 
+NAME = "a name: letters, digits, _ and -, beginning with a letter or digit, at most 64"
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Rate = Annotated[float, Meta(gt=0, le=10_000)]
 
@@ -21,9 +22,9 @@ class DeviceConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
     Serial settings that are None are the driver's usual ones for the protocol. ``timeout`` is in seconds per request.
     """
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description=NAME)]
     driver: str
-    port: Annotated[str, Meta(min_length=1)]
+    port: Annotated[str, Meta(min_length=1, description="the name of a port")]
     protocol: str | None = None
     rate_hz: Rate | None = None
     timeout: Seconds | None = None

@@ -9,9 +9,11 @@ import msgspec
 
 from riglog.errors import ConfigError, error_context
 from riglog.plugin.driver import DeviceConfig, Driver
+from riglog.plugin.wording import wanted
 
 T = TypeVar("T", bound=msgspec.Struct)
 _PATH = re.compile(r" - at `\$?(.*)`$")
+_KEY = re.compile(r"\.(\w+)")
 _UNKNOWN = re.compile(r"unknown field `(.+?)`")
 _MISSING = re.compile(r"missing required field `(.+?)`")
 
@@ -29,7 +31,7 @@ def convert(table: Mapping[str, Any], to: type[T], where: str, *, strict: bool =
     try:
         return msgspec.convert(table, to, strict=strict)
     except msgspec.ValidationError as error:
-        raise _config_error(str(error), to, where) from None
+        raise _config_error(str(error), table, to, where) from None
 
 
 def configure(driver: Driver[Any], table: Mapping[str, Any], where: str, *, strict: bool = True) -> DeviceConfig:
@@ -47,7 +49,7 @@ def configure(driver: Driver[Any], table: Mapping[str, Any], where: str, *, stri
     return config
 
 
-def _config_error(text: str, to: type[msgspec.Struct], where: str) -> ConfigError:
+def _config_error(text: str, table: Mapping[str, Any], to: type[msgspec.Struct], where: str) -> ConfigError:
     """What msgspec says, in a sentence that starts with the place."""
     found = _PATH.search(text)
     path = where + (found[1] if found else "")
@@ -59,4 +61,7 @@ def _config_error(text: str, to: type[msgspec.Struct], where: str) -> ConfigErro
         return ConfigError(f"{path}.{unknown[1]}: unknown key", hint=hint)
     if lacking := _MISSING.search(message):
         return ConfigError(f"{path}.{lacking[1]}: is missing", hint=f"add {lacking[1]} = …")
+    key = _KEY.match(found[1]) if found else None
+    if key and key[1] in table and (needed := wanted(to, key[1])):
+        return ConfigError(f"{where}.{key[1]}: {table[key[1]]!r} is not {needed}")
     return ConfigError(f"{path}: {message[0].lower()}{message[1:]}")

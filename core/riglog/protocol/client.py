@@ -30,6 +30,8 @@ from riglog.transport import Transport
 
 R = TypeVar("R")
 
+SILENT = "check power, wiring, address, baud rate and protocol"
+GARBLED = "check baud rate, parity and protocol; does somebody else talk on this line?"
 PATIENCE = 5
 """How many quarantines the line gets to fall silent."""
 
@@ -228,9 +230,9 @@ class ProtocolClient(Generic[Request, Reply]):
         if reply is None:
             self.counters.timeouts += 1
             raise ReplyTimeoutError(
-                "no reply in time",
+                "no reply in time; what came answers nothing" if received else "no reply in time",
                 reason="no_echo" if echo and received else codec.why(request, received),
-                hint="check power, wiring, address, baud rate and protocol",
+                hint=GARBLED if received else SILENT,
                 port=self.port,
                 address=codec.address(request),
                 request=frame,

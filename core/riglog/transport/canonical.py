@@ -26,7 +26,7 @@ def canonical_port(port: str, *, platform: str = sys.platform) -> str:
     scheme, colon, rest = name.partition(":")
     if colon and scheme in ("sim", "usb"):
         if not rest:
-            raise ConfigError(f"port {name!r} names nothing behind the colon", port=name)
+            raise ConfigError(f"port {name!r} names nothing behind the colon", hint=f"write {scheme}:NAME", port=name)
         return name
     if "://" in name:
         raise ConfigError(f"port {name!r} has an unknown scheme", hint=f"known: {', '.join(SCHEMES)}", port=name)

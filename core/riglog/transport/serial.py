@@ -6,6 +6,7 @@ nothing; VMIN must be 1, or an empty read could not be told from a hang-up (``in
 
 import errno
 import os
+import re
 import sys
 from typing import Any
 
@@ -20,6 +21,7 @@ from riglog.transport.ready import CHUNK, ReadyTransport
 from riglog.transport.serial_thread import READ_SECONDS, ThreadedSerialTransport
 
 READY: dict[str, Any] = {"timeout": 0, "write_timeout": 0, "exclusive": True, "inter_byte_timeout": 0.0}
+_TERMIOS = re.compile(r"\((\d+), '(.*)'\)$")
 THREADED: dict[str, Any] = {"timeout": READ_SECONDS, "write_timeout": 2.0}
 
 
@@ -84,6 +86,9 @@ def _opening_error(error: Exception, port: str) -> PortError:
     """A foreign error at opening, in riglog's words."""
     code = getattr(error, "errno", None) or (error.args[0] if error.args else None)
     text = str(error)
+    # What termios.error said, pyserial says as a text.
+    if not isinstance(code, int) and (told := _TERMIOS.search(text)):
+        code, text = int(told[1]), told[2]
     if code in (errno.ENOENT, errno.ENXIO, errno.ENODEV) or "FileNotFoundError" in text:
         hint = "is the adapter plugged in? `riglog discover` lists the ports of this machine"
         return PortNotFoundError("no such port", hint=hint, port=port)
@@ -92,10 +97,12 @@ def _opening_error(error: Exception, port: str) -> PortError:
     if code in (errno.EACCES, errno.EPERM) or "PermissionError" in text:
         hint = "on Linux: `sudo usermod -aG dialout $USER`, then log in again; on Windows: close the other program"
         return PortDeniedError("permission denied", hint=hint, port=port)
-    if code in (errno.ENOTTY, errno.EINVAL):
-        hint = "check the path and the serial settings"
-        return PortError(f"not usable as a serial port: {text}", hint=hint, port=port)
-    return PortError(f"cannot open: {text}", port=port)
+    if code in (errno.ENOTTY, errno.EISDIR):
+        return PortError("this is no serial port", hint="check the path; `riglog discover` looks for ports", port=port)
+    if code == errno.EINVAL:
+        hint = "another baudrate, parity or stopbits; many adapters do not have all of them"
+        return PortError(f"the port does not take these serial settings: {text}", hint=hint, port=port)
+    return PortError(f"cannot open: {text}", hint="check the port and its settings", port=port)
 
 
 class SerialPort(Struct, frozen=True):

@@ -45,8 +45,18 @@ class PtyServer:
         self.path = os.ttyname(self._slave)
         self._keep_reopenable()
         if self.link is not None:
-            self.link.unlink(missing_ok=True)
-            self.link.symlink_to(self.path)
+            self._make_link(self.link)
+
+    def _make_link(self, link: Path) -> None:
+        try:
+            link.unlink(missing_ok=True)
+            link.symlink_to(self.path)
+        except OSError as error:
+            os.close(self._master)
+            os.close(self._slave)
+            self._master = self._slave = -1
+            hint = "choose a path in a directory that exists and may be written"
+            raise ConfigError(f"the link cannot be made: {error.strerror}", hint=hint, path=link) from None
 
     def unplug(self) -> None:
         """Make it disappear: whoever has it open sees a hang-up."""
@@ -120,7 +130,10 @@ async def serve_tcp(far_end: FarEnd, *, host: str = LOOPBACK, port: int = 0) -> 
     try:
         listener = await anyio.create_tcp_listener(local_host=host, local_port=port)
     except OSError as error:
-        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}",
+            hint="choose an address of this machine and a free port",
+        ) from error
     number = listener.extra(anyio.abc.SocketAttribute.local_port)
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, lambda stream: _serve_stream(far_end, stream))

@@ -5,12 +5,12 @@ import re
 import click
 
 
-@click.group("servomex")
+@click.group("servomex", short_help="Servomex gas analysers.")
 def servomex() -> None:
     """Servomex analysers: which mode one is in, and what its frames say."""
 
 
-@servomex.command("detect")
+@servomex.command("detect", short_help="Find out which mode an analyser is in.")
 @click.option("--port", required=True, envvar="RIGLOG_PORT", help="Device path, COM port, tcp://host:port.")
 @click.option("--address", default=1, show_default=True, help="Modbus unit to ask.")
 @click.option("--baudrate", default=19200, show_default=True)
@@ -37,7 +37,7 @@ def detect(port: str, address: int, baudrate: int, period: float | None, as_json
     click.echo(msgspec.json.encode({"port": port, "protocol": protocol}) if as_json else protocol)
 
 
-@servomex.command("decode")
+@servomex.command("decode", short_help="Explain one frame.")
 @click.argument("frame", nargs=-1, required=True)
 @click.option("--first", default="I1", show_default=True, help="Channel at which a Modbus reply begins.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -13,7 +13,7 @@ def watlow() -> None:
     """Watlow temperature controllers."""
 
 
-@watlow.command("decode")
+@watlow.command("decode", short_help="Explain the bytes of a frame.")
 @click.argument("frame", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def decode(frame: tuple[str, ...], as_json: bool) -> None:
@@ -40,7 +40,7 @@ def decode(frame: tuple[str, ...], as_json: bool) -> None:
     Console(highlight=False).print(table)
 
 
-@watlow.command("parameters")
+@watlow.command("parameters", short_help="List parameters, all or those that match.")
 @click.argument("search", default="")
 @click.option("--family", type=click.Choice(["pm", "sd", "f4p"]), default="pm", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")

@@ -74,7 +74,7 @@ DEVICE = '[[device]]\nname = "a"\ndriver = "toy"\nport = "sim:1"\n'
     ("text", "words"),
     [
         (DEVICE + "adress = 1\n", ["device[0].adress: unknown key", "did you mean 'address'?"]),
-        (DEVICE + 'address = "one"\n', ["device[0].address: expected `int | null`, got `str`", "device a"]),
+        (DEVICE + 'address = "one"\n', ["device[0].address: 'one' is not a whole number", "device a"]),
         (DEVICE.replace("toy", "toi"), ["no driver called 'toi'", "did you mean 'toy'?"]),
         (DEVICE.replace('driver = "toy"\n', ""), ["device[0].driver: is missing"]),
         (DEVICE.replace('port = "sim:1"\n', ""), ["device[0].port: is missing"]),
@@ -82,7 +82,7 @@ DEVICE = '[[device]]\nname = "a"\ndriver = "toy"\nport = "sim:1"\n'
         (DEVICE + DEVICE, ["the name 'a' is taken"]),
         (DEVICE + DEVICE.replace('"a"', '"b"'), ["address 1 is taken by a"]),
         (DEVICE + DEVICE.replace('"a"', '"b"') + "address = 2\nbaudrate = 1200\n", ["baudrate 1200 and 9600"]),
-        ("[run]\nrate_hz = 0\n" + DEVICE, ["run.rate_hz: expected `float` > 0"]),
+        ("[run]\nrate_hz = 0\n" + DEVICE, ["run.rate_hz: 0 is not a number above 0"]),
         ("[run]\nrates = 1\n" + DEVICE, ["run.rates: unknown key", "did you mean 'rate_hz'?"]),
         ('[run]\nduration = "3 weeks"\n' + DEVICE, ["run.duration: '3 weeks' is no duration", "72h"]),
         ("[runs]\n" + DEVICE, ["runs: unknown table", "did you mean 'run'?"]),

@@ -45,7 +45,7 @@ def test_more_than_the_line_can_carry_is_refused_and_nearly_all_is_tight(registr
     assert tight.tight
     tight.refuse_impossible()
     (impossible,) = line_use([device], 11.0)
-    with pytest.raises(ConfigError, match="d ask for 110% of what the line can carry"):
+    with pytest.raises(ConfigError, match="110% of what the line can carry is asked for by d"):
         impossible.refuse_impossible()
 
 

@@ -1,0 +1,131 @@
+"""The tutorial, the how-to pages and the examples are run as they stand."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from terminal import riglog
+
+pytestmark = [pytest.mark.real_time, pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")]
+
+ROOT = Path(__file__).parents[2]
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def as_script(shell: str) -> str:
+    """What a person types: the next line when the simulator before it has said that it is ready."""
+    return re.sub(
+        r"^(riglog simulate .*--link (\S+).*&)$", r"\1\nuntil [ -e \2 ]; do sleep 0.05; done", shell, flags=re.MULTILINE
+    )
+
+
+def test_the_tutorial_works_as_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "rig.toml").write_text(blocks(TUTORIAL, "toml")[0])
+    commands = [block for block in blocks(TUTORIAL, "sh") if "pip install" not in block]
+    script = "\n".join(["set -eu", "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT", *map(as_script, commands)])
+    (tmp_path / "bin").mkdir()
+    for name in ("riglog", "sqlite3"):
+        (tmp_path / "bin" / name).write_text(PROGRAMS[name])
+        (tmp_path / "bin" / name).chmod(0o755)
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path, "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "fine: rig.toml, 3 devices, everybody answers" in done.stderr
+    assert "port is open again" in done.stderr
+    assert re.search(r"oven\.setpoint +[\d.]+ s, \d+ slots: port lost", done.stdout)
+    assert re.search(r"balance\|net\|g\|\d+\|\d+", done.stdout)
+    header = (tmp_path / "tutorial.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert header.startswith("run,time,")
+    assert "oven.process_value[1] [degC]" in header
+
+
+PROGRAMS = {
+    "riglog": f'#!/bin/sh\nexec "{sys.executable}" -m riglog "$@"\n',
+    "sqlite3": f"""#!{sys.executable}
+import sqlite3, sys
+for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]):
+    print(*row, sep="|")
+""",
+}
+
+
+def test_the_mixed_rig_records_all_three_vendors(tmp_path: Path) -> None:
+    done = riglog("record", ROOT / "examples" / "mixed-rig.toml", "--duration", "3s", "--json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert {channel["device"] for channel in done.json["channels"]} == {
+        "kiln",
+        "stack_gas",
+        "oven",
+        "glovebox",
+        "balance",
+    }
+    assert done.json["samples_missing"] == 0
+    assert len((tmp_path / "mixed.csv").read_text(encoding="utf-8").splitlines()) == done.json["samples"] + 1
+
+
+def test_the_example_in_python_records_and_reads_back(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "record_and_read.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert re.search(r"^oven\.process_value \[degC\]: \d+\.\d\d$", done.stdout, re.MULTILINE)
+    assert re.search(r"^balance\.net \[g\]: 326\.\d\d$", done.stdout, re.MULTILINE)
+
+
+def test_the_rig_file_of_the_readme_is_right(tmp_path: Path) -> None:
+    (tmp_path / "rig.toml").write_text(blocks((ROOT / "README.md").read_text(encoding="utf-8"), "toml")[0])
+    assert riglog("check", tmp_path / "rig.toml").code == 0
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["docs/how-to/share-a-port.md", *(f"plugins/{name}/README.md" for name in ("sartorius", "servomex", "watlow"))],
+)
+def test_every_rig_file_of_the_pages_is_right(tmp_path: Path, page: str) -> None:
+    for number, text in enumerate(blocks((ROOT / page).read_text(encoding="utf-8"), "toml")):
+        path = tmp_path / f"rig-{number}.toml"
+        path.write_text(text)
+        done = riglog("check", path, "--json")
+        assert done.code == 0, done.err
+        assert json.loads(done.out)
+
+
+def test_the_commands_and_the_python_of_the_how_to_pages_run(tmp_path: Path) -> None:
+    rig = '[[device]]\nname = "oven"\ndriver = "watlow"\nport = "sim:oven"\n'
+    (tmp_path / "rig.toml").write_text(rig)
+    assert riglog("record", "rig.toml", "--duration", "1s", "--out", "run.sqlite", cwd=tmp_path).code == 0
+    for page in sorted((ROOT / "docs" / "how-to").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for line in "\n".join(blocks(text, "sh")).splitlines():
+            if line.startswith("riglog ") and "record" not in line:
+                done = riglog(*line.partition("#")[0].split()[1:], cwd=tmp_path)
+                assert done.code == 0, f"{page.name}: {line}: {done.err}"
+    (frames, batches) = blocks((ROOT / "docs" / "how-to" / "read-with-pandas.md").read_text(encoding="utf-8"), "python")
+    for code in (batches, *([frames] if _there_is_pandas() else [])):
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60, check=True)
+
+
+def _there_is_pandas() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("pandas") is not None
