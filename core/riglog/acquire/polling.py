@@ -1,0 +1,110 @@
+"""One source of a recording: polled slot by slot, or listened to; what it says is counted and handed on."""
+
+from collections.abc import Sequence
+
+import anyio
+
+from riglog.acquire.recording import Recording
+from riglog.acquire.schedule import Schedule, slots_in
+from riglog.acquire.summary import SourceSummary
+from riglog.device import Pace, PollSource, missing
+from riglog.errors import ConnectionLostError, RiglogError
+from riglog.model import NS, Batch, Channel, Sample, Status
+
+PASSED_OVER = "slot passed over: the poll before it took too long"
+LOST_SECONDS = 1.0
+
+
+class Polling:
+    """Polls a source until the recording stops, its duration is over, or ``scope`` is cancelled.
+
+    Args:
+        start_ns: when slot 0 of the recording is due, on the monotonic clock.
+        duration: of the recording, in seconds; None: without end.
+        names: only these devices.
+    """
+
+    def __init__(
+        self,
+        source: PollSource,
+        recording: Recording,
+        *,
+        start_ns: int,
+        duration: float | None,
+        names: Sequence[str] | None,
+    ) -> None:
+        self.source = source
+        self.recording = recording
+        self.clock = recording.clock
+        self.start_ns = start_ns
+        self.duration = duration
+        self.names = names
+        self.scope = anyio.CancelScope()
+        self.rate_hz = source.rate_hz or recording.rate_hz
+        told = SourceSummary(source.name, self.rate_hz if source.pace is Pace.HOST else None)
+        self.figures = recording.summary.sources.setdefault(source.name, told)
+
+    async def run(self, since_ns: int) -> None:
+        """Slots that were due before ``since_ns`` are not this source's."""
+        with self.scope:
+            if self.source.pace is Pace.HOST:
+                await self._poll_on_schedule(since_ns)
+            else:
+                await self._take_what_comes()
+
+    async def _poll_on_schedule(self, since_ns: int) -> None:
+        clock, figures = self.clock, self.figures
+        ticks = None if self.duration is None else slots_in(self.duration, self.rate_hz)
+        schedule = Schedule(self.start_ns, self.rate_hz, ticks=ticks)
+        schedule.join(since_ns)
+        while not self.recording.stopping:
+            slot = schedule.next(clock.monotonic_ns())
+            for tick in slot.missed:
+                figures.ticks_missed += 1
+                samples = missing(self._channels(), PASSED_OVER, clock, Status.SKIPPED)
+                await self._hand_on(tick, samples)
+            if slot.tick is None or not await self.recording.sleep_until(schedule.due_ns(slot.tick)):
+                return
+            begun = clock.monotonic_ns()
+            figures.lateness.add((begun - schedule.due_ns(slot.tick)) / NS)
+            polled = await self._poll()
+            took = (clock.monotonic_ns() - begun) / NS
+            figures.poll_time.add(took)
+            figures.busy_s += took
+            figures.ticks += 1
+            await self._hand_on(slot.tick, polled)
+
+    async def _take_what_comes(self) -> None:
+        end = None if self.duration is None else self.start_ns + self.duration * NS
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._end_at, end, tasks.cancel_scope)
+            while not self.recording.stopping:
+                samples = await self._poll()
+                if samples:
+                    self.figures.ticks += 1
+                    await self._hand_on(None, samples)
+
+    async def _end_at(self, end_ns: float | None, scope: anyio.CancelScope) -> None:
+        await self.recording.sleep_until(end_ns)
+        scope.cancel()
+
+    async def _poll(self) -> Sequence[Sample]:
+        try:
+            return await self.source.poll(self.names)
+        except ConnectionLostError as error:  # a source that cannot come back by itself; a Manager's can
+            await self.recording.sleep_until(self.clock.monotonic_ns() + LOST_SECONDS * NS)
+            return missing(self._channels(), str(error), self.clock, Status.SKIPPED)
+        except RiglogError as error:
+            return missing(self._channels(), str(error), self.clock)
+
+    def _channels(self) -> list[Channel]:
+        names = self.names
+        return [channel for channel in self.source.channels if names is None or channel.device in names]
+
+    async def _hand_on(self, tick: int | None, samples: Sequence[Sample]) -> None:
+        summary, buffer = self.recording.summary, self.recording.stream
+        batch = Batch(self.source.name, tick, samples)
+        summary.count(self.figures, batch)
+        if not buffer.put(batch):
+            summary.samples_dropped = buffer.samples_dropped
+        await buffer.space()
