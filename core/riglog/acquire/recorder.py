@@ -8,7 +8,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from riglog.acquire.buffer import BatchBuffer, Overflow
-from riglog.acquire.polling import Polling
+from riglog.acquire.polling import Polling, channels_of
 from riglog.acquire.recording import Recording
 from riglog.acquire.summary import AcquisitionSummary
 from riglog.device import PollSource, SourceGroup
@@ -105,17 +105,16 @@ class _Recorder:
         self.clock = recording.clock
         self.start_ns = start_ns
         self.since_ns = self.clock.monotonic_ns() if resumed else start_ns
-        self.running: dict[str, Polling] = {}
+        self.running: dict[PollSource, Polling] = {}
 
     async def run(self, source: PollSource | SourceGroup) -> None:
         try:
             async with anyio.create_task_group() as around:
                 around.start_soon(self._watch_clock)
                 async with anyio.create_task_group() as tasks:
-                    around.start_soon(self._cut_off, tasks.cancel_scope)
+                    around.start_soon(self._cut_off)
                     if isinstance(source, SourceGroup):
-                        around.start_soon(self._follow, source, tasks)
-                        self._join(source.sources(), tasks, self.since_ns)
+                        await self._follow(source, tasks)
                     else:
                         self._join([source], tasks, self.since_ns)
                 around.cancel_scope.cancel()
@@ -128,25 +127,38 @@ class _Recorder:
 
         Slots that were due before ``since_ns`` are not a new source's.
         """
-        for name in self.running.keys() - {source.name for source in sources}:
-            self.running.pop(name).scope.cancel()
-        for source in sources:
-            if source.name not in self.running:
-                self.running[source.name] = polling = Polling(
+        wanted = [source for source in sources if channels_of(source, self.names)]
+        for gone in self.running.keys() - set(wanted):
+            self.running.pop(gone).scope.cancel()
+        for source in wanted:
+            if source not in self.running:
+                self.running[source] = polling = Polling(
                     source, self.recording, start_ns=self.start_ns, duration=self.duration, names=self.names
                 )
                 tasks.start_soon(polling.run, since_ns)
 
     async def _follow(self, group: SourceGroup, tasks: TaskGroup) -> None:
-        while True:
-            await group.changed()
-            if not self.recording.stopping:
-                self._join(group.sources(), tasks, self.clock.monotonic_ns())
+        """Start and end tasks as sources come and go, until the recording is over; without any it waits for some."""
+        end_ns = None if self.duration is None else self.start_ns + self.duration * NS
+        since_ns = self.since_ns
+        async with anyio.create_task_group() as until:
+            until.start_soon(self._end_at, end_ns, until.cancel_scope)
+            while not group.closed:
+                self._join(group.sources(), tasks, since_ns)
+                await group.changed()
+                since_ns = self.clock.monotonic_ns()
+            self._join((), tasks, since_ns)
+            until.cancel_scope.cancel()
 
-    async def _cut_off(self, scope: anyio.CancelScope) -> None:
+    async def _end_at(self, end_ns: float | None, scope: anyio.CancelScope) -> None:
+        await self.recording.sleep_until(end_ns)
+        scope.cancel()
+
+    async def _cut_off(self) -> None:
         await self.recording.stopped()
         await anyio.sleep(GRACE_SECONDS)
-        scope.cancel()
+        for polling in self.running.values():
+            polling.scope.cancel()
 
     async def _watch_clock(self) -> None:
         """Tell when somebody sets the UTC clock: times before and after do not compare."""

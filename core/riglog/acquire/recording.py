@@ -19,10 +19,13 @@ class Recording:
         self.clock = clock
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] | None = None
+        self.stopped_ns: int | None = None  # when stop was called, on the monotonic clock
         self._stopping = anyio.Event()
 
     def stop(self) -> None:
         """End the recording after the polls that are under way; the stream ends when all of them have."""
+        if self.stopped_ns is None:
+            self.stopped_ns = self.clock.monotonic_ns()
         self._stopping.set()
 
     @property
