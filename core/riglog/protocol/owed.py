@@ -54,7 +54,3 @@ class Owed(Generic[Request, Reply]):
         address = self._codec.address(request)
         self._requests.pop(address, None)
         self._markers = [one for one in self._markers if self._codec.address(one) != address]
-
-    def clear(self) -> None:
-        self._requests.clear()
-        self._markers.clear()

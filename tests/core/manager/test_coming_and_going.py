@@ -8,7 +8,6 @@ from toy import Toy, ToyCodec, ToyConfig, ToyDriver, ToySimulator
 
 from riglog.acquire import Recording, record
 from riglog.device import Pace
-from riglog.errors import ConnectionLostError
 from riglog.manager import Manager
 from riglog.model import Batch, Event, EventKind, Sample, Status
 from riglog.plugin import Client, Registry
