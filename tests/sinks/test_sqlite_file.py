@@ -12,7 +12,7 @@ from recorded import EVENTS, make_run, steady, store, varied
 from riglog.errors import StorageError
 from riglog.model import NS, Channel, iso
 from riglog.sinks import COLUMNS, SqliteSink, rows
-from riglog.sinks.sqlite_schema import check_recording
+from riglog.sinks.sqlite_schema import check_recording, make_tables, open_database
 from riglog.store import read
 
 QUESTION = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, parameter"
@@ -112,3 +112,65 @@ async def test_a_finished_recording_is_read_in_a_folder_nobody_may_write_to(tmp_
         assert [entry.name for entry in folder.iterdir()] == ["run.sqlite"]
     finally:
         folder.chmod(0o700)
+
+
+class Sick:
+    """A connection whose statements of one kind fail."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self.database = database
+        self.failing: tuple[str, ...] = ()
+
+    def execute(self, statement: str, *values: object) -> sqlite3.Cursor:
+        if statement.startswith(self.failing) and self.failing:
+            raise sqlite3.OperationalError("disk I/O error")
+        return self.database.execute(statement, *values)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.database, name)
+
+
+@pytest.mark.parametrize("failing", [("COMMIT",), ("COMMIT", "ROLLBACK")])
+async def test_a_write_that_failed_in_every_way_can_be_tried_again(tmp_path: Path, failing: tuple[str, ...]) -> None:
+    """The numbers of channels and notes that were taken back must not be used: nobody would ever see those rows."""
+    path, run = tmp_path / "run.sqlite", make_run()
+    sink = SqliteSink(path)
+    await sink.open(run)
+    assert sink._file is not None
+    sick = sink._file.database = Sick(sink._file.database)  # type: ignore[assignment]
+    sick.failing = failing  # type: ignore[attr-defined]
+    with pytest.raises(StorageError):
+        await sink.write(varied(run), EVENTS)
+    sick.failing = ()  # type: ignore[attr-defined]
+    await sink.write(varied(run), EVENTS)
+    await sink.aclose()
+    assert [structs.astuple(row) for row in read(path)] == [structs.astuple(row) for row in rows(run.id, varied(run))]
+
+
+def test_a_file_that_somebody_else_has_just_begun_is_continued(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    early = sqlite3.connect(path, isolation_level=None)
+    open_database(path).close()
+    make_tables(early)
+    assert early.execute("SELECT count(*) FROM samples").fetchone() == (0,)
+    early.close()
+
+
+async def test_a_file_that_cannot_be_opened_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def remember(*place: object, **how: object) -> sqlite3.Connection:
+        opened.append(connect(*place, **how))  # type: ignore[call-overload]
+        return opened[-1]
+
+    path = tmp_path / "run.sqlite"
+    await store(SqliteSink(path), make_run(number=1), [])
+    monkeypatch.setattr(sqlite3, "connect", remember)
+    other = connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StorageError, match="locked"):
+        await SqliteSink(path).open(make_run(number=2))
+    other.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        opened[0].execute("SELECT 1")

@@ -2,7 +2,8 @@
 
 from riglog.acquire.buffer import BatchBuffer, Overflow
 from riglog.acquire.pipe import pipe
-from riglog.acquire.recorder import Recording, record
+from riglog.acquire.recorder import record
+from riglog.acquire.recording import Recording
 from riglog.acquire.schedule import Schedule
 from riglog.acquire.summary import AcquisitionSummary, ChannelSummary, SourceSummary
 from riglog.acquire.writer import SinkResult

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import anyio
 
-from riglog.acquire.recorder import Recording
+from riglog.acquire.recording import Recording
 from riglog.acquire.writer import SinkResult, Writer
 from riglog.errors import StorageError
 from riglog.model import SYSTEM_CLOCK, Batch, Clock, Event, EventKind, Run, Sink

@@ -1,61 +1,24 @@
 """Polls sources at a steady rate, each in its own task, and hands on what they say."""
 
 import gc
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
 from anyio.abc import TaskGroup
 
 from riglog.acquire.buffer import BatchBuffer, Overflow
-from riglog.acquire.schedule import Schedule, slots_in
-from riglog.acquire.summary import AcquisitionSummary, SourceSummary
-from riglog.device import Pace, PollSource, SourceGroup, missing
-from riglog.errors import ConfigError, ConnectionLostError, RiglogError
-from riglog.model import NS, SYSTEM_CLOCK, Batch, Channel, Clock, Event, EventKind, Run, Sample, Status
+from riglog.acquire.polling import Polling, channels_of
+from riglog.acquire.recording import Recording
+from riglog.acquire.summary import AcquisitionSummary
+from riglog.device import PollSource, SourceGroup
+from riglog.errors import ConfigError
+from riglog.model import NS, SYSTEM_CLOCK, Clock, Event, EventKind, Run
 
 GRACE_SECONDS = 2.0
 """How long a poll that is under way may take to finish after ``stop``."""
-PASSED_OVER = "slot passed over: the poll before it took too long"
-LOST_SECONDS = 1.0
 STEP_NS = NS // 2
 """A UTC clock that moves this far against the monotonic one was set."""
-
-
-class Recording:
-    """A recording that runs. ``stream`` gives batches; ``summary`` is live."""
-
-    def __init__(self, rate_hz: float, summary: AcquisitionSummary, stream: BatchBuffer) -> None:
-        self.rate_hz = rate_hz
-        self.summary = summary
-        self.stream = stream
-        self.events: list[Event] = []
-        self.on_event: Callable[[Event], None] | None = None
-        self._stopping = anyio.Event()
-
-    def stop(self) -> None:
-        """End the recording after the polls that are under way; the stream ends when all of them have."""
-        self._stopping.set()
-
-    @property
-    def stopping(self) -> bool:
-        return self._stopping.is_set()
-
-    async def stopped(self) -> None:
-        """Wait until somebody calls ``stop``."""
-        await self._stopping.wait()
-
-    def note(self, event: Event) -> None:
-        """Add an event to what is stored; ``on_event`` hears of it at once."""
-        self.events.append(event)
-        self.summary.disconnects += event.kind is EventKind.PORT_LOST
-        if self.on_event is not None:
-            self.on_event(event)
-
-    def take_events(self) -> list[Event]:
-        """The events since the last call."""
-        taken, self.events = self.events, []
-        return taken
 
 
 @asynccontextmanager
@@ -89,12 +52,12 @@ async def record(
         if value is not None and not value > 0:
             raise ConfigError(f"{what} must be greater than 0, not {value}")
     summary = AcquisitionSummary(clock.utc_ns(), clock.monotonic_ns(), sources={}, channels={})
-    recording = Recording(rate_hz, summary, BatchBuffer(buffer_size, overflow))
+    recording = Recording(rate_hz, summary, BatchBuffer(buffer_size, overflow), clock)
     unsubscribe = source.subscribe(recording.note) if isinstance(source, SourceGroup) else lambda: None
     gc.collect()
     gc.freeze()  # what is alive now stays alive: walking it again and again is the largest source of jitter
     start_ns = _begin(recording, resumed_from, clock)
-    recorder = _Recorder(recording, duration, names, clock, start_ns, resumed_from is not None)
+    recorder = _Recorder(recording, duration, names, start_ns, resumed_from is not None)
     failure: Exception | None = None
     try:
         async with anyio.create_task_group() as tasks:
@@ -126,138 +89,76 @@ def _begin(recording: Recording, resumed_from: Run | None, clock: Clock) -> int:
 
 
 class _Recorder:
-    """The tasks behind one recording."""
+    """The tasks behind one recording: one for each source, as long as it is there."""
 
     def __init__(
         self,
         recording: Recording,
         duration: float | None,
         names: Sequence[str] | None,
-        clock: Clock,
         start_ns: int,
         resumed: bool,
     ) -> None:
         self.recording = recording
-        self.summary = recording.summary
-        self.buffer = recording.stream
         self.duration = duration
         self.names = names
-        self.clock = clock
+        self.clock = recording.clock
         self.start_ns = start_ns
-        self.since_ns = clock.monotonic_ns() if resumed else start_ns
-        self.running: dict[str, anyio.CancelScope] = {}
+        self.since_ns = self.clock.monotonic_ns() if resumed else start_ns
+        self.running: dict[PollSource, Polling] = {}
 
     async def run(self, source: PollSource | SourceGroup) -> None:
         try:
             async with anyio.create_task_group() as around:
                 around.start_soon(self._watch_clock)
                 async with anyio.create_task_group() as tasks:
-                    around.start_soon(self._cut_off, tasks.cancel_scope)
+                    around.start_soon(self._cut_off)
                     if isinstance(source, SourceGroup):
-                        around.start_soon(self._follow, source, tasks)
-                        self._join(source.sources(), tasks, self.since_ns)
+                        await self._follow(source, tasks)
                     else:
                         self._join([source], tasks, self.since_ns)
                 around.cancel_scope.cancel()
         finally:
-            self.summary.finished_ns = self.clock.utc_ns()
-            self.buffer.close()
+            self.recording.summary.finished_ns = self.clock.utc_ns()
+            self.recording.stream.close()
 
     def _join(self, sources: Sequence[PollSource], tasks: TaskGroup, since_ns: int) -> None:
         """Start a task for every source that has none, and end those whose source is gone.
 
         Slots that were due before ``since_ns`` are not a new source's.
         """
-        for name in self.running.keys() - {source.name for source in sources}:
-            self.running.pop(name).cancel()
-        for source in sources:
-            if source.name not in self.running:
-                self.running[source.name] = scope = anyio.CancelScope()
-                tasks.start_soon(self._keep_polling, source, scope, since_ns)
+        wanted = [source for source in sources if channels_of(source, self.names)]
+        for gone in self.running.keys() - set(wanted):
+            self.running.pop(gone).scope.cancel()
+        for source in wanted:
+            if source not in self.running:
+                self.running[source] = polling = Polling(
+                    source, self.recording, start_ns=self.start_ns, duration=self.duration, names=self.names
+                )
+                tasks.start_soon(polling.run, since_ns)
 
     async def _follow(self, group: SourceGroup, tasks: TaskGroup) -> None:
-        while True:
-            await group.changed()
-            if not self.recording.stopping:
-                self._join(group.sources(), tasks, self.clock.monotonic_ns())
-
-    async def _cut_off(self, scope: anyio.CancelScope) -> None:
-        await self.recording.stopped()
-        await anyio.sleep(GRACE_SECONDS)
-        scope.cancel()
-
-    async def _keep_polling(self, source: PollSource, scope: anyio.CancelScope, since_ns: int) -> None:
-        rate = source.rate_hz or self.recording.rate_hz
-        paced = source.pace is Pace.HOST
-        figures = self.summary.sources.setdefault(source.name, SourceSummary(source.name, rate if paced else None))
-        with scope:
-            if paced:
-                await self._poll_on_schedule(source, rate, figures, since_ns)
-            else:
-                await self._take_what_comes(source, figures)
-
-    async def _poll_on_schedule(self, source: PollSource, rate: float, figures: SourceSummary, since_ns: int) -> None:
-        clock = self.clock
-        ticks = None if self.duration is None else slots_in(self.duration, rate)
-        schedule = Schedule(self.start_ns, rate, ticks=ticks)
-        schedule.join(since_ns)
-        while not self.recording.stopping:
-            slot = schedule.next(clock.monotonic_ns())
-            for tick in slot.missed:
-                figures.ticks_missed += 1
-                samples = missing(self._channels(source), PASSED_OVER, clock, Status.SKIPPED)
-                await self._hand_on(Batch(source.name, tick, samples), figures)
-            if slot.tick is None or not await self._wait_until(schedule.due_ns(slot.tick)):
-                return
-            begun = clock.monotonic_ns()
-            figures.lateness.add((begun - schedule.due_ns(slot.tick)) / NS)
-            polled = await self._poll(source)
-            took = (clock.monotonic_ns() - begun) / NS
-            figures.poll_time.add(took)
-            figures.busy_s += took
-            figures.ticks += 1
-            await self._hand_on(Batch(source.name, slot.tick, polled), figures)
-
-    async def _take_what_comes(self, source: PollSource, figures: SourceSummary) -> None:
-        end = None if self.duration is None else self.start_ns + self.duration * NS
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._end_at, end, tasks.cancel_scope)
-            while not self.recording.stopping:
-                samples = await self._poll(source)
-                if samples:
-                    figures.ticks += 1
-                    await self._hand_on(Batch(source.name, None, samples), figures)
+        """Start and end tasks as sources come and go, until the recording is over; without any it waits for some."""
+        end_ns = None if self.duration is None else self.start_ns + self.duration * NS
+        since_ns = self.since_ns
+        async with anyio.create_task_group() as until:
+            until.start_soon(self._end_at, end_ns, until.cancel_scope)
+            while not group.closed:
+                self._join(group.sources(), tasks, since_ns)
+                await group.changed()
+                since_ns = self.clock.monotonic_ns()
+            self._join((), tasks, since_ns)
+            until.cancel_scope.cancel()
 
     async def _end_at(self, end_ns: float | None, scope: anyio.CancelScope) -> None:
-        await self._wait_until(end_ns)
+        await self.recording.sleep_until(end_ns)
         scope.cancel()
 
-    async def _wait_until(self, due_ns: float | None) -> bool:
-        """Sleep until then, tolerating early wake-ups; False if the recording is being stopped."""
-        while due_ns is None or (rest := due_ns - self.clock.monotonic_ns()) > 0:
-            with anyio.move_on_after(None if due_ns is None else rest / NS):
-                await self.recording.stopped()
-                return False
-        return not self.recording.stopping
-
-    async def _poll(self, source: PollSource) -> Sequence[Sample]:
-        try:
-            return await source.poll(self.names)
-        except ConnectionLostError as error:  # a source that cannot come back by itself; a Manager's can
-            await self._wait_until(self.clock.monotonic_ns() + LOST_SECONDS * NS)
-            return missing(self._channels(source), str(error), self.clock, Status.SKIPPED)
-        except RiglogError as error:
-            return missing(self._channels(source), str(error), self.clock)
-
-    def _channels(self, source: PollSource) -> list[Channel]:
-        names = self.names
-        return [channel for channel in source.channels if names is None or channel.device in names]
-
-    async def _hand_on(self, batch: Batch, figures: SourceSummary) -> None:
-        self.summary.count(figures, batch)
-        if not self.buffer.put(batch):
-            self.summary.samples_dropped = self.buffer.samples_dropped
-        await self.buffer.space()
+    async def _cut_off(self) -> None:
+        await self.recording.stopped()
+        await anyio.sleep(GRACE_SECONDS)
+        for polling in self.running.values():
+            polling.scope.cancel()
 
     async def _watch_clock(self) -> None:
         """Tell when somebody sets the UTC clock: times before and after do not compare."""

@@ -42,18 +42,28 @@ class Schedule:
         return tick
 
     def join(self, now_ns: int) -> None:
-        """Begin with the slot that is due now: a source that comes later owes nothing from before."""
-        self._next = max(0, self.latest(now_ns))
+        """Begin with the slot that is due now or next: a source that comes later owes nothing from before.
+
+        A slot that was due before may have a row already, of the same channel.
+        """
+        self._next = max(0, self.latest(now_ns - 1) + 1)
 
     def next(self, now_ns: int) -> Slot:
         """The slot to serve next. A slot is passed over when the one behind it is due already."""
         first = self._next
         tick = max(first, self.latest(now_ns))
         if self.ticks is not None and tick >= self.ticks:
-            self._next = self.ticks
             return Slot(None, range(first, self.ticks))
-        self._next = tick + 1
         return Slot(tick, range(first, tick))
+
+    def done(self, tick: int) -> None:
+        """A slot, and so all before it, has its row."""
+        self._next = tick + 1
+
+    def due(self, now_ns: int) -> range:
+        """The slots that are due by now and have no row."""
+        end = self.latest(now_ns) + 1
+        return range(self._next, end if self.ticks is None else min(end, self.ticks))
 
 
 def slots_in(duration: float, rate_hz: float) -> int:

@@ -44,10 +44,15 @@ class PollSource(Protocol):
 
 @runtime_checkable
 class SourceGroup(Protocol):
-    """Several sources that are recorded side by side, each in its own task."""
+    """Several sources that are recorded side by side, each in its own task; they may come and go."""
+
+    @property
+    def closed(self) -> bool:
+        """No source will come any more: then there is nothing left to record."""
+        ...
 
     def sources(self) -> Sequence[PollSource]:
-        """One source per port and rate."""
+        """One source per port and rate; those that are equal are the same source, also in a later answer."""
         ...
 
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:

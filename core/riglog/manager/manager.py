@@ -130,12 +130,14 @@ class Manager:
         """
         self.closed = True
         problems: list[Exception] = []
-        async with self._building:
-            for name in reversed(self.names):
-                try:
-                    await self._remove(name)
-                except Exception as error:
-                    problems.append(error)
+        with anyio.CancelScope(shield=True):  # a rig that is cancelled leaves no port open
+            async with self._building:
+                for name in reversed(self.names):
+                    try:
+                        await self._remove(name)
+                    except Exception as error:
+                        problems.append(error)
+            self._notify()
         if problems:
             raise ExceptionGroup("closing the rig", problems)
 
@@ -170,7 +172,6 @@ class Manager:
         if wanted.simulated:
             self._simulated[port.key].plug(wanted.driver.simulator(wanted.config), device.name, port.members)
         await member.open()
-        device.on_write = lambda what: self._tell(EventKind.WRITE, what, device.name, port.name)
         self._enter(port, member)
         return device
 
@@ -178,6 +179,9 @@ class Manager:
         self._ports[port.key] = port
         port.members[member.name] = member
         self._where[member.name] = port
+        member.device.on_write = lambda what: self._tell(
+            EventKind.WRITE, what, member.name, None if port.client is None else port.name
+        )
         self._notify()
 
     async def _remove(self, name: str) -> None:
@@ -185,6 +189,7 @@ class Manager:
         del port.members[name]
         if not port.members:
             del self._ports[port.key]
+        member.device.on_write = None
         self._notify()
         try:
             if port.client is not None:

@@ -1,7 +1,7 @@
 """A device on a port: whether it may be polled now, whether it is still the same instrument, and what its poll gave."""
 
 from collections.abc import Callable
-from traceback import format_exception
+from traceback import extract_tb, format_exception
 
 import anyio
 
@@ -12,6 +12,7 @@ from riglog.model import NS, Clock, EventKind, Sample, Status
 from riglog.plugin import Client
 
 Tell = Callable[[EventKind, str, str | None], None]
+PAUSE_SECONDS = 0.5
 
 
 class Member:
@@ -29,7 +30,7 @@ class Member:
         self._breaker = Breaker()
         self._verified = True
         self._stranger: str | None = None
-        self._bugs: set[str] = set()
+        self._bugs: set[tuple[object, ...]] = set()
 
     @property
     def name(self) -> str:
@@ -69,7 +70,7 @@ class Member:
         Raises:
             ConnectionLostError: the port is gone.
         """
-        samples = await self._samples()
+        samples = await self._samples(pause=PAUSE_SECONDS)
         heard = any(sample.value is not None for sample in samples)
         if self._verified or not heard or await self._is_the_same():  # who it is, is known from what it says
             return samples
@@ -79,8 +80,12 @@ class Member:
         """A sample without a value for every channel."""
         return missing(self.device.channels, error, self._clock, status)
 
-    async def _samples(self) -> list[Sample]:
-        """What the device's poll gives. Whatever goes wrong in it is a row, and costs nobody else anything."""
+    async def _samples(self, *, pause: float = 0.0) -> list[Sample]:
+        """What the device's poll gives. Whatever goes wrong in it is a row, and costs nobody else anything.
+
+        Args:
+            pause: seconds after a poll that failed; nobody schedules the next one of a device that sets its own pace.
+        """
         try:
             return await self.device.poll()
         except ConnectionLostError:
@@ -89,10 +94,8 @@ class Member:
             problem = str(error)
         except Exception as error:
             problem = f"the driver failed: {type(error).__name__}: {error}"
-            if problem not in self._bugs:
-                self._bugs.add(problem)
-                self._tell(EventKind.DRIVER_FAILED, "".join(format_exception(error)), self.name)
-        await anyio.lowlevel.checkpoint()
+            self._driver_failed(error)
+        await anyio.sleep(pause)
         return self.absent(Status.MISSING, problem)
 
     async def _is_the_same(self) -> bool:
@@ -103,12 +106,23 @@ class Member:
             raise
         except RiglogError:
             return False
+        except Exception as error:
+            self._driver_failed(error)
+            return False
         self._verified = found is None or self.identity is None or found == self.identity
         stranger = None if self._verified else f"expected {self.identity}, found {found}; its values are not recorded"
         if stranger is not None and stranger != self._stranger:
             self._tell(EventKind.WRONG_INSTRUMENT, stranger, self.name)
         self._stranger = stranger
         return self._verified
+
+    def _driver_failed(self, error: Exception) -> None:
+        """Tell of a bug, once for each line of code it comes from."""
+        where = extract_tb(error.__traceback__)[-1]
+        bug = (type(error), where.filename, where.lineno)
+        if bug not in self._bugs:
+            self._bugs.add(bug)
+            self._tell(EventKind.DRIVER_FAILED, "".join(format_exception(error)), self.name)
 
     def _traffic(self) -> tuple[int, int]:
         """Requests and replies on the line so far."""

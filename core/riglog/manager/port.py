@@ -1,11 +1,13 @@
 """A port of the rig: one transport, one client, the devices on it, and its way back when it is lost."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import anyio
+from msgspec import Struct
 
 from riglog.device import Pace
-from riglog.errors import ConnectionLostError, PortError
+from riglog.errors import ConnectionLostError
 from riglog.manager.member import Member, Tell
 from riglog.manager.replaceable import ReplaceableTransport
 from riglog.model import NS, Channel, Clock, EventKind, Sample, Status
@@ -34,6 +36,7 @@ class SharedPort:
         self._tell = tell
         self._clock = clock
         self._lost: ConnectionLostError | None = None
+        self._closed = False
         self._next_attempt = 0.0
 
     async def open(self, given: Transport | None) -> None:
@@ -44,7 +47,8 @@ class SharedPort:
             self.transport.inner = await self.opener()
 
     async def aclose(self) -> None:
-        """Close the port if it is ours."""
+        """Close the port if it is ours; whoever still polls it gets rows, and nobody opens it again."""
+        self._closed = True
         if self.opener is None:
             self.transport.inner = None
         await self.transport.aclose()
@@ -52,7 +56,7 @@ class SharedPort:
     async def poll(self, members: Sequence[Member]) -> list[Sample]:
         """One sample per channel of these members, in turn and without anybody between them."""
         if self.client is None:
-            return [sample for member in members for sample in await member.poll(shared=False)]
+            return [sample for member in members for sample in await self._poll_ready(member)]
         async with self.client.turn:
             return await self._poll(members)
 
@@ -70,8 +74,24 @@ class SharedPort:
             samples += member.absent(Status.SKIPPED, str(self._lost))
         return samples
 
+    async def _poll_ready(self, member: Member) -> list[Sample]:
+        """Poll a device that somebody else opened, and may open again."""
+        try:
+            samples = await member.poll(shared=False)
+        except ConnectionLostError as error:
+            if self._lost is None:
+                await self._give_up(error)
+            return member.absent(Status.SKIPPED, str(error))
+        if self._lost is not None:
+            self._is_back()
+        return samples
+
     async def listen(self, member: Member) -> list[Sample]:
         """What a device that sets its own pace says next; a lost port is said once, then waited for."""
+        if self.client is None:
+            if self._lost is not None:
+                await anyio.sleep(RETRY_SECONDS)
+            return await self._poll_ready(member)
         while self._lost is not None:
             await self._try_to_come_back()
             if self._lost is not None:
@@ -88,35 +108,40 @@ class SharedPort:
         self._next_attempt = self._now() + RETRY_SECONDS
         for member in self.members.values():
             member.doubt()
+        if self._closed:
+            return
         self._tell(EventKind.PORT_LOST, error.message, None)
         if self.opener is not None:
-            await self.transport.aclose()
+            with suppress(Exception):  # what is gone may not even close; it is gone all the same
+                await self.transport.aclose()
 
     async def _try_to_come_back(self) -> None:
         """Open the port again if it is time to try and it is ours."""
-        if self.opener is None or self._now() < self._next_attempt:
+        if self.opener is None or self._closed or self._now() < self._next_attempt:
             return
         try:
             self.transport.inner = await self.opener()
-        except PortError:
+        except Exception:  # an adapter that is just being plugged in fails in many ways
             self._next_attempt = self._now() + RETRY_SECONDS
             return
-        self._lost = None
         if self.client is not None:
             self.client.restart()
+        self._is_back()
+
+    def _is_back(self) -> None:
+        self._lost = None
         self._tell(EventKind.PORT_BACK, "port is open again", None)
 
     def _now(self) -> float:
         return self._clock.monotonic_ns() / NS
 
 
-class PortSource:
+class PortSource(Struct, frozen=True):
     """The devices of one port that share a rate and a pace, as one source for the recorder."""
 
-    def __init__(self, port: SharedPort, rate_hz: float | None, pace: Pace) -> None:
-        self.port = port
-        self.rate_hz = rate_hz
-        self.pace = pace
+    port: SharedPort
+    rate_hz: float | None
+    pace: Pace
 
     @property
     def name(self) -> str:

@@ -1,5 +1,7 @@
 """A port that can be closed and opened again underneath those who use it."""
 
+import anyio
+
 from riglog.errors import ConnectionLostError
 from riglog.transport import Transport
 
@@ -12,13 +14,22 @@ class ReplaceableTransport(Transport):
         self.inner = inner
 
     async def receive(self) -> bytes:
-        return await self._there().receive()
+        try:
+            return await self._there().receive()
+        except anyio.ClosedResourceError:
+            raise self._away() from None
 
     async def send(self, data: bytes) -> None:
-        await self._there().send(data)
+        try:
+            await self._there().send(data)
+        except anyio.ClosedResourceError:
+            raise self._away() from None
 
     def receive_now(self) -> bytes:
-        return self._there().receive_now()
+        try:
+            return self._there().receive_now()
+        except anyio.ClosedResourceError:
+            raise self._away() from None
 
     async def aclose(self) -> None:
         inner, self.inner = self.inner, None
@@ -27,5 +38,8 @@ class ReplaceableTransport(Transport):
 
     def _there(self) -> Transport:
         if self.inner is None:
-            raise ConnectionLostError("port is away", port=self.port)
+            raise self._away()
         return self.inner
+
+    def _away(self) -> ConnectionLostError:
+        return ConnectionLostError("port is away", port=self.port)

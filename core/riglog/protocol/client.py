@@ -164,10 +164,12 @@ class ProtocolClient(Generic[Request, Reply]):
         return self._unasked()
 
     def restart(self) -> None:
-        """The port was closed and opened again: nothing is owed, nothing is half read."""
+        """The port was closed and opened again: nothing is half read. What was owed may still come.
+
+        The instrument behind a device server or an adapter does not know that we were away.
+        """
         self._buffer.clear()
-        self._owed.clear()
-        self._quarantine = 0.0
+        self._quiet_since = self.clock.monotonic_ns()
 
     def _heard(self, data: bytes) -> None:
         self._buffer += data
@@ -308,6 +310,8 @@ class ProtocolClient(Generic[Request, Reply]):
         Raises:
             ReplyTimeoutError: somebody talks on and on.
         """
+        self.counters.stale_bytes += len(self._buffer)
+        self._buffer.clear()
         with anyio.move_on_after(self._quarantine * PATIENCE) as patience:
             await self._silence(self._quarantine, listening=True)
             self._quarantine = 0.0

@@ -85,10 +85,5 @@ class Owed(Generic[Request, Reply]):
         self._requests.pop(address, None)
         self._markers = [one for one in self._markers if self._codec.address(one) != address]
 
-    def clear(self) -> None:
-        self._requests.clear()
-        self._markers.clear()
-        self._doubts.clear()
-
     def _likeness(self, request: Request) -> Likeness:
         return self._codec.address(request), self._codec.shape(request)

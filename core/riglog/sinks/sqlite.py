@@ -63,11 +63,17 @@ class _File:
         self.run = run
         self.channels: dict[Channel, int] = {}
         self.notes: dict[tuple[object, ...], int] = {}
-        self.run_id = self._enter_run()
+        try:
+            self.run_id = self._enter_run()
+        except BaseException:
+            self.database.close()
+            raise
 
     def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         """All of it or nothing."""
         database = self.database
+        if database.in_transaction:  # even taking back failed the last time
+            self._roll_back()
         database.execute("BEGIN IMMEDIATE")
         try:
             database.executemany(
@@ -101,14 +107,7 @@ class _File:
         run = self.run
         known = self.database.execute("SELECT id FROM run WHERE run = ?", (run.id,)).fetchone()
         if known is not None:
-            self.channels = {
-                Channel(*words): number
-                for number, *words in self.database.execute(
-                    "SELECT id, device, driver, protocol, address, parameter, parameter_id, instance, unit"
-                    " FROM channel WHERE run_id = ?",
-                    known,
-                )
-            }
+            self.channels = self._entered(known[0])
             return int(known[0])
         cursor = self.database.execute(
             "INSERT INTO run (run, name, started_ns, anchor_ns, rate_hz, host, versions, rig) VALUES (?,?,?,?,?,?,?,?)",
@@ -125,6 +124,15 @@ class _File:
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
+
+    def _entered(self, run_id: int) -> dict[Channel, int]:
+        """The channels of a run that are in the file."""
+        found = self.database.execute(
+            "SELECT id, device, driver, protocol, address, parameter, parameter_id, instance, unit"
+            " FROM channel WHERE run_id = ?",
+            (run_id,),
+        )
+        return {Channel(*words): number for number, *words in found}
 
     def _reading(self, tick: int | None, sample: Sample) -> Reading:
         channel, stamp, run = sample.channel, sample.stamp, self.run
@@ -161,12 +169,12 @@ class _File:
         return self.notes[key]
 
     def _roll_back(self) -> None:
-        """Forget what was entered in the transaction that failed: its numbers do not exist."""
+        """Forget what was entered in the transaction that failed: its numbers do not exist, or come to be another's."""
+        self.notes.clear()
+        self.channels.clear()  # first, because on a sick disk what follows may fail too
         if self.database.in_transaction:
             self.database.execute("ROLLBACK")
-        self.notes.clear()
-        entered = {row[0] for row in self.database.execute("SELECT id FROM channel WHERE run_id = ?", (self.run_id,))}
-        self.channels = {channel: number for channel, number in self.channels.items() if number in entered}
+        self.channels = self._entered(self.run_id)
 
 
 SQLITE = SinkType(

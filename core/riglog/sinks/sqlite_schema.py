@@ -124,20 +124,36 @@ def open_database(path: Path) -> sqlite3.Connection:
         StorageError: it cannot be opened.
     """
     check_path(path)
-    fresh = not path.exists() or path.stat().st_size == 0
     try:
         database = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
-        if fresh:  # before the write-ahead log is there: then the file itself says at once what it is
-            database.executescript(
-                f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
-                f"{TABLES}{VIEWS} COMMIT;"
-            )
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute("PRAGMA wal_autocheckpoint = 4000")
+        try:
+            make_tables(database)  # before the write-ahead log is there: then the file itself says at once what it is
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute("PRAGMA wal_autocheckpoint = 4000")
+        except BaseException:
+            database.close()
+            raise
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
     return database
+
+
+def make_tables(database: sqlite3.Connection) -> None:
+    """Make a recording of an empty file. Two programs may begin one at the same moment; one of them does it."""
+    if _application(database):
+        return
+    database.execute("BEGIN IMMEDIATE")
+    if not _application(database):
+        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        for statement in (TABLES + VIEWS).split(";\n"):
+            database.execute(statement)
+    database.execute("COMMIT")
+
+
+def _application(database: sqlite3.Connection) -> int:
+    return int(database.execute("PRAGMA application_id").fetchone()[0])
 
 
 def check_path(path: Path) -> None:

@@ -20,6 +20,7 @@ def test_a_week_at_ten_hertz_serves_every_slot_on_time() -> None:
     period, now, served = NS // 10, 0, 0
     while (slot := schedule.next(now)).tick is not None:
         assert slot.tick == served
+        schedule.done(served)
         served += 1
         now = slot.tick * period + 20_000_000
     assert served == WEEK_OF_TICKS
@@ -52,6 +53,8 @@ class Forgetful(MemorySink):
 
 class SixtyFour:
     """Sixty-four devices side by side."""
+
+    closed = False
 
     def __init__(self) -> None:
         self.members = [Metronome(f"d{number}") for number in range(64)]

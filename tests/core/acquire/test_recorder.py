@@ -45,6 +45,8 @@ async def test_a_slow_source_has_its_passed_slots_as_rows_of_status_skipped() ->
 class Rig:
     """Sources side by side, as a Manager has them."""
 
+    closed = False
+
     def __init__(self, *sources: Metronome) -> None:
         self.members = list(sources)
         self._changed = anyio.Event()
@@ -97,7 +99,7 @@ async def test_sources_may_come_and_go_while_a_recording_runs() -> None:
         rig.change(second)
     ticks = {name: [batch.tick for batch in seen if batch.source == name] for name in ("first", "second")}
     assert ticks["first"] == list(range(61))
-    assert ticks["second"] == list(range(30, 100))
+    assert ticks["second"] == list(range(31, 100))
 
 
 async def test_stop_ends_the_stream_after_the_polls_that_are_under_way() -> None:
@@ -149,7 +151,7 @@ async def test_a_resumed_run_keeps_the_numbers_and_times_of_its_slots() -> None:
     await anyio.sleep(7.05)
     async with record(Metronome(), rate_hz=10, duration=10, resumed_from=run, clock=clock) as recording:
         batches = await all_of(recording)
-    assert [batch.tick for batch in batches] == list(range(70, 100))
+    assert [batch.tick for batch in batches] == list(range(71, 100))
     assert recording.events[0].message == "resumed 7.050 s after its start; what was due meanwhile is a hole"
 
 
@@ -169,3 +171,56 @@ async def test_how_much_of_its_time_a_source_was_busy_is_measured() -> None:
     told = recording.summary.sources["metronome"].as_dict()
     assert told["busy_s"] == pytest.approx(100 * 0.025)
     assert told["poll_p50_s"] == pytest.approx(0.025, rel=0.05)
+
+
+class Slow(Metronome):
+    """Every poll takes 1.55 seconds."""
+
+    def __init__(self) -> None:
+        super().__init__("slow", seconds=1.55)
+
+
+@pytest.mark.parametrize("stop_after", [0.31, 1.0, 1.56, 3.2])
+async def test_every_slot_that_was_due_before_a_stop_has_one_row(stop_after: float) -> None:
+    async with record(Slow(), rate_hz=10, clock=LoopClock()) as recording:
+        await anyio.sleep(stop_after)
+        recording.stop()
+        batches = await all_of(recording)
+    assert [batch.tick for batch in batches] == list(range(int(stop_after * 10 + 1e-6) + 1))
+    assert recording.summary.samples == len(batches)
+
+
+async def test_a_poll_that_is_cut_off_after_a_stop_leaves_a_row() -> None:
+    async with record(Metronome(seconds=60), rate_hz=1, clock=LoopClock()) as recording:
+        await anyio.sleep(2.5)
+        recording.stop()
+        batches = await all_of(recording)
+    assert [(batch.tick, batch.samples[0].status) for batch in batches] == [(tick, Status.SKIPPED) for tick in range(3)]
+
+
+async def test_what_is_due_when_nobody_takes_any_more_has_its_row_after_a_stop() -> None:
+    async with record(Metronome(), rate_hz=10, buffer_size=4, clock=LoopClock()) as recording:
+        await anyio.sleep(5.05)
+        recording.stop()
+        await anyio.sleep(10)
+        batches = await all_of(recording)
+    assert [batch.tick for batch in batches] == list(range(51))
+
+
+async def test_a_source_that_leaves_and_comes_back_has_no_slot_twice() -> None:
+    source, other = Metronome("one"), Metronome("other")
+    rig = Rig(source, other)
+    seen: list[int | None] = []
+
+    async def take() -> None:
+        async for batch in recording.stream:
+            if batch.source == "one":
+                seen.append(batch.tick)
+
+    async with record(rig, rate_hz=1, duration=6, clock=LoopClock()) as recording, anyio.create_task_group() as tasks:
+        tasks.start_soon(take)
+        await anyio.sleep(2.2)
+        rig.change(other)
+        await anyio.sleep(0.2)
+        rig.change(source, other)
+    assert seen == [0, 1, 2, 3, 4, 5]

@@ -22,6 +22,7 @@ def test_slots_are_served_one_after_the_other_when_nothing_is_late() -> None:
     while (slot := schedule.next(now)).tick is not None:
         assert not slot.missed
         served.append(slot.tick)
+        schedule.done(slot.tick)
         now = schedule.due_ns(slot.tick) + 1
     assert served == [0, 1, 2, 3, 4]
 
@@ -29,8 +30,10 @@ def test_slots_are_served_one_after_the_other_when_nothing_is_late() -> None:
 def test_a_poll_that_overruns_passes_over_the_slots_whose_successor_is_due() -> None:
     schedule = Schedule(0, 10.0)
     assert schedule.next(0).tick == 0
+    schedule.done(0)
     slot = schedule.next(350_000_000)  # slots 1 and 2 are gone, 3 is late but not yet overtaken
     assert (slot.tick, list(slot.missed)) == (3, [1, 2])
+    schedule.done(3)
     assert schedule.next(360_000_000).tick == 4
 
 
@@ -44,6 +47,7 @@ def test_every_slot_of_a_run_is_either_served_or_told_as_missed() -> None:
         if slot.tick is None:
             break
         seen.append(slot.tick)
+        schedule.done(slot.tick)
         now = max(now, schedule.due_ns(slot.tick)) + (slot.tick * 7919 % 400) * 1_000_000
     assert seen == list(range(100))
 
@@ -52,7 +56,15 @@ def test_a_source_that_joins_later_owes_nothing_from_before() -> None:
     schedule = Schedule(0, 10.0)
     schedule.join(1_030_000_000)
     slot = schedule.next(1_030_000_000)
-    assert (slot.tick, list(slot.missed)) == (10, [])
+    assert (slot.tick, list(slot.missed)) == (11, [])
+
+
+def test_what_is_due_and_not_done_is_what_still_needs_a_row() -> None:
+    schedule = Schedule(0, 10.0, ticks=5)
+    assert list(schedule.due(250_000_000)) == [0, 1, 2]
+    schedule.done(1)
+    assert list(schedule.due(250_000_000)) == [2]
+    assert list(schedule.due(9_000_000_000)) == [2, 3, 4]
 
 
 @pytest.mark.parametrize(

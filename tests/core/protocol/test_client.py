@@ -268,3 +268,31 @@ async def test_overhearing_takes_what_has_come_and_does_not_wait() -> None:
     assert [answer and answer.reply for answer in heard] == ["*1", "*2", None]
     await anyio.sleep(0.1)
     assert (await client.listen()).reply == "*34"
+
+
+async def test_what_was_owed_when_the_port_was_lost_is_still_owed_when_it_is_back() -> None:
+    """Behind a device server, or a USB adapter, the instrument knows nothing of our cable."""
+    transport = scripted(exchange(b"a?"), exchange(b"m10?", b"111\n0000000010\n"), exchange(b"b?", b"222\n"))
+    client = client_for(transport, markers=True)
+    await fails(client, "a")
+    client.restart()
+    assert (await client.ask(Ask("b"))).reply == "222"
+    assert done(transport)
+
+
+async def test_after_a_port_is_back_the_line_has_to_be_silent_before_it_is_asked() -> None:
+    transport = scripted(exchange(b"a?", (5.2, b"111\n")), exchange(b"b?", (0.1, b"222\n")))
+    client = client_for(transport)
+    await fails(client, "a")
+    await anyio.sleep(4.5)
+    client.restart()
+    assert (await client.ask(Ask("b"))).reply == "222"
+    assert client.counters.stale_bytes == 4
+
+
+async def test_half_a_late_reply_is_not_joined_to_what_an_instrument_says_of_itself() -> None:
+    client = client_for(scripted(exchange(b"a?", (0.4, b"*1"), (0.6, b"\n"), (2.0, b"*2\n"))))
+    await fails(client, "a")
+    with anyio.move_on_after(0.3):
+        await client.ask(Ask("b"))
+    assert (await client.listen()).reply == "*2"
