@@ -83,4 +83,11 @@ def count(number: int, thing: str) -> str:
 
 def _console(file: TextIO) -> Console:
     limited = file.isatty() or "COLUMNS" in os.environ
-    return Console(stderr=file is sys.stderr, highlight=False, width=None if limited else UNFOLDED)
+    return _Patient(stderr=file is sys.stderr, highlight=False, width=None if limited else UNFOLDED)
+
+
+class _Patient(Console):
+    """rich would end the program with 1 when nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        print_no_more()

@@ -1,6 +1,5 @@
 """``riglog export``: a recording as CSV, JSON lines or Parquet."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from riglog.cli.console import count, notes
+from riglog.cli.console import count, notes, print_no_more
 from riglog.cli.failing import DONE, USAGE, say_error
 from riglog.store import FORMATS, Exported, Selection, export
 
@@ -49,8 +48,8 @@ def command(
         with _progress(out is not None or not sys.stdout.isatty()) as update:
             done = export(file, target, format=chosen, selection=selection, wide=wide, every=every, progress=update)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads what we print, `head` say, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        print_no_more()
         return DONE
     _tell(done, out)
     return DONE
