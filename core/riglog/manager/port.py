@@ -15,8 +15,8 @@ from riglog.plugin import Client
 from riglog.transport import Link, Transport
 
 Opener = Callable[[], Awaitable[Transport]]
-RETRY_SECONDS = 0.5
-"""Between two attempts to open a lost port."""
+RETRY_SECONDS = (0.2, 0.4, 0.8)
+"""Between two attempts to open a lost port; the last for as long as it is away: still once a slot at 1 Hz."""
 
 
 class SharedPort:
@@ -37,6 +37,7 @@ class SharedPort:
         self._clock = clock
         self._lost: ConnectionLostError | None = None
         self._closed = False
+        self._attempts = 0
         self._next_attempt = 0.0
 
     async def open(self, given: Transport | None) -> None:
@@ -90,12 +91,12 @@ class SharedPort:
         """What a device that sets its own pace says next; a lost port is said once, then waited for."""
         if self.client is None:
             if self._lost is not None:
-                await anyio.sleep(RETRY_SECONDS)
+                await anyio.sleep(RETRY_SECONDS[-1])
             return await self._poll_ready(member)
         while self._lost is not None:
             await self._try_to_come_back()
             if self._lost is not None:
-                await anyio.sleep(RETRY_SECONDS)
+                await anyio.sleep(RETRY_SECONDS[0])
         try:
             return await member.listen()
         except ConnectionLostError as error:
@@ -105,7 +106,8 @@ class SharedPort:
     async def _give_up(self, error: ConnectionLostError) -> None:
         """The port is gone: close it at once, and let everybody know."""
         self._lost = error
-        self._next_attempt = self._now() + RETRY_SECONDS
+        self._attempts = 0
+        self._back_off()
         for member in self.members.values():
             member.doubt()
         if self._closed:
@@ -122,7 +124,7 @@ class SharedPort:
         try:
             self.transport.inner = await self.opener()
         except Exception:  # an adapter that is just being plugged in fails in many ways
-            self._next_attempt = self._now() + RETRY_SECONDS
+            self._back_off()
             return
         if self.client is not None:
             self.client.restart()
@@ -131,6 +133,11 @@ class SharedPort:
     def _is_back(self) -> None:
         self._lost = None
         self._tell(EventKind.PORT_BACK, "port is open again", None)
+
+    def _back_off(self) -> None:
+        """Say when to try next: soon at first, and seldom enough not to wear out whoever has to open it."""
+        self._next_attempt = self._now() + RETRY_SECONDS[min(self._attempts, len(RETRY_SECONDS) - 1)]
+        self._attempts += 1
 
     def _now(self) -> float:
         return self._clock.monotonic_ns() / NS

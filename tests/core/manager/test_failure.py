@@ -43,8 +43,10 @@ class Plug:
         self._opener = self.port.opener
         self.port.opener = self._open
         self.out = False
+        self.attempts: list[float] = []
 
     async def _open(self) -> Transport:
+        self.attempts.append(anyio.current_time())
         if self.out or self._opener is None:
             raise PortNotFoundError("no such port")
         return await self._opener()
@@ -82,6 +84,22 @@ async def test_a_pulled_cable_gives_skipped_rows_and_good_ones_again_after_its_r
     assert len(rows(batches, "one", Status.OK)) + len(skipped) == 200
     assert [event.kind for event in recording.events[1:]] == [EventKind.PORT_LOST, EventKind.PORT_BACK]
     assert recording.summary.disconnects == 1
+
+
+async def test_a_lost_port_is_tried_more_and_more_seldom_and_never_too_seldom(registry: Registry) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("one", "sim:1", driver="toy")
+        plug = Plug(manager, "sim:1")
+        async with recorded(manager, 600, rate_hz=20):
+            for _ in range(2):
+                await anyio.sleep(10)
+                plug.attempts.clear()
+                plug.pull()
+                await anyio.sleep(200)
+                pauses = [round(after - before, 3) for before, after in itertools.pairwise(plug.attempts)]
+                assert pauses[0] == pytest.approx(0.4, abs=0.06)  # attempts fall on slots
+                assert all(0.8 <= pause < 0.86 for pause in pauses[1:])
+                plug.put_back()
 
 
 async def test_a_port_that_is_gone_costs_the_others_no_slot(registry: Registry) -> None:
