@@ -87,4 +87,5 @@ def _say(event: Event) -> None:
     colour = "yellow" if event.kind in LOUD else "dim"
     where = " ".join(word for word in (event.port, event.device) if word)
     told = f"{where}: {event.message}" if where else event.message
-    notes().print(f"[dim]{clock(iso(event.at_ns))}Z[/] [{colour}]{escape(told)}[/]", soft_wrap=True)
+    kind = f"[{colour}]{event.kind.value}[/]"  # the word that `riglog events` has for it
+    notes().print(f"[dim]{clock(iso(event.at_ns))}Z[/] {kind} {escape(told)}", soft_wrap=True)
