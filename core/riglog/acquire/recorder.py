@@ -1,8 +1,9 @@
 """Polls sources at a steady rate, each in its own task, and hands on what they say."""
 
 import gc
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import math
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 from anyio.abc import TaskGroup
@@ -17,6 +18,7 @@ from riglog.model import NS, SYSTEM_CLOCK, Clock, Event, EventKind, Run
 
 GRACE_SECONDS = 2.0
 """How long a poll that is under way may take to finish after ``stop``."""
+_freezing = 0  # recordings that run in this process
 STEP_NS = NS // 2
 """A UTC clock that moves this far against the monotonic one was set."""
 
@@ -49,31 +51,52 @@ async def record(
         ConfigError: an argument is out of range; nothing was sent.
     """
     for what, value in (("rate_hz", rate_hz), ("duration", duration), ("buffer_size", buffer_size)):
-        if value is not None and not value > 0:
+        if value is not None and not 0 < value < math.inf:
             raise ConfigError(f"{what} must be greater than 0, not {value}")
+    if resumed_from is not None and resumed_from.rate_hz not in (None, rate_hz):
+        raise ConfigError(
+            f"the run was recorded at {resumed_from.rate_hz:g} Hz; at {rate_hz:g} Hz its slots have other numbers",
+            hint="resume it at its own rate, or begin a new run",
+        )
     summary = AcquisitionSummary(clock.utc_ns(), clock.monotonic_ns(), sources={}, channels={})
     recording = Recording(rate_hz, summary, BatchBuffer(buffer_size, overflow), clock)
     unsubscribe = source.subscribe(recording.note) if isinstance(source, SourceGroup) else lambda: None
-    gc.collect()
-    gc.freeze()  # what is alive now stays alive: walking it again and again is the largest source of jitter
     start_ns = _begin(recording, resumed_from, clock)
     recorder = _Recorder(recording, duration, names, start_ns, resumed_from is not None)
     failure: Exception | None = None
     try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(recorder.run, source)
-            try:
-                yield recording
-            except Exception as error:  # goes out as it is, not as a group of one
-                failure = error
-                tasks.cancel_scope.cancel()
-            recording.stop()
-            recording.stream.close()
+        with _frozen_heap():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(recorder.run, source)
+                try:
+                    yield recording
+                except Exception as error:  # goes out as it is, not as a group of one
+                    failure = error
+                    tasks.cancel_scope.cancel()
+                recording.stop()
+                recording.stream.close()
     finally:
-        gc.unfreeze()
         unsubscribe()
     if failure is not None:
         raise failure
+
+
+@contextmanager
+def _frozen_heap() -> Iterator[None]:
+    """What is alive now stays alive: walking it again and again is the largest source of jitter.
+
+    Of several recordings in one process, the last to end lets go.
+    """
+    global _freezing
+    gc.collect()
+    gc.freeze()
+    _freezing += 1
+    try:
+        yield
+    finally:
+        _freezing -= 1
+        if not _freezing:
+            gc.unfreeze()
 
 
 def _begin(recording: Recording, resumed_from: Run | None, clock: Clock) -> int:

@@ -125,7 +125,7 @@ def _sinks(table: Mapping[str, Any], name: str, out: str | None) -> list[dict[st
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # Windows editors put a mark before the text
     except FileNotFoundError:
         hint = f"check the path, or make one with `riglog discover --write {path}`"
         raise ConfigError("there is no such file", hint=hint) from None
@@ -142,6 +142,8 @@ def _parse(text: str) -> dict[str, Any]:
         raise ConfigError(
             f"this is not TOML: {error}", hint="strings need quotes; tables look like [[device]]"
         ) from None
+    except RecursionError:
+        raise ConfigError("this is not a rig file: its lists are nested too deeply") from None
 
 
 def _unknown_tables(table: Mapping[str, Any]) -> Iterator[ConfigError]:
@@ -151,9 +153,14 @@ def _unknown_tables(table: Mapping[str, Any]) -> Iterator[ConfigError]:
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(TABLES)}"
             yield ConfigError(f"{name}: unknown table", hint=hint)
     for name, kind in (("run", dict), ("ports", dict), ("device", list), ("sink", list)):
-        if not isinstance(table.get(name, kind()), kind):
-            shown = f"[{name}]" if kind is dict else f"[[{name}]]"
+        found = table.get(name, kind())
+        shown = f"[{name}]" if kind is dict else f"[[{name}]]"
+        if not isinstance(found, kind) or (kind is list and not all(isinstance(one, dict) for one in found)):
             yield ConfigError(f"{name}: is written as {shown}", hint=f"begin the table with {shown}")
+    for name, port in _table(table, "ports").items():
+        if not isinstance(port, dict):
+            hint = f'begin the table with [ports.{name}], in it device = "/dev/ttyUSB0"'
+            yield ConfigError(f"ports.{name}: is written as [ports.{name}]", hint=hint)
 
 
 def _table(table: Mapping[str, Any], name: str) -> dict[str, Any]:

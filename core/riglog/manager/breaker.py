@@ -31,6 +31,11 @@ class Breaker:
         self._pause = 0.0
         return was_open
 
+    def probe_now(self) -> None:
+        """Something has changed on the line: a probe is due."""
+        self._pause = 0.0
+        self._next_probe = 0.0
+
     def silent(self, now: float, *, shared: bool) -> bool:
         """No reply came; True if that opens the breaker."""
         self._failures += 1

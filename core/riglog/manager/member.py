@@ -41,6 +41,15 @@ class Member:
         await self.device.open()
         self.identity = await self.device.identity()
 
+    @property
+    def silent(self) -> bool:
+        """It is only asked now and then."""
+        return self._breaker.open
+
+    def probe_now(self) -> None:
+        """The line is back: ask at the next slot, however silent it was before."""
+        self._breaker.probe_now()
+
     def doubt(self) -> None:
         """The line was interrupted: whoever answers next may be another instrument."""
         self._verified = False

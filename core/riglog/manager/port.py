@@ -68,12 +68,16 @@ class SharedPort:
         for member in members:
             if self._lost is None:
                 try:
-                    samples += await member.poll(shared=len(self.members) > 1)
+                    samples += await member.poll(shared=self._others_answer(member))
                     continue
                 except ConnectionLostError as error:
                     await self._give_up(error)
             samples += member.absent(Status.SKIPPED, str(self._lost))
         return samples
+
+    def _others_answer(self, member: Member) -> bool:
+        """Somebody pays for waiting on it: when the whole line is silent, nobody does."""
+        return any(not other.silent for other in self.members.values() if other is not member)
 
     async def _poll_ready(self, member: Member) -> list[Sample]:
         """Poll a device that somebody else opened, and may open again."""
@@ -132,6 +136,8 @@ class SharedPort:
 
     def _is_back(self) -> None:
         self._lost = None
+        for member in self.members.values():
+            member.probe_now()
         self._tell(EventKind.PORT_BACK, "port is open again", None)
 
     def _back_off(self) -> None:

@@ -19,8 +19,10 @@ def canonical_port(port: str, *, platform: str = sys.platform) -> str:
         ConfigError: the name is empty or its scheme is not known.
     """
     name = port.strip()
-    if not name:
-        raise ConfigError("port name is empty", hint="give a device path, COM port, usb:SERIAL or tcp://host:port")
+    if not name or "\0" in name:
+        raise ConfigError(
+            "port name is empty, or no text", hint="give a device path, COM port, usb:SERIAL or tcp://host:port"
+        )
     if name.startswith("tcp://"):
         return "tcp://{}:{}".format(*tcp_address(name))
     scheme, colon, rest = name.partition(":")

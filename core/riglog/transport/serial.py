@@ -66,6 +66,7 @@ def _open(port: str, link: Link, shown: str, how: dict[str, Any]) -> Any:
         if how is READY and link.parity != "N":
             _check_parity(opened.fileno())
     except Exception as error:  # termios.error is neither an OSError nor a SerialException
+        opened.close()
         raise _opening_error(error, shown) from error
     return opened
 

@@ -1,6 +1,7 @@
 """Recording: every due slot is a row, sources do not wait for each other, and a stop keeps what was taken."""
 
 import gc
+import math
 
 import anyio
 import pytest
@@ -135,7 +136,15 @@ async def test_a_clock_that_is_set_is_an_event() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"rate_hz": 0}, {"rate_hz": -1}, {"rate_hz": 1, "duration": 0}, {"rate_hz": 1, "buffer_size": 0}]
+    "wrong",
+    [
+        {"rate_hz": 0},
+        {"rate_hz": math.inf},
+        {"rate_hz": math.nan},
+        {"rate_hz": -1},
+        {"rate_hz": 1, "duration": 0},
+        {"rate_hz": 1, "buffer_size": 0},
+    ],
 )
 async def test_arguments_out_of_range_are_refused_before_anything_is_polled(wrong: dict[str, float]) -> None:
     source = Metronome()
@@ -224,3 +233,18 @@ async def test_a_source_that_leaves_and_comes_back_has_no_slot_twice() -> None:
         await anyio.sleep(0.2)
         rig.change(source, other)
     assert seen == [0, 1, 2, 3, 4, 5]
+
+
+async def test_of_two_recordings_the_last_one_lets_go_of_the_garbage_collector() -> None:
+    async with record(Metronome(), rate_hz=1, duration=9, clock=LoopClock()):
+        async with record(Metronome(), rate_hz=1, duration=1, clock=LoopClock()) as inner:
+            await all_of(inner)
+        assert gc.get_freeze_count() > 0
+    assert gc.get_freeze_count() == 0
+
+
+async def test_a_run_is_not_resumed_at_another_rate() -> None:
+    run = Run("kiln.1", "kiln", 0, 0, 10.0, "host", {})
+    with pytest.raises(ConfigError, match="recorded at 10 Hz"):
+        async with record(Metronome(), rate_hz=1, resumed_from=run, clock=LoopClock()):
+            pass

@@ -92,6 +92,10 @@ DEVICE = '[[device]]\nname = "a"\ndriver = "toy"\nport = "sim:1"\n'
         (DEVICE.replace("sim:1", "${NO_SUCH_VARIABLE}"), ["NO_SUCH_VARIABLE is not set", "export NO_SUCH_VARIABLE"]),
         (DEVICE.replace("[[device]]", "[device]"), ["device: is written as [[device]]"]),
         ("", ["there is no [[device]]"]),
+        ("device = [3, {}]\n", ["device: is written as [[device]]"]),
+        ("sink = [1]\n" + DEVICE, ["sink: is written as [[sink]]"]),
+        ('[ports]\nbus1 = "/dev/ttyUSB0"\n' + DEVICE, ["ports.bus1: is written as [ports.bus1]"]),
+        (DEVICE.replace("sim:1", "\\u0000"), ["port name is empty, or no text"]),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place_and_what_to_do(
@@ -107,7 +111,18 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path, registry: Regi
     assert len(complaints(tmp_path, text, registry)) == 4
 
 
-@pytest.mark.parametrize(("text", "words"), [("run = [", "not TOML"), (None, "no such file")])
+def test_a_variable_that_is_not_set_is_the_only_complaint(tmp_path: Path, registry: Registry) -> None:
+    assert len(complaints(tmp_path, DEVICE.replace("sim:1", "${NO_SUCH_VARIABLE}"), registry)) == 1
+
+
+def test_a_file_of_a_windows_editor_is_understood(tmp_path: Path, registry: Registry) -> None:
+    load(tmp_path, "\ufeff" + DEVICE, registry)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("run = [", "not TOML"), (None, "no such file"), ("x = " + "[" * 20_000, "nested too deeply")],
+)
 def test_a_file_that_cannot_be_read_is_one_error(
     tmp_path: Path, registry: Registry, text: str | None, words: str
 ) -> None:

@@ -145,6 +145,42 @@ async def test_a_dead_address_on_a_shared_line_leaves_its_neighbours_their_caden
     assert [event.kind for event in recording.events[1:]] == [EventKind.DEVICE_SILENT]
 
 
+async def test_a_line_on_which_nobody_answered_for_long_is_recorded_again_soon(
+    registry: Registry, toy: ToyDriver
+) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        for number in (1, 2):
+            await manager.add(f"d{number}", "sim:bus", driver="toy", address=number)
+        async with recorded(manager, 620, rate_hz=2) as (_, batches):
+            for simulator in toy.simulators.values():
+                simulator.silent = True
+            await anyio.sleep(600)
+            for simulator in toy.simulators.values():
+                simulator.silent = False
+    for number in (1, 2):
+        back = [tick for tick in rows(batches, f"d{number}", Status.OK) if tick is not None and tick > 100]
+        assert back[0] <= 1200 + 10
+        assert back == list(range(back[0], 1240))
+
+
+async def test_a_device_that_was_silent_is_asked_at_once_when_its_port_is_back(
+    registry: Registry, toy: ToyDriver
+) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        for number in (1, 2):
+            await manager.add(f"d{number}", "sim:bus", driver="toy", address=number)
+        plug = Plug(manager, "sim:bus")
+        async with recorded(manager, 620, rate_hz=2) as (_, batches):
+            toy.simulators["d1"].silent = True
+            await anyio.sleep(598)
+            plug.pull()
+            toy.simulators["d1"].silent = False
+            await anyio.sleep(2)
+            plug.put_back()
+    assert rows(batches, "d1", Status.OK)[-1] == 1239
+    assert len(rows(batches, "d1", Status.OK)) >= 36
+
+
 async def test_a_silent_device_that_answers_again_is_recorded_again(registry: Registry, toy: ToyDriver) -> None:
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         await manager.add("one", "sim:1", driver="toy")

@@ -1,7 +1,9 @@
 """Serial ports over real pseudo-terminals: the kernel's part of the way."""
 
 import os
+import socket
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from riglog.transport.link import Parity
 from riglog.transport.serial import SerialPort
 from riglog.transport.serial_thread import ThreadedSerialTransport
 from riglog.transport.serving import PtyServer, serve_pty, serve_tcp
+from riglog.transport.tcp import NOTICE, open_tcp
 
 pytestmark = [pytest.mark.real_time, pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")]
 
@@ -201,3 +204,39 @@ async def test_a_tcp_device_server_is_a_port_like_any_other() -> None:
         await transport.aclose()
     with pytest.raises(PortError):
         await open_transport(port, LINK)
+
+
+async def test_a_port_that_cannot_be_set_up_is_closed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    import serial
+
+    from riglog.transport import serial as door
+
+    opened: list[serial.Serial] = []
+
+    def refuse(fd: int) -> None:
+        raise termios.error(22, "Invalid argument")
+
+    class Remembered(serial.Serial):  # type: ignore[misc]
+        def open(self) -> None:
+            opened.append(self)
+            super().open()
+
+    monkeypatch.setattr(serial, "Serial", Remembered)
+    monkeypatch.setattr(door, "_check_parity", refuse)
+    master, slave = os.openpty()
+    try:
+        with pytest.raises(PortError):
+            await door.open_serial(os.ttyname(slave), Link(protocol="p", parity="E", bytesize=7))
+        assert not opened[0].is_open
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option")
+async def test_a_device_server_that_vanishes_is_noticed_soon() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        transport = await open_tcp(f"tcp://127.0.0.1:{listener.getsockname()[1]}")
+        said = [transport._socket.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name, _ in NOTICE]
+        assert said == [value for _, value in NOTICE]
+        await transport.aclose()
