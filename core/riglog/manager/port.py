@@ -15,8 +15,8 @@ from riglog.plugin import Client
 from riglog.transport import Link, Transport
 
 Opener = Callable[[], Awaitable[Transport]]
-RETRY_SECONDS = (0.2, 0.4, 0.8)
-"""Between two attempts to open a lost port; the last for as long as it is away: still once a slot at 1 Hz."""
+RETRY_SECONDS = (0.1, 0.2, 0.5)
+"""Between two attempts to open a lost port; the last for as long as it is away."""
 
 
 class SharedPort:

@@ -35,6 +35,9 @@ GARBLED = "check baud rate, parity and protocol; does somebody else talk on this
 PATIENCE = 5
 """How many quarantines the line gets to fall silent."""
 
+QUARANTINE_AFTER_RESTART = 0.25
+"""Seconds of silence, at most, on a line that was just opened again."""
+
 LEAST_PATIENCE = 0.05
 """Seconds within which a doubtful reply has to come, and for which it has to stay alone, at least."""
 
@@ -166,9 +169,11 @@ class ProtocolClient(Generic[Request, Reply]):
     def restart(self) -> None:
         """The port was closed and opened again: nothing is half read. What was owed may still come.
 
-        The instrument behind a device server or an adapter does not know that we were away.
+        The instrument behind a device server or an adapter does not know that we were away. Most of its silence has
+        passed meanwhile.
         """
         self._buffer.clear()
+        self._quarantine = min(self._quarantine, QUARANTINE_AFTER_RESTART)
         self._quiet_since = self.clock.monotonic_ns()
 
     def _heard(self, data: bytes) -> None:
