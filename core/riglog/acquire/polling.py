@@ -12,7 +12,7 @@ from riglog.acquire.schedule import Schedule, slots_in
 from riglog.acquire.summary import SourceSummary
 from riglog.device import Pace, PollSource, missing
 from riglog.errors import ConnectionLostError, RiglogError
-from riglog.model import NS, Batch, Channel, Sample, Status
+from riglog.model import NS, Batch, Channel, EventKind, Sample, Status
 
 PASSED_OVER = "slot passed over: the poll before it took too long"
 ENDED = "slot passed over: polling ended before it was served"
@@ -90,8 +90,11 @@ class Polling:
 
     def _pass_over(self, schedule: Schedule, tick: int, why: str) -> None:
         self.figures.ticks_missed += 1
-        self._hand_on(tick, missing(self._channels, why, self.clock, Status.SKIPPED))
+        absent = missing(self._channels, why, self.clock, Status.SKIPPED, due_ns=schedule.due_ns(tick))
+        self._hand_on(tick, absent)
         schedule.done(tick)
+        message = f"slots of {self.source.name} passed over so far: {self.figures.ticks_missed}"
+        self.recording.tell_seldom(EventKind.LATE, self.source.name, message)
 
     async def _take_what_comes(self) -> None:
         end = None if self.duration is None else self.start_ns + self.duration * NS
@@ -127,6 +130,8 @@ class Polling:
         summary.count(self.figures, batch)
         if not buffer.put(batch):
             summary.samples_dropped = buffer.samples_dropped
+            message = f"samples dropped so far: {summary.samples_dropped}; storing is slower than polling"
+            self.recording.tell_seldom(EventKind.DROPPED, "", message)
 
 
 def channels_of(source: PollSource, names: Sequence[str] | None) -> list[Channel]:

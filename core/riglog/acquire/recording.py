@@ -8,6 +8,8 @@ from riglog.acquire.buffer import BatchBuffer
 from riglog.acquire.summary import AcquisitionSummary
 from riglog.model import NS, Clock, Event, EventKind
 
+SELDOM_NS = 60 * NS
+
 
 class Recording:
     """A recording that runs. ``stream`` gives batches; ``summary`` is live."""
@@ -21,6 +23,7 @@ class Recording:
         self.on_event: Callable[[Event], None] | None = None
         self.stopped_ns: int | None = None  # when stop was called, on the monotonic clock
         self._stopping = anyio.Event()
+        self._told: dict[tuple[EventKind, str], int] = {}  # until when not to tell again
 
     def stop(self) -> None:
         """End the recording after the polls that are under way; the stream ends when all of them have."""
@@ -50,6 +53,13 @@ class Recording:
         self.summary.disconnects += event.kind is EventKind.PORT_LOST
         if self.on_event is not None:
             self.on_event(event)
+
+    def tell_seldom(self, kind: EventKind, about: str, message: str) -> None:
+        """Note what happens again and again: at most once a minute for each kind and what it is about."""
+        now = self.clock.monotonic_ns()
+        if now >= self._told.get((kind, about), now):
+            self._told[kind, about] = now + SELDOM_NS
+            self.note(Event(self.clock.utc_ns(), kind, message))
 
     def take_events(self) -> list[Event]:
         """The events since the last call."""

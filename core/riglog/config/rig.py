@@ -1,7 +1,7 @@
 """rig.toml: what to record, from where, how often and into what. Read and checked whole before anything is opened."""
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
@@ -70,6 +70,7 @@ def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | N
     run = problems.attempt(convert, _table(table, "run"), RunConfig, "run") or RunConfig()
     duration = problems.attempt(seconds, run.duration, "run.duration") if run.duration is not None else None
     sinks = _sinks(table, run.name, out)
+    problems.extend(_same_path(sinks))
     made = [problems.attempt(_sink, plugins, sink, f"sink[{n}]") for n, sink in enumerate(sinks)]
     plans = _plans(table, plugins, problems)
     problems.extend(_conflicts(plans))
@@ -121,6 +122,13 @@ def _sinks(table: Mapping[str, Any], name: str, out: str | None) -> list[dict[st
     if out is not None:
         return [{"type": "sqlite", "path": out}]
     return _tables(table, "sink") or [{"type": "sqlite", "path": f"{name}.sqlite"}]
+
+
+def _same_path(sinks: Sequence[Mapping[str, Any]]) -> Iterator[ConfigError]:
+    """Two sinks in one file would store every row twice, or spoil each other's."""
+    paths = [str(sink["path"]) for sink in sinks if "path" in sink]
+    for path in dict.fromkeys(path for path in paths if paths.count(path) > 1):
+        yield ConfigError(f"sink.path: {path!r} is the path of two sinks", hint="give each its own")
 
 
 def _read(path: Path) -> str:

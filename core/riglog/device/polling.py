@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
-from riglog.errors import DeviceError, MalformedReplyError, ProtocolError
+from riglog.errors import AmbiguousReplyError, DeviceError, MalformedReplyError, ProtocolError
 from riglog.model import Channel, Clock, Sample, Stamp, Status, absent
 
 Read = TypeVar("Read")
@@ -28,7 +28,7 @@ async def poll_reads(
             continue
         try:
             samples += await take(read)
-        except (DeviceError, MalformedReplyError) as error:
+        except (DeviceError, MalformedReplyError, AmbiguousReplyError) as error:
             samples += missing(channels_of(read), str(error), clock)
         except ProtocolError as error:
             silent = error
@@ -36,7 +36,20 @@ async def poll_reads(
     return samples
 
 
-def missing(channels: Iterable[Channel], error: str, clock: Clock, status: Status = Status.MISSING) -> list[Sample]:
-    """A sample without a value for each channel, stamped now."""
-    stamp = Stamp(clock.utc_ns(), None, clock.monotonic_ns())
+def missing(
+    channels: Iterable[Channel],
+    error: str,
+    clock: Clock,
+    status: Status = Status.MISSING,
+    *,
+    due_ns: int | None = None,
+) -> list[Sample]:
+    """A sample without a value for each channel.
+
+    Args:
+        due_ns: when it was due, on the monotonic clock; None: now.
+    """
+    now = clock.monotonic_ns()
+    at = now if due_ns is None else due_ns
+    stamp = Stamp(clock.utc_ns() - (now - at), None, at)
     return [absent(channel, stamp, status, error) for channel in channels]

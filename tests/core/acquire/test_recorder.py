@@ -9,7 +9,7 @@ from toy import Metronome
 
 from riglog.acquire import Overflow, record
 from riglog.errors import ConfigError
-from riglog.model import Batch, Run, Status
+from riglog.model import Batch, EventKind, Run, Status
 from riglog.testing import LoopClock
 
 
@@ -248,3 +248,27 @@ async def test_a_run_is_not_resumed_at_another_rate() -> None:
     with pytest.raises(ConfigError, match="recorded at 10 Hz"):
         async with record(Metronome(), rate_hz=1, resumed_from=run, clock=LoopClock()):
             pass
+
+
+async def test_slots_passed_over_are_told_once_a_minute_and_stamped_with_the_time_they_were_due() -> None:
+    clock = LoopClock()
+    async with record(Metronome(seconds=0.25), rate_hz=10, duration=150, clock=clock) as recording:
+        batches = await all_of(recording)
+    told = [event.message for event in recording.events if event.kind is EventKind.LATE]
+    assert len(told) == 3
+    assert told[0] == "slots of metronome passed over so far: 1"
+    start = recording.summary.anchor_ns
+    skipped = [batch for batch in batches if batch.samples[0].status is Status.SKIPPED]
+    assert skipped
+    for batch in skipped:
+        assert batch.tick is not None
+        assert batch.samples[0].stamp.monotonic_ns - start == batch.tick * 100_000_000
+
+
+async def test_samples_dropped_by_the_overflow_are_told() -> None:
+    async with record(
+        Metronome(), rate_hz=10, duration=5, overflow=Overflow.DROP_NEWEST, buffer_size=4, clock=LoopClock()
+    ) as recording:
+        await anyio.sleep(6)
+    (told,) = [event for event in recording.events if event.kind is EventKind.DROPPED]
+    assert told.message == "samples dropped so far: 1; storing is slower than polling"

@@ -87,6 +87,7 @@ DEVICE = '[[device]]\nname = "a"\ndriver = "toy"\nport = "sim:1"\n'
         ('[run]\nduration = "3 weeks"\n' + DEVICE, ["run.duration: '3 weeks' is no duration", "72h"]),
         ("[runs]\n" + DEVICE, ["runs: unknown table", "did you mean 'run'?"]),
         ('[[sink]]\ntype = "sqlit"\n' + DEVICE, ["no sink type called 'sqlit'", "did you mean 'sqlite'?"]),
+        ('[[sink]]\ntype = "sqlite"\npath = "x"\n' * 2 + DEVICE, ["'x' is the path of two sinks"]),
         ('[[sink]]\ntype = "sqlite"\n' + DEVICE, ["sink[0].path: is missing"]),
         ("[ports.sim1]\nbaudrate = 1\n" + DEVICE.replace("sim:1", "sim1"), ["ports.sim1.device: is missing"]),
         (DEVICE.replace("sim:1", "${NO_SUCH_VARIABLE}"), ["NO_SUCH_VARIABLE is not set", "export NO_SUCH_VARIABLE"]),
