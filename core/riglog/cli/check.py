@@ -23,7 +23,7 @@ def command(rig: str, live: bool, as_json: bool) -> int:
 
 
 async def _check(path: str, live: bool, as_json: bool, interruption: Interruption) -> int:
-    from riglog.cli.session import warn_of_tight_lines
+    from riglog.cli.recording import warn_of_tight_lines
     from riglog.config import load_rig
     from riglog.manager import Manager
 

@@ -31,7 +31,7 @@ def command(duration: str, out: str, as_json: bool) -> int:
 
 
 async def _demo(duration: str, out: str, as_json: bool, interruption: Interruption) -> int:
-    from riglog.cli.session import record_rig
+    from riglog.cli.recording import record_rig
     from riglog.config import Rig, seconds
     from riglog.manager import plan
     from riglog.plugin import installed

@@ -41,7 +41,7 @@ async def _record(
     as_json: bool,
     interruption: Interruption,
 ) -> int:
-    from riglog.cli.session import record_rig
+    from riglog.cli.recording import record_rig
     from riglog.config import load_rig, seconds
 
     rig = load_rig(path, out=out)

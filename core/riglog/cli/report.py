@@ -6,7 +6,7 @@ from rich.markup import escape
 
 from riglog.cli.console import add, count, data, notes, parameter, print_json, shown, table
 from riglog.cli.failing import DONE, GAPS, STORAGE, explain
-from riglog.cli.session import Outcome
+from riglog.cli.recording import Outcome
 from riglog.model import NS, iso
 
 
