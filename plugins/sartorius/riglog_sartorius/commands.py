@@ -27,10 +27,17 @@ def decode(data: str, as_json: bool) -> None:
 
         click.echo(msgspec.json.format(msgspec.json.encode(explained), indent=2))
         return
-    from rich import print as show
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
 
+    table = Table(show_header=False, box=None)
     for number, entry in enumerate(explained, 1):
-        show({"": f"{number}/{len(explained)}"} | entry if len(explained) > 1 else entry)
+        if len(explained) > 1:
+            table.add_row(f"{number} of {len(explained)}", "")
+        for name, value in entry.items():
+            table.add_row(name, escape(str(value)))
+    Console(highlight=False).print(table)
 
 
 def bytes_of(data: str) -> bytes:

@@ -12,7 +12,8 @@ from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from riglog.errors import ConfigError, MalformedReplyError, UnsupportedError
 from riglog.model import SYSTEM_CLOCK, Clock
-from riglog.protocol.client import Answer, ProtocolClient
+from riglog.protocol.client import ProtocolClient
+from riglog.protocol.line import Answer
 from riglog.protocol.modbus.codec import ModbusCodec
 from riglog.protocol.modbus.framing import framing_of
 from riglog.protocol.modbus.pdu import REPEATABLE, ModbusRequest, expected_reply, is_supported
