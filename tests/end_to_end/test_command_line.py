@@ -242,3 +242,11 @@ def test_wrong_usage_exits_with_two_and_says_what_would_be_right(arguments: list
     assert done.code == 2
     assert words in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_live_check_tells_of_every_device_that_does_not_answer(tmp_path: Path) -> None:
+    devices = [OVEN | {"name": name, "port": f"/dev/riglog-no-{name}"} for name in ("oven", "kiln")]
+    done = riglog("check", rig(tmp_path, *devices), "--live")
+    assert done.code == 3
+    assert "device oven" in done.err
+    assert "device kiln" in done.err

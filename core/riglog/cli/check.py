@@ -50,7 +50,8 @@ async def _check(path: str, live: bool, as_json: bool, interruption: Interruptio
                     device = await manager.add_planned(plan)
                     samples = await device.poll()
                 except RiglogError as error:
-                    code = code or explain(error)
+                    failed = explain(error)  # each is told; the first gives the exit code
+                    code = code or failed
                     entry["error"] = str(error)
                 else:
                     entry["values"] = {
