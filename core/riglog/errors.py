@@ -4,7 +4,6 @@ RiglogError
 ├── ConfigError                 bad input: nothing was opened, nothing was sent
 │   ├── UnknownDriverError      no installed plugin registers that driver
 │   └── LinkConflictError       two devices want one port set up in two ways
-├── PluginError                 a plugin is broken; the others still work
 ├── PortError                   the place to talk to
 │   ├── PortNotFoundError
 │   ├── PortBusyError
@@ -56,10 +55,6 @@ class UnknownDriverError(ConfigError):
 
 class LinkConflictError(ConfigError):
     """Two devices want one port, and cannot share it."""
-
-
-class PluginError(RiglogError):
-    """A plugin cannot be used; every other plugin still can."""
 
 
 class PortError(RiglogError):

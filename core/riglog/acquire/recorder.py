@@ -18,9 +18,10 @@ from riglog.model import NS, SYSTEM_CLOCK, Clock, Event, EventKind, Run
 
 GRACE_SECONDS = 2.0
 """How long a poll that is under way may take to finish after ``stop``."""
-_freezing = 0  # recordings that run in this process
 STEP_NS = NS // 2
 """A UTC clock that moves this far against the monotonic one was set."""
+
+_freezing = 0  # recordings that run in this process
 
 
 @asynccontextmanager

@@ -28,14 +28,14 @@ def device_options(function: F) -> F:
 
 
 def device_table(
-    driver: str, port: str, protocol: str | None, address: str | None, options: Sequence[str], name: str | None = None
+    driver: str, port: str, protocol: str | None, address: str | None, options: Sequence[str]
 ) -> dict[str, Any]:
     """The options as a ``[[device]]`` table.
 
     Raises:
         ConfigError: an option is not KEY=VALUE.
     """
-    table: dict[str, Any] = {"name": name or driver, "driver": driver, "port": port}
+    table: dict[str, Any] = {"name": driver, "driver": driver, "port": port}
     if protocol is not None:
         table["protocol"] = protocol
     if address is not None:

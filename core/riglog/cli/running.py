@@ -3,11 +3,9 @@
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 import anyio
 
-T = TypeVar("T")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

@@ -12,11 +12,11 @@ from riglog.device import Device, Pace, PollSource
 from riglog.errors import ConfigError, error_context
 from riglog.manager import each
 from riglog.manager.member import Member
-from riglog.manager.opening import Plan, SimulatedPort, open_port, plan, refuse_conflict
+from riglog.manager.opening import Plan, SimulatedPort, plan, refuse_conflict
 from riglog.manager.port import PortSource, SharedPort
 from riglog.model import SYSTEM_CLOCK, Channel, Clock, DeviceResult, ErrorPolicy, Event, EventKind, Sample
 from riglog.plugin import Registry, installed
-from riglog.transport import Link, Transport
+from riglog.transport import Link, Transport, open_transport
 
 T = TypeVar("T")
 Request = TypeVar("Request")
@@ -161,7 +161,7 @@ class Manager:
         elif wanted.simulated:
             opener = self._simulated.setdefault(key, SimulatedPort(name)).open
         else:
-            opener = partial(open_port, wanted)
+            opener = partial(open_transport, name, wanted.link)
         return SharedPort(key, name, wanted.link, opener, self._teller(name), self._clock)
 
     async def _join(self, port: SharedPort, wanted: Plan) -> Device:

@@ -15,7 +15,6 @@ from riglog.transport import (
     Transport,
     Wire,
     canonical_port,
-    open_transport,
 )
 
 SIMULATED = "sim:"
@@ -98,8 +97,3 @@ class SimulatedPort:
 
     async def open(self) -> Transport:
         return SimulatedTransport(self._wire, port=self.name)
-
-
-async def open_port(wanted: Plan) -> Transport:
-    """Open the port of a plan, by the name the user gave it."""
-    return await open_transport(wanted.config.port, wanted.link)

@@ -4,7 +4,6 @@ import platform
 import re
 import secrets
 import socket
-from datetime import timedelta
 from importlib.metadata import distributions
 
 from msgspec import Struct
@@ -31,9 +30,6 @@ class Run(Struct, frozen=True):
     host: str
     versions: dict[str, str]
     rig: str | None = None
-
-    def elapsed(self, ns: int) -> timedelta:
-        return utc(ns) - utc(self.started_ns)
 
 
 def new_run(name: str, clock: Clock = SYSTEM_CLOCK, *, rate_hz: float | None = None, rig: str | None = None) -> Run:

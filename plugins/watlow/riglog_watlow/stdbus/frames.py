@@ -14,8 +14,6 @@ HEADER = 8  # preamble, type, destination, source, length, header CRC
 LONGEST_PAYLOAD = 512  # a longer LEN is a damaged header: the longest known payload has about 32 bytes
 GOOD_HEADER, GOOD_DATA = 0x55, 0xF0B8  # what the registers hold after an intact header or payload with its CRC
 
-MASTER_MAC = 0x00
-
 
 def mac(address: int) -> int:
     """The bus address of the controller that its panel calls ``address`` (1..16)."""
