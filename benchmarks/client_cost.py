@@ -11,7 +11,7 @@ import anyio
 from measuring import cpu_per_call, instrument, pin
 
 from riglog.device import Device
-from riglog.manager import plan
+from riglog.manager import resolve_device
 from riglog.plugin import installed
 from riglog.transport import open_transport
 
@@ -40,7 +40,7 @@ USUAL_PAUSE = 0.0005
 async def costs(table: Table, pause: float) -> tuple[float, float]:
     """Microseconds per poll, and per exchange of the same bytes without riglog."""
     with instrument(table, pause=pause) as port:
-        wanted = plan(installed(), table | {"name": "device", "port": port})
+        wanted = resolve_device(installed(), table | {"name": "device", "port": port})
         transport = await open_transport(port, wanted.link)
         client = wanted.driver.connect(wanted.link, transport)
         device = wanted.driver.device(wanted.config, client)

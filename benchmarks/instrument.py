@@ -10,9 +10,9 @@ import time
 import tty
 from typing import Any
 
-from riglog.manager import plan
+from riglog.manager import resolve_device
 from riglog.plugin import installed
-from riglog.transport import Simulator
+from riglog.simulation import Simulator
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def _simulator(table: dict[str, Any]) -> Simulator:
-    wanted = plan(installed(), {"name": "device"} | table | {"port": "sim:line"})
+    wanted = resolve_device(installed(), {"name": "device"} | table | {"port": "sim:line"})
     simulator = wanted.driver.simulator(wanted.config)
     simulator.idle(0.0)
     return simulator

@@ -18,7 +18,17 @@ from riglog.device import Pace
 from riglog.model import Batch, Channel, Sample, Stamp, new_run
 from riglog.sinks import SqliteSink
 
-CHANNELS = [Channel(f"device{n // 4}", "driver", "protocol", n, f"parameter{n % 4}", unit="degC") for n in range(10)]
+CHANNELS = [
+    Channel(
+        device=f"device{n // 4}",
+        driver="driver",
+        protocol="protocol",
+        address=n,
+        parameter=f"parameter{n % 4}",
+        unit="degC",
+    )
+    for n in range(10)
+]
 ROWS = 200_000
 FLUSHED = 510
 PERIOD_NS = 100_000_000
@@ -36,10 +46,10 @@ def batches(start_ns: int, anchor_ns: int, rows: int) -> list[Batch]:
 def _samples(received_ns: int, monotonic_ns: int, tick: int) -> Sequence[Sample]:
     return [
         Sample(
-            channel,
-            Stamp(received_ns + n * 4_321_987, 4_012_345 + n * 1_001 + tick % 977, monotonic_ns + n * 4_321_987),
-            20.0 + n + tick % 1013 / 7,
-            "degC",
+            channel=channel,
+            stamp=Stamp(received_ns + n * 4_321_987, 4_012_345 + n * 1_001 + tick % 977, monotonic_ns + n * 4_321_987),
+            value=20.0 + n + tick % 1013 / 7,
+            unit="degC",
         )
         for n, channel in enumerate(CHANNELS)
     ]

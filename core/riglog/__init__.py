@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from riglog.errors import RiglogError
     from riglog.manager import Manager
     from riglog.model import Batch, Channel, ErrorPolicy, Sample, Stamp, Status, new_run
+    from riglog.recordings import read
     from riglog.sinks import MemorySink, SqliteSink
-    from riglog.store import read
 
 _HOMES = {
     "Batch": "model",
@@ -31,7 +31,7 @@ _HOMES = {
     "load_rig": "config",
     "new_run": "model",
     "pipe": "acquire",
-    "read": "store",
+    "read": "recordings",
     "record": "acquire",
 }
 

@@ -14,7 +14,7 @@ from riglog import errors
 from riglog.cli.app import COMMANDS
 from riglog.config.rig import RunConfig
 from riglog.plugin import DeviceConfig, Driver, hooks
-from riglog.transport import Fault
+from riglog.simulation import Fault
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -49,7 +49,7 @@ def test_every_command_is_explained_with_all_of_its_options(command: str) -> Non
 
     found = re.search(rf"^## `riglog {command}\b.*?(?=^## |\Z)", page("command-line.md"), re.MULTILINE | re.DOTALL)
     assert found
-    for option in import_module(f"riglog.cli.{command.replace('-', '_')}").command.params:
+    for option in import_module(f"riglog.cli.commands.{command.replace('-', '_')}").command.params:
         assert any(word in found[0] for word in (*option.opts, option.name.upper().rstrip("S")))
 
 

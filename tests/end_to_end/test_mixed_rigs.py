@@ -10,13 +10,14 @@ import pytest
 
 from riglog.acquire import AcquisitionSummary, pipe, record
 from riglog.errors import PortBusyError
-from riglog.manager import Manager, plan
+from riglog.manager import Manager, resolve_device
 from riglog.model import Clock, Status, new_run
 from riglog.plugin import installed
+from riglog.simulation import FaultyWire, SimulatedBus
+from riglog.simulation.serve import serve_pty
 from riglog.sinks import MemorySink, SqliteSink
 from riglog.testing import LoopClock
-from riglog.transport import Link, SimulatedBus, Wire, open_transport
-from riglog.transport.serving import serve_pty
+from riglog.transport import Link, open_transport
 
 OVEN: dict[str, Any] = {
     "driver": "watlow",
@@ -84,10 +85,10 @@ async def test_a_mixed_rig_has_a_row_for_every_due_slot() -> None:
 @pytest.mark.real_time
 async def test_on_a_real_line_one_is_removed_and_the_other_goes_on(tmp_path: Path) -> None:
     """A port is open exclusively, so there is one transport; it closes with the last of them. One file has both."""
-    plans = [plan(installed(), {"name": "any", "port": "sim:line", **one}) for one in (OVEN, GAS)]
-    bus = SimulatedBus(one.driver.simulator(one.config) for one in plans)
+    specs = [resolve_device(installed(), {"name": "any", "port": "sim:line", **one}) for one in (OVEN, GAS)]
+    bus = SimulatedBus(one.driver.simulator(one.config) for one in specs)
     file = tmp_path / "rig.sqlite"
-    async with serve_pty(Wire(bus)) as server, Manager() as rig:
+    async with serve_pty(FaultyWire(bus)) as server, Manager() as rig:
         await rig.add("oven", server.path, **OVEN)
         await rig.add("gas", server.path, **GAS)
         clock = Clock()

@@ -18,8 +18,8 @@ from terminal import rig, riglog, simulated, unprivileged
 from riglog import Manager, MemorySink, SqliteSink, Status, new_run, pipe, record
 from riglog.model import EventKind
 from riglog.plugin import Driver, installed
-from riglog.transport import Wire
-from riglog.transport.serving import PtyServer
+from riglog.simulation import FaultyWire
+from riglog.simulation.serve import PtyServer
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals and POSIX signals")
 
@@ -51,7 +51,7 @@ async def test_a_cable_that_is_out_for_five_seconds_comes_back_by_itself_on_ever
             name, port = f"d{number}", tmp_path / f"port{number}"
             table |= {"name": name, "port": str(port)}
             config = driver.config(**table)
-            server = servers[name] = PtyServer(Wire(driver.simulator(config)), link=port)
+            server = servers[name] = PtyServer(FaultyWire(driver.simulator(config)), link=port)
             server.plug()
             serving.start_soon(server.run)
             await manager.add(name, table.pop("port"), **{k: v for k, v in table.items() if k != "name"})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import anyio
 
-from riglog.manager import Manager, plan
+from riglog.manager import Manager, resolve_device
 from riglog.model import NS, Batch, Channel, Event, EventKind, Run, Sample, Sink, Stamp, Status, absent
 from riglog.plugin import installed
 from riglog.sinks import SqliteSink
@@ -14,13 +14,32 @@ from riglog.testing import LoopClock
 START = 1_795_176_000 * NS + 123_456_789  # 2026-11-20T12:00:00.123456789Z
 ANCHOR = 5_000 * NS
 
-WARM = Channel("oven", "watlow", "stdbus", 1, "process_value", 4001, 1, "degC")
-ZONE = Channel("oven", "watlow", "stdbus", 1, "process_value", 4001, 2, "degC")
-MODE = Channel("oven", "watlow", "stdbus", 1, "control_mode", 8001, 1)
-GAS = Channel("stack", "servomex", "modbus-rtu", 3, "I1", None, 1, "vpm")
-DOOR = Channel("stack", "servomex", "modbus-rtu", 3, "alarm", None, 1)
-NET = Channel("balance", "sartorius", "sbi", None, "net", None, 1, "g")
-SERIAL = Channel("balance", "sartorius", "sbi", "7O1", "serial_number", None, 1)
+WARM = Channel(
+    device="oven",
+    driver="watlow",
+    protocol="stdbus",
+    address=1,
+    parameter="process_value",
+    parameter_id=4001,
+    unit="degC",
+)
+ZONE = Channel(
+    device="oven",
+    driver="watlow",
+    protocol="stdbus",
+    address=1,
+    parameter="process_value",
+    parameter_id=4001,
+    instance=2,
+    unit="degC",
+)
+MODE = Channel(
+    device="oven", driver="watlow", protocol="stdbus", address=1, parameter="control_mode", parameter_id=8001
+)
+GAS = Channel(device="stack", driver="servomex", protocol="modbus-rtu", address=3, parameter="I1", unit="vpm")
+DOOR = Channel(device="stack", driver="servomex", protocol="modbus-rtu", address=3, parameter="alarm")
+NET = Channel(device="balance", driver="sartorius", protocol="sbi", address=None, parameter="net", unit="g")
+SERIAL = Channel(device="balance", driver="sartorius", protocol="sbi", address="7O1", parameter="serial_number")
 
 
 def make_run(name: str = "bench", *, number: int = 0, host: str = "lab-pc", rate_hz: float = 2.0) -> Run:
@@ -41,17 +60,32 @@ def varied(run: Run, ticks: int = 3) -> list[Batch]:
     for tick in range(ticks):
         at = stamp(run, tick * 0.5 + 0.01)
         oven = [
-            Sample(WARM, at, 20.0 + tick / 3, "degC"),
+            Sample(channel=WARM, stamp=at, value=20.0 + tick / 3, unit="degC"),
             absent(ZONE, at, Status.MISSING, 'no reply, "oven" is silent; line 2, or so'),
-            Sample(MODE, at, 62, None, text="heat"),
+            Sample(channel=MODE, stamp=at, value=62, unit=None, text="heat"),
         ]
         stack = [
-            Sample(GAS, stamp(run, tick * 0.5 + 0.2, 0.048), -1.5e-9, "vpm", Status.SUSPECT, ("warming_up", "alarm1")),
-            Sample(DOOR, stamp(run, tick * 0.5 + 0.2, 0.048), True, None),
+            Sample(
+                channel=GAS,
+                stamp=stamp(run, tick * 0.5 + 0.2, 0.048),
+                value=-1.5e-9,
+                unit="vpm",
+                status=Status.SUSPECT,
+                flags=("warming_up", "alarm1"),
+            ),
+            Sample(channel=DOOR, stamp=stamp(run, tick * 0.5 + 0.2, 0.048), value=True, unit=None),
         ]
-        net = Sample(NET, stamp(run, tick * 0.5 + 0.25, None), 123.456, ["g", "kg", "ct"][tick % 3], flags=("stable",))
+        net = Sample(
+            channel=NET,
+            stamp=stamp(run, tick * 0.5 + 0.25, None),
+            value=123.456,
+            unit=["g", "kg", "ct"][tick % 3],
+            flags=("stable",),
+        )
         found += [Batch("bus1", tick, oven), Batch("bus2", tick, stack), Batch("balance", None, [net])]
-    found.append(Batch("balance", None, [Sample(SERIAL, stamp(run, ticks * 0.5), "Größe µ-7", None)]))
+    found.append(
+        Batch("balance", None, [Sample(channel=SERIAL, stamp=stamp(run, ticks * 0.5), value="Größe µ-7", unit=None)])
+    )
     return found
 
 
@@ -59,7 +93,11 @@ def steady(run: Run, channels: Sequence[Channel], ticks: int, *, first: int = 0)
     """What a healthy rig records: every channel a number in every tick."""
     for tick in range(first, first + ticks):
         at = stamp(run, (tick + 0.01) / (run.rate_hz or 1.0) + (tick % 7) * 1e-4)
-        yield Batch("bus", tick, [Sample(channel, at, tick + 0.1, channel.unit) for channel in channels])
+        yield Batch(
+            "bus",
+            tick,
+            [Sample(channel=channel, stamp=at, value=tick + 0.1, unit=channel.unit) for channel in channels],
+        )
 
 
 EVENTS = [
@@ -98,7 +136,7 @@ async def demo_batches(name: str) -> list[Batch]:
     tables = [dict(table) for table in registry.driver(name).demo()]
     async with Manager(clock=LoopClock()) as manager:
         for table in tables:
-            await manager.add_planned(plan(registry, table | {"port": f"sim:{name}-{table['port']}"}))
+            await manager.add_spec(resolve_device(registry, table | {"port": f"sim:{name}-{table['port']}"}))
         found = []
         for tick in range(2):
             with anyio.fail_after(60):

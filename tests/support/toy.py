@@ -13,8 +13,9 @@ from riglog.errors import DeviceRefusedError
 from riglog.model import Channel, Clock, Sample
 from riglog.plugin import Client, DeviceConfig, Driver
 from riglog.protocol import Codec, ProtocolClient
+from riglog.simulation import Simulator
 from riglog.testing import LoopClock
-from riglog.transport import Link, Simulator, Transport
+from riglog.transport import Link, Transport
 
 UNITS = {"level": "mm", "flow": "l/min"}
 
@@ -43,7 +44,7 @@ class ToyCodec(Codec[Ask, str]):
     def address(self, request: Ask) -> object:
         return request.address
 
-    def marker(self, request: Ask, owed: Sequence[Ask]) -> Ask | None:
+    def resync_request(self, request: Ask, owed: Sequence[Ask]) -> Ask | None:
         taken = {one.parameter for one in [request, *owed]}
         return next((Ask(request.address, name) for name in ("who", "level", "flow") if name not in taken), None)
 
@@ -91,22 +92,29 @@ class Toy(Device):
         self._address = config.address or 1
         self._client = client
         self.channels = tuple(
-            Channel(config.name, "toy", "toy", config.address, parameter, None, 1, UNITS.get(parameter))
+            Channel(
+                device=config.name,
+                driver="toy",
+                protocol="toy",
+                address=config.address,
+                parameter=parameter,
+                unit=UNITS.get(parameter),
+            )
             for parameter in config.parameters
         )
 
     async def open(self) -> None:
-        await self._client.ask(Ask(self._address, "who"))
+        await self._client.transact(Ask(self._address, "who"))
 
     async def identity(self) -> str | None:
-        return str((await self._client.ask(Ask(self._address, "who"))).reply)
+        return str((await self._client.transact(Ask(self._address, "who"))).reply)
 
     async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
         return await poll_reads(self.channels, lambda channel: [channel], self._read, self._client.clock)
 
     async def _read(self, channel: Channel) -> list[Sample]:
-        reply, stamp = await self._client.ask(Ask(self._address, channel.parameter))
-        return [Sample(channel, stamp, float(reply), channel.unit)]
+        reply, stamp = await self._client.transact(Ask(self._address, channel.parameter))
+        return [Sample(channel=channel, stamp=stamp, value=float(reply), unit=channel.unit)]
 
 
 class ToyDriver(Driver[ToyConfig]):
@@ -157,7 +165,10 @@ class Metronome:
         self.polls = 0
         self.clock = LoopClock()
         self._stamp: Any = Stamp
-        self.channels = [Channel(name, "toy", "toy", None, f"p{number}", None, 1, "V") for number in range(channels)]
+        self.channels = [
+            Channel(device=name, driver="toy", protocol="toy", address=None, parameter=f"p{number}", unit="V")
+            for number in range(channels)
+        ]
 
     async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
         import anyio
@@ -165,4 +176,4 @@ class Metronome:
         await anyio.sleep(self.seconds)
         self.polls += 1
         stamp = self._stamp(self.clock.utc_ns(), 1_000_000, self.clock.monotonic_ns())
-        return [Sample(channel, stamp, float(self.polls), "V") for channel in self.channels]
+        return [Sample(channel=channel, stamp=stamp, value=float(self.polls), unit="V") for channel in self.channels]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import anyio
 
-from riglog.acquire.recording import Recording
-from riglog.acquire.writer import SinkResult, Writer
+from riglog.acquire.active_run import Recording
+from riglog.acquire.sink_writer import SinkResult, Writer
 from riglog.errors import StorageError
 from riglog.model import SYSTEM_CLOCK, Batch, Clock, Event, EventKind, Run, Sink
 

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager, contextmanager
 import anyio
 from anyio.abc import TaskGroup
 
+from riglog.acquire.active_run import Recording
 from riglog.acquire.buffer import BatchBuffer, Overflow
-from riglog.acquire.polling import Polling, channels_of
-from riglog.acquire.recording import Recording
+from riglog.acquire.source_task import SourceTask, channels_of
 from riglog.acquire.summary import AcquisitionSummary
 from riglog.device import PollSource, SourceGroup
 from riglog.errors import ConfigError
@@ -129,7 +129,7 @@ class _Recorder:
         self.clock = recording.clock
         self.start_ns = start_ns
         self.since_ns = self.clock.monotonic_ns() if resumed else start_ns
-        self.running: dict[PollSource, Polling] = {}
+        self.running: dict[PollSource, SourceTask] = {}
 
     async def run(self, source: PollSource | SourceGroup) -> None:
         try:
@@ -156,7 +156,7 @@ class _Recorder:
             self.running.pop(gone).scope.cancel()
         for source in wanted:
             if source not in self.running:
-                self.running[source] = polling = Polling(
+                self.running[source] = polling = SourceTask(
                     source, self.recording, start_ns=self.start_ns, duration=self.duration, names=self.names
                 )
                 tasks.start_soon(polling.run, since_ns)

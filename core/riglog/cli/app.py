@@ -5,7 +5,7 @@ from importlib import import_module
 
 import click
 
-from riglog.cli.failing import explain
+from riglog.cli.errors import explain
 
 COMMANDS = (
     "demo",
@@ -32,7 +32,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in COMMANDS:
-            command: click.Command = import_module(f"riglog.cli.{name}").command
+            command: click.Command = import_module(f"riglog.cli.commands.{name}").command
             return command
         self._add_vendors()
         return self.commands.get(name)

@@ -7,8 +7,8 @@ from rich.markup import escape
 from riglog.acquire import AcquisitionSummary, Recording, SinkResult, pipe, record
 from riglog.cli.console import clock, notes
 from riglog.cli.progress import show_progress
-from riglog.cli.running import Interruption
-from riglog.config import Rig
+from riglog.cli.signals import Interruption
+from riglog.config import RigConfig
 from riglog.errors import StorageError
 from riglog.manager import Manager
 from riglog.model import SYSTEM_CLOCK, Event, EventKind, Run, iso, new_run
@@ -33,7 +33,7 @@ class Outcome(Struct):
 
 
 async def record_rig(
-    rig: Rig, duration: float | None, interruption: Interruption, *, resumed_from: Run | None = None
+    rig: RigConfig, duration: float | None, interruption: Interruption, *, resumed_from: Run | None = None
 ) -> Outcome:
     """Record until the time is up or a signal comes.
 
@@ -46,9 +46,9 @@ async def record_rig(
         await sink.check()
     async with Manager() as manager:
         with notes().status("opening") as status:
-            for plan in rig.plans:
-                status.update(f"opening {plan.config.name} on {escape(plan.config.port)}")
-                await manager.add_planned(plan)
+            for spec in rig.specs:
+                status.update(f"opening {spec.config.name} on {escape(spec.config.port)}")
+                await manager.add_spec(spec)
         run = resumed_from or new_run(rig.name, rate_hz=rig.rate_hz, rig=rig.text)
         async with record(
             manager, rate_hz=rig.rate_hz, duration=duration, overflow=rig.overflow, resumed_from=resumed_from
@@ -62,7 +62,7 @@ async def record_rig(
     return outcome
 
 
-def warn_of_tight_lines(rig: Rig) -> None:
+def warn_of_tight_lines(rig: RigConfig) -> None:
     """Say which ports are asked for nearly all they can carry."""
     for line in rig.lines:
         if line.tight:
@@ -70,7 +70,7 @@ def warn_of_tight_lines(rig: Rig) -> None:
             notes().print(f"[yellow]tight:[/] {escape(share)}; slots may be passed over", soft_wrap=True)
 
 
-async def _store(recording: Recording, rig: Rig, run: Run) -> Outcome:
+async def _store(recording: Recording, rig: RigConfig, run: Run) -> Outcome:
     outcome = Outcome(run, recording.summary, [], 0)
     try:
         outcome.sinks = await pipe(recording, *rig.sinks, run=run, batch_size=512, flush_interval=rig.flush_interval)

@@ -5,7 +5,7 @@ from typing import Any
 from rich.markup import escape
 
 from riglog.cli.console import add, count, data, notes, parameter, print_json, shown, table
-from riglog.cli.failing import DONE, GAPS, STORAGE, explain
+from riglog.cli.errors import DONE, GAPS, STORAGE, explain
 from riglog.cli.recording import Outcome
 from riglog.model import NS, iso
 

@@ -1,6 +1,6 @@
 """rig.toml as typed configuration."""
 
 from riglog.config.duration import seconds
-from riglog.config.rig import Rig, load_rig
+from riglog.config.rig import RigConfig, load_rig
 
-__all__ = ["Rig", "load_rig", "seconds"]
+__all__ = ["RigConfig", "load_rig", "seconds"]

@@ -12,7 +12,7 @@ from riglog.acquire import Overflow
 from riglog.config.duration import seconds
 from riglog.config.environment import expand
 from riglog.errors import ConfigError, error_context
-from riglog.manager import LineUse, Plan, line_use, plan, refuse_conflict
+from riglog.manager import DeviceSpec, PortUtilisation, check_compatible, port_utilisation, resolve_device
 from riglog.model import Sink
 from riglog.plugin import Registry, convert, installed
 
@@ -32,7 +32,7 @@ class RunConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     overflow: Literal["block", "drop_newest", "drop_oldest"] = "block"
 
 
-class Rig(Struct, frozen=True):
+class RigConfig(Struct, frozen=True):
     """A rig file that was understood. ``text`` is the file as it stands, for the recording."""
 
     path: Path
@@ -43,11 +43,11 @@ class Rig(Struct, frozen=True):
     flush_interval: float
     overflow: Overflow
     sinks: tuple[Sink, ...]
-    plans: tuple[Plan, ...]
-    lines: tuple[LineUse, ...] = ()
+    specs: tuple[DeviceSpec, ...]
+    lines: tuple[PortUtilisation, ...] = ()
 
 
-def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | None = None) -> Rig:
+def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | None = None) -> RigConfig:
     """Read a rig file.
 
     Args:
@@ -72,16 +72,16 @@ def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | N
     sinks = _sinks(table, run.name, out)
     problems.extend(_same_path(sinks))
     made = [problems.attempt(_sink, plugins, sink, f"sink[{n}]") for n, sink in enumerate(sinks)]
-    plans = _plans(table, plugins, problems)
-    problems.extend(_conflicts(plans))
-    lines = tuple(line_use(plans, run.rate_hz))
+    specs = _plans(table, plugins, problems)
+    problems.extend(_conflicts(specs))
+    lines = tuple(port_utilisation(specs, run.rate_hz))
     for line in lines:
         problems.attempt(line.refuse_impossible)
     if problems.found:
         raise ExceptionGroup(str(path), problems.found)
     overflow = Overflow(run.overflow)
     stores = tuple(sink for sink in made if sink is not None)
-    return Rig(path, text, run.name, run.rate_hz, duration, run.flush_interval, overflow, stores, plans, lines)
+    return RigConfig(path, text, run.name, run.rate_hz, duration, run.flush_interval, overflow, stores, specs, lines)
 
 
 class Problems:
@@ -105,7 +105,7 @@ class Problems:
             self.found.append(error)
 
 
-def _plans(table: Mapping[str, Any], plugins: Registry, problems: Problems) -> tuple[Plan, ...]:
+def _plans(table: Mapping[str, Any], plugins: Registry, problems: Problems) -> tuple[DeviceSpec, ...]:
     devices, ports = _tables(table, "device"), _table(table, "ports")
     if not devices:
         hint = "`riglog discover --write RIG.toml` finds some"
@@ -114,7 +114,7 @@ def _plans(table: Mapping[str, Any], plugins: Registry, problems: Problems) -> t
     for number, device in enumerate(devices):
         whole = problems.attempt(_with_port, device, ports)
         if whole is not None:
-            found.append(problems.attempt(plan, plugins, whole, f"device[{number}]"))
+            found.append(problems.attempt(resolve_device, plugins, whole, f"device[{number}]"))
     return tuple(one for one in found if one is not None)
 
 
@@ -202,11 +202,11 @@ def _with_port(device: dict[str, Any], ports: Mapping[str, Any]) -> dict[str, An
     return device | {key: value for key, value in named.items() if key != "device"} | {"port": named["device"]}
 
 
-def _conflicts(plans: tuple[Plan, ...]) -> Iterator[ConfigError]:
+def _conflicts(specs: tuple[DeviceSpec, ...]) -> Iterator[ConfigError]:
     """What keeps the devices of a rig from living together."""
     names: set[str] = set()
-    ports: dict[str, list[Plan]] = {}
-    for wanted in plans:
+    ports: dict[str, list[DeviceSpec]] = {}
+    for wanted in specs:
         name = wanted.config.name
         if name in names:
             yield ConfigError(f"the name {name!r} is taken", hint="every device needs its own name", device=name)
@@ -214,7 +214,7 @@ def _conflicts(plans: tuple[Plan, ...]) -> Iterator[ConfigError]:
         others = ports.setdefault(wanted.key, [])
         try:
             if others:
-                refuse_conflict(wanted, others[0].link, {other.config.name: other.address for other in others})
+                check_compatible(wanted, others[0].link, {other.config.name: other.address for other in others})
         except ConfigError as error:
             yield error
         others.append(wanted)

@@ -1,7 +1,7 @@
 """The rig: devices by name, shared ports, reconnecting, and leaving silent devices alone."""
 
-from riglog.manager.budget import LineUse, line_use
+from riglog.manager.device_spec import DeviceSpec, check_compatible, resolve_device
 from riglog.manager.manager import Manager
-from riglog.manager.opening import Plan, plan, refuse_conflict
+from riglog.manager.port_utilisation import PortUtilisation, port_utilisation
 
-__all__ = ["LineUse", "Manager", "Plan", "line_use", "plan", "refuse_conflict"]
+__all__ = ["DeviceSpec", "Manager", "PortUtilisation", "check_compatible", "port_utilisation", "resolve_device"]

@@ -10,10 +10,10 @@ import anyio
 
 from riglog.device import Device, Pace, PollSource
 from riglog.errors import ConfigError, error_context
-from riglog.manager import each
-from riglog.manager.member import Member
-from riglog.manager.opening import Plan, SimulatedPort, plan, refuse_conflict
-from riglog.manager.port import PortSource, SharedPort
+from riglog.manager import concurrent
+from riglog.manager.device_spec import DeviceSpec, SimulatedPort, check_compatible, resolve_device
+from riglog.manager.managed_device import ManagedDevice
+from riglog.manager.port_session import PortSession, RateGroup
 from riglog.model import SYSTEM_CLOCK, Channel, Clock, DeviceResult, ErrorPolicy, Event, EventKind, Sample
 from riglog.plugin import Registry, installed
 from riglog.transport import Link, Transport, open_transport
@@ -48,8 +48,8 @@ class Manager:
         self.closed = False
         self._registry = registry
         self._clock = clock
-        self._ports: dict[str, SharedPort] = {}  # by canonical key
-        self._where: dict[str, SharedPort] = {}  # by device name, in the order of adding
+        self._ports: dict[str, PortSession] = {}  # by canonical key
+        self._where: dict[str, PortSession] = {}  # by device name, in the order of adding
         self._simulated: dict[str, SimulatedPort] = {}
         self._listeners: list[Listener] = []
         self._building = anyio.Lock()
@@ -90,9 +90,9 @@ class Manager:
         given, port = (None, source) if isinstance(source, str) else (source, source.port)
         table = {**options, "name": name, "driver": driver or "", "port": port}
         key = None if given is None else f"handed in {id(given)}"
-        return await self.add_planned(plan(self._registry or installed(), table, key=key), given=given)
+        return await self.add_spec(resolve_device(self._registry or installed(), table, key=key), given=given)
 
-    async def add_planned(self, wanted: Plan, *, given: Transport | None = None) -> Device:
+    async def add_spec(self, wanted: DeviceSpec, *, given: Transport | None = None) -> Device:
         """``add`` for a configuration that has been read and checked already."""
         name, key = wanted.config.name, wanted.key
         async with self._building:
@@ -100,7 +100,7 @@ class Manager:
                 self._refuse_name(name)
                 port = self._ports.get(key)
                 if port is not None:
-                    refuse_conflict(wanted, port.link, {other.name: other.address for other in port.members.values()})
+                    check_compatible(wanted, port.link, {other.name: other.address for other in port.members.values()})
                     return await self._join(port, wanted)
                 port = self._new_port(wanted, given)
                 try:
@@ -150,11 +150,11 @@ class Manager:
                     f"the device calls itself {device.name!r}", hint="add it under that name", device=name
                 )
             key = f"ready {id(device)}"
-            port = SharedPort(key, name, Link(protocol="ready"), None, self._teller(None), self._clock)
-            self._enter(port, Member(device, None, None, self._teller(None), self._clock))
+            port = PortSession(key, name, Link(protocol="ready"), None, self._teller(None), self._clock)
+            self._enter(port, ManagedDevice(device, None, None, self._teller(None), self._clock))
             return device
 
-    def _new_port(self, wanted: Plan, given: Transport | None) -> SharedPort:
+    def _new_port(self, wanted: DeviceSpec, given: Transport | None) -> PortSession:
         name, key = wanted.config.port, wanted.key
         if given is not None:
             opener = None
@@ -162,20 +162,20 @@ class Manager:
             opener = self._simulated.setdefault(key, SimulatedPort(name)).open
         else:
             opener = partial(open_transport, name, wanted.link)
-        return SharedPort(key, name, wanted.link, opener, self._teller(name), self._clock)
+        return PortSession(key, name, wanted.link, opener, self._teller(name), self._clock)
 
-    async def _join(self, port: SharedPort, wanted: Plan) -> Device:
+    async def _join(self, port: PortSession, wanted: DeviceSpec) -> Device:
         """Open a device on a port that is open."""
         assert port.client is not None
         device = wanted.driver.device(wanted.config, port.client)
-        member = Member(device, port.client, wanted.address, self._teller(port.name), self._clock)
+        member = ManagedDevice(device, port.client, wanted.address, self._teller(port.name), self._clock)
         if wanted.simulated:
             self._simulated[port.key].plug(wanted.driver.simulator(wanted.config), device.name, port.members)
         await member.open()
         self._enter(port, member)
         return device
 
-    def _enter(self, port: SharedPort, member: Member) -> None:
+    def _enter(self, port: PortSession, member: ManagedDevice) -> None:
         self._ports[port.key] = port
         port.members[member.name] = member
         self._where[member.name] = port
@@ -220,11 +220,11 @@ class Manager:
 
     def sources(self) -> Sequence[PollSource]:
         """One source per port, rate and pace."""
-        found: dict[tuple[str, float | None, Pace], PortSource] = {}
+        found: dict[tuple[str, float | None, Pace], RateGroup] = {}
         for key, port in self._ports.items():
             for member in port.members.values():
                 kind = (key, member.device.rate_hz, member.device.pace)
-                found.setdefault(kind, PortSource(port, *kind[1:]))
+                found.setdefault(kind, RateGroup(port, *kind[1:]))
         return list(found.values())
 
     async def changed(self) -> None:
@@ -242,7 +242,7 @@ class Manager:
         """One sample per channel of the rig: ports side by side, the devices of one port in turn."""
         samples: dict[str, list[Sample]] = {}
 
-        async def poll_port(port: SharedPort) -> None:
+        async def poll_port(port: PortSession) -> None:
             members = [member for member in port.members.values() if names is None or member.name in names]
             for sample in await port.poll(members):
                 samples.setdefault(sample.device, []).append(sample)
@@ -278,9 +278,9 @@ class Manager:
             ExceptionGroup: under ErrorPolicy.RAISE, what went wrong, after all of them are done.
         """
         devices = {name: self._member(name).device for name in requests}
-        return await each.execute(devices, operation, requests, self.error_policy)
+        return await concurrent.execute(devices, operation, requests, self.error_policy)
 
-    def _member(self, name: str) -> Member:
+    def _member(self, name: str) -> ManagedDevice:
         if name not in self._where:
             raise ConfigError(f"no device called {name!r}", hint=f"in the rig: {', '.join(self._where) or 'none'}")
         return self._where[name].members[name]

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class Channel(Struct, frozen=True, cache_hash=True):
+class Channel(Struct, frozen=True, kw_only=True, cache_hash=True):
     """What a column of numbers is about.
 
     ``unit`` is the unit the values are expected in, None when nobody knows; the unit that counts is the sample's.

@@ -24,7 +24,7 @@ class Status(StrEnum):
 OK = Status.OK
 
 
-class Sample(Struct, frozen=True):
+class Sample(Struct, frozen=True, kw_only=True):
     """One value of one channel.
 
     ``value`` is what the instrument said, never repeated, cached or guessed; None when there is none, and then
@@ -65,4 +65,4 @@ class Sample(Struct, frozen=True):
 
 def absent(channel: Channel, stamp: Stamp, status: Status, error: str) -> Sample:
     """The sample that stands where a value should be."""
-    return Sample(channel, stamp, None, channel.unit, status, (), error)
+    return Sample(channel=channel, stamp=stamp, value=None, unit=channel.unit, status=status, error=error)

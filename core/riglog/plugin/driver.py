@@ -7,8 +7,9 @@ from typing import Annotated, Any, Generic, TypeVar
 from msgspec import Meta, Struct
 
 from riglog.device import Device
-from riglog.protocol import Exchange, ProtocolClient
-from riglog.transport import Link, Simulator, Transport
+from riglog.protocol import ProtocolClient, TransactionCost
+from riglog.simulation import Simulator
+from riglog.transport import Link, Transport
 from riglog.transport.link import Bytesize, Parity, Stopbits
 
 NAME = "a name: letters, digits, _ and -, beginning with a letter or digit, at most 64"
@@ -101,7 +102,7 @@ class Driver(ABC, Generic[Config]):
     def simulator(self, config: Config) -> Simulator:
         """The far end of the wire as ``config`` would find it: for tests, ``riglog demo`` and ``riglog simulate``."""
 
-    def exchanges(self, config: Config) -> Sequence[Exchange]:
+    def transactions(self, config: Config) -> Sequence[TransactionCost]:
         """What one poll puts on the wire, for the budget of the line; empty if it is not known."""
         return ()
 

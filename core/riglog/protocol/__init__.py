@@ -1,8 +1,8 @@
-"""Requests and replies: codecs know the wire, the client knows the line."""
+"""Requests and replies: codecs know the frames, the client performs the transactions."""
 
 from riglog.protocol.client import ProtocolClient
 from riglog.protocol.codec import Codec
-from riglog.protocol.exchange import Exchange
-from riglog.protocol.line import Answer, ClientCounters
+from riglog.protocol.line import ClientCounters, TimedReply
+from riglog.protocol.transaction_cost import TransactionCost
 
-__all__ = ["Answer", "ClientCounters", "Codec", "Exchange", "ProtocolClient"]
+__all__ = ["ClientCounters", "Codec", "ProtocolClient", "TimedReply", "TransactionCost"]

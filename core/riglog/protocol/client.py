@@ -12,8 +12,8 @@ import anyio
 from riglog.errors import DeviceRefusedError, MalformedReplyError, ProtocolError, ReplyTimeoutError
 from riglog.model import SYSTEM_CLOCK, Clock, Stamp
 from riglog.protocol.codec import Codec, Reply, Request
-from riglog.protocol.line import Answer, Line
-from riglog.protocol.turn import Turn
+from riglog.protocol.line import Line, TimedReply
+from riglog.protocol.port_lock import PortLock
 from riglog.transport import Transport
 
 PATIENCE = 5
@@ -47,21 +47,21 @@ class ProtocolClient(Line[Request, Reply]):
         super().__init__(transport, codec, gap=codec.gap if gap is None else gap, echo=echo, clock=clock)
         self.timeout = timeout
         self.retries = retries
-        self.turn = Turn()
+        self.turn = PortLock()
         self._heard_utc = 0  # UTC ns of the last byte a listener got
 
     def widen_gap(self, seconds: float) -> None:
         """One of the devices on this line needs more silence before a request: then all of them give it."""
         self.gap = max(self.gap, seconds)
 
-    async def ask(
-        self, request: Request, *, timeout: float | None = None, retries: int | None = None, at_once: bool = False
-    ) -> Answer[Reply]:
+    async def transact(
+        self, request: Request, *, timeout: float | None = None, retries: int | None = None, skip_resync: bool = False
+    ) -> TimedReply[Reply]:
         """Send a request and wait for the reply that answers it.
 
         Args:
-            at_once: go out even if the line was not found clean after a failure; only for what must be said come what
-                may, and where an older reply taken for this one does no harm.
+            skip_resync: go out even if the line was not found clean after a failure; only for what must be sent come
+                what may, and where an older reply taken for this one does no harm.
 
         Raises:
             ReplyTimeoutError: no answer in time; ``reason`` says what came instead.
@@ -75,7 +75,7 @@ class ProtocolClient(Line[Request, Reply]):
             while True:
                 attempts -= 1
                 try:
-                    if (self._owed or self._quarantine) and not at_once:
+                    if (self._owed or self._quarantine) and not skip_resync:
                         await self._settle(request, wait)
                     return await self._exchange(request, wait)
                 except ReplyTimeoutError as error:
@@ -84,18 +84,18 @@ class ProtocolClient(Line[Request, Reply]):
                         raise first from None
                     self.counters.retries += 1
 
-    async def write(self, request: Request, *, timeout: float | None = None) -> Answer[Reply]:
+    async def write(self, request: Request, *, timeout: float | None = None) -> TimedReply[Reply]:
         """``ask`` for requests that change the instrument: never repeated."""
-        return await self.ask(request, timeout=timeout, retries=0)
+        return await self.transact(request, timeout=timeout, retries=0)
 
-    async def tell(self, request: Request) -> None:
+    async def send_without_reply(self, request: Request) -> None:
         """Send a request that has no reply; allowed while another task listens."""
         async with self.turn:
             await self._silence(self.gap)
             await self.transport.send(self.codec.encode(request))
             self._quiet_since = self.clock.monotonic_ns()
 
-    async def listen(self) -> Answer[Reply]:
+    async def listen(self) -> TimedReply[Reply]:
         """Wait for the next frame the instrument sends of itself; each frame is delivered once.
 
         Raises:
@@ -105,13 +105,13 @@ class ProtocolClient(Line[Request, Reply]):
             self._heard(await self.transport.receive())
         return answer
 
-    def overhear(self) -> Answer[Reply] | None:
+    def receive_unsolicited_nowait(self) -> TimedReply[Reply] | None:
         """``listen`` without waiting: None if no whole frame has come. Not while another task listens or asks.
 
         Raises:
             ConnectionLostError: the port is gone.
         """
-        if data := self.transport.receive_now():
+        if data := self.transport.receive_nowait():
             self._heard(data)
         return self._unasked()
 
@@ -129,15 +129,15 @@ class ProtocolClient(Line[Request, Reply]):
         self._buffer += data
         self._heard_utc, self._quiet_since = self.clock.utc_ns(), self.clock.monotonic_ns()
 
-    def _unasked(self) -> Answer[Reply] | None:
-        frame = self.codec.unasked(self._buffer) if self._buffer else None
-        return None if frame is None else Answer(frame, Stamp(self._heard_utc, None, self._quiet_since))
+    def _unasked(self) -> TimedReply[Reply] | None:
+        frame = self.codec.unsolicited(self._buffer) if self._buffer else None
+        return None if frame is None else TimedReply(frame, Stamp(self._heard_utc, None, self._quiet_since))
 
     async def _settle(self, request: Request, timeout: float) -> None:
         """Make sure that what comes next cannot be older than what is asked next."""
         if self._quarantine:
             await self._fall_silent()
-        marker = self._owed.marker(request)
+        marker = self._owed.resync_request(request)
         if marker is not None:
             await self._mark(marker, timeout)
             self.counters.resynchronised += 1

@@ -36,7 +36,7 @@ class Codec(ABC, Generic[Request, Reply]):
             MalformedReplyError: an intact reply to this request makes no sense.
         """
 
-    def unasked(self, buffer: bytearray) -> Reply | None:
+    def unsolicited(self, buffer: bytearray) -> Reply | None:
         """Take the next frame the instrument sent of itself; None: more is needed, or there is no such thing."""
         return None
 
@@ -44,18 +44,18 @@ class Codec(ABC, Generic[Request, Reply]):
         """Whose reply it must be, if every reply says who speaks; None if replies carry no address."""
         return None
 
-    def shape(self, request: Request) -> object:
+    def reply_signature(self, request: Request) -> object:
         """What its reply looks like: a reply to one request can be taken for one to another only if these are equal."""
         return request
 
-    def renew(self) -> bool:
+    def new_transaction_number(self) -> bool:
         """After a failure: let requests carry another number from now on, if the protocol has room for one.
 
         True: no reply to an older request can be taken for one to a later, so nothing need be flushed out.
         """
         return False
 
-    def marker(self, request: Request, owed: Sequence[Request]) -> Request | None:
+    def resync_request(self, request: Request, owed: Sequence[Request]) -> Request | None:
         """A harmless request to the same address whose reply cannot be taken for one to ``request`` or to any ``owed``.
 
         After a timeout the client sends it and throws away all that comes before its reply: instruments answer in
@@ -63,6 +63,6 @@ class Codec(ABC, Generic[Request, Reply]):
         """
         return None
 
-    def why(self, request: Request, received: bytes) -> str:
+    def diagnose(self, request: Request, received: bytes) -> str:
         """One word for why ``received`` holds no reply to ``request``, for the error: ``no_frame``, ``bad_crc`` …"""
         return "unmatched" if received else "no_frame"

@@ -2,7 +2,7 @@
 
 Input that is older than the request is discarded; a reply counts only if the codec proves that it answers this request.
 For some time after a reply went missing, one that looks like it is believed only if it comes as soon as replies do, and
-stays alone (see Owed).
+stays alone (see OutstandingReplies).
 """
 
 from typing import Generic, NamedTuple, TypeVar
@@ -20,7 +20,7 @@ from riglog.errors import (
 )
 from riglog.model import NS, Clock, Stamp
 from riglog.protocol.codec import Codec, Reply, Request
-from riglog.protocol.owed import Owed
+from riglog.protocol.outstanding import OutstandingReplies
 from riglog.transport import Transport
 
 R = TypeVar("R")
@@ -32,7 +32,7 @@ LEAST_PATIENCE = 0.05
 """Seconds within which a doubtful reply has to come, and for which it has to stay alone, at least."""
 
 
-class Answer(NamedTuple, Generic[R]):
+class TimedReply(NamedTuple, Generic[R]):
     """A reply and when it came."""
 
     reply: R
@@ -63,7 +63,7 @@ class Line(Generic[Request, Reply]):
         self.clock = clock
         self.counters = ClientCounters()
         self._buffer = bytearray()
-        self._owed = Owed(codec)
+        self._owed = OutstandingReplies(codec)
         self._quarantine = 0.0  # seconds of silence the line owes us before the next request
         self._quiet_since = 0  # monotonic ns of the last byte in either direction
         self._slowest = 0  # ns: the longest a reply has taken lately
@@ -72,7 +72,7 @@ class Line(Generic[Request, Reply]):
     def port(self) -> str:
         return self.transport.port
 
-    async def _exchange(self, request: Request, timeout: float) -> Answer[Reply]:
+    async def _exchange(self, request: Request, timeout: float) -> TimedReply[Reply]:
         """One request, one reply. However it ends, the line is left so that the next one is safe."""
         clock = self.clock
         await self._silence(self.gap)
@@ -95,7 +95,7 @@ class Line(Generic[Request, Reply]):
         if self._owed:
             self._owed.answered(request)
         self._slowest = max(latency, self._slowest - self._slowest // 64)
-        return Answer(reply, Stamp(sent_utc + latency, latency, sent + latency // 2))
+        return TimedReply(reply, Stamp(sent_utc + latency, latency, sent + latency // 2))
 
     async def _reply(self, request: Request, frame: bytes, timeout: float, *, echo: bool = False) -> Reply:
         """Receive until something answers the request or the time is over. With ``echo``, ``frame`` comes first."""
@@ -126,7 +126,7 @@ class Line(Generic[Request, Reply]):
             self.counters.timeouts += 1
             raise ReplyTimeoutError(
                 "no reply in time; what came answers nothing" if received else "no reply in time",
-                reason="no_echo" if echo and received else codec.why(request, received),
+                reason="no_echo" if echo and received else codec.diagnose(request, received),
                 hint=GARBLED if received else SILENT,
                 port=self.port,
                 address=codec.address(request),
@@ -171,7 +171,7 @@ class Line(Generic[Request, Reply]):
 
     def _failed(self, request: Request, timeout: float) -> None:
         """The instrument may still answer this: remember it, and give the line time to fall silent."""
-        if not self.codec.renew():
+        if not self.codec.new_transaction_number():
             self._owed.add(request, self.clock.monotonic_ns())
         self._quarantine = timeout if self.codec.quarantine is None else self.codec.quarantine
         self._quiet_since = self.clock.monotonic_ns()

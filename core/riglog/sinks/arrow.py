@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from riglog.sinks.columns import ROW, Column, Columns, Kind, address
-from riglog.sinks.extras import library
+from riglog.sinks.optional_dependencies import library
 from riglog.sinks.rows import Row
 
 

@@ -11,11 +11,11 @@ from msgspec import structs
 from riglog.errors import NotARecordingError
 from riglog.sinks.base import FileConfig, SinkType
 from riglog.sinks.columns import EMPTY_IS_A_WORD, ROW, Column, Kind, address
-from riglog.sinks.lines import OTHER, LineSink
 from riglog.sinks.rows import COLUMNS, Row
+from riglog.sinks.text_files import OTHER, TextFileSink
 
 
-class CsvSink(LineSink):
+class CsvSink(TextFileSink):
     """UTF-8, ``,`` between fields, ``"`` around those that need it, ``\\n`` at the end of a line."""
 
     name = "csv"

@@ -7,13 +7,13 @@ import msgspec
 
 from riglog.errors import NotARecordingError
 from riglog.sinks.base import FileConfig, SinkType
-from riglog.sinks.lines import OTHER, LineSink
 from riglog.sinks.rows import COLUMNS, Row
+from riglog.sinks.text_files import OTHER, TextFileSink
 
 _ENCODER = msgspec.json.Encoder()
 
 
-class JsonlSink(LineSink):
+class JsonlSink(TextFileSink):
     """UTF-8, keys in the order of the columns."""
 
     name = "jsonl"

@@ -15,8 +15,8 @@ from msgspec import structs
 from riglog.errors import NotARecordingError, StorageError
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch, rows_of
 from riglog.sinks.base import FileConfig, SinkType
-from riglog.sinks.extras import library
 from riglog.sinks.files import FileSink, check_writable, lock
+from riglog.sinks.optional_dependencies import library
 from riglog.sinks.rows import Row
 
 PART_ROWS = 20_000

@@ -1,5 +1,6 @@
-"""For tests of riglog and of plugins: virtual time. Scripted and simulated ports are in riglog.transport."""
+"""For tests of riglog and of plugins: virtual time, and scripted dialogues. Simulated ports: ``riglog.simulation``."""
 
+from riglog.testing.scripted import ScriptStep, scripted, step
 from riglog.testing.virtual_time import LoopClock, virtual_backend
 
-__all__ = ["LoopClock", "virtual_backend"]
+__all__ = ["LoopClock", "ScriptStep", "scripted", "step", "virtual_backend"]

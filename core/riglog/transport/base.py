@@ -27,7 +27,7 @@ class Transport(ABC):
         """
 
     @abstractmethod
-    def receive_now(self) -> bytes:
+    def receive_nowait(self) -> bytes:
         """What has arrived and was not read; ``b""`` if nothing has. Does not wait.
 
         Raises:
@@ -36,7 +36,7 @@ class Transport(ABC):
 
     def discard_input(self) -> int:
         """Throw away what has arrived and was not read; the number of bytes."""
-        return len(self.receive_now())
+        return len(self.receive_nowait())
 
     @abstractmethod
     async def aclose(self) -> None:

@@ -17,8 +17,8 @@ from msgspec import Struct
 from riglog.errors import PortBusyError, PortDeniedError, PortError, PortNotFoundError
 from riglog.transport.base import Transport
 from riglog.transport.link import Link
-from riglog.transport.ready import CHUNK, ReadyTransport
-from riglog.transport.serial_thread import READ_SECONDS, ThreadedSerialTransport
+from riglog.transport.nonblocking import CHUNK, NonblockingTransport
+from riglog.transport.serial_windows import READ_SECONDS, ThreadedSerialTransport
 
 READY: dict[str, Any] = {"timeout": 0, "write_timeout": 0, "exclusive": True, "inter_byte_timeout": 0.0}
 _TERMIOS = re.compile(r"\((\d+), '(.*)'\)$")
@@ -134,7 +134,7 @@ def usb_device(serial_number: str) -> str:
     return found[serial_number]
 
 
-class SerialTransport(ReadyTransport):
+class SerialTransport(NonblockingTransport):
     """A serial port on POSIX."""
 
     hint = "check cable and adapter"

@@ -8,7 +8,7 @@ import anyio
 
 from riglog.errors import PortError
 from riglog.transport.canonical import tcp_address
-from riglog.transport.ready import CHUNK, ReadyTransport
+from riglog.transport.nonblocking import CHUNK, NonblockingTransport
 
 CONNECT_SECONDS = 5.0
 NOTICE = (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 10_000))
@@ -61,7 +61,7 @@ async def _connect(host: str, number: int) -> socket.socket:
     raise problem
 
 
-class TcpTransport(ReadyTransport):
+class TcpTransport(NonblockingTransport):
     """One TCP connection."""
 
     hint = "check network and device server"

@@ -8,7 +8,7 @@ from msgspec import Struct
 from riglog.device import Pace, Safety
 from riglog.errors import UnsupportedError
 from riglog.model import Stamp
-from riglog.protocol import Answer
+from riglog.protocol import TimedReply
 from riglog_sartorius.identity import Identity
 from riglog_sartorius.reading import Reading
 from riglog_sartorius.xbpi.frames import Frame
@@ -84,7 +84,7 @@ class Dialect(ABC):
         """Switch the filter, 1 very stable to 4 very unstable."""
         raise lacks("the filter")
 
-    async def query(self, opcode: int, args: bytes = b"") -> Answer[Frame]:
+    async def query(self, opcode: int, args: bytes = b"") -> TimedReply[Frame]:
         """Ask an xBPI command."""
         raise lacks("parameters and registers")
 

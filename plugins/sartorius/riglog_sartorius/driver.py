@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from riglog.plugin import Client, Driver, Found
-from riglog.protocol import Codec, Exchange, ProtocolClient
-from riglog.transport import Link, Simulator, Transport
+from riglog.protocol import Codec, ProtocolClient, TransactionCost
+from riglog.simulation import Simulator
+from riglog.transport import Link, Transport
 from riglog_sartorius import config as settings
 from riglog_sartorius.config import SBI, XBPI, SartoriusConfig
 from riglog_sartorius.dialect import Quantity
@@ -21,12 +22,12 @@ THINKING = 0.005
 """Seconds between request and reply; a Cubis at 19200 baud needs 11 to 29 ms for both and the wire."""
 
 READS = {
-    Quantity.NET: Exchange(7, 21, THINKING),
-    Quantity.GROSS: Exchange(5, 12, THINKING),
-    Quantity.TARE: Exchange(5, 12, THINKING),
-    Quantity.TEMPERATURE: Exchange(7, 9, THINKING),
+    Quantity.NET: TransactionCost(7, 21, THINKING),
+    Quantity.GROSS: TransactionCost(5, 12, THINKING),
+    Quantity.TARE: TransactionCost(5, 12, THINKING),
+    Quantity.TEMPERATURE: TransactionCost(7, 9, THINKING),
 }
-PRINT = Exchange(4, 22, THINKING)
+PRINT = TransactionCost(4, 22, THINKING)
 
 
 class SartoriusDriver(Driver[SartoriusConfig]):
@@ -61,7 +62,7 @@ class SartoriusDriver(Driver[SartoriusConfig]):
 
         return simulator(config)
 
-    def exchanges(self, config: SartoriusConfig) -> Sequence[Exchange]:
+    def transactions(self, config: SartoriusConfig) -> Sequence[TransactionCost]:
         if config.autoprint:
             return ()
         if config.wire == SBI:

@@ -64,7 +64,7 @@ async def _ask_xbpi(link: Link, transport: Transport) -> Found | None:
     """Any intact reply is xBPI, an error reply too."""
     client = ProtocolClient(transport, XbpiCodec(), timeout=_timeout(link))
     try:
-        await client.ask(XbpiRequest(0x02))
+        await client.transact(XbpiRequest(0x02))
         who = await XbpiDialect(client, node=BALANCE).identify()
     except DeviceError:
         who = Identity(None)

@@ -50,13 +50,12 @@ class Reading(Struct, frozen=True, kw_only=True):
 def sample_of(channel: Channel, reading: Reading) -> Sample:
     """The reading as a sample of the channel. The unit is the one on the line, never the channel's."""
     return Sample(
-        channel,
-        reading.stamp,
-        reading.value,
-        reading.unit,
-        reading.status,
-        reading.flags,
-        reading.why,
-        None,
-        reading.raw,
+        channel=channel,
+        stamp=reading.stamp,
+        value=reading.value,
+        unit=reading.unit,
+        status=reading.status,
+        flags=reading.flags,
+        error=reading.why,
+        raw=reading.raw,
     )

@@ -23,7 +23,7 @@ class BroadcastCodec(Codec[None, Line]):
     def decode(self, request: None, buffer: bytearray, *, final: bool = False) -> Line | None:
         return None
 
-    def unasked(self, buffer: bytearray) -> Line | None:
+    def unsolicited(self, buffer: bytearray) -> Line | None:
         end = buffer.find(b"\n")
         if end < 0:
             if len(buffer) > LONGEST:

@@ -11,7 +11,7 @@ import anyio
 from riglog.device import Pace
 from riglog.errors import ConnectionLostError, ReplyTimeoutError
 from riglog.model import NS, Stamp
-from riglog.protocol import Answer, ProtocolClient
+from riglog.protocol import ProtocolClient, TimedReply
 from riglog_servomex.access import Access, Read, Readings
 from riglog_servomex.broadcast import Line
 from riglog_servomex.errors import BadFrameError, ChannelAbsentError, OldFrameError
@@ -108,9 +108,9 @@ class BroadcastAccess(Access):
             raise
         finally:
             self._listened_ns = self.client.clock.monotonic_ns()
-        return self._accepted(Answer(line, stamp))
+        return self._accepted(TimedReply(line, stamp))
 
-    def _accepted(self, heard: Answer[Line]) -> Readings:
+    def _accepted(self, heard: TimedReply[Line]) -> Readings:
         line, stamp = heard
         if isinstance(line, BadLine):
             self.dropped += 1

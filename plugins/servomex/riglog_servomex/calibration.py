@@ -50,7 +50,9 @@ async def pulse(unit: "ModbusUnit", coil: int, tell: Callable[[str], None]) -> N
             await _set(unit, coil, tell)
         finally:
             with anyio.CancelScope(shield=True):
-                await _clear(unit.client.unit(unit.address, timeout=unit.timeout, least=unit.least, at_once=True), coil)
+                await _clear(
+                    unit.client.unit(unit.address, timeout=unit.timeout, least=unit.least, skip_resync=True), coil
+                )
 
 
 async def _set(unit: "ModbusUnit", coil: int, tell: Callable[[str], None]) -> None:

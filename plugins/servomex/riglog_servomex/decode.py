@@ -8,7 +8,7 @@ from riglog.protocol.modbus import framing_of
 from riglog.protocol.modbus.errors import exception_for
 from riglog.protocol.modbus.framing import Frame as ModbusFrame
 from riglog.protocol.modbus.pdu import EXCEPTION, READ_BITS, READS, reply_size, request_size
-from riglog.protocol.modbus.slave import unpack_bits
+from riglog.simulation.modbus_server import unpack_bits
 from riglog_servomex.config import ASCII, CONTINUOUS, RTU
 from riglog_servomex.frame import BadLine, Frame, parse_line
 from riglog_servomex.positions import BITS, POSITIONS, REGISTERS, Position

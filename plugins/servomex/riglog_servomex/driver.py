@@ -5,9 +5,10 @@ from typing import Any
 
 from riglog.errors import ConfigError
 from riglog.plugin import Client, Driver, Found
-from riglog.protocol import Exchange, ProtocolClient
+from riglog.protocol import ProtocolClient, TransactionCost
 from riglog.protocol.modbus import framing_of
-from riglog.transport import Link, Simulator, Transport
+from riglog.simulation import Simulator
+from riglog.transport import Link, Transport
 from riglog_servomex.analyzer import Analyzer
 from riglog_servomex.config import ASCII, BAUDRATES, CONTINUOUS, RTU, ServomexConfig
 from riglog_servomex.plan import spans
@@ -82,7 +83,7 @@ class ServomexDriver(Driver[ServomexConfig]):
         """A broadcaster has none: it cannot share a port."""
         return None if config.protocol == CONTINUOUS else config.address
 
-    def exchanges(self, config: ServomexConfig) -> Sequence[Exchange]:
+    def transactions(self, config: ServomexConfig) -> Sequence[TransactionCost]:
         """The three requests of a sweep. A broadcaster takes no time that anybody else could use."""
         if self.address(config) is None:
             return ()
@@ -90,7 +91,7 @@ class ServomexDriver(Driver[ServomexConfig]):
         wanted = [find_position(name) for name in config.parameters] or list(POSITIONS.values())
         (span,) = spans(wanted, 0)
         sizes = (span.size * BITS // 8, ANALYSER_BITS // 8, span.size * REGISTERS * 2)
-        return [Exchange(size(REQUEST), size(REPLY_HEAD + data), ANSWER_DELAY, config.idle) for data in sizes]
+        return [TransactionCost(size(REQUEST), size(REPLY_HEAD + data), ANSWER_DELAY, config.idle) for data in sizes]
 
     def demo(self) -> Sequence[Mapping[str, Any]]:
         """One analyser that is asked, one that broadcasts."""

@@ -11,7 +11,14 @@ def channel_of(reading: Reading, device: str, protocol: str, address: int | None
     unit = reading.unit.said
     if wanted_unit is not None:
         _, unit = converted(0.0, unit, wanted_unit)
-    return Channel(device, "servomex", protocol, address, reading.position.parameter, unit=unit)
+    return Channel(
+        device=device,
+        driver="servomex",
+        protocol=protocol,
+        address=address,
+        parameter=reading.position.parameter,
+        unit=unit,
+    )
 
 
 def sample_of(
@@ -22,15 +29,15 @@ def sample_of(
     if value is not None and wanted_unit is not None:
         value, unit = converted(value, unit, wanted_unit)
     return Sample(
-        channel,
-        reading.stamp,
-        value,
-        unit,
-        status_of(reading),
-        reading.flags.words(reading.position.kind) + analyser_words(analyser),
-        reading.problem,
-        reading.name,
-        reading.raw,
+        channel=channel,
+        stamp=reading.stamp,
+        value=value,
+        unit=unit,
+        status=status_of(reading),
+        flags=reading.flags.words(reading.position.kind) + analyser_words(analyser),
+        error=reading.problem,
+        text=reading.name,
+        raw=reading.raw,
     )
 
 

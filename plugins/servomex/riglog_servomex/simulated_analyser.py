@@ -130,7 +130,7 @@ class SimulatedAnalyser:
         )
 
     def set(self, name: str, value: str) -> None:
-        """Turn a knob: ``fault``, ``maintenance``, ``flush``, ``warm_up``, or ``I1.value``, ``I1.alarm2`` and so on.
+        """Set ``fault``, ``maintenance``, ``flush``, ``warm_up``, or ``I1.value``, ``I1.alarm2`` and so on.
 
         Raises:
             ConfigError: no such knob, or not such a value.

@@ -5,8 +5,8 @@ import struct
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from riglog.protocol.modbus import IllegalDataAddressError, ModbusServer, ModbusSlave
-from riglog.transport import Simulator
+from riglog.protocol.modbus import IllegalDataAddressError
+from riglog.simulation import ModbusServer, ModbusServers, Simulator
 from riglog_servomex.frame import checksum
 from riglog_servomex.positions import BITS, POSITIONS, REGISTERS
 from riglog_servomex.reading import Flags, Phase
@@ -24,7 +24,7 @@ CLOCK_AT_START = datetime(2020, 10, 6, 2, 54, 12)
 PHASE_CODES = {Phase.IDLE: "S1", Phase.CAL_GAS_1: "C1", Phase.CAL_GAS_2: "C2"}
 
 
-class AnalyserSlave(ModbusSlave):
+class AnalyserSlave(ModbusServer):
     """The register map over an analyser. ``narrow``: spans that touch a position which is not fitted are refused."""
 
     functions = frozenset({1, 2, 4, 5, 8, 15})
@@ -89,7 +89,7 @@ class ModbusSimulator(Simulator):
         self.analyser = analyser or SimulatedAnalyser()
         self.slave = AnalyserSlave(self.analyser)
         self.impatient = False
-        self._server = ModbusServer(protocol, {address: self.slave})
+        self._server = ModbusServers(protocol, {address: self.slave})
         self._free_at = float("-inf")
         self._dice = random.Random(1)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from riglog.errors import UnsupportedError
-from riglog.protocol import Exchange
+from riglog.protocol import TransactionCost
 from riglog.protocol.modbus import framing_of
 from riglog.transport import Link
 from riglog_watlow.config import WatlowConfig
@@ -28,7 +28,7 @@ MODBUS_READ = 5
 MODBUS_REPLY = 2  # function and byte count
 
 
-def exchanges(config: WatlowConfig, link: Link) -> Sequence[Exchange]:
+def transactions(config: WatlowConfig, link: Link) -> Sequence[TransactionCost]:
     """Every request of a poll with its reply."""
     table = registry(config.facts.family)
     wanted = targets(config, table)
@@ -38,7 +38,7 @@ def exchanges(config: WatlowConfig, link: Link) -> Sequence[Exchange]:
     every |= dict.fromkeys(one for target in every for one in conditions(target.parameter, config))
     framing = framing_of(link.protocol)
     return [
-        Exchange(
+        TransactionCost(
             framing.size(MODBUS_READ),
             framing.size(MODBUS_REPLY + 2 * (block[-1].start + block[-1].count - block[0].start)),
             TURNAROUND,
@@ -48,9 +48,9 @@ def exchanges(config: WatlowConfig, link: Link) -> Sequence[Exchange]:
     ]
 
 
-def _stdbus(one: Target) -> Exchange:
+def _stdbus(one: Target) -> TransactionCost:
     value = VALUE_BYTES.get(one.parameter.tag or 0, LONG_VALUE)
-    return Exchange(STDBUS_REQUEST, STDBUS_REPLY + value, TURNAROUND, StdBusCodec.gap)
+    return TransactionCost(STDBUS_REQUEST, STDBUS_REPLY + value, TURNAROUND, StdBusCodec.gap)
 
 
 def _spans(every: dict[Target, None], config: WatlowConfig) -> list[Span]:

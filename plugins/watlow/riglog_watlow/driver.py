@@ -5,8 +5,9 @@ from typing import Any
 
 from riglog.errors import ConfigError
 from riglog.plugin import Client, Driver, Found
-from riglog.protocol import Exchange, ProtocolClient
-from riglog.transport import Link, Simulator, Transport
+from riglog.protocol import ProtocolClient, TransactionCost
+from riglog.simulation import Simulator
+from riglog.transport import Link, Transport
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.controller import Controller
 from riglog_watlow.families import MODBUS, STDBUS
@@ -71,10 +72,10 @@ class WatlowDriver(Driver[WatlowConfig]):
             {"name": "dryer", "driver": "watlow", "port": "watlow-3", "protocol": "modbus-rtu", "address": 1},
         ]
 
-    def exchanges(self, config: WatlowConfig) -> Sequence[Exchange]:
-        from riglog_watlow.budget import exchanges
+    def transactions(self, config: WatlowConfig) -> Sequence[TransactionCost]:
+        from riglog_watlow.budget import transactions
 
-        return exchanges(config, self.link(config))
+        return transactions(config, self.link(config))
 
     def links_to_probe(self) -> Sequence[Link]:
         from riglog_watlow.probe import LINKS

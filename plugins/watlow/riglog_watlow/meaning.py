@@ -95,7 +95,7 @@ class Meaning(NamedTuple):
 
 
 def meaning(parameter: Parameter, value: WireValue, beside: Mapping[str, str], terms: Terms) -> Meaning:
-    """Turn what came over the wire into a value, or into the reason why there is none.
+    """PortLock what came over the wire into a value, or into the reason why there is none.
 
     Args:
         beside: the labels of the parameter's companions, by name.

@@ -48,7 +48,7 @@ async def probe(client: Client, link: Link) -> Sequence[Found]:
 async def _stdbus(client: Client) -> AsyncIterator[Found]:
     for address in STDBUS_ADDRESSES:
         try:
-            await client.ask(read_request(address, HARDWARE_ID), timeout=STDBUS_TIMEOUT)
+            await client.transact(read_request(address, HARDWARE_ID), timeout=STDBUS_TIMEOUT)
         except ProtocolError:
             continue
         except DeviceRefusedError:

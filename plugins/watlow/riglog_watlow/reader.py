@@ -68,14 +68,14 @@ class Reader:
         parameter = target.parameter
         terms = self._terms(target, Terms(self.access.wire, self.config.temperature_unit))
         channel = Channel(
-            self.config.name,
-            self.config.driver,
-            self.config.wire_protocol,
-            self.config.place,
-            parameter.name,
-            parameter.id,
-            target.instance,
-            declared_unit(parameter, terms),
+            device=self.config.name,
+            driver=self.config.driver,
+            protocol=self.config.wire_protocol,
+            address=self.config.place,
+            parameter=parameter.name,
+            parameter_id=parameter.id,
+            instance=target.instance,
+            unit=declared_unit(parameter, terms),
         )
         return Entry(channel, target, companions(target, self.registry), self.access.conditions(parameter))
 
@@ -84,15 +84,15 @@ class Reader:
         await self.fetch(entry, entry.targets, found, retries)
         raw, said = found[entry.target], self.meaning(entry, found)
         return Sample(
-            entry.channel,
-            raw.stamp,
-            said.value,
-            said.unit,
-            said.status,
-            said.flags,
-            said.error,
-            said.text,
-            raw.payload,
+            channel=entry.channel,
+            stamp=raw.stamp,
+            value=said.value,
+            unit=said.unit,
+            status=said.status,
+            flags=said.flags,
+            error=said.error,
+            text=said.text,
+            raw=raw.payload,
         )
 
     async def fetch(self, entry: Entry, targets: Iterable[Target], found: Found, retries: int = 0) -> None:

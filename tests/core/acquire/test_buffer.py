@@ -6,7 +6,12 @@ import pytest
 from riglog.acquire import BatchBuffer, Overflow
 from riglog.model import Batch, Channel, Sample, Stamp
 
-SAMPLE = Sample(Channel("d", "toy", "toy", 1, "p"), Stamp(0, None, 0), 1.0, None)
+SAMPLE = Sample(
+    channel=Channel(device="d", driver="toy", protocol="toy", address=1, parameter="p"),
+    stamp=Stamp(0, None, 0),
+    value=1.0,
+    unit=None,
+)
 
 
 def batch(tick: int) -> Batch:

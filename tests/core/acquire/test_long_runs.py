@@ -30,14 +30,14 @@ def test_a_week_at_ten_hertz_serves_every_slot_on_time() -> None:
 def test_a_summary_is_as_large_after_a_day_as_after_a_minute() -> None:
     summary = AcquisitionSummary(0, 0)
     source = SourceSummary("source", 10.0)
-    channel = Channel("d", "toy", "toy", 1, "p")
+    channel = Channel(device="d", driver="toy", protocol="toy", address=1, parameter="p")
     sizes = []
     for tick in range(864_000):
         if tick % 86_400 == 600:
             sizes.append(sys.getsizeof(source.lateness._bins) + len(summary.channels))
         if tick % 100 == 0:
             stamp = Stamp(tick * NS // 10, 2_000_000, tick * NS // 10)
-            summary.count(source, Batch("source", tick, [Sample(channel, stamp, 1.0, None)]))
+            summary.count(source, Batch("source", tick, [Sample(channel=channel, stamp=stamp, value=1.0, unit=None)]))
         source.lateness.add(tick % 977 * 1e-6)
     assert len(set(sizes)) == 1
 

@@ -58,7 +58,7 @@ def test_a_good_file_is_understood(tmp_path: Path, registry: Registry) -> None:
     path.write_text(GOOD)
     rig = load_rig(path, registry=registry)
     assert (rig.name, rig.rate_hz, rig.duration, rig.overflow) == ("kiln-7", 2.0, 72 * 3600, Overflow.DROP_OLDEST)
-    assert [(plan.config.name, plan.key, plan.link.baudrate, plan.config.rate_hz) for plan in rig.plans] == [
+    assert [(spec.config.name, spec.key, spec.link.baudrate, spec.config.rate_hz) for spec in rig.specs] == [
         ("oven", "sim:bus1", 19200, None),
         ("kiln", "sim:bus1", 19200, 10.0),
     ]

@@ -6,16 +6,16 @@ import pytest
 from toy import ToyConfig, ToyDriver
 
 from riglog.errors import ConfigError
-from riglog.manager import line_use, plan
+from riglog.manager import port_utilisation, resolve_device
 from riglog.plugin import Registry
-from riglog.protocol import Exchange
+from riglog.protocol import TransactionCost
 
 
 class Weighed(ToyDriver):
     """Every poll is 96 characters at 9600 baud, 8N1: 0.1 s."""
 
-    def exchanges(self, config: ToyConfig) -> Sequence[Exchange]:
-        return [Exchange(16, 32), Exchange(16, 32)]
+    def transactions(self, config: ToyConfig) -> Sequence[TransactionCost]:
+        return [TransactionCost(16, 32), TransactionCost(16, 32)]
 
 
 def use(registry: Registry, port: str, rate_hz: float, *rates: float | None) -> float | None:
@@ -24,7 +24,7 @@ def use(registry: Registry, port: str, rate_hz: float, *rates: float | None) -> 
         {"name": f"d{number}", "driver": "toy", "port": port, "address": number + 1, "rate_hz": rate}
         for number, rate in enumerate(rates)
     ]
-    (found,) = line_use([plan(registry, table) for table in tables], rate_hz)
+    (found,) = port_utilisation([resolve_device(registry, table) for table in tables], rate_hz)
     return found.share
 
 
@@ -40,16 +40,18 @@ def test_where_there_is_no_wire_characters_cost_nothing(registry: Registry, port
 
 def test_more_than_the_line_can_carry_is_refused_and_nearly_all_is_tight(registry: Registry) -> None:
     registry.drivers["toy"] = Weighed()
-    device = plan(registry, {"name": "d", "driver": "toy", "port": "/dev/ttyUSB0"})
-    (tight,) = line_use([device], 9.0)
+    device = resolve_device(registry, {"name": "d", "driver": "toy", "port": "/dev/ttyUSB0"})
+    (tight,) = port_utilisation([device], 9.0)
     assert tight.tight
     tight.refuse_impossible()
-    (impossible,) = line_use([device], 11.0)
+    (impossible,) = port_utilisation([device], 11.0)
     with pytest.raises(ConfigError, match="110% of what the line can carry is asked for by d"):
         impossible.refuse_impossible()
 
 
 def test_a_driver_that_does_not_know_its_frames_is_neither_refused_nor_praised(registry: Registry) -> None:
-    (unknown,) = line_use([plan(registry, {"name": "d", "driver": "toy", "port": "/dev/ttyUSB0"})], 1e4)
+    (unknown,) = port_utilisation(
+        [resolve_device(registry, {"name": "d", "driver": "toy", "port": "/dev/ttyUSB0"})], 1e4
+    )
     assert unknown.share is None
     assert not unknown.tight

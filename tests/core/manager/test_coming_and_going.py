@@ -12,8 +12,9 @@ from riglog.manager import Manager
 from riglog.model import Batch, Event, EventKind, Sample, Status
 from riglog.plugin import Client, Registry
 from riglog.protocol import ProtocolClient
+from riglog.simulation import FaultyWire, SimulatedTransport, Simulator
 from riglog.testing import LoopClock
-from riglog.transport import SimulatedTransport, Simulator, Transport, Wire
+from riglog.transport import Transport
 
 
 class Talker(ToySimulator):
@@ -37,7 +38,10 @@ class Listener(Toy):
         from riglog.model import Stamp
 
         clock = self._client.clock
-        return [Sample(one, Stamp(clock.utc_ns(), None, clock.monotonic_ns()), 1.0, one.unit) for one in self.channels]
+        return [
+            Sample(channel=one, stamp=Stamp(clock.utc_ns(), None, clock.monotonic_ns()), value=1.0, unit=one.unit)
+            for one in self.channels
+        ]
 
 
 class TalkingDriver(ToyDriver):
@@ -151,7 +155,7 @@ async def test_a_recording_ends_with_its_rig(registry: Registry) -> None:
 async def test_two_transports_of_one_name_are_two_sources(registry: Registry) -> None:
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         for name in ("one", "two"):
-            await manager.add(name, SimulatedTransport(Wire(ToySimulator(1)), port="same"), driver="toy")
+            await manager.add(name, SimulatedTransport(FaultyWire(ToySimulator(1)), port="same"), driver="toy")
         async with record(manager, rate_hz=1, duration=3, clock=LoopClock()) as recording:
             batches = [batch async for batch in recording.stream]
     assert sorted(batch.samples[0].device for batch in batches) == ["one"] * 3 + ["two"] * 3
@@ -159,7 +163,7 @@ async def test_two_transports_of_one_name_are_two_sources(registry: Registry) ->
 
 @pytest.mark.parametrize("paced", [True, False])
 async def test_a_transport_that_was_handed_in_and_lost_stays_lost(talking: Registry, paced: bool) -> None:
-    transport = SimulatedTransport(Wire(ToySimulator(1) if paced else Talker(1)))
+    transport = SimulatedTransport(FaultyWire(ToySimulator(1) if paced else Talker(1)))
     async with Manager(registry=talking, clock=LoopClock()) as manager:
         await manager.add("one", transport, driver="toy" if paced else "talking")
         batches: list[Batch] = []
@@ -176,9 +180,9 @@ async def test_a_transport_that_was_handed_in_and_lost_stays_lost(talking: Regis
 async def test_a_ready_device_whose_port_is_lost_is_rows_and_comes_back_when_its_owner_mends_it(
     registry: Registry,
 ) -> None:
-    from riglog.manager.replaceable import ReplaceableTransport
+    from riglog.manager.reconnectable import ReconnectableTransport
 
-    port = ReplaceableTransport("mine", SimulatedTransport(Wire(ToySimulator(1))))
+    port = ReconnectableTransport("mine", SimulatedTransport(FaultyWire(ToySimulator(1))))
     device = Toy(ToyConfig(name="mine", driver="toy", port="-"), ProtocolClient(port, ToyCodec(), clock=LoopClock()))
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         events: list[Event] = []
@@ -187,7 +191,7 @@ async def test_a_ready_device_whose_port_is_lost_is_rows_and_comes_back_when_its
         port.inner = None
         for _ in range(2):
             assert [sample.status for sample in await manager.poll()] == [Status.SKIPPED] * 2
-        port.inner = SimulatedTransport(Wire(ToySimulator(1)))
+        port.inner = SimulatedTransport(FaultyWire(ToySimulator(1)))
         assert [sample.status for sample in await manager.poll()] == [Status.OK] * 2
     assert [event.kind for event in events] == [EventKind.PORT_LOST, EventKind.PORT_BACK]
 
@@ -205,7 +209,7 @@ async def test_whatever_goes_wrong_in_closing_and_opening_a_lost_port_costs_only
         await manager.add("one", "sim:1", driver="toy")
         port = manager._ports["sim:1"]
         assert isinstance(port.transport.inner, SimulatedTransport)
-        cut = BadlyClosing(port.transport.inner.far_end)
+        cut = BadlyClosing(port.transport.inner.peer)
         port.transport.inner = cut
         opener, attempts = port.opener, []
         assert opener is not None

@@ -14,8 +14,9 @@ from riglog.manager import Manager
 from riglog.manager.breaker import ALONE_LONGEST, SHARED_LONGEST, Breaker
 from riglog.model import Batch, EventKind, Sample, Status
 from riglog.plugin import Registry
+from riglog.simulation import SimulatedTransport
 from riglog.testing import LoopClock
-from riglog.transport import SimulatedTransport, Transport
+from riglog.transport import Transport
 
 
 @asynccontextmanager

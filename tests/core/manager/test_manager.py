@@ -20,8 +20,8 @@ from riglog.manager import Manager
 from riglog.model import ErrorPolicy, Event, EventKind, Status
 from riglog.plugin import Registry
 from riglog.protocol import ProtocolClient
+from riglog.simulation import FaultyWire, SimulatedTransport
 from riglog.testing import LoopClock
-from riglog.transport import SimulatedTransport, Wire
 
 
 @asynccontextmanager
@@ -129,7 +129,7 @@ async def test_an_add_that_is_cancelled_leaves_nothing_behind(registry: Registry
 
 
 async def test_a_transport_that_is_handed_in_is_used_and_not_closed(registry: Registry) -> None:
-    transport = SimulatedTransport(Wire(ToySimulator(1)))
+    transport = SimulatedTransport(FaultyWire(ToySimulator(1)))
     async with rig(registry) as manager:
         await manager.add("one", transport, driver="toy")
         assert (await manager.poll())[0].status is Status.OK
@@ -137,14 +137,14 @@ async def test_a_transport_that_is_handed_in_is_used_and_not_closed(registry: Re
 
 
 async def test_a_ready_device_is_polled_and_not_closed(registry: Registry) -> None:
-    client = ProtocolClient(SimulatedTransport(Wire(ToySimulator(1))), ToyCodec(), clock=LoopClock())
+    client = ProtocolClient(SimulatedTransport(FaultyWire(ToySimulator(1))), ToyCodec(), clock=LoopClock())
     device = Toy(ToyConfig(name="mine", driver="toy", port="-"), client)
     async with rig(registry) as manager:
         assert await manager.add("mine", device) is device
         with pytest.raises(ConfigError):
             await manager.add("mine", device)
         assert [sample.status for sample in await manager.poll()] == [Status.OK] * 2
-    await client.ask(Ask(1, "level"))
+    await client.transact(Ask(1, "level"))
 
 
 async def test_closing_removes_the_last_device_first_and_collects_what_goes_wrong(registry: Registry) -> None:
@@ -191,7 +191,7 @@ async def test_an_exception_that_ends_the_block_wins_over_trouble_at_closing(reg
 async def test_execute_collects_every_result_and_raises_them_together_or_returns_them(registry: Registry) -> None:
     async def ask(device: object, parameter: str) -> str:
         assert isinstance(device, Toy)
-        return str((await device._client.ask(Ask(device._address, parameter))).reply)
+        return str((await device._client.transact(Ask(device._address, parameter))).reply)
 
     for policy in ErrorPolicy:
         async with rig(registry, error_policy=policy) as manager:

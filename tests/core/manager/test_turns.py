@@ -7,8 +7,8 @@ from toy import Ask, Toy, ToyDriver
 from riglog.manager import Manager
 from riglog.model import Status
 from riglog.plugin import Registry
+from riglog.simulation import SimulatedTransport
 from riglog.testing import LoopClock
-from riglog.transport import SimulatedTransport
 
 
 async def test_a_poll_of_a_port_is_not_interleaved_with_any_other_request(
@@ -29,7 +29,7 @@ async def test_a_poll_of_a_port_is_not_interleaved_with_any_other_request(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(manager.poll)
             await anyio.wait_all_tasks_blocked()
-            tasks.start_soon(one._client.ask, Ask(1, "who"))
+            tasks.start_soon(one._client.transact, Ask(1, "who"))
             await anyio.wait_all_tasks_blocked()
             tasks.start_soon(manager.poll)
     poll = [b"?1 level\n", b"?1 flow\n", b"?2 level\n", b"?2 flow\n"]

@@ -6,8 +6,8 @@ from toy import Ask, ToyCodec, ToySimulator
 
 from riglog.errors import AmbiguousReplyError, ReplyTimeoutError
 from riglog.protocol import ProtocolClient
-from riglog.testing import LoopClock
-from riglog.transport import Fault, SimulatedTransport, Wire, exchange, scripted
+from riglog.simulation import Fault, FaultyWire, SimulatedTransport
+from riglog.testing import LoopClock, scripted, step
 
 LEVEL, FLOW = Ask(1, "level"), Ask(1, "flow")
 
@@ -18,7 +18,7 @@ def client(transport: SimulatedTransport) -> ProtocolClient[Ask, str]:
 
 async def answered(one: ProtocolClient[Ask, str], request: Ask) -> str | None:
     try:
-        return (await one.ask(request)).reply
+        return (await one.transact(request)).reply
     except (ReplyTimeoutError, AmbiguousReplyError):
         return None
 
@@ -26,7 +26,7 @@ async def answered(one: ProtocolClient[Ask, str], request: Ask) -> str | None:
 @pytest.mark.parametrize("held_up", [0.35 + 0.011 * step for step in range(30)])
 async def test_however_long_one_reply_is_held_up_no_later_request_gets_it(held_up: float) -> None:
     simulator = ToySimulator(1)
-    one = client(SimulatedTransport(Wire(simulator, script=[*[None] * 10, Fault.LATE], late=held_up)))
+    one = client(SimulatedTransport(FaultyWire(simulator, script=[*[None] * 10, Fault.LATE], late=held_up)))
     values = 0
     for number in range(120):
         request = (LEVEL, FLOW)[number % 2]
@@ -40,34 +40,34 @@ async def test_two_replies_to_one_request_are_none_and_the_next_request_is_not_c
     level, who = b"?1 level\n", b"?1 who\n"
     one = client(
         scripted(
-            exchange(b"?1 flow\n", (0.005, b"1 flow 1\n")),
-            exchange(level),
-            exchange(who, (0.005, b"1 who toy\n")),
-            exchange(level, (0.002, b"1 level 7\n"), (0.005, b"1 level 8\n")),
-            exchange(level, (0.005, b"1 level 9\n")),
+            step(b"?1 flow\n", (0.005, b"1 flow 1\n")),
+            step(level),
+            step(who, (0.005, b"1 who toy\n")),
+            step(level, (0.002, b"1 level 7\n"), (0.005, b"1 level 8\n")),
+            step(level, (0.005, b"1 level 9\n")),
         )
     )
     assert await answered(one, FLOW) == "1"
     with pytest.raises(ReplyTimeoutError):
-        await one.ask(LEVEL)
+        await one.transact(LEVEL)
     with pytest.raises(AmbiguousReplyError):
-        await one.ask(LEVEL)
+        await one.transact(LEVEL)
     assert await answered(one, LEVEL) == "9"
 
 
 async def test_what_comes_later_than_replies_do_is_not_believed_while_one_is_missing() -> None:
     one = client(
         scripted(
-            exchange(b"?1 flow\n", (0.005, b"1 flow 1\n")),
-            exchange(b"?1 level\n"),
-            exchange(b"?1 who\n", (0.005, b"1 who toy\n")),
-            exchange(b"?1 level\n", (0.2, b"1 level 7\n")),
-            exchange(b"?1 level\n", (0.2, b"1 level 8\n")),
+            step(b"?1 flow\n", (0.005, b"1 flow 1\n")),
+            step(b"?1 level\n"),
+            step(b"?1 who\n", (0.005, b"1 who toy\n")),
+            step(b"?1 level\n", (0.2, b"1 level 7\n")),
+            step(b"?1 level\n", (0.2, b"1 level 8\n")),
         )
     )
     assert await answered(one, FLOW) == "1"
     assert await answered(one, LEVEL) is None
     with pytest.raises(AmbiguousReplyError, match="later than replies do"):
-        await one.ask(LEVEL)
+        await one.transact(LEVEL)
     await anyio.sleep(10)
     assert await answered(one, LEVEL) == "8"  # an instrument that has become slower is believed again

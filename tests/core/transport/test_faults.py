@@ -3,7 +3,7 @@
 import pytest
 
 from riglog.errors import ConfigError
-from riglog.transport import Fault, Simulator, Wire, parse_faults
+from riglog.simulation import Fault, FaultyWire, Simulator, parse_faults
 
 REPLY = b"reply-0123456789"
 
@@ -22,7 +22,7 @@ class Parrot(Simulator):
 
 def heard(fault: Fault | None, *, before: int = 0) -> dict[float, bytes]:
     """What comes when, after one question that has this fault."""
-    wire = Wire(Parrot(), script=[None] * before + [fault], seed=3)
+    wire = FaultyWire(Parrot(), script=[None] * before + [fault], seed=3)
     for number in range(before):
         wire.send(b"?", -10.0 + number)
         wire.take(-9.0 + number)
@@ -76,7 +76,7 @@ def test_a_split_reply_comes_in_two_pieces() -> None:
 
 def test_rates_and_seed_make_the_same_faults_again() -> None:
     def run() -> list[bytes]:
-        wire = Wire(Parrot(), rates={Fault.DROP: 0.3, Fault.CORRUPT: 0.3}, seed=7)
+        wire = FaultyWire(Parrot(), rates={Fault.DROP: 0.3, Fault.CORRUPT: 0.3}, seed=7)
         replies = []
         for second in range(50):
             wire.send(b"?", float(second))

@@ -12,12 +12,13 @@ import anyio.lowlevel
 import pytest
 
 from riglog.errors import ConnectionLostError, PortBusyError, PortError, PortNotFoundError
-from riglog.transport import Link, Simulator, Transport, Wire, open_transport
+from riglog.simulation import FaultyWire, Simulator
+from riglog.simulation.serve import PtyServer, serve_pty, serve_tcp
+from riglog.transport import Link, Transport, open_transport
 from riglog.transport import serial as serial_port
 from riglog.transport.link import Parity
 from riglog.transport.serial import SerialPort
-from riglog.transport.serial_thread import ThreadedSerialTransport
-from riglog.transport.serving import PtyServer, serve_pty, serve_tcp
+from riglog.transport.serial_windows import ThreadedSerialTransport
 from riglog.transport.tcp import NOTICE, open_tcp
 
 pytestmark = [pytest.mark.real_time, pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")]
@@ -44,7 +45,7 @@ async def said(transport: Transport, text: bytes) -> bytes:
 
 
 async def test_bytes_go_out_and_come_back() -> None:
-    async with serve_pty(Wire(Mirror())) as server:
+    async with serve_pty(FaultyWire(Mirror())) as server:
         transport = await open_transport(server.path, LINK)
         assert await said(transport, bytes(range(256)) * 8) == bytes(range(256)) * 8
         await transport.aclose()
@@ -52,7 +53,7 @@ async def test_bytes_go_out_and_come_back() -> None:
 
 @pytest.mark.parametrize("parity", ["N", "E", "O"])
 async def test_settings_that_a_pty_refuses_can_be_opened_again_and_again(parity: Parity) -> None:
-    async with serve_pty(Wire(Mirror())) as server:
+    async with serve_pty(FaultyWire(Mirror())) as server:
         for _ in range(3):
             transport = await open_transport(server.path, Link(protocol="echo", parity=parity, bytesize=7))
             assert await said(transport, b"hello") == b"hello"
@@ -63,7 +64,7 @@ async def test_settings_that_a_pty_refuses_can_be_opened_again_and_again(parity:
 async def test_the_kernel_checks_parity_where_there_is_one(parity: Parity, checked: bool) -> None:
     import termios  # not on Windows
 
-    async with serve_pty(Wire(Mirror())) as server:
+    async with serve_pty(FaultyWire(Mirror())) as server:
         transport = await open_transport(server.path, Link(protocol="echo", parity=parity))
         observer = os.open(server.path, os.O_RDONLY | os.O_NOCTTY)
         iflag = termios.tcgetattr(observer)[0]
@@ -74,7 +75,7 @@ async def test_the_kernel_checks_parity_where_there_is_one(parity: Parity, check
 
 
 async def test_input_that_nobody_read_can_be_discarded() -> None:
-    async with serve_pty(Wire(Mirror())) as server:
+    async with serve_pty(FaultyWire(Mirror())) as server:
         transport = await open_transport(server.path, LINK)
         await transport.send(b"12345")
         with anyio.fail_after(5):
@@ -82,13 +83,13 @@ async def test_input_that_nobody_read_can_be_discarded() -> None:
             while discarded < 5:
                 await anyio.lowlevel.checkpoint()
                 discarded += transport.discard_input()
-        assert transport.receive_now() == b""
+        assert transport.receive_nowait() == b""
         assert await said(transport, b"new") == b"new"
         await transport.aclose()
 
 
 async def test_a_pulled_cable_is_a_lost_connection_for_whoever_waits() -> None:
-    async with serve_pty(Wire(Mirror())) as server:
+    async with serve_pty(FaultyWire(Mirror())) as server:
         transport = await open_transport(server.path, LINK)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_unplug, server)
@@ -104,7 +105,7 @@ async def _unplug(server: PtyServer) -> None:
 
 
 async def test_closing_a_port_ends_the_wait_of_its_reader() -> None:
-    async with serve_pty(Wire(Mirror())) as server:
+    async with serve_pty(FaultyWire(Mirror())) as server:
         transport = await open_transport(server.path, LINK)
 
         async def close() -> None:
@@ -118,7 +119,7 @@ async def test_closing_a_port_ends_the_wait_of_its_reader() -> None:
 
 
 async def test_a_port_that_is_open_already_is_busy() -> None:
-    async with serve_pty(Wire(Mirror())) as server:
+    async with serve_pty(FaultyWire(Mirror())) as server:
         transport = await open_transport(server.path, LINK)
         with pytest.raises(PortBusyError):
             await open_transport(server.path, LINK)
@@ -147,7 +148,7 @@ async def test_control_lines_are_set_while_opening_and_not_after_a_pulse(monkeyp
             levels.append((line, getattr(port, line)))
 
         monkeypatch.setattr(serial.Serial, f"_update_{line}_state", update)
-    async with serve_pty(Wire(Mirror())) as server:
+    async with serve_pty(FaultyWire(Mirror())) as server:
         for dtr, rts in ((False, True), (True, False), (False, False)):
             levels.clear()
             transport = await open_transport(server.path, Link(protocol="echo", dtr=dtr, rts=rts))
@@ -157,7 +158,7 @@ async def test_control_lines_are_set_while_opening_and_not_after_a_pulse(monkeyp
 
 async def test_a_usb_serial_number_is_looked_up_at_every_opening(monkeypatch: pytest.MonkeyPatch) -> None:
     """An adapter that comes back under another name is found again."""
-    async with serve_pty(Wire(Mirror())) as first, serve_pty(Wire(Mirror())) as second:
+    async with serve_pty(FaultyWire(Mirror())) as first, serve_pty(FaultyWire(Mirror())) as second:
         for server in (first, second):
             plugged = [SerialPort("/dev/ttyS0", "built in", None), SerialPort(server.path, "adapter", "FT3BNM1O")]
             monkeypatch.setattr(serial_port, "serial_ports", lambda plugged=plugged: plugged)
@@ -173,7 +174,7 @@ async def test_a_usb_serial_number_is_looked_up_at_every_opening(monkeypatch: py
 
 async def test_a_link_to_a_served_terminal_leads_to_it_and_is_taken_away_afterwards(tmp_path: Path) -> None:
     link = tmp_path / "ttySIM"
-    async with serve_pty(Wire(Mirror()), link=link):
+    async with serve_pty(FaultyWire(Mirror()), link=link):
         transport = await open_transport(str(link), LINK)
         assert await said(transport, b"hello") == b"hello"
         await transport.aclose()
@@ -183,7 +184,7 @@ async def test_a_link_to_a_served_terminal_leads_to_it_and_is_taken_away_afterwa
 async def test_the_thread_port_for_systems_without_waitable_handles_works_over_a_pty() -> None:
     import serial
 
-    async with serve_pty(Wire(Mirror())) as server:
+    async with serve_pty(FaultyWire(Mirror())) as server:
         opened = await anyio.to_thread.run_sync(lambda: serial.Serial(server.path, timeout=0.05, write_timeout=2))
         transport = ThreadedSerialTransport(opened, server.path)
         assert await said(transport, b"hello") == b"hello"
@@ -197,7 +198,7 @@ async def test_the_thread_port_for_systems_without_waitable_handles_works_over_a
 
 
 async def test_a_tcp_device_server_is_a_port_like_any_other() -> None:
-    async with serve_tcp(Wire(Mirror())) as port:
+    async with serve_tcp(FaultyWire(Mirror())) as port:
         transport = await open_transport(port, LINK)
         assert await said(transport, b"hello") == b"hello"
         assert transport.discard_input() == 0

@@ -14,8 +14,6 @@ from riglog.protocol.modbus.errors import (
 )
 from riglog.protocol.modbus.framing import Framing, framing_of
 from riglog.protocol.modbus.pdu import ModbusRequest
-from riglog.protocol.modbus.server import ModbusServer
-from riglog.protocol.modbus.slave import ModbusSlave
 
 __all__ = [
     "Framing",
@@ -25,8 +23,6 @@ __all__ = [
     "ModbusCodec",
     "ModbusExceptionError",
     "ModbusRequest",
-    "ModbusServer",
-    "ModbusSlave",
     "SlaveDeviceBusyError",
     "SlaveDeviceFailureError",
     "framing_of",

@@ -13,7 +13,7 @@ from pymodbus.pdu import DecodePDU, ModbusPDU
 from riglog.errors import ConfigError, MalformedReplyError, UnsupportedError
 from riglog.model import SYSTEM_CLOCK, Clock
 from riglog.protocol.client import ProtocolClient
-from riglog.protocol.line import Answer
+from riglog.protocol.line import TimedReply
 from riglog.protocol.modbus.codec import ModbusCodec
 from riglog.protocol.modbus.framing import framing_of
 from riglog.protocol.modbus.pdu import REPEATABLE, ModbusRequest, expected_reply, is_supported
@@ -53,13 +53,13 @@ class ModbusClient(ProtocolClient[ModbusRequest, bytes]):
         timeout: float | None = None,
         least: float = 0.0,
         retries: int | None = None,
-        at_once: bool = False,
+        skip_resync: bool = False,
     ) -> "ModbusUnit":
         """The slave at ``address``, with its own patience if it needs another than the line's.
 
         Args:
             timeout, retries: as for the client.
-            at_once: as for ``ask``.
+            skip_resync: as for ``ask``.
             least: no request gives up earlier than that, however short its time on the wire.
 
         Raises:
@@ -67,7 +67,7 @@ class ModbusClient(ProtocolClient[ModbusRequest, bytes]):
         """
         if not 1 <= address <= 255:
             raise ConfigError(f"{address} is no Modbus unit id", hint="1 to 247; 0 would speak to all at once")
-        return ModbusUnit(self, address, self.timeout if timeout is None else timeout, least, retries, at_once)
+        return ModbusUnit(self, address, self.timeout if timeout is None else timeout, least, retries, skip_resync)
 
     def wire_time(self, request: ModbusRequest) -> float:
         """Seconds that request and reply are on the wire; nothing worth counting on TCP."""
@@ -77,24 +77,24 @@ class ModbusClient(ProtocolClient[ModbusRequest, bytes]):
         return self.link.seconds(framing.size(len(request.pdu)) + framing.size(expected_reply(request).length))
 
 
-class ModbusUnit(ModbusClientMixin[Awaitable[Answer[ModbusPDU]]]):
-    """The calls of pymodbus to one slave, each giving an Answer: ``answer.reply.registers``, ``answer.stamp``.
+class ModbusUnit(ModbusClientMixin[Awaitable[TimedReply[ModbusPDU]]]):
+    """The calls of pymodbus to one slave, each giving an TimedReply: ``answer.reply.registers``, ``answer.stamp``.
 
     ``device_id`` of the calls is of no meaning here: the unit knows its address. All calls raise
     ReplyTimeoutError, ConnectionLostError, or the ModbusExceptionError that the slave answered.
     """
 
     def __init__(
-        self, client: ModbusClient, address: int, timeout: float, least: float, retries: int | None, at_once: bool
+        self, client: ModbusClient, address: int, timeout: float, least: float, retries: int | None, skip_resync: bool
     ) -> None:
         self.client = client
         self.address = address
         self.timeout = timeout
         self.least = least
         self.retries = retries
-        self.at_once = at_once
+        self.skip_resync = skip_resync
 
-    def execute(self, no_response_expected: bool, request: ModbusPDU) -> Awaitable[Answer[ModbusPDU]]:
+    def execute(self, no_response_expected: bool, request: ModbusPDU) -> Awaitable[TimedReply[ModbusPDU]]:
         """Send a PDU of functions 1 to 6, 15 and 16, or of function 8 as echo of two bytes.
 
         Raises:
@@ -109,13 +109,13 @@ class ModbusUnit(ModbusClientMixin[Awaitable[Answer[ModbusPDU]]]):
             raise UnsupportedError(f"function {pdu[0]:02X} is not supported so", address=self.address, request=pdu)
         return self._ask(ModbusRequest(self.address, pdu))
 
-    async def _ask(self, request: ModbusRequest) -> Answer[ModbusPDU]:
+    async def _ask(self, request: ModbusRequest) -> TimedReply[ModbusPDU]:
         client = self.client
         timeout = max(self.timeout + client.wire_time(request), self.least)
         retries = self.retries if request.function in REPEATABLE else 0
-        pdu, stamp = await client.ask(request, timeout=timeout, retries=retries, at_once=self.at_once)
+        pdu, stamp = await client.transact(request, timeout=timeout, retries=retries, skip_resync=self.skip_resync)
         reply = _DECODER.decode(pdu)
         if reply is None:
             raise MalformedReplyError("reply cannot be read", address=self.address, port=client.port, reply=pdu)
         reply.dev_id = self.address
-        return Answer(reply, stamp)
+        return TimedReply(reply, stamp)

@@ -41,19 +41,19 @@ class ModbusCodec(Codec[ModbusRequest, bytes]):
     def address(self, request: ModbusRequest) -> int:
         return request.unit
 
-    def shape(self, request: ModbusRequest) -> object:
+    def reply_signature(self, request: ModbusRequest) -> object:
         return expected_reply(request)
 
-    def renew(self) -> bool:
+    def new_transaction_number(self) -> bool:
         return self.framing.numbered
 
-    def marker(self, request: ModbusRequest, owed: Sequence[ModbusRequest]) -> ModbusRequest | None:
+    def resync_request(self, request: ModbusRequest, owed: Sequence[ModbusRequest]) -> ModbusRequest | None:
         return sibling_outside(request, {expected_reply(one) for one in (request, *owed)})
 
-    def why(self, request: ModbusRequest, received: bytes) -> str:
+    def diagnose(self, request: ModbusRequest, received: bytes) -> str:
         if not received:
             return "no_frame"
         wanted = expected_reply(request)
         if self.framing.replies(wanted, received, self._transaction):
             return "ambiguous"
-        return self.framing.why(wanted, received)
+        return self.framing.diagnose(wanted, received)

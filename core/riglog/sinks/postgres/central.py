@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from riglog.errors import ConfigError, NewerSchemaError, NotARecordingError, StorageError
-from riglog.sinks.extras import library
+from riglog.sinks.optional_dependencies import library
 from riglog.sinks.postgres.tables import CENTRAL_VERSION, TABLES, Table, create, incoming, merge
 
 CONNECT_SECONDS = 10.0

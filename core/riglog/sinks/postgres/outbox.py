@@ -15,8 +15,8 @@ from riglog.sinks.columns import Kind
 from riglog.sinks.postgres.central import Records
 from riglog.sinks.postgres.tables import EVENTS, RUNS, SAMPLES, Table
 from riglog.sinks.rows import Row
-from riglog.sinks.sqlite_read import PAGE_ROWS, read_page
-from riglog.sinks.sqlite_schema import check_recording, storage_error
+from riglog.sinks.sqlite.reader import PAGE_ROWS, read_page
+from riglog.sinks.sqlite.schema import check_recording, storage_error
 
 
 class Cursor(Struct, frozen=True):

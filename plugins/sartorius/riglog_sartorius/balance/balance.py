@@ -83,7 +83,7 @@ class Balance(Weighing, Settings, Metrology, Service):
         amount = await self.temperature(channel.instance)
         if amount.value is None:
             return (absent(channel, amount.stamp, Status.FAULT, "no such sensor is fitted"),)
-        return (Sample(channel, amount.stamp, amount.value, amount.unit),)
+        return (Sample(channel=channel, stamp=amount.stamp, value=amount.value, unit=amount.unit),)
 
     @staticmethod
     async def _if_any(reading: Awaitable[T]) -> T | None:

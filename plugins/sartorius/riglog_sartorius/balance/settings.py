@@ -63,7 +63,7 @@ class Settings(Part):
             raise ConfigError(f"{name} has no instances", device=self.name)
         written = await self.write_parameter(name, value, confirm=confirm)
         channel = structs.replace(self.channels[0], parameter=written.name, parameter_id=written.index, unit=None)
-        return Sample(channel, written.stamp, written.value, None, text=written.label)
+        return Sample(channel=channel, stamp=written.stamp, value=written.value, unit=None, text=written.label)
 
     async def set_filter_mode(self, mode: int | str, *, confirm: bool = False) -> None:
         """Switch the filter, 1 very_stable to 4 very_unstable; over SBI too. PERSISTENT."""

@@ -4,7 +4,7 @@ import anyio
 
 from riglog.device import Pace
 from riglog.errors import ConnectionLostError, ReplyTimeoutError
-from riglog.protocol import Answer
+from riglog.protocol import TimedReply
 from riglog_sartorius.dialect import Quantity
 from riglog_sartorius.errors import AutoprintError
 from riglog_sartorius.identity import Identity
@@ -64,7 +64,7 @@ class AutoprintDialect(SbiDialect):
             raise busy(f"ESC {token}")
         return await super().raw(code, args)
 
-    async def _next_line(self) -> Answer[Line]:
+    async def _next_line(self) -> TimedReply[Line]:
         """The next line that says something about the net weight.
 
         Raises:
@@ -92,7 +92,7 @@ class AutoprintDialect(SbiDialect):
             port=self._client.port,
         )
 
-    async def _whole_line(self) -> Answer[Line]:
+    async def _whole_line(self) -> TimedReply[Line]:
         """The next line of which the beginning was seen."""
         try:
             answer = await self._client.listen()
@@ -106,7 +106,7 @@ class AutoprintDialect(SbiDialect):
 
     def _drop_backlog(self) -> None:
         """The half line at the end stays: its beginning was seen, or it is the one that is thrown away."""
-        while self._client.overhear():
+        while self._client.receive_unsolicited_nowait():
             self._attached = True
 
 

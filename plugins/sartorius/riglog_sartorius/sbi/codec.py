@@ -49,7 +49,7 @@ class SbiCodec(Codec[SbiRequest, Line]):
             raise sbi_error(answer.code)
         return answer
 
-    def unasked(self, buffer: bytearray) -> Line | None:
+    def unsolicited(self, buffer: bytearray) -> Line | None:
         end = buffer.find(END)
         if end >= 0:
             raw = bytes(buffer[: end + len(END)])
@@ -62,17 +62,17 @@ class SbiCodec(Codec[SbiRequest, Line]):
         buffer[:] = _UNREADABLE
         return Line(Kind.GARBLED, raw, status=SEVEN_BITS if looks_like_seven_bits(raw) else None)
 
-    def shape(self, request: SbiRequest) -> Reply:
+    def reply_signature(self, request: SbiRequest) -> Reply:
         return request.known.reply
 
-    def marker(self, request: SbiRequest, owed: Sequence[SbiRequest]) -> SbiRequest | None:
+    def resync_request(self, request: SbiRequest, owed: Sequence[SbiRequest]) -> SbiRequest | None:
         taken = {one.known.reply for one in (request, *owed)}
         if Reply.TEXT in taken:
             return None
         free = (SbiRequest(token, request.crlf) for token in self.identities)
         return next((one for one in free if one.known.reply not in taken), None)
 
-    def why(self, request: SbiRequest, received: bytes) -> str:
+    def diagnose(self, request: SbiRequest, received: bytes) -> str:
         if looks_like_seven_bits(received):
             return SEVEN_BITS
-        return super().why(request, received)
+        return super().diagnose(request, received)

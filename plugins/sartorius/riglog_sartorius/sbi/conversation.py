@@ -7,7 +7,7 @@ Source: sections 4.1, 4.8, 4.9.
 import anyio
 
 from riglog.errors import ReplyTimeoutError
-from riglog.protocol import Answer, ProtocolClient
+from riglog.protocol import ProtocolClient, TimedReply
 from riglog_sartorius.errors import AutoprintError, LineSettingsError
 from riglog_sartorius.sbi.codec import SEVEN_BITS
 from riglog_sartorius.sbi.commands import SbiRequest
@@ -42,14 +42,14 @@ class Conversation:
         if self._prints:
             raise printing()
 
-    async def ask(self, token: str) -> Answer[Line]:
+    async def ask(self, token: str) -> TimedReply[Line]:
         """Send a command that is answered by a line.
 
         Raises:
             LineSettingsError: 7-bit text is read as 8 bits.
         """
         try:
-            return await self.client.ask(SbiRequest(token, self.crlf), timeout=self.timeout)
+            return await self.client.transact(SbiRequest(token, self.crlf), timeout=self.timeout)
         except ReplyTimeoutError as error:
             if error.reason == SEVEN_BITS:
                 raise seven_bits(**error.context) from error
@@ -58,7 +58,7 @@ class Conversation:
     async def tell(self, token: str) -> None:
         """Send a command that nothing answers."""
         async with self.client.turn:
-            await self.client.tell(SbiRequest(token, self.crlf))
+            await self.client.send_without_reply(SbiRequest(token, self.crlf))
             await anyio.sleep(BETWEEN_SILENT)
 
     async def heard(self, seconds: float) -> Line | None:
@@ -73,7 +73,7 @@ class Conversation:
         Raises:
             AutoprintError: it prints of itself.
         """
-        while heard := self.client.overhear():
+        while heard := self.client.receive_unsolicited_nowait():
             self._prints = self._prints or tells(heard.reply)
         if not self._prints:
             return

@@ -1,7 +1,7 @@
 """What both simulated balances have: a family, a pan, and knobs to turn."""
 
 from riglog.errors import ConfigError
-from riglog.transport import Simulator
+from riglog.simulation import Simulator
 from riglog_sartorius.simulation.family import FAMILIES, Family
 from riglog_sartorius.simulation.scale import TO_GRAMS, Scale
 

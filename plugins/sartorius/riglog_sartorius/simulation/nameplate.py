@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from riglog_sartorius.simulation.balance import SimulatedBalance
 from riglog_sartorius.simulation.readings import UNIT_IDS
-from riglog_sartorius.simulation.replying import BAD_ARGUMENTS, Answer, Command, Refusal, constant, u8_arguments
+from riglog_sartorius.simulation.replying import BAD_ARGUMENTS, Command, Refusal, TimedReply, constant, u8_arguments
 from riglog_sartorius.simulation.scale import TO_GRAMS
 from riglog_sartorius.xbpi.items import ACK, U8, U32, Item
 from riglog_sartorius.xbpi.numbers import encode_float40
@@ -21,17 +21,17 @@ def nameplate(balance: SimulatedBalance, node: int) -> dict[int, Command]:
     def grams(value: Fraction) -> Command:
         """In the unit of the display; the argument names a weighing area."""
 
-        def read(args: bytes, now: float) -> Answer:
+        def read(args: bytes, now: float) -> TimedReply:
             u8_arguments(args, 1)
             return [Item(0x35, encode_float40(value / Fraction(10) ** TO_GRAMS[balance.scale.unit]))]
 
         return read
 
-    def configuration(args: bytes, now: float) -> Answer:
+    def configuration(args: bytes, now: float) -> TimedReply:
         shown = balance.scale.net(now)
         return [Item(0x48, bytes([1, 1, 0, 0, 0, shown.decimals, UNIT_IDS[shown.unit], 1]))]
 
-    def modules(args: bytes, now: float) -> Answer:
+    def modules(args: bytes, now: float) -> TimedReply:
         if args:
             raise Refusal(BAD_ARGUMENTS)
         return [Item(ACK, b""), version, version]

@@ -3,7 +3,15 @@
 from fractions import Fraction
 
 from riglog_sartorius.simulation.balance import SimulatedBalance
-from riglog_sartorius.simulation.replying import BAD_INDEX, UNKNOWN, Answer, Command, Refusal, more_digits, u8_arguments
+from riglog_sartorius.simulation.replying import (
+    BAD_INDEX,
+    UNKNOWN,
+    Command,
+    Refusal,
+    TimedReply,
+    more_digits,
+    u8_arguments,
+)
 from riglog_sartorius.simulation.scale import Shown
 from riglog_sartorius.units import CONFIRMED
 from riglog_sartorius.xbpi.items import U8, U16, Item
@@ -37,7 +45,7 @@ def readings(balance: SimulatedBalance) -> dict[int, Command]:
     }
 
 
-def net(balance: SimulatedBalance, args: bytes, now: float) -> Answer:
+def net(balance: SimulatedBalance, args: bytes, now: float) -> TimedReply:
     if args == COMBINED:
         return [weight(balance.scale.net(now), NET), status(balance, now)]
     more = u8_arguments(args, 1)[0] if args else 0
@@ -68,7 +76,7 @@ def bar_graph(balance: SimulatedBalance, now: float) -> int:
     return max(0, int(1000 * balance.scale.physical(now) / balance.family.capacity))
 
 
-def slot(args: bytes) -> Answer:
+def slot(args: bytes) -> TimedReply:
     if u8_arguments(args, 1)[0] >= SLOTS:
         raise Refusal(BAD_INDEX)
     return UNSET_SLOT

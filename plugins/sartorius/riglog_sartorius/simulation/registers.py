@@ -10,9 +10,9 @@ from riglog_sartorius.simulation.replying import (
     NOT_NOW,
     OUT_OF_RANGE,
     UNKNOWN,
-    Answer,
     Command,
     Refusal,
+    TimedReply,
     constant,
     refusing,
     u8_arguments,
@@ -44,7 +44,7 @@ class Registers:
             | dict.fromkeys(CLEARS + NO_OPERATIONS, constant(*DONE))
         )
 
-    def answer(self, opcode: int, args: bytes, now: float) -> Answer:
+    def answer(self, opcode: int, args: bytes, now: float) -> TimedReply:
         command = self._commands.get(opcode)
         if command is None or opcode in self.balance.family.lacks:
             raise Refusal(UNKNOWN)
@@ -66,18 +66,18 @@ class Registers:
             0xBA: lambda args, now: [Item(U8, bytes([self.table.changes]))],
         }
 
-    def _tare(self, args: bytes, now: float) -> Answer:
+    def _tare(self, args: bytes, now: float) -> TimedReply:
         self.balance.scale.tare(now)
         return DONE
 
-    def _zero(self, args: bytes, now: float) -> Answer:
+    def _zero(self, args: bytes, now: float) -> TimedReply:
         scale = self.balance.scale
         if abs(scale.physical(now)) > scale.capacity * ZERO_RANGE:
             raise Refusal(NOT_NOW)
         scale.zero(now, blind=ZEROING)
         return DONE
 
-    def _adjust(self, args: bytes, now: float) -> Answer:
+    def _adjust(self, args: bytes, now: float) -> TimedReply:
         (kind,) = u8_arguments(args, 1)
         if not 0x70 <= kind <= 0x7B:
             raise Refusal(OUT_OF_RANGE)
@@ -89,7 +89,7 @@ class Registers:
         self.cal_record = struct.pack(">f", self.balance.family.temperatures[0]) + INTERNAL_SIGNATURE + counters + b"\0"
         return DONE
 
-    def _write(self, index: int, value: int) -> Answer:
+    def _write(self, index: int, value: int) -> TimedReply:
         if not self.table.write(index, value):
             raise Refusal(OUT_OF_RANGE)
         if index == DISPLAY_UNIT and CONFIRMED.get(value) in TO_GRAMS:
@@ -102,10 +102,10 @@ class Registers:
             raise Refusal(OUT_OF_RANGE)
         return found
 
-    def _save(self, args: bytes, now: float) -> Answer:
+    def _save(self, args: bytes, now: float) -> TimedReply:
         self.table.save()
         return DONE
 
-    def _reload(self, args: bytes, now: float) -> Answer:
+    def _reload(self, args: bytes, now: float) -> TimedReply:
         self.table.reload()
         return DONE

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from riglog_sartorius.xbpi.items import ACK, U8, Item, parse_items
 
-Answer = list[Item]
-Command = Callable[[bytes, float], Answer]
+TimedReply = list[Item]
+Command = Callable[[bytes, float], TimedReply]
 """Argument bytes and the time."""
 
 OUT_OF_RANGE, UNKNOWN, NOT_NOW, BAD_ARGUMENTS, BAD_INDEX = 0x03, 0x04, 0x06, 0x07, 0x10
@@ -43,7 +43,7 @@ def constant(*items: Item) -> Command:
 def refusing(code: int) -> Command:
     """A command that is known and never possible."""
 
-    def refuse(args: bytes, now: float) -> Answer:
+    def refuse(args: bytes, now: float) -> TimedReply:
         raise Refusal(code)
 
     return refuse

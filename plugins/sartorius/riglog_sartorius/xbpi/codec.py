@@ -46,7 +46,7 @@ class XbpiRequest(Struct, frozen=True):
         return self.opcode == 0x1E and self.args == COMBINED
 
     @property
-    def shape(self) -> tuple[int, ...] | None:
+    def reply_signature(self) -> tuple[int, ...] | None:
         """The item types of the reply; None if any are possible."""
         return COMBINED_REPLY if self.combined else self.known.reply
 
@@ -78,17 +78,17 @@ class XbpiCodec(Codec[XbpiRequest, Frame]):
             raise xbpi_error(answer.items[0].number, indexed=known.indexed, command=known.name)
         return answer
 
-    def shape(self, request: XbpiRequest) -> tuple[int, ...] | None:
-        return request.shape
+    def reply_signature(self, request: XbpiRequest) -> tuple[int, ...] | None:
+        return request.reply_signature
 
-    def marker(self, request: XbpiRequest, owed: Sequence[XbpiRequest]) -> XbpiRequest | None:
-        taken = {one.shape for one in (request, *owed)}
+    def resync_request(self, request: XbpiRequest, owed: Sequence[XbpiRequest]) -> XbpiRequest | None:
+        taken = {one.reply_signature for one in (request, *owed)}
         if None in taken or {one.dst for one in owed} - {request.dst}:
             return None
         free = (code for code in ALWAYS_ANSWERED if opcode(code).reply not in taken)
         return next((XbpiRequest(code, dst=request.dst, src=request.src) for code in free), None)
 
-    def why(self, request: XbpiRequest, received: bytes) -> str:
+    def diagnose(self, request: XbpiRequest, received: bytes) -> str:
         if not received:
             return "no_frame"
         if is_text(received) or looks_like_seven_bits(received):
@@ -102,7 +102,7 @@ def answers_to(request: XbpiRequest, frame: Frame) -> bool:
     """Whether the frame can be the reply to the request by everything it says of itself."""
     if frame.types == (ERROR,) and not frame.rest:
         return True
-    shape = request.shape
+    shape = request.reply_signature
     if shape is None:
         return True
     if frame.rest or frame.types != shape:

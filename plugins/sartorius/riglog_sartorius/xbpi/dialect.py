@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from riglog.device import Safety
 from riglog.errors import ConfigError, ReplyTimeoutError, UnsupportedError
-from riglog.protocol import Answer, ProtocolClient
+from riglog.protocol import ProtocolClient, TimedReply
 from riglog_sartorius.dialect import Dialect, Quantity, State
 from riglog_sartorius.errors import InvalidArgumentsError, LineSettingsError, UnknownOpcodeError
 from riglog_sartorius.identity import Identity
@@ -105,7 +105,7 @@ class XbpiDialect(Dialect):
     async def set_filter(self, mode: int) -> None:
         await self._ask(0x2C, u8(mode))
 
-    async def query(self, opcode: int, args: bytes = b"") -> Answer[Frame]:
+    async def query(self, opcode: int, args: bytes = b"") -> TimedReply[Frame]:
         return await self._ask(opcode, args)
 
     def safety_of(self, code: int | str, args: bytes) -> tuple[Safety, str]:
@@ -124,19 +124,19 @@ class XbpiDialect(Dialect):
         except (UnknownOpcodeError, UnsupportedError):
             return None
 
-    async def _ask(self, code: int, args: bytes = b"", *, timeout: float | None = None) -> Answer[Frame]:
+    async def _ask(self, code: int, args: bytes = b"", *, timeout: float | None = None) -> TimedReply[Frame]:
         if code in self._unknown:
             raise UnsupportedError("this balance does not know the command", command=opcode(code).name)
         request = XbpiRequest(code, args, self._node)
         try:
-            return await self._client.ask(request, timeout=timeout or self._timeout)
+            return await self._client.transact(request, timeout=timeout or self._timeout)
         except UnknownOpcodeError:
             if not request.combined:
                 self._unknown.add(code)
             raise
 
     @staticmethod
-    def _combined(answer: Answer[Frame]) -> Reading:
+    def _combined(answer: TimedReply[Frame]) -> Reading:
         weight, block = (item.data for item in answer.reply.items)
         state = parse_status_block(block) if is_status_block(block) else None
         return reading_of(parse_measurement(weight), state, answer.stamp, answer.reply.raw)

@@ -1,7 +1,7 @@
 """Simulated Watlow controllers: what they do (pm, older, oven), and how they talk (stdbus, modbus)."""
 
 from riglog.model.units import DEG_C
-from riglog.transport import Simulator
+from riglog.simulation import Simulator
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.families import STDBUS
 from riglog_watlow.simulator.controller import SimulatedController

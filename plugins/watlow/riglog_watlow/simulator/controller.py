@@ -121,7 +121,7 @@ class SimulatedController:
         return low <= value <= high
 
     def set(self, name: str, text: str) -> None:
-        """Turn a knob: any parameter, as ``name`` or ``name[instance]``. Measured values stay as set, until ``auto``.
+        """Set any parameter, as ``name`` or ``name[instance]``. Measured values stay as set, until ``auto``.
 
         Raises:
             ConfigError: no such parameter, or no such value.

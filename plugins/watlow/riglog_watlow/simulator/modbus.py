@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from riglog.errors import UnsupportedError
 from riglog.model.units import DEG_C, DEG_F
-from riglog.protocol.modbus import IllegalDataAddressError, IllegalDataValueError, ModbusServer, ModbusSlave
-from riglog.transport import Simulator
+from riglog.protocol.modbus import IllegalDataAddressError, IllegalDataValueError
+from riglog.simulation import ModbusServer, ModbusServers, Simulator
 from riglog_watlow.config import ZONE_STRIDE
 from riglog_watlow.families import Facts
 from riglog_watlow.meaning import convert, kind_of
@@ -22,7 +22,7 @@ FILLER = 0
 """The second register of a parameter that needs only one."""
 
 
-class ControllerSlave(ModbusSlave):
+class ControllerSlave(ModbusServer):
     """The registers of one controller. ``now`` is the time of the request that is being answered.
 
     With an ``offset`` it is one zone behind a gateway, which answers for its own registers only.
@@ -129,7 +129,7 @@ class ModbusSimulator(Simulator):
     def __init__(self, protocol: str, address: int, slave: ControllerSlave) -> None:
         self.slave = slave
         self.controller = slave.controller
-        self._server = ModbusServer(protocol, {address: slave})
+        self._server = ModbusServers(protocol, {address: slave})
 
     def receive(self, data: bytes, now: float) -> bytes:
         self.slave.now = now

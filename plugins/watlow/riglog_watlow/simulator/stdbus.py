@@ -3,7 +3,7 @@
 Source: Watlow wire specification, sections 3.2, 5 and 6.
 """
 
-from riglog.transport import Simulator
+from riglog.simulation import Simulator
 from riglog_watlow.parameters import WireValue
 from riglog_watlow.plan import Target
 from riglog_watlow.simulator.controller import Refusal, Refused

@@ -50,7 +50,7 @@ class StdBusAccess(Access):
         (target,) = block
         request = read_request(self.address, target.parameter.id or 0, target.instance)
         try:
-            reply, stamp = await self.client.ask(request, timeout=self.timeout, retries=retries)
+            reply, stamp = await self.client.transact(request, timeout=self.timeout, retries=retries)
         except ParameterAbsentError as error:
             self.remember_absent(target, error)
             with error_context(parameter=str(target)):

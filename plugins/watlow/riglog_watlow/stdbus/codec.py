@@ -99,11 +99,11 @@ class StdBusCodec(Codec[StdBusRequest, StdBusReply]):
     def address(self, request: StdBusRequest) -> object:
         return request.address
 
-    def renew(self) -> bool:
+    def new_transaction_number(self) -> bool:
         self._master = (self._master + 1) % len(MASTERS)
         return True
 
-    def why(self, request: StdBusRequest, received: bytes) -> str:
+    def diagnose(self, request: StdBusRequest, received: bytes) -> str:
         damages: set[frames.Damage] = set()
         frame, position = frames.next_frame(received, 0, final=True, damages=damages)
         skipped = frame is not None

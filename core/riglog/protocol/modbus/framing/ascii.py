@@ -35,7 +35,7 @@ class AsciiFraming(Framing):
         begins = buffer.rfind(b":")
         return len(buffer) if begins < 0 or buffer.find(b"\n", begins) >= 0 else max(begins, len(buffer) - LONGEST)
 
-    def why(self, wanted: Expected, received: bytes) -> str:
+    def diagnose(self, wanted: Expected, received: bytes) -> str:
         if _intact(received):
             return "unmatched"
         if FRAME.search(received):

@@ -51,7 +51,7 @@ class Framing(ABC):
         """From where on the buffer may still become a frame; what stands before it is junk."""
 
     @abstractmethod
-    def why(self, wanted: Expected, received: bytes) -> str:
+    def diagnose(self, wanted: Expected, received: bytes) -> str:
         """One word for why there is no reply in ``received``, which is not empty."""
 
     def readdressed(self, data: bytes, unit: int) -> bytes:

@@ -51,7 +51,7 @@ class RtuFraming(Framing):
     def unfinished(self, buffer: bytes | bytearray) -> int:
         return max(len(buffer) - LONGEST, 0)
 
-    def why(self, wanted: Expected, received: bytes) -> str:
+    def diagnose(self, wanted: Expected, received: bytes) -> str:
         if _intact(received, reply_size):
             return "unmatched"
         head = bytes([wanted.unit]) + wanted.prefix[:1]

@@ -28,7 +28,7 @@ class TcpFraming(Framing):
     def unfinished(self, buffer: bytes | bytearray) -> int:
         return max(len(buffer) - LONGEST, 0)
 
-    def why(self, wanted: Expected, received: bytes) -> str:
+    def diagnose(self, wanted: Expected, received: bytes) -> str:
         return "unmatched" if _frames(received) else "truncated"
 
     def size(self, pdu: int) -> int:

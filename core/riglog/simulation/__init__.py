@@ -1,0 +1,21 @@
+"""Simulated instruments: software that behaves like an instrument on a port, with faults, in process or served."""
+
+from riglog.simulation.faults import Fault, FaultyWire, parse_faults
+from riglog.simulation.modbus_server import ModbusServer
+from riglog.simulation.modbus_servers import ModbusServers
+from riglog.simulation.peer import Arrivals, SimulatedPeer
+from riglog.simulation.simulator import SimulatedBus, Simulator
+from riglog.simulation.transport import SimulatedTransport
+
+__all__ = [
+    "Arrivals",
+    "Fault",
+    "FaultyWire",
+    "ModbusServer",
+    "ModbusServers",
+    "SimulatedBus",
+    "SimulatedPeer",
+    "SimulatedTransport",
+    "Simulator",
+    "parse_faults",
+]

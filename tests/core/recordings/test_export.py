@@ -1,0 +1,89 @@
+"""Export: equal rows in every format, complete or not there, in constant memory."""
+
+import io
+import tracemalloc
+from pathlib import Path
+
+import anyio
+import pytest
+from recorded import GAS, WARM, make_run, sqlite_recording, steady, store
+
+from riglog.errors import ConfigError, NotARecordingError, StorageError
+from riglog.recordings import Selection, export, read
+from riglog.sinks import SqliteSink
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_an_export_has_the_rows_of_the_recording(recording: Path, tmp_path: Path, format: str) -> None:
+    out = tmp_path / "out"
+    assert export(recording, out, format=format).rows == 38
+    assert list(read(out)) == list(read(recording))
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_a_selection_is_exported(recording: Path, tmp_path: Path, format: str) -> None:
+    chosen = Selection(run="bench", device="stack", parameter="alarm")
+    assert export(recording, tmp_path / "out", format=format, selection=chosen).rows == 3
+    assert {row.parameter for row in read(tmp_path / "out")} == {"alarm"}
+
+
+def test_an_opened_file_is_written_to_and_left_open(recording: Path) -> None:
+    out = io.BytesIO()
+    export(recording, out, format="csv", selection=Selection(device="nobody"))
+    assert out.getvalue().decode().startswith("run,tick,device,")
+    assert out.getvalue().count(b"\n") == 1
+
+
+def test_progress_goes_from_little_to_all(recording: Path, tmp_path: Path) -> None:
+    told: list[float] = []
+    export(recording, tmp_path / "out", format="csv", progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+
+
+def test_an_export_that_fails_leaves_what_was_there(recording: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    out.write_text("precious")
+
+    def stop(share: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export(recording, out, format="csv", progress=stop)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.csv"]
+    assert out.read_text() == "precious"
+
+
+def test_bad_input_is_refused(recording: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no format"):
+        export(recording, tmp_path / "out", format="xlsx")
+    with pytest.raises(ConfigError, match="wide"):
+        export(recording, tmp_path / "out", format="csv", every=1.0)
+    with pytest.raises(StorageError, match="does not exist"):
+        export(recording, tmp_path / "nowhere" / "out", format="csv")
+    with pytest.raises(NotARecordingError):
+        export(Path(__file__), tmp_path / "out", format="csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_memory_does_not_grow_with_the_recording(tmp_path: Path, wide: bool) -> None:
+    peaks = []
+    for name, ticks in (("short", 6_000), ("long", 18_000)):
+        path, run = tmp_path / name, make_run()
+        anyio.run(store, SqliteSink(path), run, list(steady(run, [WARM, GAS], ticks)))
+        tracemalloc.start()
+        export(path, tmp_path / "out", format="csv", wide=wide)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+async def test_a_recording_that_is_being_written_can_be_exported(tmp_path: Path) -> None:
+    path, run = tmp_path / "run.sqlite", make_run()
+    await sqlite_recording(path, make_run(number=5))
+    sink = SqliteSink(path)
+    await sink.open(run)
+    await sink.write(list(steady(run, [WARM], 10)), [])
+    assert export(path, tmp_path / "out", format="csv").rows == 29
+    await sink.aclose()

@@ -1,0 +1,76 @@
+"""``riglog.read``: rows and tables out of every kind of recording."""
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import structs
+from recorded import make_run, varied
+
+import riglog
+from riglog.errors import ConfigError, NotARecordingError, StorageError
+from riglog.recordings import export
+from riglog.sinks import rows
+
+FIRST, SECOND = make_run(number=1), make_run("other", number=2)
+ALL = [row for run in (FIRST, SECOND) for row in rows(run.id, varied(run))]
+
+
+def test_rows_come_oldest_first_and_as_often_as_wanted(recording: Path) -> None:
+    found = riglog.read(recording)
+    assert list(found) == ALL
+    assert list(found) == ALL
+
+
+@pytest.mark.parametrize(
+    ("asked", "which"),
+    [
+        ({"run": FIRST.id}, lambda row: row.run == FIRST.id),
+        ({"run": "other"}, lambda row: row.run == SECOND.id),
+        ({"device": "oven"}, lambda row: row.device == "oven"),
+        ({"parameter": "net"}, lambda row: row.parameter == "net"),
+        ({"device": "oven", "run": "bench", "parameter": "net"}, lambda row: False),
+        ({"start": "2026-11-20T14:00:00Z"}, lambda row: row.received_at >= "2026-11-20T14"),
+        ({"end": "2026-11-20 14:00"}, lambda row: row.received_at < "2026-11-20T14"),
+        ({"start": "2026-11-20T13:00:00.333457Z"}, lambda row: row.received_at >= "2026-11-20T13:00:00.333457"),
+        ({"end": "2026-11-20T15:00:00.5+02:00"}, lambda row: row.received_at < "2026-11-20T13:00:00.5"),
+        (
+            {"start": datetime(2026, 11, 20, 15, tzinfo=timezone(timedelta(hours=1)))},
+            lambda row: row.received_at >= "2026-11-20T14",
+        ),
+    ],
+)
+def test_a_part_is_what_was_asked_for(recording: Path, asked: dict[str, Any], which: Any) -> None:
+    assert list(riglog.read(recording, **asked)) == [row for row in ALL if which(row)]
+
+
+def test_a_table_has_the_rows_and_the_types(recording: Path) -> None:
+    table = riglog.read(recording, device="oven", run="bench").table()
+    wanted = [row for row in ALL if row.device == "oven" and row.run == FIRST.id]
+    assert table.column_names == list(type(ALL[0]).__struct_fields__)
+    assert table["value"].to_pylist() == [row.value for row in wanted]
+    assert [f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}" for moment in table["received_at"].to_pylist()] == [
+        row.received_at for row in wanted
+    ]
+
+
+def test_a_table_without_rows_has_its_columns(recording: Path) -> None:
+    assert riglog.read(recording, device="nobody").table().num_columns == len(structs.astuple(ALL[0]))
+
+
+def test_a_part_is_asked_of_sqlite_only(recording: Path, tmp_path: Path) -> None:
+    export(recording, tmp_path / "all.csv", format="csv")
+    assert list(riglog.read(tmp_path / "all.csv")) == ALL
+    with pytest.raises(ConfigError, match="in part"):
+        riglog.read(tmp_path / "all.csv", device="oven")
+
+
+def test_what_cannot_be_read_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="no such file"):
+        riglog.read(tmp_path / "nothing.sqlite")
+    (tmp_path / "letter.txt").write_text("Dear reader,\n")
+    with pytest.raises(NotARecordingError):
+        riglog.read(tmp_path / "letter.txt")
+    with pytest.raises(ConfigError, match="no time"):
+        riglog.read(tmp_path / "nothing.sqlite", start="yesterday")

@@ -1,0 +1,206 @@
+"""What every store must do alike: same columns, same types, equal rows back, append, refuse, overwrite on a word."""
+
+import itertools
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+from msgspec import structs
+from postgres import rows_there
+from recorded import every_driver, make_run, store, varied
+
+from riglog.errors import ConfigError, NotARecordingError, StorageError
+from riglog.model import Batch, Run, Sink
+from riglog.plugin import installed
+from riglog.recordings import read
+from riglog.sinks import COLUMNS, CsvSink, JsonlSink, ParquetSink, Row, SqliteSink, rows
+from riglog.sinks.arrow import arrow_schema
+from riglog.sinks.postgres import forward
+
+Make = Callable[..., Sink]
+STORES: list[Make] = [CsvSink, JsonlSink, ParquetSink, SqliteSink]
+
+
+@pytest.fixture(params=STORES, ids=lambda make: make.name)
+def make(request: pytest.FixtureRequest) -> Make:
+    found: Make = request.param
+    return found
+
+
+def expected(run: Run, batches: list[Batch]) -> list[Row]:
+    return list(rows(run.id, batches))
+
+
+async def test_what_is_read_back_equals_what_was_recorded(make: Make, tmp_path: Path) -> None:
+    run = make_run()
+    await store(make(tmp_path / "store"), run, varied(run))
+    assert list(read(tmp_path / "store")) == expected(run, varied(run))
+
+
+async def test_another_run_is_appended(make: Make, tmp_path: Path) -> None:
+    first, second = make_run(number=1), make_run(number=2)
+    for run in (first, second):
+        await store(make(tmp_path / "store"), run, varied(run))
+    assert list(read(tmp_path / "store")) == expected(first, varied(first)) + expected(second, varied(second))
+
+
+async def test_overwriting_needs_its_word(make: Make, tmp_path: Path) -> None:
+    first, second = make_run(number=1), make_run(number=2)
+    await store(make(tmp_path / "store"), first, varied(first))
+    await store(make(tmp_path / "store", overwrite=True), second, varied(second))
+    assert list(read(tmp_path / "store")) == expected(second, varied(second))
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"time;value\n1;2\n",
+        b'{"time": 1}\n',
+        ",".join(COLUMNS[:-1]).encode() + b"\n",
+        b"SQLite format 3\0" + bytes(100),
+        b"\x00\xff",
+    ],
+)
+async def test_a_file_of_something_else_is_refused_and_left_as_it_was(
+    make: Make, tmp_path: Path, content: bytes, overwrite: bool
+) -> None:
+    path = tmp_path / "notes"
+    path.write_bytes(content)
+    with pytest.raises(NotARecordingError):
+        await make(path, overwrite=overwrite).check()
+    with pytest.raises(NotARecordingError):
+        await make(path, overwrite=overwrite).open(make_run())
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+async def test_a_folder_of_something_else_is_refused_and_left_as_it_was(
+    make: Make, tmp_path: Path, overwrite: bool
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_bytes(b"meow")
+    with pytest.raises(NotARecordingError):
+        await make(tmp_path / "photos", overwrite=overwrite).open(make_run())
+    assert [entry.name for entry in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
+
+
+async def test_one_kind_of_recording_is_not_taken_for_another(tmp_path: Path) -> None:
+    run = make_run()
+    for kind in STORES:
+        await store(kind(tmp_path / kind.name), run, varied(run))
+    for one, other in itertools.permutations(STORES, 2):
+        with pytest.raises(NotARecordingError):
+            await one(tmp_path / other.name).check()
+
+
+async def test_two_recordings_do_not_write_into_one_file(tmp_path: Path) -> None:
+    for make in (CsvSink, JsonlSink, ParquetSink):
+        first, run = make(tmp_path / make.name), make_run()
+        await first.open(run)
+        await first.write(varied(run), [])
+        for overwrite in (False, True):
+            with pytest.raises(StorageError, match="another recording"):
+                await make(tmp_path / make.name, overwrite=overwrite).open(run)
+        await first.aclose()
+        assert list(read(tmp_path / make.name)) == expected(run, varied(run))
+
+
+async def test_checking_changes_nothing(make: Make, tmp_path: Path) -> None:
+    await make(tmp_path / "new").check()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_missing_directory_is_said_with_what_to_do(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(StorageError) as refused:
+        await make(tmp_path / "nowhere" / "store").check()
+    assert refused.value.hint == f"mkdir -p {tmp_path / 'nowhere'}"
+
+
+async def test_events_alone_are_no_rows(make: Make, tmp_path: Path) -> None:
+    sink = make(tmp_path / "store")
+    await sink.open(make_run())
+    await sink.write([], [])
+    await sink.aclose()
+    assert not (tmp_path / "store").is_file() or list(read_or_nothing(tmp_path / "store")) == []
+
+
+def read_or_nothing(path: Path) -> Iterator[Row]:
+    return iter(read(path)) if path.stat().st_size else iter(())
+
+
+async def test_drivers_in_any_order_leave_the_same_columns_of_the_same_types(make: Make, tmp_path: Path) -> None:
+    recorded = await every_driver()
+    schemas = set()
+    for number, order in enumerate(itertools.permutations(recorded)):
+        path = tmp_path / f"store-{number}"
+        run = make_run(number=number)
+        batches = [batch for name in order for batch in recorded[name]]
+        await store(make(path), run, batches)
+        assert list(read(path)) == expected(run, batches)
+        schemas.add(schema_of(make, path))
+    assert len(schemas) == 1
+
+
+async def test_drivers_in_any_order_go_into_one_table(database: str, schema: str, tmp_path: Path) -> None:
+    recorded = await every_driver()
+    wanted = []
+    for number, order in enumerate(itertools.permutations(recorded)):
+        run = make_run(number=number)
+        batches = [batch for name in order for batch in recorded[name]]
+        await store(SqliteSink(tmp_path / "run.sqlite"), run, batches)
+        wanted += [structs.astuple(row) for row in rows(run.id, batches)]
+    await forward(tmp_path / "run.sqlite", database, schema=schema)
+    assert await rows_there(database, schema) == wanted
+
+
+def schema_of(make: Make, path: Path) -> object:
+    """Columns, and types where the store has them."""
+    if make is SqliteSink:
+        with sqlite3.connect(path) as database:
+            return tuple(tuple(row) for row in database.execute("SELECT name, sql FROM sqlite_master ORDER BY name"))
+    if make is ParquetSink:
+        import pyarrow.parquet
+
+        found = pyarrow.parquet.read_table(path).schema
+        assert found.equals(arrow_schema())
+        return str(found)
+    first = path.read_bytes().splitlines()[0]
+    if make is JsonlSink:
+        import msgspec
+
+        return tuple(msgspec.json.decode(first, type=dict[str, object]))
+    return first
+
+
+@pytest.mark.parametrize(
+    ("kind", "needs", "extra"), [("parquet", "pyarrow", "parquet"), ("postgres", "asyncpg", "postgres")]
+)
+async def test_a_missing_library_names_the_command_that_installs_it(
+    kind: str, needs: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, needs, None)
+    sink_type = installed().sink(kind)
+    told = {"type": kind, "path": str(tmp_path / "store")} | (
+        {"url": "postgresql://db/x"} if kind == "postgres" else {}
+    )
+    with pytest.raises(ConfigError) as refused:
+        await sink_type.create(sink_type.config(**told)).check()
+    assert refused.value.hint == f'pip install "riglog[{extra}]"'
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "sqlite", "parquet", "postgres", "memory"])
+def test_every_sink_comes_through_the_hook(kind: str) -> None:
+    assert installed().sink(kind).create.__module__.startswith("riglog.sinks")
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_heavy_libraries_are_imported_only_when_used() -> None:
+    code = "import sys, riglog.recordings, riglog.plugin; riglog.plugin.installed(); print(*sys.modules)"
+    done = await anyio.run_process([sys.executable, "-c", code])
+    assert not {"pyarrow", "asyncpg"} & set(done.stdout.decode().split())

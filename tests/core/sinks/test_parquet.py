@@ -1,0 +1,81 @@
+"""Parquet: readable at any moment by anybody's reader, in few files, with the types of the schema."""
+
+import sys
+from pathlib import Path
+
+import anyio
+import pyarrow
+import pyarrow.dataset
+import pyarrow.parquet
+import pytest
+from anyio.streams.buffered import BufferedByteReceiveStream
+from recorded import WARM, make_run, steady, store, varied
+
+from riglog.errors import NotARecordingError
+from riglog.recordings import read
+from riglog.sinks import ParquetSink, parquet, rows
+
+KILLED = """
+import sys, anyio
+sys.path.insert(0, sys.argv[2])
+from recorded import *
+from riglog.sinks import ParquetSink
+
+async def main():
+    run = make_run()
+    sink = ParquetSink(sys.argv[1])
+    await sink.open(run)
+    for batch in steady(run, [WARM], 1_000_000):
+        await sink.write([batch], [])
+        print(batch.tick, flush=True)
+
+anyio.run(main)
+"""
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+async def test_a_killed_recording_can_be_read_by_any_reader(tmp_path: Path) -> None:
+    path = tmp_path / "run.parquet"
+    support = str(Path(__file__).parents[2] / "support")
+    async with await anyio.open_process([sys.executable, "-c", KILLED, str(path), support]) as recorder:
+        assert recorder.stdout is not None
+        said = BufferedByteReceiveStream(recorder.stdout)
+        for _ in range(20):
+            stored = int(await said.receive_until(b"\n", 100))
+        recorder.kill()
+    found = pyarrow.dataset.dataset(path, format="parquet").to_table()["tick"].to_pylist()
+    assert found[: stored + 1] == list(range(stored + 1))
+    run = make_run(number=9)
+    await store(ParquetSink(path), run, varied(run))
+    assert [row.tick for row in read(path)][: len(found)] == found
+
+
+@pytest.mark.real_time
+async def test_parts_are_few_and_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "PART_ROWS", 30)
+    path, run = tmp_path / "run.parquet", make_run()
+    sink = ParquetSink(path)
+    await sink.open(run)
+    batches = list(steady(run, [WARM], 100))
+    for batch in batches:
+        await sink.write([batch], [])
+    await sink.aclose()
+    assert sorted(part.name for part in path.iterdir()) == [f"part-00000{number}.parquet" for number in (1, 2, 3, 4)]
+    assert list(read(path)) == list(rows(run.id, batches))
+
+
+async def test_the_types_are_those_of_the_schema(tmp_path: Path) -> None:
+    path, run = tmp_path / "run.parquet", make_run()
+    await store(ParquetSink(path), run, varied(run))
+    found = {field.name: str(field.type) for field in pyarrow.parquet.read_table(path).schema}
+    assert found["received_at"] == found["requested_at"] == "timestamp[us, tz=UTC]"
+    assert (found["value"], found["tick"], found["address"]) == ("double", "int64", "string")
+
+
+async def test_parts_with_other_columns_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.parquet").mkdir()
+    pyarrow.parquet.write_table(pyarrow.table({"a": [1]}), tmp_path / "run.parquet" / "part-000001.parquet")
+    with pytest.raises(NotARecordingError, match=r"part-000001\.parquet has other columns"):
+        await ParquetSink(tmp_path / "run.parquet").check()

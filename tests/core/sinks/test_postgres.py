@@ -1,0 +1,278 @@
+"""PostgreSQL: what arrives, that it arrives once, and that recording does not wait for it."""
+
+import json
+import re
+import signal
+import socket
+import sqlite3
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+from msgspec import structs
+from postgres import ask, rows_there
+from recorded import EVENTS, make_run, sqlite_recording, steady, store, varied
+
+from riglog.errors import ConfigError, NewerSchemaError, NotARecordingError, StorageError
+from riglog.model import EventKind
+from riglog.recordings import read
+from riglog.sinks import PostgresSink, SqliteSink, rows
+from riglog.sinks.postgres import Forwarded, forward
+from riglog.sinks.postgres.central import safe
+from riglog.sinks.postgres.tables import SAMPLES, create
+
+pytestmark = pytest.mark.real_time
+NOWHERE = "postgresql://riglog@127.0.0.1:1/central"
+
+
+async def test_what_was_recorded_arrives_whole(database: str, schema: str, tmp_path: Path) -> None:
+    run = make_run()
+    path = await sqlite_recording(tmp_path / "run.sqlite", run)
+    shipped = await forward(path, database, schema=schema)
+    assert await rows_there(database, schema) == [structs.astuple(row) for row in rows(run.id, varied(run))]
+    assert (shipped.samples, shipped.remaining) == (19, 0)
+    assert await ask(database, f"SELECT run, host, rate_hz FROM {schema}.runs") == [(run.id, run.host, 2.0)]
+    events = await ask(database, f"SELECT kind, port, message FROM {schema}.events ORDER BY sequence")
+    assert events == [(event.kind.value, event.port, event.message) for event in EVENTS]
+
+
+async def test_the_command_ships_and_tells(database: str, schema: str, tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    program = [sys.executable, "-m", "riglog", "forward", str(path), "--to", database, "--schema", schema, "--json"]
+    done = await anyio.run_process(program)
+    assert json.loads(done.stdout) == {"samples": 19, "remaining": 0, "lost_connections": 0, "trouble": None}
+
+
+async def test_following_ends_cleanly_with_an_interrupt(database: str, schema: str, tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    program = [sys.executable, "-m", "riglog", "forward", str(path), "--to", database, "--schema", schema, "--follow"]
+    async with await anyio.open_process(program) as follower:
+        with anyio.fail_after(30):
+            while not await arrived(database, schema):
+                await anyio.sleep(0.05)
+            follower.send_signal(signal.SIGINT)
+            assert follower.stderr is not None
+            assert b"19 rows shipped, 0 to go" in b"".join([chunk async for chunk in follower.stderr])
+    assert follower.returncode == 130
+
+
+async def arrived(database: str, schema: str) -> bool:
+    there = await ask(database, "SELECT to_regclass($1) IS NOT NULL", f"{schema}.samples")
+    return there == [(True,)] and await ask(database, f"SELECT count(*) FROM {schema}.samples") == [(19,)]
+
+
+async def test_forwarding_again_ships_only_what_is_new(database: str, schema: str, tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite", make_run(number=1))
+    await forward(path, database, schema=schema)
+    assert (await forward(path, database, schema=schema)).samples == 0
+    await sqlite_recording(path, make_run(number=2))
+    assert (await forward(path, database, schema=schema)).samples == 19
+    assert await ask(database, f"SELECT count(*) FROM {schema}.samples") == [(38,)]
+
+
+async def test_from_the_start_again_doubles_nothing(database: str, schema: str, tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    await forward(path, database, schema=schema)
+    assert (await forward(path, database, schema=schema, again=True)).samples == 19
+    assert await ask(database, f"SELECT count(*) FROM {schema}.samples") == [(19,)]
+
+
+async def test_a_database_that_was_made_anew_gets_everything(database: str, schema: str, tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    await forward(path, database, schema=schema)
+    await ask(database, f"DROP SCHEMA {schema} CASCADE")
+    assert (await forward(path, database, schema=schema)).samples == 19
+    assert len(await ask(database, f"SELECT run FROM {schema}.runs")) == 1
+
+
+async def test_hosts_with_the_same_run_do_not_meet(database: str, schema: str, tmp_path: Path) -> None:
+    for host in ("one", "two"):
+        path = await sqlite_recording(tmp_path / host, make_run(host=host))
+        await forward(path, database, schema=schema)
+    found = await ask(database, f"SELECT host, count(*) FROM {schema}.samples GROUP BY host ORDER BY host")
+    assert found == [("one", 19), ("two", 19)]
+
+
+async def test_the_cursor_moves_only_after_the_commit(database: str, schema: str, tmp_path: Path) -> None:
+    """The commit is refused once, by a deferred check: the cursor stays, and the rows come again."""
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    await forward(path, database, schema=schema)
+    await ask(
+        database,
+        f"CREATE FUNCTION {schema}.no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'",
+    )
+    await ask(
+        database,
+        f"CREATE CONSTRAINT TRIGGER no AFTER INSERT ON {schema}.samples DEFERRABLE INITIALLY DEFERRED"
+        f" FOR EACH ROW EXECUTE FUNCTION {schema}.no()",
+    )
+    await sqlite_recording(path, make_run(number=2))
+    before = cursors(path)
+    with pytest.raises(StorageError, match="no"):
+        await forward(path, database, schema=schema)
+    assert cursors(path) == before
+    await ask(database, f"DROP TRIGGER no ON {schema}.samples")
+    await forward(path, database, schema=schema)
+    assert await ask(database, f"SELECT count(*), max(sequence) FROM {schema}.samples") == [(38, 38)]
+
+
+def cursors(path: Path) -> list[tuple[str, str]]:
+    with sqlite3.connect(path) as file:
+        return file.execute("SELECT * FROM meta ORDER BY key").fetchall()
+
+
+async def test_a_text_with_a_nul_does_not_stop_the_others(database: str, schema: str, tmp_path: Path) -> None:
+    run = make_run()
+    batches = varied(run)
+    odd = structs.replace(batches[-1].samples[0], value="a\0b")
+    await store(SqliteSink(tmp_path / "run"), run, [*batches, structs.replace(batches[-1], samples=[odd])])
+    await forward(tmp_path / "run", database, schema=schema)
+    assert await ask(database, f"SELECT text FROM {schema}.samples WHERE sequence = 20") == [("a\ufffdb",)]
+
+
+async def test_a_recording_that_grows_is_followed(database: str, schema: str, tmp_path: Path) -> None:
+    run, path = make_run(), tmp_path / "run.sqlite"
+    sink = SqliteSink(path)
+    await sink.open(run)
+    batches = list(steady(run, [varied(run)[0].samples[0].channel], 40))
+    heard = anyio.Event()
+    arrived = 0
+
+    def hear(now: Forwarded) -> None:
+        nonlocal arrived
+        arrived = now.samples
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: forward(path, database, schema=schema, follow=True, tell=hear))
+        with anyio.fail_after(20):
+            for number, batch in enumerate(batches, 1):
+                await sink.write([batch], [])
+                if number % 20 == 0:
+                    while arrived < number:
+                        await anyio.sleep(0.02)
+        heard.set()
+        tasks.cancel_scope.cancel()
+    await sink.aclose()
+    assert await ask(database, f"SELECT count(*) FROM {schema}.samples") == [(40,)]
+
+
+async def test_the_sink_records_and_forwards(database: str, schema: str, tmp_path: Path) -> None:
+    run, path = make_run(), tmp_path / "local.sqlite"
+    await store(PostgresSink(database, str(path), schema=schema), run, varied(run), EVENTS)
+    assert list(read(path)) == list(rows(run.id, varied(run)))
+    assert await rows_there(database, schema) == [structs.astuple(row) for row in rows(run.id, varied(run))]
+    assert await ask(database, f"SELECT count(*) FROM {schema}.events WHERE kind <> 'sink_failed'") == [(2,)]
+
+
+async def test_recording_does_not_wait_for_a_database_that_is_away(tmp_path: Path) -> None:
+    run, path = make_run(), tmp_path / "local.sqlite"
+    with anyio.fail_after(2):
+        await store(PostgresSink(NOWHERE, str(path)), run, varied(run))
+    assert list(read(path)) == list(rows(run.id, varied(run)))
+    with sqlite3.connect(path) as file:
+        told = file.execute("SELECT kind, message FROM events").fetchall()
+    assert told[-1][0] == EventKind.SINK_FAILED
+    assert f"riglog forward {path} --to {NOWHERE}" in told[-1][1]
+
+
+async def test_recording_does_not_wait_for_a_database_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the connection and then says nothing."""
+    monkeypatch.setattr("riglog.sinks.postgres.sink.LAST_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://riglog@127.0.0.1:{silent.getsockname()[1]}/central?sslmode=disable"
+        run, path = make_run(), tmp_path / "local.sqlite"
+        with anyio.fail_after(2):
+            await store(PostgresSink(url, str(path)), run, varied(run))
+    assert list(read(path)) == list(rows(run.id, varied(run)))
+
+
+async def test_a_database_that_stays_away_is_given_up_after_a_while(tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    with anyio.fail_after(5), pytest.raises(StorageError, match="no connection") as given_up:
+        await forward(path, NOWHERE, patience=0.3)
+    assert given_up.value.hint is not None
+    assert "nothing is lost" in given_up.value.hint
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE {}.samples (a integer)",
+        "CREATE TABLE {0}.meta (key text, value text); CREATE TABLE {0}.samples (a integer)",
+    ],
+)
+async def test_a_schema_with_other_tables_is_refused(
+    database: str, schema: str, tmp_path: Path, statement: str
+) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    await ask(database, f"CREATE SCHEMA {schema}")
+    for one in statement.format(schema).split(";"):
+        await ask(database, one)
+    with pytest.raises(NotARecordingError, match="something else"):
+        await forward(path, database, schema=schema)
+
+
+async def test_a_newer_schema_is_refused(database: str, schema: str, tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    await forward(path, database, schema=schema)
+    await ask(database, f"UPDATE {schema}.meta SET value = '2' WHERE key = 'schema'")
+    with pytest.raises(NewerSchemaError):
+        await forward(path, database, schema=schema)
+
+
+@pytest.mark.parametrize("name", ["Riglog", "pg_riglog", "a-b", "a; DROP TABLE x", "", "1a", "a" * 64, 'a"b'])
+async def test_a_name_that_is_no_identifier_is_refused(name: str, tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    with pytest.raises(ConfigError, match="no name for a schema"):
+        await forward(path, NOWHERE, schema=name)
+    with pytest.raises(ConfigError, match="no name for a schema"):
+        await PostgresSink(NOWHERE, str(path), schema=name).check()
+
+
+async def test_a_database_that_refuses_us_is_not_asked_again(database: str, tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    with anyio.fail_after(2), pytest.raises(StorageError, match='database "nowhere" does not exist'):
+        await forward(path, database.replace("/postgres?", "/nowhere?"))
+
+
+@pytest.mark.parametrize("url", ["mysql://host/db", "central", ""])
+async def test_an_address_of_something_else_is_refused(url: str, tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    with pytest.raises(ConfigError, match="no address of a PostgreSQL database"):
+        await forward(path, url)
+
+
+def test_passwords_are_not_shown() -> None:
+    assert safe("postgresql://lab:s3cret@db:5432/central") == "postgresql://lab@db:5432/central"
+    assert safe("postgresql://db/central") == "postgresql://db/central"
+    assert safe("postgresql://db/central?password=a:b@c") == "postgresql://db/central"
+    assert safe("postgresql://db/central?user=lab&password=x&host=/run") == "postgresql://db/central?user=lab&host=/run"
+
+
+def test_a_hypertable_has_the_time_in_its_key() -> None:
+    """TimescaleDB itself cannot be had here: only what would be sent is looked at."""
+    assert "SELECT create_hypertable('central.samples', 'received_at')" in list(create("central", hypertable=True))
+    assert "received_at" in SAMPLES.key
+
+
+async def test_the_questions_of_the_schema_page_run(database: str, schema: str, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "schema.md").read_text(encoding="utf-8")
+    recipes = [
+        sql for sql in re.findall(r"^```sql\n(.*?)^```", page, re.MULTILINE | re.DOTALL) if "riglog.samples" in sql
+    ]
+    assert len(recipes) == 2
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    await forward(path, database, schema=schema)
+    latest, averages = [await ask(database, sql.replace("riglog.samples", f"{schema}.samples")) for sql in recipes]
+    assert {row[1:5]: row[4] for row in latest}["balance", "net", 1, 123.456] == 123.456
+    assert len(latest) == 5
+    assert {row[1] for row in averages} == {
+        "balance.net",
+        "oven.control_mode",
+        "oven.process_value",
+        "stack.I1",
+        "stack.alarm",
+    }

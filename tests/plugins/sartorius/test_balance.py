@@ -1,0 +1,412 @@
+"""One vocabulary over both protocols: readings, states, changes, and what is refused before a byte is sent."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from riglog.errors import ConfigError, ConfirmationError, ReplyTimeoutError, UnsupportedError
+from riglog.model import Status
+from riglog.simulation import SimulatedTransport
+from riglog.testing import scripted, step
+from riglog_sartorius.balance import Balance
+from riglog_sartorius.errors import IndexOutOfRangeError, NotApplicableError, NotSettledError, UnknownOpcodeError
+from riglog_sartorius.xbpi.frames import reply_frame
+
+BOTH = pytest.mark.parametrize("protocol", ["xbpi", "sbi"])
+
+
+async def opened(one: Any) -> Balance:
+    await one.balance.open()
+    balance: Balance = one.balance
+    return balance
+
+
+@BOTH
+async def test_building_a_balance_sends_nothing(bench: Callable[..., Any], protocol: str) -> None:
+    one = bench(protocol=protocol)
+    assert one.transport.sent == 0
+
+
+@BOTH
+async def test_opening_and_polling_send_nothing_but_reads(bench: Callable[..., Any], protocol: str) -> None:
+    parameters = ["net", "gross", "tare", "temperature"] if protocol == "xbpi" else ["net"]
+    one = bench(protocol=protocol, parameters=parameters)
+    balance = await opened(one)
+    await balance.identity()
+    await balance.poll()
+    sent = {request for request, _ in one.log.answers}
+    if protocol == "xbpi":
+        assert {request[3] for request in sent} == {0x02, 0x01, 0x1E, 0x20, 0x22, 0x76}
+    else:
+        assert sent == {b"\x1bx1_\r\n", b"\x1bx2_\r\n", b"\x1bP\r\n"}
+
+
+@BOTH
+async def test_a_reading_has_value_unit_decimals_and_stability(bench: Callable[..., Any], protocol: str) -> None:
+    one = bench(protocol=protocol)
+    one.simulator.scale.drift = 0.0
+    balance = await opened(one)
+    reading = await balance.read_net()
+    assert (reading.value, reading.unit, reading.decimals, reading.stable) == (326.185, "g", 3, True)
+    assert (reading.overload, reading.underload) == (False, False)
+    assert reading.stamp.latency_s is not None
+    assert reading.stamp.latency_s == pytest.approx(0.005)
+    (sample,) = await balance.poll()
+    assert (sample.value, sample.unit, sample.status, sample.flags) == (326.185, "g", Status.OK, ("stable",))
+    assert sample.raw
+
+
+@BOTH
+async def test_an_unstable_weight_is_a_number_without_the_flag_stable(bench: Callable[..., Any], protocol: str) -> None:
+    one = bench(protocol=protocol)
+    balance = await opened(one)
+    one.simulator.set("load", "100")
+    (sample,) = await balance.poll()
+    assert isinstance(sample.value, float)
+    assert sample.status is Status.OK
+    assert "stable" not in sample.flags
+    assert sample.unit == ("g" if protocol == "xbpi" else None)  # SBI leaves the unit away
+    await anyio.sleep(5)
+    (sample,) = await balance.poll()
+    assert sample.value == pytest.approx(100, abs=0.01)
+    assert (sample.flags, sample.unit) == (("stable",), "g")
+
+
+@BOTH
+@pytest.mark.parametrize(("load", "what"), [("1300", "overload"), ("-50", "underload")])
+async def test_off_scale_is_no_value(bench: Callable[..., Any], protocol: str, load: str, what: str) -> None:
+    one = bench(protocol=protocol)
+    balance = await opened(one)
+    one.simulator.set("load", load)
+    await balance.poll()
+    await anyio.sleep(5)
+    (sample,) = await balance.poll()
+    assert (sample.value, sample.unit if protocol == "sbi" else None) == (None, None)
+    assert (sample.status, sample.error, sample.flags) == (Status.OUT_OF_RANGE, what, (what,))
+    state = await balance.status()
+    assert (state.overload, state.underload) == (what == "overload", what == "underload")
+
+
+@BOTH
+async def test_the_unit_is_the_one_on_the_line_and_may_change_at_the_panel(
+    bench: Callable[..., Any], protocol: str
+) -> None:
+    one = bench(protocol=protocol)
+    one.simulator.scale.drift = 0.0
+    balance = await opened(one)
+    said = []
+    for unit in ("g", "kg", "mg"):
+        one.simulator.set("unit", unit)
+        (sample,) = await balance.poll()
+        said.append((sample.value, sample.unit))
+    assert said == [(326.185, "g"), (0.326185, "kg"), (326185.0, "mg")]
+
+
+@BOTH
+async def test_tare_and_zero_are_told_and_reach_the_balance(bench: Callable[..., Any], protocol: str) -> None:
+    one = bench(protocol=protocol)
+    told: list[str] = []
+    balance = await opened(one)
+    balance.on_write = told.append
+    one.simulator.scale.drift = 0.0
+    await balance.tare(confirm=True)
+    assert (await balance.read_net()).value == 0
+    one.simulator.set("load", "0.5")
+    await balance.read_net()
+    await anyio.sleep(5)
+    assert (await balance.read_net()).value == pytest.approx(0.5 - 326.185)
+    await balance.zero(confirm=True)
+    await anyio.sleep(3)
+    assert (await balance.read_net()).value == 0
+    assert told == ["tare", "zero"]
+
+
+async def test_zero_never_sends_what_starts_an_adjustment(bench: Callable[..., Any]) -> None:
+    one = bench(protocol="sbi")
+    balance = await opened(one)
+    one.simulator.set("load", "0")
+    await balance.read_net()
+    await anyio.sleep(3)
+    await balance.zero(confirm=True)
+    sent = [request for request, _ in one.log.answers]
+    assert b"\x1bV\r\n" in sent
+    assert not any(request.startswith(b"\x1bZ") for request in sent)
+    asked = bench(protocol="xbpi")
+    balance = await opened(asked)
+    asked.simulator.set("load", "0")
+    await balance.read_net()
+    await anyio.sleep(3)
+    await balance.zero(confirm=True)
+    assert 0x28 not in {request[3] for request, _ in asked.log.answers}
+
+
+async def test_after_zero_an_xbpi_balance_has_no_value_and_says_why(bench: Callable[..., Any]) -> None:
+    one = bench(protocol="xbpi", parameters=["net", "gross"])
+    one.simulator.scale.drift = 0.0
+    balance = await opened(one)
+    one.simulator.set("load", "1")
+    await balance.poll()
+    await anyio.sleep(5)
+    await balance.zero(confirm=True)
+    for sample in await balance.poll():
+        assert (sample.value, sample.status, sample.flags) == (None, Status.MISSING, ())
+        assert sample.error == "no value while the balance works out its zero point"
+    await anyio.sleep(2.1)
+    assert [sample.value for sample in await balance.poll()] == [0.0, 0.0]
+
+
+async def test_a_balance_that_does_not_tell_its_load_state_is_off_scale_and_no_more(
+    bench: Callable[..., Any],
+) -> None:
+    one = bench(protocol="xbpi")
+    one.simulator.set("family", "oem_weigh_cell")
+    balance = await opened(one)
+    one.simulator.set("load", "9000")
+    await balance.poll()
+    await anyio.sleep(5)
+    (sample,) = await balance.poll()
+    assert (sample.value, sample.status, sample.flags) == (None, Status.OUT_OF_RANGE, ())
+    assert sample.error
+    assert "off scale" in sample.error
+
+
+async def test_a_silent_command_that_does_not_settle_is_said(bench: Callable[..., Any]) -> None:
+    one = bench(protocol="sbi")
+    balance = await opened(one)
+    one.simulator.scale.drift = 5.0
+    with pytest.raises(NotSettledError):
+        await balance.tare(confirm=True)
+
+
+@BOTH
+async def test_a_change_nobody_acknowledged_is_told_as_such_and_never_repeated(
+    bench: Callable[..., Any], protocol: str
+) -> None:
+    one = bench(protocol=protocol)
+    told: list[str] = []
+    balance = await opened(one)
+    balance.on_write = told.append
+    await balance.read_net()
+    one.transport.peer.plugged = False
+    with pytest.raises(ReplyTimeoutError) as caught:
+        await balance.tare(confirm=True)
+    assert told == ["tare (not acknowledged)"]
+    assert caught.value.hint
+    assert "may have been carried out" in caught.value.hint
+
+
+async def test_output_after_stability_is_waited_for(bench: Callable[..., Any]) -> None:
+    one = bench(protocol="sbi", timeout=20.0)
+    balance = await opened(one)
+    one.simulator.set("output", "after_stability")
+    one.simulator.set("load", "100")
+    reading = await balance.read_net()
+    assert reading.stable
+    assert reading.value == pytest.approx(100, abs=0.01)
+    assert reading.stamp.latency_s is not None
+    assert 2 < reading.stamp.latency_s < 5
+
+
+async def test_output_at_stability_is_a_missing_value_while_there_is_none(bench: Callable[..., Any]) -> None:
+    one = bench(protocol="sbi", timeout=0.4)
+    balance = await opened(one)
+    one.simulator.set("output", "at_stability")
+    one.simulator.set("load", "100")
+    statuses = [(await balance.poll())[0].status for _ in range(6)]
+    assert statuses[0] is Status.MISSING
+    assert statuses[-1] is Status.OK
+
+
+CHANGES: dict[str, Callable[[Balance], Awaitable[Any]]] = {
+    "tare": lambda balance: balance.tare(),
+    "zero": lambda balance: balance.zero(),
+    "write_parameter": lambda balance: balance.write_parameter("display_unit", "kg"),
+    "set_filter_mode": lambda balance: balance.set_filter_mode("stable"),
+    "save_menu": lambda balance: balance.save_menu(),
+    "reload_menu": lambda balance: balance.reload_menu(),
+    "internal_adjust": lambda balance: balance.internal_adjust(),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("change", CHANGES)
+async def test_nothing_is_changed_without_confirmation_and_not_a_byte_is_sent(
+    bench: Callable[..., Any], protocol: str, change: str
+) -> None:
+    one = bench(protocol=protocol)
+    with pytest.raises(ConfirmationError, match=change):
+        await CHANGES[change](one.balance)
+    assert one.transport.sent == 0
+
+
+@pytest.mark.parametrize(("protocol", "commands"), [("xbpi", [0x28, 0x14, 0x99]), ("sbi", ["Z", "T", "foo_"])])
+async def test_raw_commands_that_change_or_are_unknown_need_confirmation(
+    bench: Callable[..., Any], protocol: str, commands: list[int | str]
+) -> None:
+    one = bench(protocol=protocol)
+    for command in commands:
+        with pytest.raises(ConfirmationError):
+            await one.balance.raw(command)
+    assert one.transport.sent == 0
+
+
+@pytest.mark.parametrize("args", [b"\r\n\x1bZ", b"\x1bZ", b"\xff"])
+async def test_no_command_hides_in_the_arguments_of_another(bench: Callable[..., Any], args: bytes) -> None:
+    one = bench(protocol="sbi")
+    with pytest.raises(ConfigError):
+        await one.balance.raw("P", args, confirm=True)
+    with pytest.raises(ConfirmationError):
+        await one.balance.raw("x", b"0_")  # together an adjustment
+    assert one.transport.sent == 0
+
+
+async def test_raw_commands_that_only_read_need_none(bench: Callable[..., Any]) -> None:
+    balance = await opened(bench(protocol="xbpi"))
+    assert await balance.raw(0x71) == bytes.fromhex("044121096f")
+    balance = await opened(bench(protocol="sbi"))
+    assert await balance.raw("x3_") == b"BAC:        00-39-21\r\n"
+    assert await balance.raw("Q", confirm=True) is None
+    with pytest.raises(ConfigError):
+        await balance.raw(0x71)
+
+
+async def test_what_a_balance_does_not_know_is_learnt_once_and_refused_here_afterwards(
+    bench: Callable[..., Any],
+) -> None:
+    one = bench(protocol="xbpi")
+    one.simulator.set("family", "oem_weigh_cell")
+    balance = await opened(one)
+    with pytest.raises(UnknownOpcodeError):
+        await balance.last_cal_record()
+    sent = one.transport.sent
+    with pytest.raises(UnsupportedError, match="does not know"):
+        await balance.last_cal_record()
+    assert one.transport.sent == sent
+
+
+async def test_an_index_out_of_range_is_not_learnt(bench: Callable[..., Any]) -> None:
+    balance = await opened(bench(protocol="xbpi"))
+    with pytest.raises(IndexOutOfRangeError) as caught:
+        await balance.temperature(4)
+    assert caught.value.code == 0x04
+    assert (await balance.temperature(3)).value == pytest.approx(25.3203, abs=1e-4)
+    assert (await balance.temperature(2)).value is None
+
+
+async def test_the_whole_balance_at_one_look(bench: Callable[..., Any]) -> None:
+    balance = await opened(bench(protocol="xbpi"))
+    seen = await balance.snapshot()
+    assert (seen.identity.model, seen.identity.serial) == ("MSE1203S-100-DR", "0031801165")
+    assert (seen.identity.software, seen.identity.manufacturer) == ("00-39-21", "Sartorius")
+    assert seen.identity.family == "cubis"
+    assert seen.capacity is not None
+    assert seen.increment is not None
+    assert (seen.capacity.value, seen.capacity.unit) == (1200.0, "g")
+    assert seen.increment.value == pytest.approx(0.001, rel=1e-6)
+    assert seen.increment.unit == "g"
+    assert seen.tare is not None
+    assert seen.tare.value == 0
+    narrow = await (await opened(bench(protocol="sbi"))).snapshot()
+    assert narrow.identity.model == "MSE1203S-100-DR"
+    assert (narrow.capacity, narrow.gross, narrow.temperature) == (None, None, None)
+
+
+async def test_net_plus_tare_is_gross_and_high_resolution_has_more_decimals(bench: Callable[..., Any]) -> None:
+    one = bench(protocol="xbpi")
+    one.simulator.scale.drift = 0.0
+    balance = await opened(one)
+    one.simulator.set("load", "300.1234")
+    await balance.tare(confirm=True)
+    await anyio.sleep(5)
+    net, gross, tare = await balance.read_net(), await balance.read_gross(), await balance.read_tare_value()
+    assert net.value is not None
+    assert tare.value is not None
+    assert gross.value == pytest.approx(net.value + tare.value)
+    assert [(await balance.read_gross(more)).value for more in (0, 1, 2)] == [300.123, 300.1234, 300.1234]
+    assert (await balance.read_net(2)).decimals == 5
+
+
+async def test_adjustment_starts_and_is_recorded(bench: Callable[..., Any]) -> None:
+    one = bench(protocol="xbpi")
+    one.simulator.set("isocal_due", "on")
+    balance = await opened(one)
+    assert not (await balance.last_cal_record()).has_metadata
+    assert (await balance.status()).isocal_due is True
+    assert "isocal_due" in (await balance.poll())[0].flags
+    await balance.internal_adjust(confirm=True)
+    assert (await balance.read_net()).value is None
+    record = await balance.last_cal_record()
+    assert record.has_metadata
+    assert record.counters == (2, 1, 1)
+    assert (await balance.status()).isocal_due is False
+    one = bench(protocol="sbi")
+    balance = await opened(one)
+    await balance.internal_adjust(confirm=True)
+    (sample,) = await balance.poll()
+    assert (sample.value, sample.status, sample.flags) == (None, Status.MISSING, ("adjusting",))
+
+
+async def test_a_balance_that_refuses_the_combined_reading_is_read_plainly() -> None:
+    net = bytes.fromhex("0b41484347fcac0830424585")
+    transport = scripted(
+        step(bytes.fromhex("0601091e093067"), bytes.fromhex("044101074d")),
+        step(bytes.fromhex("0401091e2c"), net),
+        step(bytes.fromhex("0401091e2c"), net),
+    )
+    balance = on(transport)
+    for _ in range(2):
+        (sample,) = await balance.poll()
+        assert (sample.value, sample.unit) == (199.987, "g")
+
+
+async def test_overload_of_a_plain_reading_is_asked_for() -> None:
+    off_scale, overloaded = "0b41487fffffffff30020543", "0b41480000818218100045"
+    transport = scripted(
+        step(bytes.fromhex("040109202e"), framed(off_scale.replace("300205", "300203"))),
+        step(bytes.fromhex("040109303e"), framed(overloaded)),
+    )
+    reading = await on(transport).read_gross()
+    assert (reading.value, reading.overload, reading.status) == (None, True, Status.OUT_OF_RANGE)
+
+
+async def test_an_unknown_unit_is_none_and_the_value_stays() -> None:
+    transport = scripted(step(bytes.fromhex("040109202e"), framed("0b41484347fcac083044435b")))
+    reading = await on(transport).read_gross()
+    assert (reading.value, reading.unit) == (199.987, None)
+
+
+async def test_a_refusal_is_a_typed_error_with_the_request(bench: Callable[..., Any]) -> None:
+    balance = await opened(bench(protocol="xbpi"))
+    with pytest.raises(NotApplicableError) as caught:
+        await balance.raw(0x29, confirm=True)
+    assert caught.value.context["command"] == "abort_adjustment"
+    assert caught.value.context["device"] == "balance"
+
+
+def on(transport: SimulatedTransport) -> Balance:
+    """A balance over xBPI that nobody opened, on a scripted port."""
+    import msgspec
+
+    from riglog.testing import LoopClock
+    from riglog_sartorius.config import SartoriusConfig
+    from riglog_sartorius.driver import SartoriusDriver
+
+    driver = SartoriusDriver()
+    table = {"name": "balance", "driver": "sartorius", "port": "scripted", "protocol": "xbpi"}
+    config = msgspec.convert(table, SartoriusConfig)
+    client = driver.connect(driver.link(config), transport)
+    client.clock = LoopClock()
+    return driver.device(config, client)
+
+
+def framed(text: str) -> bytes:
+    """A reply given as hex with length and marker and any last byte, with the checksum it should have."""
+    return reply_frame(bytes.fromhex(text)[2:11])
+
+
+async def test_a_block_of_another_kind_behind_the_weight_says_nothing_and_costs_no_value() -> None:
+    both = reply_frame(bytes.fromhex("484347fcac08304245" + "480000828818110045"))
+    (sample,) = await on(scripted(step(bytes.fromhex("0601091e093067"), both))).poll()
+    assert (sample.value, sample.unit, sample.flags) == (199.987, "g", ("stable",))

@@ -1,0 +1,73 @@
+"""Golden vectors, and controllers on a simulated bus in virtual time."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from riglog.protocol import ProtocolClient
+from riglog.simulation import FaultyWire, SimulatedBus, SimulatedTransport, Simulator
+from riglog.testing import LoopClock
+from riglog_watlow import Controller, WatlowConfig, WatlowDriver
+from riglog_watlow.simulator import StdBusSimulator
+
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "watlow.json").read_text())
+
+
+CHOSEN: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "stdbus_request": lambda vector: vector["direction"] == "request" and vector["meaning"]["kind"] != "bad_length",
+    "stdbus_answered": lambda vector: "expect_reply_hex" in vector["meaning"],
+    "stdbus_reply": lambda vector: vector["direction"] == "reply",
+    "stdbus_stream": lambda vector: vector["direction"] == "stream",
+    "modbus_request": lambda vector: vector["direction"] == "request",
+    "modbus_answered": lambda vector: "expect_reply_hex" in vector["meaning"],
+    "modbus_reply": lambda vector: vector["direction"] == "reply",
+    "modbus_stream": lambda vector: vector["direction"] == "stream",
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test with an argument ``stdbus_request_vector`` (…) runs once for each such vector."""
+    for name in metafunc.fixturenames:
+        choice, _, kind = name.rpartition("_")
+        if kind == "vector" and choice in CHOSEN:
+            protocol = choice.partition("_")[0]
+            fitting = [one for one in VECTORS if one["protocol"].startswith(protocol) and CHOSEN[choice](one)]
+            metafunc.parametrize(name, fitting, ids=[one["id"] for one in fitting])
+
+
+@pytest.fixture
+def golden() -> Callable[[str], dict[str, Any]]:
+    """A vector by its id."""
+    return {vector["id"]: vector for vector in VECTORS}.__getitem__
+
+
+class Bench:
+    """Simulators on one pair of wires, and the controllers a driver makes for them."""
+
+    def __init__(self, simulators: Iterable[Simulator], **wire: Any) -> None:
+        self.simulators = list(simulators)
+        self.wire = FaultyWire(SimulatedBus(self.simulators), **wire)
+        self.transport = SimulatedTransport(self.wire)
+        self.driver = WatlowDriver()
+        self.client: ProtocolClient[Any, Any] | None = None
+
+    def controller(self, **settings: Any) -> Controller:
+        config = WatlowConfig(**({"name": "oven", "driver": "watlow", "port": "sim:"} | settings))
+        self.driver.check(config)
+        if self.client is None:
+            self.client = self.driver.connect(self.driver.link(config), self.transport)
+            self.client.clock = LoopClock()
+        return self.driver.device(config, self.client)
+
+
+@pytest.fixture
+def bench() -> Callable[..., Bench]:
+    """Makes a Bench; without simulators one Standard Bus controller at address 1."""
+
+    def make(*simulators: Simulator, **wire: Any) -> Bench:
+        return Bench(simulators or [StdBusSimulator()], **wire)
+
+    return make

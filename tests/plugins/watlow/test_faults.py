@@ -1,0 +1,121 @@
+"""Nothing that goes wrong on the line becomes a wrong value."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+from riglog_watlow.plan import Target
+
+from riglog.simulation import Fault, Simulator
+from riglog_watlow import Controller
+from riglog_watlow.families import FACTS
+from riglog_watlow.parameters import WireValue
+from riglog_watlow.simulator import ControllerSlave, ModbusSimulator, SimulatedPM, StdBusSimulator
+
+READS, EVERY = 200, 37
+PARAMETERS = ("setpoint", "integral_time")
+
+
+Said = tuple[int, str, WireValue]
+
+
+class Counting(SimulatedPM):
+    """Every read of a float gets a number of its own, so that a stale or foreign value shows."""
+
+    def __init__(self, address: int, said: list[Said]) -> None:
+        super().__init__(address)
+        self.address = address
+        self.said = said
+
+    def read(self, one: Target, now: float) -> WireValue:
+        value = super().read(one, now)
+        if one.parameter.name in PARAMETERS:
+            value = float(len(self.said))
+            self.said.append((self.address, one.parameter.name, value))
+        return value
+
+
+def script(fault: Fault) -> list[Fault | None]:
+    """One reply in 37; of the late ones two in a row, so that both are queued."""
+    damaged = (EVERY - 2, EVERY - 1) if fault is Fault.LATE else (EVERY - 1,)
+    return [fault if index % EVERY in damaged else None for index in range(10 * READS)]
+
+
+def peer(protocol: str, address: int, said: list[Said]) -> Simulator:
+    controller = Counting(address, said)
+    if protocol == "stdbus":
+        return StdBusSimulator(address, controller=controller)
+    return ModbusSimulator(protocol, address, ControllerSlave(controller, FACTS["pm"]))
+
+
+async def two_ovens(rig: Any, protocol: str) -> list[Controller]:
+    """Each with two parameters that are read in two exchanges of the same length."""
+    settings = {"protocol": protocol, "parameters": PARAMETERS}
+    if protocol != "stdbus":
+        settings["wire_temperature_unit"] = "degF"
+    ovens = [rig.controller(name=f"oven{one}", address=one, **settings) for one in (1, 2)]
+    for oven in ovens:
+        await oven.open()
+    return ovens
+
+
+PROTOCOLS = ("stdbus", "modbus-rtu", "modbus-ascii", "modbus-tcp")
+
+
+def faults_of(protocol: str) -> list[Fault]:
+    """All that a line can do. TCP repairs wrong bits itself, and Modbus adds no check of its own to it."""
+    never = {Fault.UNPLUG, Fault.CORRUPT} if protocol == "modbus-tcp" else {Fault.UNPLUG}
+    return [fault for fault in Fault if fault not in never]
+
+
+@pytest.mark.parametrize("late", [0.6, 0.74])
+@pytest.mark.parametrize(
+    ("protocol", "fault"), [(protocol, fault) for protocol in PROTOCOLS for fault in faults_of(protocol)]
+)
+async def test_not_one_wrong_value_and_good_ones_soon_again(
+    protocol: str, fault: Fault, late: float, bench: Callable[..., Any]
+) -> None:
+    said: list[Said] = []
+    rig = bench(*(peer(protocol, one, said) for one in (1, 2)), script=script(fault), seed=3, late=late)
+    ovens = await two_ovens(rig, protocol)
+    good, failed_at = 0, math.inf
+    for index in range(READS // len(PARAMETERS)):
+        oven, before = ovens[index % 2], len(said)
+        for sample in await oven.poll():
+            if sample.value is None:
+                failed_at = anyio.current_time()
+                continue
+            good += 1
+            answered = [one for one in said[before:] if one[:2] == (sample.address, sample.parameter)]
+            assert answered[-1] == (sample.address, sample.parameter, sample.value)
+            assert anyio.current_time() - failed_at <= 2 * rig.client.timeout
+            failed_at = math.inf
+    assert good >= READS * (1 - 4 / EVERY)
+    assert good == READS or fault not in (Fault.GARBAGE, Fault.SPLIT)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_line_that_fails_in_every_way_at_once_gives_no_wrong_value(
+    protocol: str, seed: int, bench: Callable[..., Any]
+) -> None:
+    said: list[Said] = []
+    sound = [None] * 30  # until both are open
+    faults = set(faults_of(protocol))
+    if protocol == "modbus-tcp":  # what is late holds up all behind it: a stream has no reply inside another
+        faults.remove(Fault.LATE)
+    rates = dict.fromkeys(sorted(faults), 0.03)
+    rig = bench(*(peer(protocol, one, said) for one in (1, 2)), script=sound, seed=seed, late=0.7)
+    ovens = await two_ovens(rig, protocol)
+    rig.wire._rates = rates
+    values = 0
+    for index in range(300):
+        before = len(said)
+        for sample in await ovens[index % 2].poll():
+            if sample.value is not None:
+                values += 1
+                answered = [one for one in said[before:] if one[:2] == (sample.address, sample.parameter)]
+                assert answered[-1] == (sample.address, sample.parameter, sample.value)
+    assert values > 300

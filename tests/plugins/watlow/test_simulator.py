@@ -1,0 +1,202 @@
+"""The simulated controller does on Standard Bus what devices were seen to do. Source: sections 3.2, 5 and 6."""
+
+import pytest
+from riglog_watlow.plan import target
+
+from riglog.errors import ConfigError
+from riglog.simulation import SimulatedBus
+from riglog_watlow.simulator import SimulatedPM, StdBusSimulator
+from riglog_watlow.stdbus import frames, message
+from riglog_watlow.stdbus.codec import StdBusCodec, StdBusRequest, read_request, write_request
+
+READ_PV = StdBusCodec().encode(read_request(1, 4001))
+
+
+def said(payload: str, simulator: StdBusSimulator | None = None) -> str:
+    """What the controller at address 1 answers to a payload, as hex."""
+    request = frames.frame_bytes(frames.REQUEST, 0x10, 0, bytes.fromhex(payload))
+    frame, _ = frames.next_frame((simulator or StdBusSimulator()).receive(request, 0.0), 0)
+    return frame.payload.hex(" ").upper() if frame else ""
+
+
+def pv(controller: SimulatedPM, now: float, loop: int = 1) -> object:
+    return controller.read(target(f"process_value[{loop}]", controller.registry), now)
+
+
+@pytest.mark.parametrize(
+    ("payload", "answer"),
+    [
+        ("01 03 01 08 01 01", "02 03 01 08 01 01 0F 01 00 0A"),
+        ("01 03 00 08 01 01", "02 03 01 08 01 01 0F 01 00 0A"),
+        ("01 03 07 08 01 01", "02 03 01 08 01 01 0F 01 00 0A"),
+        ("01 03 01 08 01 01 FF FF", "02 03 01 08 01 01 0F 01 00 0A"),
+        ("01 03 02 08 1F 01", ""),
+        ("01 05 08 01 01", "02 05 08 01 00"),
+        ("01 99 08 01 01", ""),
+        ("01 03", ""),
+        ("02 03 01 08 01 01", ""),
+    ],
+)
+def test_the_corners_of_the_message_layout(payload: str, answer: str) -> None:
+    assert said(payload) == answer
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        ("01 04 04 01 01 08 42 90 00 00", "80"),
+        ("01 04 01 08 03 0F 01 00 01", "80"),
+        ("01 03 01 00 01 01", "81"),
+        ("01 03 01 63 01 01", "81"),
+        ("01 03 01 04 63 01", "83"),
+        ("01 03 01 03 01 01", "83"),
+        ("01 03 01 04 2A 01", "83"),
+        ("01 03 01 07 01 02", "84"),
+        ("01 03 01 04 01 63", "84"),
+        ("01 03 01 19 1E 01", "83"),
+        ("01 04 08 03 01 08 42 90 00 00", "85"),
+        ("01 04 08 03 01 01 47", "85"),
+        ("01 04 08 03 01 0F 01 00 00 00", "86"),
+        ("01 04 08 03 01 0F 00", "86"),
+        ("01 04 08 03 01 0F 01 00 3F", "86"),
+        ("01 04 07 01 01 08 7F C0 00 00", "86"),
+    ],
+)
+def test_every_error_code_can_be_provoked(payload: str, code: str) -> None:
+    assert said(payload) == f"02 {code}"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        READ_PV[:7] + b"\x00" + READ_PV[8:],
+        READ_PV[:-1] + b"\x00",
+        READ_PV[:-3],
+        StdBusCodec().encode(read_request(2, 4001)),
+        *(frames.frame_bytes(kind, 0x10, 0, READ_PV[8:14]) for kind in (1, 3, 6)),
+    ],
+)
+def test_silence_is_the_answer_to_what_is_damaged_or_for_others(data: bytes) -> None:
+    assert StdBusSimulator().receive(data, 0.0) == b""
+
+
+def test_half_a_request_is_waited_for_and_then_forgotten() -> None:
+    simulator = StdBusSimulator()
+    assert simulator.receive(READ_PV[:9], 0.0) == b""
+    assert simulator.receive(READ_PV[9:], 0.01)
+    assert simulator.receive(READ_PV[:9], 1.0) == b""
+    assert simulator.receive(READ_PV, 2.0)
+
+
+def test_noise_before_a_request_is_ignored() -> None:
+    assert StdBusSimulator().receive(b"\x13\x55" + READ_PV, 0.0)
+
+
+def test_what_was_written_is_repeated_and_read_back() -> None:
+    simulator = StdBusSimulator()
+    assert said("01 04 07 01 01 08 43 C4 00 00", simulator) == "02 04 07 01 01 08 43 C4 00 00"
+    for parameter in ("07 01 01", "07 07 01"):
+        assert said(f"01 03 01 {parameter}", simulator) == f"02 03 01 {parameter} 08 43 C4 00 00"
+
+
+def test_a_refused_write_changes_nothing() -> None:
+    simulator = StdBusSimulator()
+    said("01 04 08 03 01 0F 01 00 3F", simulator)
+    assert said("01 03 01 08 03 01", simulator).endswith("00 47")
+
+
+def test_a_set_point_outside_of_its_own_limits_is_refused() -> None:
+    simulator = StdBusSimulator()
+    simulator.set("setpoint_max", "100")
+    assert said("01 04 07 01 01 08 43 C4 00 00", simulator) == "02 86"
+
+
+def test_an_action_is_done_and_rests_again() -> None:
+    simulator = StdBusSimulator()
+    assert said("01 04 09 0D 01 01 00", simulator) == "02 04 09 0D 01 01 00"
+    assert said("01 03 01 09 0D 01", simulator) == "02 03 01 09 0D 01 01 FF"
+
+
+def test_an_open_sensor_reads_as_a_plausible_number() -> None:
+    simulator = StdBusSimulator()
+    simulator.set("input_error", "Open")
+    assert message.decode_value(bytes.fromhex(said("01 03 01 04 01 01", simulator))[6:])[1] == pytest.approx(2530.409)
+
+
+def test_cooling_values_of_a_heat_only_unit_are_memory_nobody_wrote() -> None:
+    for parameter in ("08 0C 01", "08 0D 01", "08 0E 01"):
+        assert said(f"01 03 01 {parameter}").endswith("CD CD CD CD")
+
+
+def test_an_alarm_goes_off_above_its_set_point() -> None:
+    simulator = StdBusSimulator()
+    state = "01 03 01 09 09 02"
+    assert said(state, simulator).endswith("00 3D")
+    simulator.set("alarm_type[2]", "process alarm")
+    simulator.set("alarm_high_setpoint[2]", "70")
+    assert said(state, simulator).endswith("00 07")
+
+
+def test_on_one_pair_of_wires_only_the_one_that_is_meant_answers() -> None:
+    bus = SimulatedBus([StdBusSimulator(address) for address in range(1, 17)])
+    for address in range(1, 17):
+        frame, end = frames.next_frame(reply := bus.receive(StdBusCodec().encode(read_request(address, 7001)), 0.0), 0)
+        assert frame is not None
+        assert (frame.source, end) == (frames.mac(address), len(reply))
+
+
+def test_a_foreign_reply_is_intact_and_from_somebody_else() -> None:
+    for address in range(1, 17):
+        simulator = StdBusSimulator(address)
+        foreign = simulator.foreign(simulator.receive(StdBusCodec().encode(read_request(address, 7001)), 0.0))
+        frame, _ = frames.next_frame(foreign, 0)
+        assert frame is not None
+        assert frame.source != frames.mac(address)
+        assert 0x10 <= frame.source <= 0x1F
+
+
+def test_two_loops_are_two_ovens() -> None:
+    controller = SimulatedPM(loops=2)
+    controller.set("setpoint[2]", "300")
+    pv(controller, 0.0)
+    assert [pv(controller, 600.0, loop) for loop in (1, 2)] == [pytest.approx(75), pytest.approx(300)]
+
+
+@pytest.mark.parametrize("mode", ["off", "manual"])
+def test_a_loop_that_is_not_in_auto_does_not_follow(mode: str) -> None:
+    controller = SimulatedPM()
+    controller.set("control_mode", mode)
+    controller.set("manual_power", "50")
+    pv(controller, 0.0)
+    expected = 72.0 if mode == "off" else 472.0
+    assert pv(controller, 3600.0) == pytest.approx(expected, rel=1e-3)
+    assert controller.read(target("output_power", controller.registry), 3600.0) == (0.0 if mode == "off" else 50.0)
+
+
+def test_a_measured_value_stays_as_set_until_auto() -> None:
+    controller = SimulatedPM()
+    controller.set("process_value", "25")
+    assert pv(controller, 100.0) == 25.0
+    controller.set("process_value", "auto")
+    assert pv(controller, 100.0) == pytest.approx(72.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("setpint", "1"), ("setpoint[2]", "1"), ("setpoint", "hot"), ("control_mode", "on")]
+)
+def test_a_knob_that_is_not_there_is_a_config_error(name: str, value: str) -> None:
+    with pytest.raises(ConfigError):
+        StdBusSimulator().set(name, value)
+
+
+def test_a_request_to_an_unknown_master_address_goes_back_to_it() -> None:
+    request = StdBusRequest(1, message.selector(7001, 1), None, 0x2A)
+    frame, _ = frames.next_frame(StdBusSimulator().receive(StdBusCodec().encode(request), 0.0), 0)
+    assert frame is not None
+    assert frame.destination == 0x2A
+
+
+def test_a_write_to_another_controller_changes_nothing_here() -> None:
+    simulator = StdBusSimulator(1)
+    assert simulator.receive(StdBusCodec().encode(write_request(2, 7001, 1, message.FLOAT, 300.0)), 0.0) == b""
+    assert simulator.controller.stored("setpoint") == 75.0

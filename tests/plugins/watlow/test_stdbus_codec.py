@@ -1,0 +1,204 @@
+"""Frames, values and what counts as an answer. Source: Watlow wire specification, sections 2 to 4 and 7."""
+
+import random
+
+import pytest
+
+from riglog.errors import MalformedReplyError
+from riglog_watlow.errors import (
+    AccessDeniedError,
+    NoSuchClassError,
+    NoSuchInstanceError,
+    NoSuchMemberError,
+    ParameterAbsentError,
+    ValueNotAcceptedError,
+    WatlowRefusedError,
+    WrongTypeError,
+)
+from riglog_watlow.parameters import WireValue
+from riglog_watlow.stdbus import frames, message
+from riglog_watlow.stdbus.codec import MASTERS, StdBusCodec, StdBusRequest, read_request, write_request
+
+PV = read_request(1, 4001)
+
+
+def reply(request: StdBusRequest, value: bytes, **changed: int) -> bytes:
+    """The reply frame to a request, perhaps with another type, destination or source."""
+    head = b"\x02\x03\x01" if request.value is None else b"\x02\x04"
+    kind, destination = changed.get("kind", frames.REPLY), changed.get("destination", request.source or 0)
+    source = changed.get("source", frames.mac(request.address))
+    return frames.frame_bytes(kind, destination, source, head + request.selector + value)
+
+
+def read(request: StdBusRequest, *pieces: bytes, final: bool = True) -> object:
+    decoded = StdBusCodec().decode(request, bytearray(b"".join(pieces)), final=final)
+    return None if decoded is None else decoded.value
+
+
+VALUE = message.encode_value(message.FLOAT, 72.5)
+GOOD = reply(PV, VALUE)
+
+
+def test_the_check_values_of_both_crcs() -> None:
+    assert frames.header_register(b"123456789") ^ 0xFF == 0x89
+    assert frames.data_register(b"123456789") ^ 0xFFFF == 0x906E
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "data"),
+    [
+        (message.UINT8, 255, "01FF"),
+        (message.UINT16, 0x1234, "031234"),
+        (message.UINT32, 0xFFFFFFFF, "05FFFFFFFF"),
+        (message.INT32, -2, "06FFFFFFFE"),
+        (message.FLOAT, 392.0, "0843C40000"),
+        (message.STRING, "EZ-ZONE PM", "090B455A2D5A4F4E4520504D00"),
+        (message.WORDS, 71, "0F010047"),
+    ],
+)
+def test_a_value_goes_into_bytes_and_comes_back(tag: int, value: WireValue, data: str) -> None:
+    assert message.encode_value(tag, value).hex().upper() == data
+    assert message.decode_value(bytes.fromhex(data)) == (tag, value)
+
+
+def test_a_packed_value_of_two_words_has_the_most_significant_first() -> None:
+    assert message.decode_value(bytes.fromhex("0F0200010002")) == (message.WORDS, 0x00010002)
+
+
+@pytest.mark.parametrize(
+    "data", ["", "08", "0843C400", "0843C4000000", "0F00", "0F010047FF", "0903414200FF", "0700", "0901FF"]
+)
+def test_a_value_that_does_not_consume_its_bytes_is_malformed(data: str) -> None:
+    with pytest.raises(MalformedReplyError):
+        read(PV, reply(PV, bytes.fromhex(data)))
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"), [(message.UINT8, 256), (message.WORDS, -1), (message.FLOAT, 1e39), (0x77, 1)]
+)
+def test_a_value_that_does_not_fit_its_type_is_not_encoded(tag: int, value: float) -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        message.encode_value(tag, value)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        StdBusCodec().encode(PV),
+        reply(PV, VALUE, kind=frames.REQUEST),
+        reply(PV, VALUE, source=frames.mac(2)),
+        reply(PV, VALUE, destination=3),
+        reply(read_request(1, 4002), VALUE),
+        reply(read_request(1, 4001, 2), VALUE),
+        reply(write_request(1, 4001, 1, message.FLOAT, 1.0), VALUE),
+        frames.frame_bytes(frames.REPLY, 0, frames.mac(2), b"\x02\x80"),
+        frames.frame_bytes(frames.REPLY, 0, frames.mac(1), b"\x01" + b"\x80" * 9),
+        frames.frame_bytes(frames.REPLY, 0, frames.mac(1), b""),
+    ],
+)
+def test_a_frame_that_answers_something_else_is_skipped(other: bytes) -> None:
+    assert read(PV, other) is None
+    assert StdBusCodec().diagnose(PV, other) == "unmatched"
+    assert read(PV, other, GOOD) == 72.5
+    assert read(PV, GOOD, other) == 72.5
+
+
+@pytest.mark.parametrize("cut", range(len(GOOD)))
+def test_a_frame_cut_anywhere_gives_no_value_and_the_one_behind_it_does(cut: int) -> None:
+    assert read(PV, GOOD[:cut]) is None
+    assert read(PV, GOOD[:cut], GOOD) == 72.5
+
+
+@pytest.mark.parametrize("where", range(len(GOOD) * 8))
+def test_no_single_wrong_bit_gives_a_value(where: int) -> None:
+    damaged = bytearray(GOOD)
+    damaged[where // 8] ^= 1 << where % 8
+    assert read(PV, bytes(damaged)) is None
+    assert read(PV, bytes(damaged), GOOD) == 72.5
+
+
+def test_a_preamble_behind_a_stray_first_byte_is_found() -> None:
+    assert read(PV, b"\x55", GOOD) == 72.5
+    assert read(PV, b"\x55\x55\xff", GOOD) == 72.5
+
+
+def test_a_preamble_inside_a_payload_does_not_restart_the_receiver() -> None:
+    value = bytes.fromhex("0855FF0600")
+    assert read(PV, reply(PV, value)) == message.decode_value(value)[1]
+
+
+def test_a_header_that_announces_too_much_holds_the_frame_inside_only_until_the_end() -> None:
+    header = frames.frame_bytes(frames.REPLY, 0, 0x10, bytes(500))[:8]
+    assert read(PV, header, GOOD, final=False) is None
+    assert read(PV, header, GOOD, final=True) == 72.5
+
+
+def test_a_header_that_announces_more_than_any_payload_is_damage() -> None:
+    header = frames.frame_bytes(frames.REPLY, 0, 0x10, bytes(513))[:8]
+    assert read(PV, header, GOOD, final=False) == 72.5
+    assert StdBusCodec().diagnose(PV, header) == "bad_header_crc"
+
+
+def test_hundreds_of_bytes_of_noise_are_tolerated() -> None:
+    dice = random.Random(7)
+    for _ in range(20):
+        assert read(PV, dice.randbytes(300), GOOD) == 72.5
+
+
+def test_why_names_the_first_class_that_occurred() -> None:
+    data_damaged, header_damaged = GOOD[:-1] + b"\x00", GOOD[:7] + b"\x00" + GOOD[8:]
+    cases = [
+        (header_damaged + GOOD[:12] + data_damaged, "bad_data_crc"),
+        (header_damaged + GOOD[:12], "truncated"),
+        (header_damaged, "bad_header_crc"),
+        (StdBusCodec().encode(PV), "unmatched"),
+        (GOOD[:7], "no_frame"),
+        (b"noise", "no_frame"),
+        (b"", "no_frame"),
+    ]
+    assert [StdBusCodec().diagnose(PV, data) for data, _ in cases] == [reason for _, reason in cases]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (0x80, AccessDeniedError),
+        (0x81, NoSuchClassError),
+        (0x83, NoSuchMemberError),
+        (0x84, NoSuchInstanceError),
+        (0x85, WrongTypeError),
+        (0x86, ValueNotAcceptedError),
+        (0x82, WatlowRefusedError),
+        (0xFE, WatlowRefusedError),
+    ],
+)
+def test_every_error_code_is_its_own_error(code: int, kind: type[WatlowRefusedError]) -> None:
+    with pytest.raises(WatlowRefusedError) as caught:
+        read(PV, frames.frame_bytes(frames.REPLY, 0, 0x10, bytes([2, code])))
+    assert type(caught.value) is kind
+    assert caught.value.code == f"{code:02X}"
+    assert issubclass(kind, ParameterAbsentError) == (code in (0x81, 0x83, 0x84))
+
+
+def test_an_error_reply_may_be_followed_by_anything() -> None:
+    with pytest.raises(NoSuchMemberError):
+        read(PV, frames.frame_bytes(frames.REPLY, 0, 0x10, b"\x02\x83 and more"))
+
+
+def test_what_follows_the_answer_stays_in_the_buffer() -> None:
+    buffer = bytearray(b"noise" + GOOD + b"rest")
+    assert StdBusCodec().decode(PV, buffer) is not None
+    assert buffer == b"rest"
+
+
+def test_after_a_failure_requests_come_from_another_master_and_older_replies_answer_nothing() -> None:
+    codec = StdBusCodec()
+    asked = {codec.encode(PV)}
+    assert codec.decode(PV, bytearray(GOOD)) is not None
+    for _ in MASTERS[1:]:
+        assert codec.new_transaction_number()
+        asked.add(codec.encode(PV))
+        assert codec.decode(PV, bytearray(GOOD)) is None
+    assert len(asked) == len(MASTERS) == 112
+    assert {frame[4] for frame in asked} == set(MASTERS)
+    assert not set(MASTERS) & set(range(0x10, 0x20))  # controllers
