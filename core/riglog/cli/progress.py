@@ -6,7 +6,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from riglog.acquire import AcquisitionSummary, Recording
+from riglog.acquire import AcquisitionSummary, ActiveRun
 from riglog.cli.console import notes, shown
 from riglog.model import NS, SYSTEM_CLOCK
 
@@ -14,7 +14,7 @@ REFRESH_SECONDS = 0.2
 BETWEEN = "   "
 
 
-async def show_progress(recording: Recording, duration: float | None) -> None:
+async def show_progress(recording: ActiveRun, duration: float | None) -> None:
     """Show it until cancelled; nothing is left of it on the screen then."""
     console = notes()
     if not console.is_terminal:
@@ -37,7 +37,11 @@ async def show_progress(recording: Recording, duration: float | None) -> None:
 
 
 def _rows(summary: AcquisitionSummary) -> str:
-    missing = f", [yellow]{summary.samples_missing} without a value[/]" if summary.samples_missing else ""
+    missing = (
+        f", [yellow]{summary.samples_missing_or_skipped} without a value[/]"
+        if summary.samples_missing_or_skipped
+        else ""
+    )
     return f"{summary.samples} rows{missing}"
 
 
@@ -45,9 +49,9 @@ def _values(summary: AcquisitionSummary, width: int) -> Text:
     """The newest value of every channel; lines break between channels, not inside of one."""
     lines: list[str] = []
     for channel, seen in summary.channels.items():
-        if seen.last is None:
+        if seen.last_value is None:
             continue
-        told = f"{channel} {shown(seen.last)} {seen.unit or ''}".rstrip()
+        told = f"{channel} {shown(seen.last_value)} {seen.unit or ''}".rstrip()
         if lines and len(lines[-1]) + len(BETWEEN) + len(told) <= width:
             lines[-1] += BETWEEN + told
         else:

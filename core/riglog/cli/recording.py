@@ -4,7 +4,7 @@ import anyio
 from msgspec import Struct
 from rich.markup import escape
 
-from riglog.acquire import AcquisitionSummary, Recording, SinkResult, pipe, record
+from riglog.acquire import AcquisitionSummary, ActiveRun, SinkResult, pipe, record
 from riglog.cli.console import clock, notes
 from riglog.cli.progress import show_progress
 from riglog.cli.signals import Interruption
@@ -14,7 +14,7 @@ from riglog.manager import Manager
 from riglog.model import SYSTEM_CLOCK, Event, EventKind, Run, iso, new_run
 
 QUIET = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED, EventKind.RUN_FINISHED}
-LOUD = {EventKind.PORT_LOST, EventKind.DEVICE_SILENT, EventKind.WRONG_INSTRUMENT, EventKind.SINK_FAILED}
+LOUD = {EventKind.PORT_LOST, EventKind.DEVICE_NOT_RESPONDING, EventKind.WRONG_INSTRUMENT, EventKind.SINK_FAILED}
 
 
 class Outcome(Struct):
@@ -70,7 +70,7 @@ def warn_of_tight_lines(rig: RigConfig) -> None:
             notes().print(f"[yellow]tight:[/] {escape(share)}; slots may be passed over", soft_wrap=True)
 
 
-async def _store(recording: Recording, rig: RigConfig, run: Run) -> Outcome:
+async def _store(recording: ActiveRun, rig: RigConfig, run: Run) -> Outcome:
     outcome = Outcome(run, recording.summary, [], 0)
     try:
         outcome.sinks = await pipe(recording, *rig.sinks, run=run, batch_size=512, flush_interval=rig.flush_interval)

@@ -17,8 +17,8 @@ def report(outcome: Outcome, *, as_json: bool, max_gap: float | None = None) -> 
     else:
         _print_tables(outcome)
     for sink in outcome.sinks:
-        if sink.remark is not None:
-            notes().print(f"[yellow]{sink.name}:[/] {escape(sink.remark)}", highlight=False, soft_wrap=True)
+        if sink.warning is not None:
+            notes().print(f"[yellow]{sink.name}:[/] {escape(sink.warning)}", highlight=False, soft_wrap=True)
     if outcome.trouble is not None:
         explain(outcome.trouble)
         return STORAGE
@@ -38,12 +38,12 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
         "run": outcome.run.id,
         "started_at": iso(summary.started_ns),
         "finished_at": None if summary.finished_ns is None else iso(summary.finished_ns),
-        "ticks": summary.ticks,
-        "ticks_missed": summary.ticks_missed,
+        "slots_polled": summary.slots_polled,
+        "slots_skipped": summary.slots_skipped,
         "samples": summary.samples,
-        "samples_missing": summary.samples_missing,
+        "samples_missing_or_skipped": summary.samples_missing_or_skipped,
         "samples_dropped": summary.samples_dropped,
-        "disconnects": summary.disconnects,
+        "port_losses": summary.port_losses,
         "longest_gap_s": outcome.longest_gap(),
         "sources": [source.as_dict() for source in summary.sources.values()],
         "channels": [
@@ -52,8 +52,8 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
                 "parameter": channel.parameter,
                 "instance": channel.instance,
                 "rows": seen.rows,
-                "missing": seen.missing,
-                "last": seen.last,
+                "rows_without_value": seen.rows_without_value,
+                "last_value": seen.last_value,
                 "text": seen.text,
                 "unit": seen.unit,
                 "longest_gap_s": seen.gap_until(end),
@@ -66,7 +66,7 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
                 "written": sink.written,
                 "lost": sink.lost,
                 "error": None if sink.error is None else str(sink.error),
-                "remark": sink.remark,
+                "warning": sink.warning,
             }
             for sink in outcome.sinks
         ],
@@ -77,21 +77,27 @@ def _print_tables(outcome: Outcome) -> None:
     summary = outcome.summary
     channels = table("device", "channel", "rows", "missing", "last value", "unit", title=outcome.run.id)
     for channel, seen in summary.channels.items():
-        cells = [channel.device, parameter(channel), seen.rows, seen.missing, shown(seen.last, seen.text)]
+        cells = [
+            channel.device,
+            parameter(channel),
+            seen.rows,
+            seen.rows_without_value,
+            shown(seen.last_value, seen.text),
+        ]
         add(channels, *cells, seen.unit or "")
     ports = table("port", "rate", "slots", "passed over", "busy", "poll p50", "poll p99", "late p99")
     seconds = ((summary.finished_ns or summary.started_ns) - summary.started_ns) / NS
     for source in summary.sources.values():
         busy = f"{source.busy_s / seconds:.0%}" if source.rate_hz is not None and seconds else "-"
         rate = "its own" if source.rate_hz is None else f"{source.rate_hz:g} Hz"
-        times = [_ms(source.poll_time.at(0.5)), _ms(source.poll_time.at(0.99)), _ms(source.lateness.at(0.99))]
+        times = [_ms(source.poll_time.at(0.5)), _ms(source.poll_time.at(0.99)), _ms(source.start_delay.at(0.99))]
         port = source.name.removesuffix(f" at {rate}")  # which stands in the next column
-        add(ports, port, rate, source.ticks, source.ticks_missed, busy, *times)
+        add(ports, port, rate, source.slots_polled, source.slots_skipped, busy, *times)
     data().print(channels)
     data().print()
     data().print(ports)
     data().print()
-    without = f"{summary.samples_missing} of them without a value"
+    without = f"{summary.samples_missing_or_skipped} of them without a value"
     stored = "" if outcome.trouble is None else "; not all of them are stored"
     data().print(f"{count(summary.samples, 'row')} in {seconds:.1f} s, {without}{stored}.", soft_wrap=True)
 

@@ -10,12 +10,14 @@ from rich.markup import escape
 
 from riglog.cli.console import count, notes, print_no_more
 from riglog.cli.errors import DONE, USAGE, say_error
-from riglog.recordings import FORMATS, Exported, Selection, export
+from riglog.recordings import EXPORT_FORMATS, Exported, Selection, export
 
 
 @click.command("export", short_help="Write rows as CSV, JSON lines or Parquet.")
 @click.argument("file", type=click.Path(readable=False))
-@click.option("--format", "format_", type=click.Choice(tuple(FORMATS)), help="Default: what --out ends with, or csv.")
+@click.option(
+    "--format", "format_", type=click.Choice(tuple(EXPORT_FORMATS)), help="Default: what --out ends with, or csv."
+)
 @click.option("--out", type=click.Path(readable=False), help="Default: standard output.")
 @click.option("--run", help="Only the run of this id, or the runs of this name.")
 @click.option("--device", help="Only this device.")
@@ -38,7 +40,7 @@ def command(
 ) -> int:
     """Write the rows of the recording FILE, oldest first, in another format."""
     ending = Path(out).suffix.removeprefix(".") if out else ""
-    chosen = format_ or (ending if ending in FORMATS else "csv")
+    chosen = format_ or (ending if ending in EXPORT_FORMATS else "csv")
     if chosen == "parquet" and out is None:
         say_error("Parquet cannot be printed", "add --out FILE.parquet")
         return USAGE

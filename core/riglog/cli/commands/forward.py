@@ -11,7 +11,7 @@ from riglog.cli.console import count, notes, print_json
 from riglog.cli.errors import DONE
 from riglog.cli.options import json_option
 from riglog.cli.signals import Interruption, run
-from riglog.sinks.postgres import Forwarded, forward
+from riglog.sinks.postgres import ForwardProgress, forward
 from riglog.sinks.postgres.forwarder import SCHEMA
 
 
@@ -43,16 +43,18 @@ async def _forward(
     as_json: bool,
     interruption: Interruption,
 ) -> int:
-    figures, heard = Forwarded(), False
+    figures, heard = ForwardProgress(), False
     try:
         with _progress() as tell:
 
-            def hear(now: Forwarded) -> None:
+            def hear(now: ForwardProgress) -> None:
                 nonlocal figures, heard
                 figures, heard = now, True
                 tell(now)
 
-            await forward(file, url, schema=schema, follow=follow, again=again, patience=patience, tell=hear)
+            await forward(
+                file, url, schema=schema, follow=follow, restart=again, give_up_after=patience, on_progress=hear
+            )
     finally:
         if as_json:
             print_json(figures)
@@ -62,7 +64,7 @@ async def _forward(
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Forwarded], None]]:
+def _progress() -> Iterator[Callable[[ForwardProgress], None]]:
     """A bar where somebody is looking, and a line for every change of state."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -72,13 +74,15 @@ def _progress() -> Iterator[Callable[[Forwarded], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("", total=None)
 
-        def tell(now: Forwarded) -> None:
+        def tell(now: ForwardProgress) -> None:
             nonlocal trouble
-            if now.trouble and not trouble:
-                progress.console.print(f"[yellow]waiting:[/] {escape(now.trouble)}", soft_wrap=True)
-            elif trouble and not now.trouble:
+            if now.last_error and not trouble:
+                progress.console.print(f"[yellow]waiting:[/] {escape(now.last_error)}", soft_wrap=True)
+            elif trouble and not now.last_error:
                 progress.console.print("[dim]the database is back[/]")
-            trouble = now.trouble
-            progress.update(bar, completed=now.samples, total=now.samples + now.remaining)
+            trouble = now.last_error
+            progress.update(
+                bar, completed=now.samples, total=None if now.remaining is None else now.samples + now.remaining
+            )
 
         yield tell

@@ -21,17 +21,23 @@ def command(file: str, run: str | None, device: str | None, longer: float, as_js
         refuse_nothing(file, run=run, device=device)
     if as_json:
         channels = [
-            {**key._asdict(), "due": seen.due, "values": seen.values, "availability": seen.share, "gaps": seen.gaps}
+            {
+                **key._asdict(),
+                "slots_due": seen.slots_due,
+                "slots_with_value": seen.slots_with_value,
+                "availability": seen.share,
+                "gaps": seen.gaps,
+            }
             for key, seen in finder.channels.items()
         ]
         gaps = [
             {
                 **gap.channel._asdict(),
-                "begins_at": gap.begins_at,
-                "ends_at": gap.ends_at,
+                "started_at": gap.started_at,
+                "ended_at": gap.ended_at,
                 "seconds": gap.seconds,
                 "slots": gap.slots,
-                "reason": gap.reason,
+                "first_cause": gap.first_cause,
             }
             for gap in found
         ]
@@ -45,12 +51,12 @@ def _print(finder: GapFinder, found: list[Gap]) -> None:
         availability = table("channel", "due", "values", "availability", "gaps", title=run)
         for key, seen in finder.channels.items():
             if key.run == run:
-                add(availability, key, seen.due, seen.values, f"{seen.share:.3%}", seen.gaps)
+                add(availability, key, seen.slots_due, seen.slots_with_value, f"{seen.share:.3%}", seen.gaps)
         data().print(availability)
         data().print()
     if found:
         listed = table("begins (UTC)", "channel", "without a value")
         for gap in found:
-            told = f"{gap.seconds:.3f} s, {count(gap.slots, 'slot')}: {gap.reason}"
-            add(listed, clock(gap.begins_at), gap.channel, told)
+            told = f"{gap.seconds:.3f} s, {count(gap.slots, 'slot')}: {gap.first_cause}"
+            add(listed, clock(gap.started_at), gap.channel, told)
         data().print(listed)

@@ -54,8 +54,8 @@ async def _record(
 
 
 def _run_to_resume(rig: "RigConfig") -> "Run":
+    from riglog.recordings import last_run
     from riglog.sinks import SqliteSink
-    from riglog.sinks.sqlite.resume import last_run
 
     for sink in rig.sinks:
         if isinstance(sink, SqliteSink):
