@@ -138,13 +138,16 @@ async def test_a_rejecting_sink_names_the_device_counts_the_samples_and_keeps_th
         "not all samples were stored: picky: 200 samples lost, 200 of them rejected from bad,"
         " last error: bad: samples rejected: TypeError: too large"
     )
+    assert error.value.hint is not None
+    assert error.value.hint.startswith("Correct the driver")
     assert [batch.tick for batch in picky.batches] == list(range(100))
     assert {batch.source for batch in picky.batches} == {"good"}
     assert len(healthy.batches) == 200
-    failures = [event.message for event in healthy.events if event.kind is EventKind.SINK_FAILED]
-    assert failures == [
+    (failure,) = [event for event in healthy.events if event.kind is EventKind.SINK_FAILED]
+    assert failure.device == "bad"
+    assert failure.message == (
         "sink picky: cannot store samples of bad.p0: TypeError: too large; they are set aside, the others are stored"
-    ]
+    )
     assert EventKind.SINK_RECOVERED not in [event.kind for event in healthy.events]
 
 
