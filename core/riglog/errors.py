@@ -85,9 +85,9 @@ class ReplyTimeoutError(ProtocolError):
     """Nothing that answers the request came in time; ``reason`` says what came instead."""
 
     def __init__(
-        self, message: str, /, *, reason: str = "no_frame", hint: str | None = None, **context: object
+        self, message: str, /, *, reason: str = "no_reply", hint: str | None = None, **context: object
     ) -> None:
-        super().__init__(message, hint=hint, reason=None if reason == "no_frame" else reason, **context)
+        super().__init__(message, hint=hint, reason=None if reason == "no_reply" else reason, **context)
         self.reason = reason
 
 

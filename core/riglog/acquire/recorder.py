@@ -10,7 +10,7 @@ from anyio.abc import TaskGroup
 
 from riglog.acquire.active_run import Recording
 from riglog.acquire.buffer import BatchBuffer, Overflow
-from riglog.acquire.source_task import SourceTask, channels_of
+from riglog.acquire.source_task import SourceTask
 from riglog.acquire.summary import AcquisitionSummary
 from riglog.device import PollSource, SourceGroup
 from riglog.errors import ConfigError
@@ -151,13 +151,13 @@ class _Recorder:
 
         Slots that were due before ``since_ns`` are not a new source's.
         """
-        wanted = [source for source in sources if channels_of(source, self.names)]
+        wanted = [source for source in sources if source.channels]
         for gone in self.running.keys() - set(wanted):
             self.running.pop(gone).scope.cancel()
         for source in wanted:
             if source not in self.running:
                 self.running[source] = polling = SourceTask(
-                    source, self.recording, start_ns=self.start_ns, duration=self.duration, names=self.names
+                    source, self.recording, start_ns=self.start_ns, duration=self.duration
                 )
                 tasks.start_soon(polling.run, since_ns)
 
@@ -168,7 +168,7 @@ class _Recorder:
         async with anyio.create_task_group() as until:
             until.start_soon(self._end_at, end_ns, until.cancel_scope)
             while not group.closed:
-                self._join(group.sources(), tasks, since_ns)
+                self._join(group.sources(self.names), tasks, since_ns)
                 await group.changed()
                 since_ns = self.clock.monotonic_ns()
             self._join((), tasks, since_ns)

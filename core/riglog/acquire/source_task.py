@@ -12,7 +12,7 @@ from riglog.acquire.schedule import Schedule, slots_in
 from riglog.acquire.summary import SourceSummary
 from riglog.device import Pace, PollSource, missing
 from riglog.errors import ConnectionLostError, RiglogError
-from riglog.model import NS, Batch, Channel, EventKind, Sample, Status
+from riglog.model import NS, Batch, EventKind, Sample, Status
 
 PASSED_OVER = "slot passed over: the poll before it took too long"
 ENDED = "slot passed over: polling ended before it was served"
@@ -28,7 +28,6 @@ class SourceTask:
     Args:
         start_ns: when slot 0 of the recording is due, on the monotonic clock.
         duration: of the recording, in seconds; None: without end.
-        names: only these devices.
     """
 
     def __init__(
@@ -38,19 +37,17 @@ class SourceTask:
         *,
         start_ns: int,
         duration: float | None,
-        names: Sequence[str] | None,
     ) -> None:
         self.source = source
         self.recording = recording
         self.clock = recording.clock
         self.start_ns = start_ns
         self.duration = duration
-        self.names = names
         self.scope = anyio.CancelScope()
         self.rate_hz = source.rate_hz or recording.rate_hz
         told = SourceSummary(source.name, self.rate_hz if source.pace is Pace.HOST else None)
         self.figures = recording.summary.sources.setdefault(source.name, told)
-        self._channels = channels_of(source, names)  # as of the last poll
+        self._channels = list(source.channels)  # as of the last poll
 
     async def run(self, since_ns: int) -> None:
         """Slots that were due before ``since_ns`` are not this source's."""
@@ -76,7 +73,7 @@ class SourceTask:
                 await stream.space()
             if slot.tick is None or not await self.recording.sleep_until(schedule.due_ns(slot.tick)):
                 return
-            self._channels = channels_of(self.source, self.names)
+            self._channels = list(self.source.channels)
             begun = clock.monotonic_ns()
             figures.lateness.add((begun - schedule.due_ns(slot.tick)) / NS)
             polled = await self._poll()
@@ -101,7 +98,7 @@ class SourceTask:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._end_at, end, tasks.cancel_scope)
             while not self.recording.stopping:
-                self._channels = channels_of(self.source, self.names)
+                self._channels = list(self.source.channels)
                 begun = self.clock.monotonic_ns()
                 samples = await self._poll()
                 if samples:
@@ -117,7 +114,7 @@ class SourceTask:
 
     async def _poll(self) -> Sequence[Sample]:
         try:
-            return await self.source.poll(self.names)
+            return await self.source.poll()
         except RiglogError as error:
             lost = isinstance(error, ConnectionLostError)  # a source that cannot come back by itself; a Manager's can
             if lost or self.source.pace is Pace.DEVICE:
@@ -132,8 +129,3 @@ class SourceTask:
             summary.samples_dropped = buffer.samples_dropped
             message = f"samples dropped so far: {summary.samples_dropped}; storing is slower than polling"
             self.recording.tell_seldom(EventKind.DROPPED, "", message)
-
-
-def channels_of(source: PollSource, names: Sequence[str] | None) -> list[Channel]:
-    """What a source reports of these devices; None: of all."""
-    return [channel for channel in source.channels if names is None or channel.device in names]

@@ -47,7 +47,7 @@ async def record_rig(
     async with Manager() as manager:
         with notes().status("opening") as status:
             for spec in rig.specs:
-                status.update(f"opening {spec.config.name} on {escape(spec.config.port)}")
+                status.update(f"opening {spec.name} on {escape(spec.port_name or spec.protocol)}")
                 await manager.add_spec(spec)
         run = resumed_from or new_run(rig.name, rate_hz=rig.rate_hz, rig=rig.text)
         async with record(

@@ -203,18 +203,20 @@ def _with_port(device: dict[str, Any], ports: Mapping[str, Any]) -> dict[str, An
 
 
 def _conflicts(specs: tuple[DeviceSpec, ...]) -> Iterator[ConfigError]:
-    """What keeps the devices of a rig from living together."""
+    """Yield what keeps the devices of a rig from being operated together."""
     names: set[str] = set()
     ports: dict[str, list[DeviceSpec]] = {}
     for wanted in specs:
-        name = wanted.config.name
-        if name in names:
-            yield ConfigError(f"the name {name!r} is taken", hint="every device needs its own name", device=name)
-        names.add(name)
+        if wanted.name in names:
+            hint = "Give every device a unique name"
+            yield ConfigError(f"duplicate device name {wanted.name!r}", hint=hint, device=wanted.name)
+        names.add(wanted.name)
+        if wanted.port is None:
+            continue
         others = ports.setdefault(wanted.key, [])
         try:
-            if others:
-                check_compatible(wanted, others[0].link, {other.config.name: other.address for other in others})
+            if others and others[0].port is not None:
+                check_compatible(wanted, others[0].port, {other.name: other.address for other in others})
         except ConfigError as error:
             yield error
         others.append(wanted)

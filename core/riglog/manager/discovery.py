@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from riglog.errors import ConnectionLostError, PortError
 from riglog.model import DeviceResult
-from riglog.plugin import Driver, Found
+from riglog.plugin import AnyDriver, Driver, Found
+from riglog.protocol import Connection
 from riglog.transport import Link, open_transport
 
 Progress = Callable[[str], None]
@@ -34,7 +35,7 @@ class Discovered(Struct, frozen=True):
 
 async def discover(
     ports: Sequence[str],
-    drivers: Sequence[Driver[Any]],
+    drivers: Sequence[AnyDriver[Any]],
     progress: Progress = lambda text: None,
     *,
     listen: float | None = None,
@@ -50,12 +51,13 @@ async def discover(
     Returns:
         Who answered, and per port that could not be opened its error (``device`` is the port's name).
     """
+    probing = [driver for driver in drivers if isinstance(driver, Driver)]
     found: list[Discovered] = []
     closed: list[DeviceResult[None]] = []
 
     async def probe_port(port: str) -> None:
         try:
-            found.extend(await _on_port(port, drivers, progress, listen))
+            found.extend(await _on_port(port, probing, progress, listen))
         except PortError as error:
             closed.append(DeviceResult(port, None, error))
 
@@ -66,7 +68,7 @@ async def discover(
 
 
 async def _on_port(
-    port: str, drivers: Sequence[Driver[Any]], progress: Progress, listen: float | None
+    port: str, drivers: Sequence[Driver[Any, Any]], progress: Progress, listen: float | None
 ) -> list[Discovered]:
     found: list[Discovered] = []
     settled: Link | None = None
@@ -85,10 +87,10 @@ async def _on_port(
     return found
 
 
-async def _probe(port: str, driver: Driver[Any], link: Link, listen: float | None) -> Sequence[Found]:
+async def _probe(port: str, driver: Driver[Any, Any], link: Link, listen: float | None) -> Sequence[Found]:
     transport = await open_transport(port, link)
     try:
-        return await driver.probe(link, transport, listen=listen)
+        return await driver.probe(Connection(transport, link), listen=listen)
     except ConnectionLostError:
         return ()
     finally:

@@ -131,7 +131,7 @@ def test_the_scanner_finds_every_frame_in_a_captured_stream() -> None:
 @pytest.mark.parametrize(
     ("received", "why"),
     [
-        (b"", "no_frame"),
+        (b"", "no_reply"),
         (NET[:-1] + b"\x55", "bad_checksum"),  # the misprint of circulating examples
         (b"\x0b\x42" + NET[2:], "bad_marker"),
         (NET[:5], "incomplete"),

@@ -44,8 +44,12 @@ async def _demo(duration: str, out: str, as_json: bool, interruption: Interrupti
         return USAGE
     length = seconds(duration, "--duration")
     async with AsyncExitStack() as stack:
-        ports = {line: await _serve(stack, line, tables) for line in dict.fromkeys(table["port"] for table in tables)}
-        specs = tuple(resolve_device(registry, table | {"port": ports[table["port"]]}) for table in tables)
+        lines = dict.fromkeys(table["port"] for table in tables if "port" in table)
+        ports = {line: await _serve(stack, line, tables) for line in lines}
+        specs = tuple(
+            resolve_device(registry, table | ({"port": ports[table["port"]]} if "port" in table else {}))
+            for table in tables
+        )
         rig = RigConfig(Path("demo"), "", "demo", 2.0, length, 1.0, Overflow.BLOCK, (SqliteSink(out),), specs)
         outcome = await record_rig(rig, length, interruption)
     code = report(outcome, as_json=as_json)
@@ -63,7 +67,9 @@ async def _serve(stack: AsyncExitStack, line: str, tables: Iterable[dict[str, An
 
     if sys.platform == "win32":  # no pseudo-terminals: simulate in process
         return f"sim:{line}"
-    specs = [resolve_device(installed(), table | {"port": f"sim:{line}"}) for table in tables if table["port"] == line]
-    bus = SimulatedBus(one.driver.simulator(one.config) for one in specs)
+    specs = [
+        resolve_device(installed(), table | {"port": f"sim:{line}"}) for table in tables if table.get("port") == line
+    ]
+    bus = SimulatedBus(spec.simulator() for spec in specs)
     server = await stack.enter_async_context(serve_pty(FaultyWire(bus)))
     return server.path

@@ -58,14 +58,14 @@ async def _serve(
         )
         for number, one in enumerate(each)
     ]
-    simulators = [one.driver.simulator(one.config) for one in specs]
+    simulators = [spec.simulator() for spec in specs]
     for name, value in pairs(settings, "--set").items():
         for simulator in simulators:
             simulator.set(name, value)
     wire = FaultyWire(SimulatedBus(simulators), rates=parse_faults(faults), seed=seed)
     ready = {
         "driver": driver,
-        "protocol": specs[0].link.protocol,
+        "protocol": specs[0].protocol,
         "addresses": [one.address for one in specs],
     }
 

@@ -86,8 +86,8 @@ def request_size(pdu: bytes) -> int | None:
     return 5 if pdu[0] in SUPPORTED else 0
 
 
-def siblings(request: ModbusRequest) -> Iterator[ModbusRequest]:
-    """Harmless requests near ``request``: the same place read in other sizes, the smallest first; other test data."""
+def nearby_reads(request: ModbusRequest) -> Iterator[ModbusRequest]:
+    """Yield reads at the same register or bit in other sizes, the smallest first; for a loopback, other test data."""
     pdu = request.pdu
     if pdu[0] == 8:
         yield from (
@@ -100,6 +100,6 @@ def siblings(request: ModbusRequest) -> Iterator[ModbusRequest]:
         yield ModbusRequest(request.unit, bytes([function]) + pdu[1:3] + count.to_bytes(2, "big"))
 
 
-def sibling_outside(request: ModbusRequest, taken: Container[object]) -> ModbusRequest | None:
-    """The first of the siblings whose reply looks like none of those taken."""
-    return next((one for one in siblings(request) if expected_reply(one) not in taken), None)
+def distinguishable_read(request: ModbusRequest, confusable: Container[object]) -> ModbusRequest | None:
+    """Return the first of the nearby reads whose reply cannot be confused with any of ``confusable``; None: none."""
+    return next((read for read in nearby_reads(request) if expected_reply(read) not in confusable), None)

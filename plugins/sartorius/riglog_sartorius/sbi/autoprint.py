@@ -87,7 +87,7 @@ class AutoprintDialect(SbiDialect):
             self._read_until = anyio.current_time()
         raise ReplyTimeoutError(
             f"the balance printed nothing for {self._silence:g} s",
-            reason="unreadable" if self.unreadable > unreadable else "no_frame",
+            reason="unreadable" if self.unreadable > unreadable else "no_reply",
             hint="is automatic output on? With output at stability set timeout to the longest pause",
             port=self._client.port,
         )

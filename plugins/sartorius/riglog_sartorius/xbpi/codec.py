@@ -90,7 +90,7 @@ class XbpiCodec(Codec[XbpiRequest, Frame]):
 
     def diagnose(self, request: XbpiRequest, received: bytes) -> str:
         if not received:
-            return "no_frame"
+            return "no_reply"
         if is_text(received) or looks_like_seven_bits(received):
             return "text"
         if frames.scan(received).frames:

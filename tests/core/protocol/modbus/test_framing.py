@@ -177,7 +177,7 @@ def test_endless_noise_does_not_fill_the_memory(protocol: str) -> None:
 @pytest.mark.parametrize(
     ("protocol", "received", "why"),
     [
-        ("modbus-rtu", b"", "no_frame"),
+        ("modbus-rtu", b"", "no_reply"),
         ("modbus-rtu", framed("modbus-rtu", VALUE)[:-1], "truncated"),
         ("modbus-rtu", framed("modbus-rtu", VALUE)[:-1] + b"\0", "bad_crc"),
         ("modbus-rtu", framed("modbus-rtu", VALUE, unit=2), "unmatched"),

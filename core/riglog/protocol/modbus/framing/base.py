@@ -63,7 +63,7 @@ class Framing(ABC):
     def size(self, pdu: int) -> int:
         """Characters on the wire for a PDU of so many bytes."""
 
-    def gap(self, link: Link) -> float:
+    def inter_frame_gap(self, link: Link) -> float:
         """Seconds of silence between two frames."""
         return 0.0
 

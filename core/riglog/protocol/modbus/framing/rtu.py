@@ -63,7 +63,7 @@ class RtuFraming(Framing):
     def size(self, pdu: int) -> int:
         return pdu + OVERHEAD
 
-    def gap(self, link: Link) -> float:
+    def inter_frame_gap(self, link: Link) -> float:
         return max(link.seconds(SILENT_CHARACTERS), LEAST_SILENCE)
 
 
