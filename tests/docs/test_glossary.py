@@ -15,7 +15,6 @@ PAGES = [
     if path != GLOSSARY
 ]
 SOURCES = [path for folder in ("core", "plugins") for path in (ROOT / folder).rglob("*.py")]
-ENDINGS = r"(?:s|es|d|ed|ing)?"
 
 
 def cells(text: str) -> list[list[str]]:
@@ -36,8 +35,8 @@ CODE_WORDS = sorted(set(re.findall(r"`([^`]+)`", TERMS)))
 def pattern(words: str) -> re.Pattern[str]:
     """The word, or the first of several words, with any ending."""
     first, _, rest = words.partition(" ")
-    stem = re.escape(first.removesuffix("e")) + ("(?:e|ing|ed)?" if first.endswith("e") else "")
-    return re.compile(rf"\b{stem}{ENDINGS}" + (rf"\s+{re.escape(rest)}" if rest else "") + r"\b", re.IGNORECASE)
+    forms = rf"{first[:-1]}(?:e|es|ed|ing)" if first.endswith("e") else rf"{first}(?:s|es|d|ed|ing)?"
+    return re.compile(rf"\b{forms}" + (rf"\s+{rest}" if rest else "") + r"\b", re.IGNORECASE)
 
 
 def prose(page: Path) -> str:
@@ -94,7 +93,8 @@ def test_no_page_uses_a_retired_word(page: Path) -> None:
         ("thing", "nothing is sent", False),
         ("pass over", "it passes over a slot", True),
         ("ship", "shipping", False),
-        ("owe", "what is owed, owes and owing", True),
+        ("owe", "owing", True),
+        ("hole", "hold", False),
     ],
 )
 def test_a_word_is_found_with_its_endings_and_not_inside_another(word: str, text: str, found: bool) -> None:
