@@ -71,7 +71,9 @@ def test_every_public_module_of_the_api_policy_lists_its_names() -> None:
 PYTHON = [
     pytest.param(code, id=f"{path.name}-{number}")
     for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/README.md")]
-    for number, code in enumerate(re.findall(r"^```python\n(.*?)^```", path.read_text("utf-8"), re.MULTILINE | re.DOTALL))
+    for number, code in enumerate(
+        re.findall(r"^```python\n(.*?)^```", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    )
 ]
 
 
