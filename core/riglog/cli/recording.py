@@ -64,7 +64,7 @@ async def record_rig(
 
 def warn_of_tight_lines(rig: RigConfig) -> None:
     """Say which ports are asked for nearly all they can carry."""
-    for line in rig.lines:
+    for line in rig.utilisation:
         if line.tight:
             share = f"{line.share:.0%} of the time of {line.port} is asked for by {', '.join(line.devices)}"
             notes().print(f"[yellow]tight:[/] {escape(share)}; slots may be passed over", soft_wrap=True)
