@@ -32,25 +32,26 @@ class RunConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     overflow: Literal["block", "drop_newest", "drop_oldest"] = "block"
 
 
-class RigConfig(Struct, frozen=True):
+class RigConfig(Struct, frozen=True, kw_only=True):
     """A rig file that was checked.
 
-    ``duration`` and ``flush_interval`` are in seconds; ``text`` is the unchanged file, which is stored with the run.
+    ``duration`` and ``flush_interval`` are in seconds. ``destinations`` are the paths of the sinks, for messages.
+    ``text`` is the unchanged file, which is stored with the run.
     """
 
-    path: Path
-    text: str
     name: str
     rate_hz: float
-    duration: float | None
-    flush_interval: float
-    overflow: Overflow
-    sinks: tuple[Sink, ...]
     specs: tuple[DeviceSpec, ...]
+    sinks: tuple[Sink, ...]
+    duration: float | None = None
+    flush_interval: float = 1.0
+    overflow: Overflow = Overflow.BLOCK
     utilisation: tuple[PortUtilisation, ...] = ()
+    destinations: tuple[str, ...] = ()
+    text: str = ""
 
 
-def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | None = None) -> RigConfig:
+def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | Path | None = None) -> RigConfig:
     """Read and check a rig file. Nothing is opened, except the file itself.
 
     Args:
@@ -83,18 +84,17 @@ def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | N
         problems.attempt(port.refuse_impossible)
     if problems.found:
         raise ExceptionGroup(str(path), problems.found)
-    overflow = Overflow(run.overflow)
     return RigConfig(
-        path=path,
-        text=text,
         name=run.name,
         rate_hz=run.rate_hz,
+        specs=specs,
+        sinks=tuple(sink for sink in made if sink is not None),
         duration=duration,
         flush_interval=run.flush_interval,
-        overflow=overflow,
-        sinks=tuple(sink for sink in made if sink is not None),
-        specs=specs,
+        overflow=Overflow(run.overflow),
         utilisation=utilisation,
+        destinations=tuple(str(sink.get("path", sink.get("type"))) for sink in sinks),
+        text=text,
     )
 
 
@@ -133,9 +133,9 @@ def _specs(table: Mapping[str, Any], plugins: Registry, problems: Problems) -> t
     return tuple(spec for spec in specs if spec is not None)
 
 
-def _sinks(table: Mapping[str, Any], name: str, out: str | None) -> list[dict[str, Any]]:
+def _sinks(table: Mapping[str, Any], name: str, out: str | Path | None) -> list[dict[str, Any]]:
     if out is not None:
-        return [{"type": "sqlite", "path": out}]
+        return [{"type": "sqlite", "path": str(out)}]
     return _tables(table, "sink") or [{"type": "sqlite", "path": f"{name}.sqlite"}]
 
 
