@@ -70,10 +70,10 @@ def device_spec(
     if "port" in registry.driver(name).config.__struct_fields__:
         if port is None:
             hint = "Give the port of the device, for example --port /dev/ttyUSB0"
-            raise ConfigError("--port: missing", hint=hint, device=name)
+            raise ConfigError("--port: missing", hint=hint)
         table["port"] = port
     elif port is not None and not _from_environment("port"):
-        raise ConfigError(f"--port: driver {name!r} uses no port", hint="Remove --port", device=name)
+        raise ConfigError(f"--port: driver {name!r} uses no port", hint="Remove --port")
     given = {key: value for key, value in table.items() if value is not None}
     if parameters:
         given["parameters"] = list(parameters)

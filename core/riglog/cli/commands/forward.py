@@ -46,7 +46,7 @@ from riglog.sinks.postgres.forwarder import SCHEMA
     "give_up_after",
     cls=RenamedOption,
     type=float,
-    help="Give up when the database has been unreachable for this many seconds. Default: 60; with --follow never.",
+    help="Stop when the database has been unreachable for this many seconds. Default: 60; with --follow never.",
 )
 @json_option
 def command(
