@@ -35,7 +35,7 @@ async def show_progress(recording: Recording, duration: float | None) -> None:
             now = SYSTEM_CLOCK.monotonic_ns()
             elapsed = (now - recording.summary.anchor_ns) / NS
             progress.update(bar, completed=elapsed, rows=_rows(recording.summary))
-            live.update(Group(progress, _values(recording.summary, now, console.width)), refresh=True)
+            live.update(Group(progress, latest_values(recording.summary, now, console.width)), refresh=True)
             await anyio.sleep(REFRESH_SECONDS)
 
 
@@ -44,7 +44,7 @@ def _rows(summary: AcquisitionSummary) -> str:
     return f"{summary.samples} rows{missing}"
 
 
-def _values(summary: AcquisitionSummary, now_ns: int, width: int) -> Text:
+def latest_values(summary: AcquisitionSummary, now_ns: int, width: int) -> Text:
     """Return the latest value of every channel; lines are broken between channels."""
     lines: list[str] = []
     for channel, seen in summary.channels.items():
