@@ -1,6 +1,6 @@
-"""riglog records rigs made of instruments from different vendors into one table.
+"""riglog records rigs made of instruments of different vendors into one table.
 
-The names a user needs, each loaded when it is first used, so that ``import riglog`` costs next to nothing.
+The public names are imported when they are first used, so that ``import riglog`` takes little time.
 """
 
 from importlib import import_module
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from riglog.manager import Manager
     from riglog.model import Batch, Channel, ErrorPolicy, Sample, Stamp, Status, new_run
     from riglog.recordings import read
+    from riglog.rig import record_rig
     from riglog.sinks import MemorySink, SqliteSink
 
 _HOMES = {
@@ -33,6 +34,7 @@ _HOMES = {
     "pipe": "acquire",
     "read": "recordings",
     "record": "acquire",
+    "record_rig": "rig",
 }
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "pipe",
     "read",
     "record",
+    "record_rig",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Faults on purpose: each does what its name says, and nothing else."""
+"""Injected faults: each does what its name says, and nothing else."""
 
 import pytest
 
@@ -8,8 +8,8 @@ from riglog.simulation import Fault, FaultyWire, Simulator, parse_faults
 REPLY = b"reply-0123456789"
 
 
-class Parrot(Simulator):
-    """Answers everything with the same words."""
+class ConstantReply(Simulator):
+    """Responds to every request with the same reply."""
 
     latency = 0.01
 
@@ -20,9 +20,9 @@ class Parrot(Simulator):
         return b"foreign"
 
 
-def heard(fault: Fault | None, *, before: int = 0) -> dict[float, bytes]:
-    """What comes when, after one question that has this fault."""
-    wire = FaultyWire(Parrot(), script=[None] * before + [fault], seed=3)
+def received(fault: Fault | None, *, before: int = 0) -> dict[float, bytes]:
+    """Return what arrives when after one request whose reply has this fault."""
+    wire = FaultyWire(ConstantReply(), script=[None] * before + [fault], seed=3)
     for number in range(before):
         wire.send(b"?", -10.0 + number)
         wire.take(-9.0 + number)
@@ -33,8 +33,8 @@ def heard(fault: Fault | None, *, before: int = 0) -> dict[float, bytes]:
     return found
 
 
-def test_a_sound_reply_comes_whole_after_the_latency() -> None:
-    assert heard(None) == {0.01: REPLY}
+def test_an_intact_reply_arrives_whole_after_the_latency() -> None:
+    assert received(None) == {0.01: REPLY}
 
 
 @pytest.mark.parametrize(
@@ -47,36 +47,36 @@ def test_a_sound_reply_comes_whole_after_the_latency() -> None:
     ],
 )
 def test_faults_whose_effect_is_exact(fault: Fault, expected: dict[float, bytes]) -> None:
-    assert heard(fault) == expected
+    assert received(fault) == expected
 
 
 def test_a_corrupt_reply_has_one_wrong_bit() -> None:
-    (reply,) = heard(Fault.CORRUPT).values()
+    (reply,) = received(Fault.CORRUPT).values()
     assert sum((a ^ b).bit_count() for a, b in zip(reply, REPLY, strict=True)) == 1
 
 
-def test_a_truncated_reply_lacks_its_end() -> None:
-    reply = b"".join(heard(Fault.TRUNCATE).values())
+def test_the_end_of_a_truncated_reply_is_missing() -> None:
+    reply = b"".join(received(Fault.TRUNCATE).values())
     assert REPLY.startswith(reply)
     assert reply != REPLY
 
 
 def test_garbage_and_glue_come_in_front() -> None:
-    (garbled,) = heard(Fault.GARBAGE).values()
+    (garbled,) = received(Fault.GARBAGE).values()
     assert garbled.endswith(REPLY)
     assert garbled != REPLY
-    assert heard(Fault.GLUE, before=1) == {0.01: REPLY + REPLY}
+    assert received(Fault.GLUE, before=1) == {0.01: REPLY + REPLY}
 
 
 def test_a_split_reply_comes_in_two_pieces() -> None:
-    pieces = heard(Fault.SPLIT)
+    pieces = received(Fault.SPLIT)
     assert b"".join(pieces[time] for time in sorted(pieces)) == REPLY
     assert len(pieces) == 2
 
 
 def test_rates_and_seed_make_the_same_faults_again() -> None:
     def run() -> list[bytes]:
-        wire = FaultyWire(Parrot(), rates={Fault.DROP: 0.3, Fault.CORRUPT: 0.3}, seed=7)
+        wire = FaultyWire(ConstantReply(), rates={Fault.DROP: 0.3, Fault.CORRUPT: 0.3}, seed=7)
         replies = []
         for second in range(50):
             wire.send(b"?", float(second))
@@ -88,6 +88,6 @@ def test_rates_and_seed_make_the_same_faults_again() -> None:
 
 
 @pytest.mark.parametrize("text", ["drop", "drop=x", "explode=0.1", "drop=2"])
-def test_faults_that_make_no_sense_are_refused(text: str) -> None:
+def test_invalid_faults_are_refused(text: str) -> None:
     with pytest.raises(ConfigError):
         parse_faults([text])
