@@ -1,4 +1,4 @@
-"""A balance that prints of itself: each line once, cut lines never, and nothing asked."""
+"""A balance in autoprint mode: each line once, cut lines never, and nothing requested."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +11,10 @@ from riglog.errors import ConnectionLostError, ReplyTimeoutError
 from riglog.model import Status
 from riglog_sartorius.errors import AutoprintError, LineSettingsError
 from riglog_sartorius.sbi.lines import parse_line
-from riglog_sartorius.simulation.sbi import SbiBalance
+from riglog_sartorius.simulator.sbi import SbiBalance
 
 
-async def printing(bench: Callable[..., Any], **config: Any) -> Any:
+async def autoprinting(bench: Callable[..., Any], **config: Any) -> Any:
     one = bench(protocol="sbi", autoprint=True, **config)
     one.simulator.scale.drift = -0.5
     await one.balance.open()
@@ -22,7 +22,7 @@ async def printing(bench: Callable[..., Any], **config: Any) -> Any:
 
 
 async def test_the_balance_sets_the_pace_and_nothing_is_sent(bench: Callable[..., Any]) -> None:
-    one = await printing(bench)
+    one = await autoprinting(bench)
     assert one.balance.pace is Pace.DEVICE
     for _ in range(20):
         await one.balance.poll()
@@ -31,7 +31,7 @@ async def test_the_balance_sets_the_pace_and_nothing_is_sent(bench: Callable[...
 
 
 async def test_each_line_is_one_sample_and_is_read_once(bench: Callable[..., Any]) -> None:
-    one = await printing(bench)
+    one = await autoprinting(bench)
     started = anyio.current_time()
     samples = [(await one.balance.poll())[0] for _ in range(50)]
     assert anyio.current_time() - started == pytest.approx(5.0, abs=0.11)
@@ -42,7 +42,7 @@ async def test_each_line_is_one_sample_and_is_read_once(bench: Callable[..., Any
 
 
 async def test_lines_that_come_in_one_piece_are_as_many_samples(bench: Callable[..., Any]) -> None:
-    one = await printing(bench)
+    one = await autoprinting(bench)
     await one.balance.poll()
     await anyio.sleep(0.35)
     values = [(await one.balance.poll())[0].value for _ in range(3)]
@@ -50,21 +50,21 @@ async def test_lines_that_come_in_one_piece_are_as_many_samples(bench: Callable[
 
 
 @pytest.mark.parametrize("wide", [True, False])
-async def test_the_line_that_was_cut_when_we_attached_is_never_a_value(bench: Callable[..., Any], wide: bool) -> None:
+async def test_the_line_that_was_cut_at_opening_is_never_a_value(bench: Callable[..., Any], wide: bool) -> None:
     whole = b"G     +  123.456 g  \r\n" if wide else b"+  123.456 g  \r\n"
     for cut in range(len(whole)):
         one = bench(protocol="sbi", autoprint=True)
         one.simulator.wide = wide
         one.simulator.scale.drift = -0.5
-        one.transport.peer._arriving.add([(0.0, whole[cut:])])
+        one.wire.inject(whole[cut:], at=0.0)
         await one.balance.open()
         (sample,) = await one.balance.poll()
         assert sample.value in [parse_line(line).value for line in one.log.printed]
         assert sample.value != 123.456
 
 
-async def test_lines_that_piled_up_unread_are_not_new(bench: Callable[..., Any]) -> None:
-    one = await printing(bench)
+async def test_lines_that_were_not_read_in_time_are_not_new(bench: Callable[..., Any]) -> None:
+    one = await autoprinting(bench)
     await one.balance.poll()
     await anyio.sleep(10)
     (sample,) = await one.balance.poll()
@@ -72,40 +72,40 @@ async def test_lines_that_piled_up_unread_are_not_new(bench: Callable[..., Any])
     assert sample.stamp.monotonic_ns == pytest.approx(anyio.current_time() * 1e9, abs=1e8)
 
 
-async def test_silence_is_a_missing_sample_after_the_time_said_and_lines_count_again_afterwards(
+async def test_no_line_is_a_missing_sample_after_the_timeout_and_lines_count_again_afterwards(
     bench: Callable[..., Any],
 ) -> None:
-    one = await printing(bench, timeout=2.0)
+    one = await autoprinting(bench, timeout=2.0)
     one.simulator.set("autoprint", "off")
     started = anyio.current_time()
     (sample,) = await one.balance.poll()
     assert anyio.current_time() - started == pytest.approx(2.0)
     assert (sample.value, sample.status) == (None, Status.MISSING)
     assert sample.error
-    assert "printed nothing for 2 s" in sample.error
+    assert "no line from the balance for 2 s" in sample.error
     one.simulator.set("autoprint", "0.2")
     (sample,) = await one.balance.poll()
     assert sample.value is not None
 
 
-async def test_silence_at_opening_is_an_error_that_says_what_to_look_at(bench: Callable[..., Any]) -> None:
+async def test_no_line_at_opening_is_an_error_with_what_to_check(bench: Callable[..., Any]) -> None:
     one = bench(SbiBalance(interval=None), protocol="sbi", autoprint=True)
     with pytest.raises(ReplyTimeoutError) as caught:
         await one.balance.open()
     assert caught.value.hint
-    assert "automatic output" in caught.value.hint
+    assert "autoprint is on" in caught.value.hint
 
 
-async def test_asking_is_refused_while_the_balance_prints(bench: Callable[..., Any]) -> None:
-    one = await printing(bench)
-    for question in (one.balance.identify, one.balance.snapshot, lambda: one.balance.raw("P")):
+async def test_requests_are_refused_in_autoprint_mode(bench: Callable[..., Any]) -> None:
+    one = await autoprinting(bench)
+    for read in (one.balance.identify, one.balance.snapshot, lambda: one.balance.raw("P")):
         with pytest.raises(AutoprintError):
-            await question()
+            await read()
     assert one.transport.sent == 0
 
 
-async def test_tare_is_sent_beside_the_listener_and_the_stream_goes_on(bench: Callable[..., Any]) -> None:
-    one = await printing(bench)
+async def test_tare_is_sent_while_another_task_listens_and_the_lines_continue(bench: Callable[..., Any]) -> None:
+    one = await autoprinting(bench)
     one.simulator.scale.drift = 0.0
     values: list[Any] = []
 
@@ -122,11 +122,11 @@ async def test_tare_is_sent_beside_the_listener_and_the_stream_goes_on(bench: Ca
 
 
 async def test_status_lines_are_samples_without_a_value(bench: Callable[..., Any]) -> None:
-    one = await printing(bench)
+    one = await autoprinting(bench)
     one.simulator.scale.drift = 0.0
     await one.balance.zero(confirm=True)
     (sample,) = await one.balance.poll()
-    assert (sample.value, sample.status, sample.error) == (None, Status.MISSING, "the display is blank")
+    assert (sample.value, sample.status, sample.error) == (None, Status.MISSING, "display blank")
     one.simulator.set("load", "2000")
     await one.balance.poll()
     await anyio.sleep(3)
@@ -139,23 +139,22 @@ async def test_seven_bit_text_is_reported_and_never_masked(bench: Callable[..., 
     one.simulator.set("render", "7-as-8")
     with pytest.raises(LineSettingsError) as caught:
         await one.balance.open()
-    assert caught.value.hint == 'say bytesize = 7 and parity = "O"'
+    assert caught.value.hint == 'Set bytesize = 7 and parity = "O"'
 
 
-async def test_a_lost_port_forgets_the_half_line(bench: Callable[..., Any]) -> None:
-    one = await printing(bench)
+async def test_a_lost_connection_loses_the_incomplete_line(bench: Callable[..., Any]) -> None:
+    one = await autoprinting(bench)
     await one.balance.poll()
     one.transport.cut()
     with pytest.raises(ConnectionLostError):
         await one.balance.poll()
-    one.transport._cut = False
-    one.client.restart()
-    one.transport.peer._arriving.add([(anyio.current_time(), b"+    9.999 g  \r\n")])  # the tail of a gross line
+    one.reopen()
+    one.wire.inject(b"+    9.999 g  \r\n", at=anyio.current_time())  # the tail of a gross line
     (sample,) = await one.balance.poll()
     assert sample.value != 9.999
 
 
-async def test_a_balance_found_printing_at_opening_is_not_asked(bench: Callable[..., Any]) -> None:
+async def test_a_balance_in_autoprint_mode_at_opening_gets_no_request(bench: Callable[..., Any]) -> None:
     one = bench(SbiBalance(interval=0.1), protocol="sbi")
     with pytest.raises(AutoprintError) as caught:
         await one.balance.open()
@@ -164,27 +163,27 @@ async def test_a_balance_found_printing_at_opening_is_not_asked(bench: Callable[
     assert "autoprint = true" in caught.value.hint
 
 
-async def test_a_balance_that_starts_to_print_while_it_is_asked_is_left_alone_until_it_is_silent(
+async def test_a_balance_that_begins_to_autoprint_while_polled_gets_no_request_until_it_stops(
     bench: Callable[..., Any],
 ) -> None:
     one = bench(protocol="sbi", timeout=1.0)
     await one.balance.open()
     await one.balance.poll()
     one.simulator.set("autoprint", "0.1")
-    one.simulator.next_due(anyio.current_time())  # its time starts now
+    one.simulator.next_due(anyio.current_time())  # the interval starts now
     await anyio.sleep(0.5)
     sent = one.transport.sent
     for _ in range(5):
         (sample,) = await one.balance.poll()
         assert (sample.value, sample.status) == (None, Status.MISSING)
     assert one.transport.sent == sent
-    assert one.simulator._printing
+    assert one.simulator.autoprinting
     one.simulator.set("autoprint", "off")
     (sample,) = await one.balance.poll()
     assert sample.value is not None
 
 
-async def test_a_late_line_is_not_taken_for_a_printer(bench: Callable[..., Any]) -> None:
+async def test_a_late_line_is_not_taken_for_autoprint(bench: Callable[..., Any]) -> None:
     from riglog.simulation import Fault
 
     script = [None, None, None, Fault.LATE]

@@ -1,6 +1,7 @@
-"""One vocabulary over both protocols: readings, states, changes, and what is refused before a byte is sent."""
+"""One vocabulary over both protocols: readings, states, changes, and what is refused before anything is sent."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -8,9 +9,8 @@ import pytest
 
 from riglog.errors import ConfigError, ConfirmationError, ReplyTimeoutError, UnsupportedError
 from riglog.model import Status
-from riglog.simulation import SimulatedTransport
 from riglog.testing import scripted, step
-from riglog_sartorius.balance import Balance
+from riglog_sartorius import Balance
 from riglog_sartorius.errors import IndexOutOfRangeError, NotApplicableError, NotSettledError, UnknownOpcodeError
 from riglog_sartorius.xbpi.frames import reply_frame
 
@@ -36,7 +36,7 @@ async def test_opening_and_polling_send_nothing_but_reads(bench: Callable[..., A
     balance = await opened(one)
     await balance.identity()
     await balance.poll()
-    sent = {request for request, _ in one.log.answers}
+    sent = {request for request, _ in one.log.replies}
     if protocol == "xbpi":
         assert {request[3] for request in sent} == {0x02, 0x01, 0x1E, 0x20, 0x22, 0x76}
     else:
@@ -90,26 +90,26 @@ async def test_off_scale_is_no_value(bench: Callable[..., Any], protocol: str, l
 
 
 @BOTH
-async def test_the_unit_is_the_one_on_the_line_and_may_change_at_the_panel(
+async def test_the_unit_is_that_of_the_reply_and_may_change_at_the_panel(
     bench: Callable[..., Any], protocol: str
 ) -> None:
     one = bench(protocol=protocol)
     one.simulator.scale.drift = 0.0
     balance = await opened(one)
-    said = []
+    values = []
     for unit in ("g", "kg", "mg"):
         one.simulator.set("unit", unit)
         (sample,) = await balance.poll()
-        said.append((sample.value, sample.unit))
-    assert said == [(326.185, "g"), (0.326185, "kg"), (326185.0, "mg")]
+        values.append((sample.value, sample.unit))
+    assert values == [(326.185, "g"), (0.326185, "kg"), (326185.0, "mg")]
 
 
 @BOTH
-async def test_tare_and_zero_are_told_and_reach_the_balance(bench: Callable[..., Any], protocol: str) -> None:
+async def test_tare_and_zero_are_reported_and_reach_the_balance(bench: Callable[..., Any], protocol: str) -> None:
     one = bench(protocol=protocol)
-    told: list[str] = []
+    written: list[str] = []
     balance = await opened(one)
-    balance.on_write = told.append
+    balance.on_write = written.append
     one.simulator.scale.drift = 0.0
     await balance.tare(confirm=True)
     assert (await balance.read_net()).value == 0
@@ -120,7 +120,7 @@ async def test_tare_and_zero_are_told_and_reach_the_balance(bench: Callable[...,
     await balance.zero(confirm=True)
     await anyio.sleep(3)
     assert (await balance.read_net()).value == 0
-    assert told == ["tare", "zero"]
+    assert written == ["tare", "zero"]
 
 
 async def test_zero_never_sends_what_starts_an_adjustment(bench: Callable[..., Any]) -> None:
@@ -130,16 +130,16 @@ async def test_zero_never_sends_what_starts_an_adjustment(bench: Callable[..., A
     await balance.read_net()
     await anyio.sleep(3)
     await balance.zero(confirm=True)
-    sent = [request for request, _ in one.log.answers]
+    sent = [request for request, _ in one.log.replies]
     assert b"\x1bV\r\n" in sent
     assert not any(request.startswith(b"\x1bZ") for request in sent)
-    asked = bench(protocol="xbpi")
-    balance = await opened(asked)
-    asked.simulator.set("load", "0")
+    one = bench(protocol="xbpi")
+    balance = await opened(one)
+    one.simulator.set("load", "0")
     await balance.read_net()
     await anyio.sleep(3)
     await balance.zero(confirm=True)
-    assert 0x28 not in {request[3] for request, _ in asked.log.answers}
+    assert 0x28 not in {request[3] for request, _ in one.log.replies}
 
 
 async def test_after_zero_an_xbpi_balance_has_no_value_and_says_why(bench: Callable[..., Any]) -> None:
@@ -152,12 +152,12 @@ async def test_after_zero_an_xbpi_balance_has_no_value_and_says_why(bench: Calla
     await balance.zero(confirm=True)
     for sample in await balance.poll():
         assert (sample.value, sample.status, sample.flags) == (None, Status.MISSING, ())
-        assert sample.error == "no value while the balance works out its zero point"
+        assert sample.error == "no value: zero-point measurement in progress"
     await anyio.sleep(2.1)
     assert [sample.value for sample in await balance.poll()] == [0.0, 0.0]
 
 
-async def test_a_balance_that_does_not_tell_its_load_state_is_off_scale_and_no_more(
+async def test_a_balance_that_does_not_report_its_load_state_is_out_of_range_and_no_more(
     bench: Callable[..., Any],
 ) -> None:
     one = bench(protocol="xbpi")
@@ -169,32 +169,112 @@ async def test_a_balance_that_does_not_tell_its_load_state_is_off_scale_and_no_m
     (sample,) = await balance.poll()
     assert (sample.value, sample.status, sample.flags) == (None, Status.OUT_OF_RANGE, ())
     assert sample.error
-    assert "off scale" in sample.error
+    assert "overload, underload, or zero-point measurement" in sample.error
 
 
-async def test_a_silent_command_that_does_not_settle_is_said(bench: Callable[..., Any]) -> None:
+async def test_a_command_without_a_reply_that_does_not_settle_is_an_error_with_its_own_hint(
+    bench: Callable[..., Any],
+) -> None:
     one = bench(protocol="sbi")
+    written: list[str] = []
     balance = await opened(one)
+    balance.on_write = written.append
     one.simulator.scale.drift = 5.0
-    with pytest.raises(NotSettledError):
+    with pytest.raises(NotSettledError, match="tare sent, but no stable value near zero within 10 s") as caught:
         await balance.tare(confirm=True)
+    assert caught.value.hint
+    assert "at rest" in caught.value.hint
+    assert written == ["tare (not acknowledged)"]
 
 
 @BOTH
-async def test_a_change_nobody_acknowledged_is_told_as_such_and_never_repeated(
+async def test_a_change_without_an_acknowledge_is_reported_as_such(bench: Callable[..., Any], protocol: str) -> None:
+    one = bench(protocol=protocol)
+    written: list[str] = []
+    balance = await opened(one)
+    balance.on_write = written.append
+    await balance.read_net()
+    one.wire.plugged = False
+    with pytest.raises(ReplyTimeoutError) as caught:
+        await balance.tare(confirm=True)
+    assert written == ["tare (not acknowledged)"]
+    assert caught.value.hint
+    assert "may have been executed" in caught.value.hint
+
+
+XBPI_CHANGES: dict[str, tuple[Callable[[Balance], Awaitable[Any]], str]] = {
+    "tare": (lambda balance: balance.tare(confirm=True), "0401091422"),
+    "zero": (lambda balance: balance.zero(confirm=True), "0401091826"),
+    "write_parameter": (
+        lambda balance: balance.write_parameter("display_unit", "kg", confirm=True),
+        "0801095621072103b4",
+    ),
+    "set_filter_mode": (lambda balance: balance.set_filter_mode("stable", confirm=True), "0601092c21025f"),
+    "save_menu": (lambda balance: balance.save_menu(confirm=True), "0401094755"),
+    "reload_menu": (lambda balance: balance.reload_menu(confirm=True), "0401094654"),
+    "internal_adjust": (lambda balance: balance.internal_adjust(confirm=True), "060109282178d1"),
+    "raw tare": (lambda balance: balance.raw(0x14, confirm=True), "0401091422"),
+    "raw undocumented": (lambda balance: balance.raw(0x99, confirm=True), "04010999a7"),
+}
+
+
+@pytest.mark.parametrize("change", XBPI_CHANGES)
+async def test_an_xbpi_change_without_a_reply_is_sent_once_whatever_the_retries(
+    bench: Callable[..., Any], change: str
+) -> None:
+    one = bench(protocol="xbpi")
+    written: list[str] = []
+    balance = await opened(one)
+    balance.on_write = written.append
+    one.client.retries = 2
+    one.wire.plugged = False
+    one.wire.requests.clear()
+    perform, frame = XBPI_CHANGES[change]
+    with pytest.raises(ReplyTimeoutError):
+        await perform(balance)
+    await anyio.sleep(60)
+    assert one.wire.requests == [bytes.fromhex(frame)]
+    (event,) = written
+    assert event.endswith("(not acknowledged)")
+
+
+SBI_CHANGES: dict[str, tuple[Callable[[Balance], Awaitable[Any]], bytes]] = {
+    "tare": (lambda balance: balance.tare(confirm=True), b"\x1bT\r\n"),
+    "zero": (lambda balance: balance.zero(confirm=True), b"\x1bV\r\n"),
+    "set_filter_mode": (lambda balance: balance.set_filter_mode("stable", confirm=True), b"\x1bL\r\n"),
+    "internal_adjust": (lambda balance: balance.internal_adjust(confirm=True), b"\x1bZ\r\n"),
+    "raw tare": (lambda balance: balance.raw("U", confirm=True), b"\x1bU\r\n"),
+    "raw undocumented": (lambda balance: balance.raw("foo_", confirm=True), b"\x1bfoo_\r\n"),
+}
+
+
+@pytest.mark.parametrize("change", SBI_CHANGES)
+async def test_an_sbi_change_is_sent_once_whatever_the_retries(bench: Callable[..., Any], change: str) -> None:
+    one = bench(protocol="sbi")
+    balance = await opened(one)
+    one.client.retries = 2
+    one.wire.plugged = False
+    one.wire.requests.clear()
+    perform, command = SBI_CHANGES[change]
+    with suppress(ReplyTimeoutError):  # commands with a reply, and the reading after tare and zero
+        await perform(balance)
+    await anyio.sleep(60)
+    reads = {b"\x1bP\r\n", b"\x1bx1_\r\n", b"\x1bx2_\r\n"}
+    assert [request for request in one.wire.requests if request not in reads] == [command]
+
+
+@BOTH
+async def test_a_read_without_a_reply_is_repeated_if_the_client_has_retries(
     bench: Callable[..., Any], protocol: str
 ) -> None:
     one = bench(protocol=protocol)
-    told: list[str] = []
     balance = await opened(one)
-    balance.on_write = told.append
-    await balance.read_net()
-    one.transport.peer.plugged = False
-    with pytest.raises(ReplyTimeoutError) as caught:
-        await balance.tare(confirm=True)
-    assert told == ["tare (not acknowledged)"]
-    assert caught.value.hint
-    assert "may have been carried out" in caught.value.hint
+    one.client.retries = 2
+    one.wire.plugged = False
+    one.wire.requests.clear()
+    with pytest.raises(ReplyTimeoutError):
+        await balance.read_net()
+    assert len(one.wire.requests) > 1
 
 
 async def test_output_after_stability_is_waited_for(bench: Callable[..., Any]) -> None:
@@ -232,7 +312,7 @@ CHANGES: dict[str, Callable[[Balance], Awaitable[Any]]] = {
 
 @BOTH
 @pytest.mark.parametrize("change", CHANGES)
-async def test_nothing_is_changed_without_confirmation_and_not_a_byte_is_sent(
+async def test_nothing_is_changed_or_sent_without_confirmation(
     bench: Callable[..., Any], protocol: str, change: str
 ) -> None:
     one = bench(protocol=protocol)
@@ -272,7 +352,7 @@ async def test_raw_commands_that_only_read_need_none(bench: Callable[..., Any]) 
         await balance.raw(0x71)
 
 
-async def test_what_a_balance_does_not_know_is_learnt_once_and_refused_here_afterwards(
+async def test_a_command_the_balance_does_not_support_is_sent_once_and_refused_here_afterwards(
     bench: Callable[..., Any],
 ) -> None:
     one = bench(protocol="xbpi")
@@ -281,12 +361,12 @@ async def test_what_a_balance_does_not_know_is_learnt_once_and_refused_here_afte
     with pytest.raises(UnknownOpcodeError):
         await balance.last_cal_record()
     sent = one.transport.sent
-    with pytest.raises(UnsupportedError, match="does not know"):
+    with pytest.raises(UnsupportedError, match="not supported by this balance"):
         await balance.last_cal_record()
     assert one.transport.sent == sent
 
 
-async def test_an_index_out_of_range_is_not_learnt(bench: Callable[..., Any]) -> None:
+async def test_an_index_out_of_range_does_not_make_the_command_unsupported(bench: Callable[..., Any]) -> None:
     balance = await opened(bench(protocol="xbpi"))
     with pytest.raises(IndexOutOfRangeError) as caught:
         await balance.temperature(4)
@@ -295,7 +375,7 @@ async def test_an_index_out_of_range_is_not_learnt(bench: Callable[..., Any]) ->
     assert (await balance.temperature(2)).value is None
 
 
-async def test_the_whole_balance_at_one_look(bench: Callable[..., Any]) -> None:
+async def test_a_snapshot_reads_the_whole_balance_once(bench: Callable[..., Any]) -> None:
     balance = await opened(bench(protocol="xbpi"))
     seen = await balance.snapshot()
     assert (seen.identity.model, seen.identity.serial) == ("MSE1203S-100-DR", "0031801165")
@@ -348,32 +428,32 @@ async def test_adjustment_starts_and_is_recorded(bench: Callable[..., Any]) -> N
     assert (sample.value, sample.status, sample.flags) == (None, Status.MISSING, ("adjusting",))
 
 
-async def test_a_balance_that_refuses_the_combined_reading_is_read_plainly() -> None:
+async def test_a_balance_that_refuses_the_combined_reading_is_read_plainly(bench: Callable[..., Any]) -> None:
     net = bytes.fromhex("0b41484347fcac0830424585")
     transport = scripted(
         step(bytes.fromhex("0601091e093067"), bytes.fromhex("044101074d")),
         step(bytes.fromhex("0401091e2c"), net),
         step(bytes.fromhex("0401091e2c"), net),
     )
-    balance = on(transport)
+    balance = bench(protocol="xbpi", transport=transport).balance
     for _ in range(2):
         (sample,) = await balance.poll()
         assert (sample.value, sample.unit) == (199.987, "g")
 
 
-async def test_overload_of_a_plain_reading_is_asked_for() -> None:
+async def test_overload_of_a_plain_reading_is_read_from_the_status_block(bench: Callable[..., Any]) -> None:
     off_scale, overloaded = "0b41487fffffffff30020543", "0b41480000818218100045"
     transport = scripted(
         step(bytes.fromhex("040109202e"), framed(off_scale.replace("300205", "300203"))),
         step(bytes.fromhex("040109303e"), framed(overloaded)),
     )
-    reading = await on(transport).read_gross()
+    reading = await bench(protocol="xbpi", transport=transport).balance.read_gross()
     assert (reading.value, reading.overload, reading.status) == (None, True, Status.OUT_OF_RANGE)
 
 
-async def test_an_unknown_unit_is_none_and_the_value_stays() -> None:
+async def test_an_unknown_unit_is_none_and_the_value_stays(bench: Callable[..., Any]) -> None:
     transport = scripted(step(bytes.fromhex("040109202e"), framed("0b41484347fcac083044435b")))
-    reading = await on(transport).read_gross()
+    reading = await bench(protocol="xbpi", transport=transport).balance.read_gross()
     assert (reading.value, reading.unit) == (199.987, None)
 
 
@@ -385,28 +465,13 @@ async def test_a_refusal_is_a_typed_error_with_the_request(bench: Callable[..., 
     assert caught.value.context["device"] == "balance"
 
 
-def on(transport: SimulatedTransport) -> Balance:
-    """A balance over xBPI that nobody opened, on a scripted port."""
-    import msgspec
-
-    from riglog.testing import LoopClock
-    from riglog_sartorius.config import SartoriusConfig
-    from riglog_sartorius.driver import SartoriusDriver
-
-    driver = SartoriusDriver()
-    table = {"name": "balance", "driver": "sartorius", "port": "scripted", "protocol": "xbpi"}
-    config = msgspec.convert(table, SartoriusConfig)
-    client = driver.connect(driver.link(config), transport)
-    client.clock = LoopClock()
-    return driver.device(config, client)
-
-
 def framed(text: str) -> bytes:
-    """A reply given as hex with length and marker and any last byte, with the checksum it should have."""
+    """Return a reply given as hex with length and marker, with the right checksum in place of its last byte."""
     return reply_frame(bytes.fromhex(text)[2:11])
 
 
-async def test_a_block_of_another_kind_behind_the_weight_says_nothing_and_costs_no_value() -> None:
+async def test_an_unknown_block_after_the_weight_is_ignored_and_costs_no_value(bench: Callable[..., Any]) -> None:
     both = reply_frame(bytes.fromhex("484347fcac08304245" + "480000828818110045"))
-    (sample,) = await on(scripted(step(bytes.fromhex("0601091e093067"), both))).poll()
+    transport = scripted(step(bytes.fromhex("0601091e093067"), both))
+    (sample,) = await bench(protocol="xbpi", transport=transport).balance.poll()
     assert (sample.value, sample.unit, sample.flags) == (199.987, "g", ("stable",))

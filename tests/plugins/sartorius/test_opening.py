@@ -1,4 +1,4 @@
-"""Opening: what is there, what is not, and errors that say what to do next."""
+"""Opening: what responds, what does not, and errors with the next step."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,24 +10,24 @@ from riglog.errors import ReplyTimeoutError
 from riglog.model import Status
 from riglog.simulation import Fault
 from riglog_sartorius.errors import LineSettingsError
-from riglog_sartorius.simulation.sbi import SbiBalance
-from riglog_sartorius.simulation.xbpi import XbpiBalance
+from riglog_sartorius.simulator.sbi import SbiBalance
+from riglog_sartorius.simulator.xbpi import XbpiBalance
 
 
 class OldBalance(SbiBalance):
-    """Prints and tares, and knows no identity commands."""
+    """Supports print and tare, but no identity commands."""
 
-    def _do(self, token: str, now: float) -> bytes:
-        return b"" if token.startswith("x") else super()._do(token, now)
+    def execute(self, token: str, now: float) -> bytes:
+        return b"" if token.startswith("x") else super().execute(token, now)
 
 
-async def test_a_cold_start_is_asked_again(bench: Callable[..., Any]) -> None:
+async def test_a_cold_start_is_repeated(bench: Callable[..., Any]) -> None:
     one = bench(protocol="xbpi", wire={"script": [Fault.TRUNCATE, Fault.DROP]})
     await one.balance.open()
     assert await one.balance.identity() == "0031801165"
 
 
-async def test_an_xbpi_port_that_is_silent_says_that_balances_begin_in_sbi(bench: Callable[..., Any]) -> None:
+async def test_no_reply_on_an_xbpi_port_points_to_the_factory_setting(bench: Callable[..., Any]) -> None:
     one = bench(SbiBalance(), protocol="xbpi")
     with pytest.raises(ReplyTimeoutError) as caught:
         await one.balance.open()
@@ -41,7 +41,7 @@ async def test_text_on_an_xbpi_port_is_named(bench: Callable[..., Any], render: 
     simulator = SbiBalance(interval=0.1)
     simulator.set("render", render)
     one = bench(simulator, protocol="xbpi")
-    with pytest.raises(LineSettingsError, match="text arrives"):
+    with pytest.raises(LineSettingsError, match="received SBI text"):
         await one.balance.open()
 
 
@@ -49,15 +49,14 @@ async def test_lines_left_over_from_sbi_do_not_disturb_xbpi(bench: Callable[...,
     one = bench(protocol="xbpi")
     one.simulator.scale.drift = 0.0
     await one.balance.open()
-    wire = one.transport.peer
     for line in (b"N     +   99.999 g  \r\n", b"BAC:        00-39-21\r\n", b"+"):
-        wire._arriving.add([(anyio.current_time() + 0.001, line)])
+        one.wire.inject(line, at=anyio.current_time() + 0.001)
         assert (await one.balance.poll())[0].value in (326.185, None)
     await one.balance.poll()
     assert (await one.balance.poll())[0].value == 326.185
 
 
-async def test_an_sbi_port_that_is_silent_names_the_likely_reasons(bench: Callable[..., Any]) -> None:
+async def test_no_reply_on_an_sbi_port_names_the_likely_reasons(bench: Callable[..., Any]) -> None:
     one = bench(XbpiBalance(), protocol="sbi")
     with pytest.raises(ReplyTimeoutError) as caught:
         await one.balance.open()
@@ -65,13 +64,13 @@ async def test_an_sbi_port_that_is_silent_names_the_likely_reasons(bench: Callab
     assert "xbpi" in caught.value.hint
 
 
-async def test_seven_bits_read_as_eight_are_named_when_asked(bench: Callable[..., Any]) -> None:
+async def test_seven_bits_read_as_eight_are_named_when_polled(bench: Callable[..., Any]) -> None:
     simulator = SbiBalance()
     simulator.set("render", "7-as-8")
     one = bench(simulator, protocol="sbi")
     with pytest.raises(LineSettingsError) as caught:
         await one.balance.open()
-    assert caught.value.hint == 'say bytesize = 7 and parity = "O"'
+    assert caught.value.hint == 'Set bytesize = 7 and parity = "O"'
 
 
 async def test_an_old_balance_without_identity_commands_is_opened_and_read(bench: Callable[..., Any]) -> None:
@@ -82,13 +81,13 @@ async def test_an_old_balance_without_identity_commands_is_opened_and_read(bench
     assert (sample.value, sample.status) == (326.185, Status.OK)
 
 
-async def test_without_a_marker_silence_keeps_late_lines_away(bench: Callable[..., Any]) -> None:
+async def test_without_a_resync_request_the_hold_off_keeps_late_lines_away(bench: Callable[..., Any]) -> None:
     script = [None, None, None, Fault.LATE, None, None]
     one = bench(OldBalance(), protocol="sbi", wire={"script": script, "late": 1.5})
     one.simulator.scale.drift = -0.5
     await one.balance.open()
     for _ in range(6):
         (sample,) = await one.balance.poll()
-        answered = next(reply for request, reply in reversed(one.log.answers) if request == b"\x1bP\r\n")
-        assert sample.value is None or f"{sample.value:.3f}".encode() in answered
+        reply = next(reply for request, reply in reversed(one.log.replies) if request == b"\x1bP\r\n")
+        assert sample.value is None or f"{sample.value:.3f}".encode() in reply
     assert sample.value is not None
