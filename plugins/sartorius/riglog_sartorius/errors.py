@@ -14,7 +14,7 @@ DeviceRefusedError
     ├── PrintBlockedError       PRT.ERR
     └── InternalError           COMM.ERR, SYS.ERR
 DeviceError
-├── AutoprintError              autoprint is on although the configuration says that it is off, or the reverse
+├── AutoprintError              the balance is in autoprint mode, in which a request would turn autoprint off
 └── NotSettledError             a tare or zero command was not followed by a stable value near zero
 ProtocolError
 └── LineSettingsError           bytes arrive, but data bits, parity or protocol differ from the settings of the port

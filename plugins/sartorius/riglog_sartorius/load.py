@@ -8,7 +8,7 @@ from riglog_sartorius.config import SBI, Quantity, SartoriusConfig
 
 MIN_TIMEOUT = 1.0
 TIMEOUT_CHARACTERS = 170
-"""A request and the longest reply seen are 60 characters; the rest is for the balance. 1.5 s at 1200 baud."""
+"""A request and the longest observed reply are 60 characters; the rest is for the balance. 1.5 s at 1200 baud."""
 
 TURNAROUND = 0.005
 """Seconds between request and reply; a Cubis at 19200 baud needs 11 to 29 ms for a complete transaction."""

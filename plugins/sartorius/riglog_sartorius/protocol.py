@@ -28,7 +28,7 @@ class ParameterCode(Struct, frozen=True):
 class SartoriusProtocol(ABC):
     """A balance over one wire protocol. Every method that transacts takes the line to use as its first argument.
 
-    Nothing here asks for confirmation: Balance has done so. What only xBPI has raises UnsupportedError by default.
+    Confirmation is the task of Balance. A method that is available over xBPI only raises UnsupportedError by default.
 
     Attributes:
         parameter_ids: the number of the command that reads a quantity, for its channel.

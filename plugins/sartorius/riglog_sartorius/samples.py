@@ -13,7 +13,7 @@ ZERO_DIGITS = 5
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """A weight. ``value`` is None if off scale, and for status lines of SBI; then ``reason`` says why.
+    """A weight. ``value`` is None if off scale, and for status lines of SBI; then ``reason`` is the reason.
 
     None in ``overload``, ``underload``, ``isocal_due`` and ``adc_trusted``: not reported.
     ``sequence`` counts the measurements of the balance, modulo 256. ``raw`` is the frame or the line.

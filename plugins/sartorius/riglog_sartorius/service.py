@@ -1,4 +1,4 @@
-"""All operations of a balance beside weighing: identity, metrology, parameters, adjustment, raw commands.
+"""All operations of a balance other than weighing: identity, metrology, parameters, adjustment, raw commands.
 
 Source: sections 3.6, 3.10, 3.11, 4.2, 7.
 """
@@ -26,7 +26,7 @@ class ParameterValue(Struct, frozen=True):
 
 
 class Service(BalanceBase):
-    """The operations beside weighing. Parameters, metrology and the adjustment record are available over xBPI only.
+    """The operations other than weighing. Parameters, metrology and the adjustment record are available over xBPI only.
 
     Parameters have the names of ``riglog_sartorius.parameters``: filter_mode, display_unit, auto_zero, isocal …
     """

@@ -57,7 +57,7 @@ class BenchWire(FaultyWire):
         super().send(data, now)
 
     def inject(self, data: bytes, at: float) -> None:
-        """Let bytes arrive at the host that no request has asked for."""
+        """Let bytes arrive at the host without a request."""
         self._arriving.add([(at, data)])
 
 
@@ -187,5 +187,5 @@ def parity_wire() -> type[FaultyWire]:
 
 
 @pytest.fixture
-def bench() -> Callable[..., Bench]:
+def new_bench() -> Callable[..., Bench]:
     return Bench

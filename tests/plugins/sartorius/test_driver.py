@@ -72,9 +72,9 @@ def test_an_invalid_configuration_is_refused_with_a_hint(keys: dict[str, Any], m
     assert by_type or caught.value.hint
 
 
-def test_channels_are_declared_before_anything_is_sent(bench: Callable[..., Any]) -> None:
-    one = bench(protocol="xbpi", parameters=["net", "temperature"], sensors=[0, 3])
-    channels = one.balance.channels
+def test_channels_are_declared_before_anything_is_sent(new_bench: Callable[..., Any]) -> None:
+    bench = new_bench(protocol="xbpi", parameters=["net", "temperature"], sensors=[0, 3])
+    channels = bench.balance.channels
     assert [(channel.parameter, channel.instance, channel.unit, channel.address) for channel in channels] == [
         ("net", 1, None, 9),
         ("temperature", 0, "degC", 9),
@@ -82,9 +82,9 @@ def test_channels_are_declared_before_anything_is_sent(bench: Callable[..., Any]
     ]
     assert [channel.parameter_id for channel in channels] == [0x1E, 0x76, 0x76]
     assert {type(channel.parameter) for channel in channels} == {str}
-    assert DRIVER.address(one.config) is None  # replies carry no address: a balance needs the port for itself
-    assert one.transport.sent == 0
-    (net,) = bench(protocol="sbi").balance.channels
+    assert DRIVER.address(bench.config) is None  # replies carry no address: a balance needs the port for itself
+    assert bench.transport.sent == 0
+    (net,) = new_bench(protocol="sbi").balance.channels
     assert (net.parameter, net.parameter_id, net.address) == ("net", None, None)
 
 

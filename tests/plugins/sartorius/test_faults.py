@@ -67,32 +67,32 @@ async def read_many(bench: Any, expected: Callable[[Sample], float | None]) -> l
 @pytest.mark.parametrize("run", [1, 2])
 @pytest.mark.parametrize("parameters", [["net"], list(XBPI_PARAMETERS)], ids=len)
 async def test_a_damaged_xbpi_line_gives_no_wrong_value(
-    bench: Callable[..., Any], fault: Fault, run: int, parameters: list[str]
+    new_bench: Callable[..., Any], fault: Fault, run: int, parameters: list[str]
 ) -> None:
-    one = bench(
+    bench = new_bench(
         protocol="xbpi",
         parameters=parameters,
         wire={"script": every_37th(fault, first=1, run=run), "late": LATE, "seed": 7},
     )
-    one.simulator.scale.drift = -0.5  # no two readings are equal
-    one.simulator.scale.tare(0.0)
-    await one.balance.open()
-    recoveries = await read_many(one, lambda sample: xbpi_reply(one.log.replies, sample))
+    bench.simulator.scale.drift = -0.5  # no two readings are equal
+    bench.simulator.scale.tare(0.0)
+    await bench.balance.open()
+    recoveries = await read_many(bench, lambda sample: xbpi_reply(bench.log.replies, sample))
     if fault in (Fault.DROP, Fault.TRUNCATE, Fault.LATE):
         assert recoveries
-    assert max(recoveries, default=0) <= run * 2 * one.client.timeout
+    assert max(recoveries, default=0) <= run * 2 * bench.client.timeout
 
 
 @pytest.mark.parametrize("hangs_for", HANGS)
 @pytest.mark.parametrize("parameters", [["net"], ["gross"], ["tare", "gross", "net"]], ids=len)
 async def test_after_a_hang_all_outstanding_replies_arrive_and_none_is_mistaken(
-    bench: Callable[..., Any], hangs_for: float, parameters: list[str]
+    new_bench: Callable[..., Any], hangs_for: float, parameters: list[str]
 ) -> None:
     wire = {"hangs_at": 0.3, "hangs_for": hangs_for}
-    one = bench(protocol="xbpi", parameters=parameters, wire=wire)
-    one.simulator.scale.drift = -0.5
-    await one.balance.open()
-    assert await read_many(one, lambda sample: xbpi_reply(one.log.replies, sample))
+    bench = new_bench(protocol="xbpi", parameters=parameters, wire=wire)
+    bench.simulator.scale.drift = -0.5
+    await bench.balance.open()
+    assert await read_many(bench, lambda sample: xbpi_reply(bench.log.replies, sample))
 
 
 def sbi_reply(log: list[tuple[bytes, bytes]]) -> float | None:
@@ -103,43 +103,43 @@ def sbi_reply(log: list[tuple[bytes, bytes]]) -> float | None:
 @pytest.mark.parametrize("wide", [True, False])
 @pytest.mark.parametrize("fault", ALL)
 async def test_a_damaged_sbi_line_gives_no_wrong_value(
-    bench: Callable[..., Any], parity_wire: type[FaultyWire], fault: Fault, wide: bool
+    new_bench: Callable[..., Any], parity_wire: type[FaultyWire], fault: Fault, wide: bool
 ) -> None:
     """SBI has no checksum: a digit that became another digit is detected by parity, not in the text."""
     wire = {"kind": parity_wire, "script": every_37th(fault, first=2), "late": LATE, "seed": 11}
-    one = bench(protocol="sbi", wire=wire)
-    one.simulator.wide = wide
-    one.simulator.scale.drift = -0.5
-    await one.balance.open()
+    bench = new_bench(protocol="sbi", wire=wire)
+    bench.simulator.wide = wide
+    bench.simulator.scale.drift = -0.5
+    await bench.balance.open()
 
-    recoveries = await read_many(one, lambda sample: sbi_reply(one.log.replies))
-    assert max(recoveries, default=0) <= 2 * one.client.timeout
+    recoveries = await read_many(bench, lambda sample: sbi_reply(bench.log.replies))
+    assert max(recoveries, default=0) <= 2 * bench.client.timeout
 
 
 @pytest.mark.parametrize("hangs_for", HANGS)
-async def test_after_a_hang_an_sbi_balance_is_not_mistaken(bench: Callable[..., Any], hangs_for: float) -> None:
-    one = bench(protocol="sbi", wire={"hangs_at": 0.8, "hangs_for": hangs_for})
-    one.simulator.scale.drift = -0.5
-    await one.balance.open()
-    assert await read_many(one, lambda sample: sbi_reply(one.log.replies))
+async def test_after_a_hang_an_sbi_balance_is_not_mistaken(new_bench: Callable[..., Any], hangs_for: float) -> None:
+    bench = new_bench(protocol="sbi", wire={"hangs_at": 0.8, "hangs_for": hangs_for})
+    bench.simulator.scale.drift = -0.5
+    await bench.balance.open()
+    assert await read_many(bench, lambda sample: sbi_reply(bench.log.replies))
 
 
 @pytest.mark.parametrize("wide", [True, False])
 @pytest.mark.parametrize("fault", [fault for fault in ALL if fault is not Fault.LATE])  # no line overtakes another
 async def test_a_damaged_autoprint_gives_each_intact_line_once_and_nothing_else(
-    bench: Callable[..., Any], parity_wire: type[FaultyWire], fault: Fault, wide: bool
+    new_bench: Callable[..., Any], parity_wire: type[FaultyWire], fault: Fault, wide: bool
 ) -> None:
     wire = {"kind": parity_wire, "script": every_37th(fault, first=3), "seed": 5}
-    one = bench(protocol="sbi", autoprint=True, wire=wire)
-    one.simulator.wide = wide
-    one.simulator.scale.drift = -0.5
-    await one.balance.open()
+    bench = new_bench(protocol="sbi", autoprint=True, wire=wire)
+    bench.simulator.wide = wide
+    bench.simulator.scale.drift = -0.5
+    await bench.balance.open()
     values: list[float] = []
     for _ in range(READS):
-        (sample,) = await one.balance.poll()
+        (sample,) = await bench.balance.poll()
         assert sample.value is not None
         values.append(sample.value)
-    printed = [parse_line(line).value for line in one.log.printed]
+    printed = [parse_line(line).value for line in bench.log.printed]
     assert len(set(printed)) == len(printed)
     if fault is Fault.GLUE:  # a repeated line cannot be distinguished from the same weight printed twice
         values = list(dict.fromkeys(values))

@@ -67,8 +67,8 @@ async def test_there_are_values_again_within_two_seconds_after_the_cable_was_put
     assert after[0].stamp.monotonic_ns - restored < 2e9
     assert all(sample.value is not None for sample in good)
     assert {sample.status for sample in samples} == {Status.OK, Status.SKIPPED}
-    quiet = (EventKind.RUN_STARTED, EventKind.LATE)
-    assert [event.kind for event in recording.events if event.kind not in quiet] == [
+    expected = (EventKind.RUN_STARTED, EventKind.LATE)
+    assert [event.kind for event in recording.events if event.kind not in expected] == [
         EventKind.PORT_LOST,
         EventKind.PORT_BACK,
     ]

@@ -177,7 +177,7 @@ def test_an_sbi_line_means_this(vector: dict[str, Any]) -> None:
     if meaning["kind"] == "identity":
         assert line.value is None
         token = meaning["reply_to"].removeprefix("ESC ")
-        matching = [one for one in ("x1_", "x2_", "x3_") if is_reply_to(SbiRequest(one), line)]
+        matching = [other for other in ("x1_", "x2_", "x3_") if is_reply_to(SbiRequest(other), line)]
         assert matching == [token]
         assert not is_reply_to(SbiRequest("P"), line)
     assert explain_line(raw)["kind"] == expected["kind"]

@@ -101,7 +101,7 @@ def test_a_resync_request_has_a_signature_that_is_neither_outstanding_nor_reques
     outstanding: list[XbpiRequest] = [READ_NET, READ_BOTH]
     seen = []
     while (resync := codec.resync_request(request, outstanding)) is not None:
-        assert codec.reply_signature(resync) not in [codec.reply_signature(one) for one in (request, *outstanding)]
+        assert codec.reply_signature(resync) not in [codec.reply_signature(other) for other in (request, *outstanding)]
         outstanding.append(resync)
         seen.append(resync.opcode)
     assert seen == [0x02, 0x71, 0x01, 0x00]

@@ -2,12 +2,13 @@
 
 A line has no checksum and does not repeat the command. The codec therefore compares the form of the line: weights have
 strict columns, and the forms of model, serial number and version differ. The line must also be the only candidate: with
-a second one, or an incomplete line behind it, no reply is accepted.
+a second candidate, or an incomplete line after it, no reply is accepted.
 
 After a timeout the client sends an identity command as resync request: identity lines never have the form of a weight,
-nor weights that of an identity, so no older line can follow its reply. Not every balance supports identity commands. If
-it did not respond to one at opening, only the hold-off is used. A digit that changed into another digit cannot be
-detected on a line without parity.
+nor weights that of an identity, so no older line can follow its reply. If the balance did not respond to identity
+commands at opening, as some do not support them, only the hold-off is used.
+
+On a line without parity, a digit that changed into another digit cannot be detected.
 Source: sections 4.1 to 4.9.
 """
 

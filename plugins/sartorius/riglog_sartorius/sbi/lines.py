@@ -1,4 +1,4 @@
-"""One line of SBI: a weight only if every column is as it must be. Pure. Source: sections 4.3 to 4.5."""
+"""Parses a line of SBI: it is a weight only if every column is valid. Pure. Source: sections 4.3 to 4.5."""
 
 import re
 from enum import StrEnum
@@ -109,7 +109,7 @@ def _words(raw: bytes, text: str, line_id: str | None) -> Line | None:
 
 
 def _weight(raw: bytes, text: str) -> Line | None:
-    """Parse a weight by columns; None if any column has another content than it must have."""
+    """Parse a weight by columns; None if any column is invalid."""
     padded = len(text) not in (NARROW, WIDE)
     if padded:
         text = text.ljust(NARROW if len(text) < NARROW else WIDE)

@@ -6,11 +6,11 @@ A reply contains neither an address nor the command it belongs to. The codec the
   ``48 48`` for a combined reading, ``00`` for an acknowledge);
 - inside ``48``: a status block contains two constants, and the low nibble of the flags of a weight is different for
   net, gross and tare;
-- that the reply is the only one. With a second candidate, or incomplete bytes behind it, no reply is accepted.
+- that the reply is the only candidate. With a second candidate, or incomplete bytes after it, no reply is accepted.
 
 After a timeout the client sends a resync request: a read that every balance supports, and whose reply has item types of
-its own. Its reply proves that no older reply can follow. Silence proves less, because a late error reply matches every
-request. Only while the item types of an outstanding reply are unknown, the hold-off has to do.
+its own. Its reply proves that no older reply can follow. The hold-off alone proves less, because a late error reply
+matches every request. It is used alone only if the item types of an outstanding reply are unknown.
 Source: sections 3.1 to 3.5, 3.12.
 """
 

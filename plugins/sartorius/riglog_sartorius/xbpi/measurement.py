@@ -60,7 +60,7 @@ def decode_text(data: bytes) -> str:
 
 
 class Measurement(Struct, frozen=True):
-    """``value`` is None if off scale; the frame does not tell overload from underload."""
+    """``value`` is None if off scale; the frame does not distinguish overload from underload."""
 
     value: float | None
     decimals: int
