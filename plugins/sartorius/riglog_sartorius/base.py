@@ -39,7 +39,7 @@ class BalanceBase(PortDevice[SartoriusClient]):
 
     def __init__(self, config: SartoriusConfig, client: SartoriusClient, context: DeviceContext) -> None:
         if isinstance(client, XbpiClient):
-            # Rows contain the node number, although replies do not: a balance cannot share a port (no Driver.address).
+            # For the rows only. Replies do not contain it, so a balance cannot share its port: Driver.address is None.
             context = structs.replace(context, address=config.address)
         super().__init__(client, context)
         self._protocol = protocol_for(config, client)
@@ -64,7 +64,7 @@ class BalanceBase(PortDevice[SartoriusClient]):
         confirm: bool,
         command: Callable[[AnyLine], Awaitable[T]],
         *,
-        confirm_done: Callable[[], Awaitable[None]] | None = None,
+        wait_done: Callable[[], Awaitable[None]] | None = None,
         what: str | None = None,
     ) -> T:
         """Change the balance, and report the change. Without an acknowledge it may have been executed nevertheless.
@@ -72,7 +72,7 @@ class BalanceBase(PortDevice[SartoriusClient]):
         Args:
             name: the method, for the message if ``confirm`` is not True.
             command: sends the command on the line it is given. It is sent once, whatever the defaults of the client.
-            confirm_done: waits until the command was executed; the line is free meanwhile.
+            wait_done: waits until the command was executed; the line is free meanwhile.
             what: the text of the event; default: the name.
 
         Returns:
@@ -88,8 +88,8 @@ class BalanceBase(PortDevice[SartoriusClient]):
             with error_context(device=self.name):
                 async with self.client.hold() as line:
                     result = await command(line)
-                if confirm_done is not None:
-                    await confirm_done()
+                if wait_done is not None:
+                    await wait_done()
         except (ProtocolError, NotSettledError) as error:
             if isinstance(error, ReplyTimeoutError | AmbiguousReplyError):
                 error.hint = MAY_HAVE_BEEN_EXECUTED

@@ -129,7 +129,7 @@ class Balance(Service):
     async def _set_zero(self, name: str, confirm: bool, command: Callable[[AnyLine], Awaitable[None]]) -> None:
         """Tare or zero, and wait until the command was executed."""
         read = partial(self._confirm_near_zero, name) if self._protocol.confirms_by_reading else None
-        await self._change(Safety.STATEFUL, name, confirm, command, confirm_done=read)
+        await self._change(Safety.STATEFUL, name, confirm, command, wait_done=read)
 
     async def _confirm_near_zero(self, name: str) -> None:
         """Read until the weight is stable near zero."""

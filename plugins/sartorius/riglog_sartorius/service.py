@@ -88,7 +88,7 @@ class Service(BalanceBase):
         if written.value != code:
             raise DeviceError(
                 f"{known.name}: read back {written.value} after writing {code}",
-                hint="The balance did not accept the value, or it was changed at the panel; read the parameter again",
+                hint="Read the parameter again: the balance refused the value, or it was changed at the panel",
                 device=self.name,
             )
         return written

@@ -26,7 +26,7 @@ from riglog_sartorius.sbi.commands import (
     identity_text,
 )
 from riglog_sartorius.sbi.lines import OFF_SCALE, Kind, Line
-from riglog_sartorius.sbi.session import SbiLine, SbiSession, line_settings_checked
+from riglog_sartorius.sbi.session import SbiLine, SbiSession, check_line_settings
 
 NO_VALUE_REASONS = {
     "blank": "display blank",
@@ -76,8 +76,11 @@ class SbiProtocol(SartoriusProtocol):
     async def read(self, line: SbiLine, quantity: Quantity, *, hires: int = 0) -> Reading:
         require_net_as_displayed(quantity, hires)
         await self._session.check_not_autoprinting()
-        with line_settings_checked():
+        try:
             reply, stamp = await line.transact(self._session.request(PRINT))
+        except ReplyTimeoutError as error:
+            check_line_settings(error)
+            raise
         return line_reading(reply, stamp)
 
     async def state(self, line: SbiLine) -> State:

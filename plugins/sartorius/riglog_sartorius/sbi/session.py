@@ -4,9 +4,6 @@
 Source: sections 4.1, 4.8, 4.9.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import anyio
 
 from riglog.errors import ReplyTimeoutError
@@ -50,8 +47,11 @@ class SbiSession:
         Raises:
             LineSettingsError: 7-bit text is received as 8-bit characters.
         """
-        with line_settings_checked():
+        try:
             return await line.transact(self.request(token))
+        except ReplyTimeoutError as error:
+            check_line_settings(error)
+            raise
 
     async def send(self, line: SbiLine, token: str) -> None:
         """Send a command without a reply. The caller holds the line, so that nothing is sent in the pause after it."""
@@ -85,15 +85,14 @@ class SbiSession:
         return SbiRequest(token, self.crlf)
 
 
-@contextmanager
-def line_settings_checked() -> Iterator[None]:
-    """Turn a timeout into LineSettingsError if 7-bit text was received."""
-    try:
-        yield
-    except ReplyTimeoutError as error:
-        if error.reason == SEVEN_BITS:
-            raise seven_bit_error(**error.context) from error
-        raise
+def check_line_settings(error: ReplyTimeoutError) -> None:
+    """Check whether the reason for a timeout is 7-bit text received as 8-bit characters.
+
+    Raises:
+        LineSettingsError: it is.
+    """
+    if error.reason == SEVEN_BITS:
+        raise seven_bit_error(**error.context) from error
 
 
 def is_autoprint_line(line: Line) -> bool:
