@@ -1,4 +1,4 @@
-"""A pan with something on it: settling, tare, zero, overload. Time is an argument. Source: section 8."""
+"""A scale with a load: settling, tare, zero, overload. The time is an argument, in seconds. Source: section 8."""
 
 from fractions import Fraction
 from math import exp
@@ -16,7 +16,7 @@ LONG_AGO = 60.0
 
 
 class Shown(Struct, frozen=True):
-    """What the balance knows at one instant. ``value`` is exact, in ``unit``; None off scale."""
+    """The display at one instant. ``value`` is exact, in ``unit``; None if off scale."""
 
     value: Fraction | None
     decimals: int
@@ -27,7 +27,7 @@ class Shown(Struct, frozen=True):
 
 
 class Scale:
-    """Weights are grams. A new load is approached with the time constant ``settle``, then evaporates with ``drift``."""
+    """Weights are in grams. A new load is approached with the time constant ``settle``, then decreases by ``drift``."""
 
     def __init__(self, *, capacity: int, decimals: int, load: float = 0.0) -> None:
         self.capacity = capacity
@@ -36,22 +36,22 @@ class Scale:
         self.settle = 0.25
         self.drift = 0.0  # grams per second
         self._load = self._from = load
-        self._since: float | None = None  # the first look begins long after the load was put on
-        self._waiting: float | None = None
+        self._since: float | None = None  # at the first reading the load has been on the scale for long
+        self._next_load: float | None = None
         self._zero = self._tare = 0.0
         self._zeroing_until = self._adjusting_until = 0.0
 
     def put(self, load: float) -> None:
-        """Change what lies on the pan, from the next look on."""
-        self._waiting = load
+        """Change the load, from the next reading on."""
+        self._next_load = load
 
     def physical(self, now: float) -> float:
-        """What the cell feels, in grams."""
+        """Return the weight on the cell, in grams."""
         if self._since is None:
             self._since = now - LONG_AGO
-        if self._waiting is not None:
+        if self._next_load is not None:
             self._from = self._felt(now)
-            self._load, self._since, self._waiting = self._waiting, now, None
+            self._load, self._since, self._next_load = self._next_load, now, None
         return self._felt(now)
 
     def net(self, now: float, more_digits: int = 0) -> Shown:
@@ -70,6 +70,7 @@ class Scale:
         self._tare = round(gross, self.decimals)
 
     def zero(self, now: float, *, blind: float = 0.0) -> None:
+        """Set zero; for ``blind`` seconds there is no value."""
         self._zero, self._tare = self.physical(now), 0.0
         self._zeroing_until = now + blind
 
@@ -80,21 +81,21 @@ class Scale:
         return now < self._adjusting_until
 
     def stable(self, now: float) -> bool:
-        """Whether what is left of the last change of load is no more than half a digit."""
+        """Return True if what remains of the last change of load is at most half a digit."""
         self.physical(now)
-        return abs(self._left(now)) <= 0.5 * 10.0**-self.decimals
+        return abs(self._remaining(now)) <= 0.5 * 10.0**-self.decimals
 
     @property
     def _decimals(self) -> int:
         return max(self.decimals + TO_GRAMS[self.unit], 0)
 
     def _felt(self, now: float) -> float:
-        return self._load + self._left(now) - self.drift * self._past(now)
+        return self._load + self._remaining(now) - self.drift * self._elapsed(now)
 
-    def _left(self, now: float) -> float:
-        return (self._from - self._load) * exp(-self._past(now) / self.settle)
+    def _remaining(self, now: float) -> float:
+        return (self._from - self._load) * exp(-self._elapsed(now) / self.settle)
 
-    def _past(self, now: float) -> float:
+    def _elapsed(self, now: float) -> float:
         return now - (now if self._since is None else self._since)
 
     def _rounded(self, grams: float, decimals: int) -> Fraction:

@@ -22,21 +22,21 @@ RIG: dict[str, dict[str, Any]] = {
 SLOTS = {"balance": 600, "oven": 120, "gas": 60}
 
 pytestmark = pytest.mark.skipif(
-    not {one["driver"] for one in RIG.values()} <= set(installed().drivers), reason="needs all three vendor plugins"
+    not {table["driver"] for table in RIG.values()} <= set(installed().drivers), reason="needs all three vendor plugins"
 )
 
 
 @pytest.mark.parametrize("order", list(permutations(RIG)), ids="-".join)
 async def test_a_minute_of_all_three_vendors_is_a_row_for_every_slot(tmp_path: Path, order: tuple[str, ...]) -> None:
-    clock, path, heard, run = LoopClock(), tmp_path / "rig.sqlite", MemorySink(), new_run("all", LoopClock())
+    clock, path, memory, run = LoopClock(), tmp_path / "rig.sqlite", MemorySink(), new_run("all", LoopClock())
     async with Manager(clock=clock) as rig:
         for name in order:
             await rig.add(name, f"sim:{name}", **RIG[name])
         async with record(rig, rate_hz=1, duration=60, clock=clock) as recording:
-            await pipe(recording, heard, run=run)
+            await pipe(recording, memory, run=run)
     stored = SqliteSink(path)  # afterwards: its writer thread lives in real time, the recording does not
     await stored.open(run)
-    await stored.write(heard.batches, heard.events)
+    await stored.write(memory.batches, memory.events)
     await stored.aclose()
     with sqlite3.connect(path) as file:
         counted = file.execute(
