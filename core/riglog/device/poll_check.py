@@ -13,7 +13,6 @@ from riglog.device.polling import missing
 from riglog.device.source import Pace
 from riglog.model import OK, Channel, Clock, Sample, Status
 
-
 WITH_VALUE = frozenset({Status.OK, Status.SUSPECT, Status.OUT_OF_RANGE, Status.FAULT})
 """Statuses that a sample with a value may have."""
 
