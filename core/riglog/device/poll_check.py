@@ -13,6 +13,10 @@ from riglog.device.polling import missing
 from riglog.device.source import Pace
 from riglog.model import OK, Channel, Clock, Sample, Status
 
+DRIVER_ERROR = "driver error (bug in the plugin)"
+MAX_REPORTED_PROBLEMS = 20
+"""Different bugs of one source that become events; the rows name all of them."""
+
 WITH_VALUE = frozenset({Status.OK, Status.SUSPECT, Status.OUT_OF_RANGE, Status.FAULT})
 """Statuses that a sample with a value may have."""
 
@@ -142,4 +146,4 @@ def _is_storable(text: str) -> bool:
 
 
 def _failed(channels: Sequence[Channel], problem: str, clock: Clock) -> list[Sample]:
-    return missing(channels, f"driver error (bug in the plugin): {problem}", clock, responded=True)
+    return missing(channels, f"{DRIVER_ERROR}: {problem}", clock, responded=True)

@@ -42,7 +42,7 @@ async def test_a_minute_of_three_balances_is_a_row_for_every_slot_and_every_auto
     printed = [sample for sample in samples if sample.device == "autoprint"]
     assert 598 <= len(printed) <= 601
     assert all(sample.stamp.latency_ns is None for sample in printed)
-    assert recording.summary.samples_missing == 0
+    assert recording.summary.samples_missing_or_skipped == 0
 
 
 @pytest.mark.parametrize("settings", [POLLED_XBPI, POLLED_SBI, AUTOPRINT], ids=["xbpi", "sbi", "autoprint"])
@@ -67,10 +67,10 @@ async def test_there_are_values_again_within_two_seconds_after_the_cable_was_put
     assert after[0].stamp.monotonic_ns - restored < 2e9
     assert all(sample.value is not None for sample in good)
     assert {sample.status for sample in samples} == {Status.OK, Status.SKIPPED}
-    expected = (EventKind.RUN_STARTED, EventKind.LATE)
+    expected = (EventKind.RUN_STARTED, EventKind.SLOTS_SKIPPED)
     assert [event.kind for event in recording.events if event.kind not in expected] == [
         EventKind.PORT_LOST,
-        EventKind.PORT_BACK,
+        EventKind.PORT_RESTORED,
     ]
 
 
