@@ -52,7 +52,7 @@ class Analyzer(PortDevice[ServomexClient]):
         self.channels = tuple(self._channels.values())
 
     async def identity(self, line: HeldLine[Any, Any] | None = None) -> str | None:
-        """Return the gas channels that are present: nothing else distinguishes two analyzers.
+        """Return the gas channels that are present: nothing else distinguishes two analyzers of the series.
 
         Without retries: a Manager calls it for devices that may not respond, while other devices on the bus wait.
         """
@@ -115,7 +115,7 @@ class Analyzer(PortDevice[ServomexClient]):
         Raises:
             ConfirmationError, UnsupportedError, ConfigError: nothing was sent.
             StartUnknownError: not confirmed by the analyzer; it may run nevertheless.
-            CoilLeftSetError: the request may still be set, so that the next one has no effect.
+            CoilLeftSetError: the request coil may still be set; until it is cleared, the next request has no effect.
         """
         require_confirmation(Safety.STATEFUL, f"starting autocalibration of group {group}", confirm, device=self.name)
         await self._protocol.start_calibration(

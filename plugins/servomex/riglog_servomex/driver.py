@@ -68,14 +68,14 @@ class ServomexDriver(Driver[ServomexConfig, ServomexClient]):
         return poll_transactions(config, self.link(config).protocol)
 
     def demo(self) -> Sequence[Mapping[str, Any]]:
-        """One analyzer over Modbus, one that broadcasts."""
+        """Return an analyzer over Modbus, and an analyzer in continuous mode."""
         return [
             {"name": "stack-gas", "driver": "servomex", "port": "servomex-1", "protocol": RTU, "address": 30},
             {"name": "glovebox", "driver": "servomex", "port": "servomex-2", "protocol": CONTINUOUS, "period": 1.0},
         ]
 
     def links_to_probe(self) -> Sequence[Link]:
-        """Listening comes first: it disturbs no other device."""
+        """Return the links to probe. Listening comes first: it disturbs no other device."""
         rates = (USUAL_BAUDRATE, 9600)
         return [Link(protocol=protocol, baudrate=rate) for rate in rates for protocol in (CONTINUOUS, RTU, ASCII)]
 
@@ -95,9 +95,7 @@ def check_frame_timeout(config: ServomexConfig) -> None:
         ConfigError: it is.
     """
     if config.timeout is not None and config.silence is not None:
-        raise ConfigError(
-            "timeout and silence mean the same in continuous mode", hint="Remove one of them from the configuration"
-        )
+        raise ConfigError("timeout and silence mean the same in continuous mode", hint="Remove timeout or silence")
     seconds, period = config.frame_timeout, config.period
     if seconds is not None and period is not None and seconds < period:
         key = "timeout" if config.silence is None else "silence"

@@ -1,4 +1,4 @@
-"""The load of one poll on its port. Pure. Source: Servomex wire specification, sections 9 and 12."""
+"""The polling load: the transactions of one poll. Pure. Source: Servomex wire specification, sections 9 and 12."""
 
 from collections.abc import Sequence
 

@@ -17,8 +17,9 @@ from riglog.transport import Link
 from riglog_servomex.config import ASCII, CONTINUOUS, RTU
 from riglog_servomex.continuous.codec import BroadcastClient
 from riglog_servomex.continuous.frames import Frame
-from riglog_servomex.positions import POSITIONS, REGISTERS, decode_unit
+from riglog_servomex.positions import POSITIONS, REGISTERS
 from riglog_servomex.samples import MODEL
+from riglog_servomex.units import decode_unit
 
 if TYPE_CHECKING:  # it imports pymodbus
     from riglog.protocol.modbus.client import ModbusClient
@@ -27,7 +28,7 @@ LISTEN_SECONDS = 5.0
 """A little more than two of the usual periods; a slower broadcast needs longer."""
 
 UNITS = (*range(1, 17), 30)
-"""Addresses to probe: the usual ones, and the one that was observed."""
+"""Addresses to probe: the usual addresses, and 30, which was observed."""
 
 PROBE_TURNAROUND = 0.2
 DETECT_TIMEOUT, DETECT_RETRIES = 0.5, 2

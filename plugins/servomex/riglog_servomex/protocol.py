@@ -1,7 +1,7 @@
-"""What an analyzer can be asked for, whatever protocol is selected on its panel.
+"""What every protocol of an analyzer provides, and which protocol a configuration selects.
 
-The two protocols do not import this file, so that neither depends on the other: mypy compares them with
-``ServomexProtocol`` where ``protocol_for`` returns them.
+The classes in ``modbus`` and ``continuous`` do not import this file, which imports them: ``protocol_for`` is where mypy
+compares them with ``ServomexProtocol``.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ class ServomexProtocol(Protocol):
     frames_discarded: int
 
     async def discover(self, line: HeldLine[Any, Any]) -> Readings:
-        """Return the readings of every position that responds, with retries; over broadcast those of the next frame.
+        """Return the readings of every position that responds, with retries; over broadcast of the next frame.
 
         Raises:
             ProtocolError, DeviceError: no position responds.
@@ -47,7 +47,7 @@ class ServomexProtocol(Protocol):
         """Find out again how to read the selected positions."""
 
     async def read_identity(self, line: HeldLine[Any, Any]) -> Readings:
-        """Return the readings of every position without retries, and change nothing; over broadcast the last ones."""
+        """Return the readings of every position without retries; over broadcast of the last frame. Changes nothing."""
 
     def reads(self, line: HeldLine[Any, Any]) -> Sequence[Read]:
         """Return the parts of one poll, in the order in which they must be performed."""

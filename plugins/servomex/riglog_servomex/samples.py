@@ -13,7 +13,8 @@ from riglog.device import DeviceContext
 from riglog.model import Channel, Sample, Stamp, Status
 from riglog_servomex.config import ServomexConfig
 from riglog_servomex.errors import ChannelAbsentError
-from riglog_servomex.positions import Kind, Position, Unit, convert, find_position
+from riglog_servomex.positions import Kind, Position, find_position
+from riglog_servomex.units import Unit, convert
 
 MODEL = "4000-series"
 """The analyzer has no identity data: only the series is known."""
@@ -60,10 +61,10 @@ class AnalyzerStatus(Struct, frozen=True):
     clock: str | None = None
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The flags that apply to the whole analyzer, for each of its rows."""
-        states = (("analyzer_fault", self.fault), ("analyzer_maintenance", self.maintenance))
-        return tuple(name for name, raised in states if raised)
+    def flags(self) -> tuple[str, ...]:
+        """The flags that each row of the analyzer has."""
+        fault = ("analyzer_fault",) if self.fault else ()
+        return (*fault, "analyzer_maintenance") if self.maintenance else fault
 
 
 class Reading(Struct, frozen=True):
@@ -176,7 +177,7 @@ def sample_of(channel: Channel, reading: Reading, wanted_unit: str | None = None
         value=value,
         unit=unit,
         status=status_of(reading),
-        flags=reading.flags.names(reading.position.kind) + (reading.analyzer.names if reading.analyzer else ()),
+        flags=reading.flags.names(reading.position.kind) + (reading.analyzer.flags if reading.analyzer else ()),
         error=reading.problem,
         text=reading.name,
         raw=reading.raw,

@@ -82,14 +82,14 @@ def test_the_load_of_a_poll_is_that_of_the_specification(protocol: str, characte
 
 async def test_a_broadcasting_analyzer_cannot_share_a_port_and_the_error_gives_the_reason() -> None:
     async with Manager(clock=LoopClock()) as manager:
-        await manager.add("loud", "sim:one", driver="servomex", protocol="continuous")
+        await manager.add("first", "sim:one", driver="servomex", protocol="continuous")
         with pytest.raises(
-            LinkConflictError, match="cannot share a port: it has no bus address, and loud uses the same port"
+            LinkConflictError, match="cannot share a port: it has no bus address, and first uses the same port"
         ):
             await manager.add("second", "sim:one", driver="servomex", protocol="continuous")
         with pytest.raises(LinkConflictError, match="protocol"):
             await manager.add("polled", "sim:one", driver="servomex", protocol="modbus-rtu")
-        assert manager.names == ["loud"]
+        assert manager.names == ["first"]
 
 
 async def test_two_analyzers_share_a_bus_but_not_an_address_nor_two_framings() -> None:
@@ -208,7 +208,7 @@ def test_decode_covers_replies_requests_refusals_and_broadcasts(golden: Any) -> 
     assert reply["I1"] == "Oxygen  20.378  %"
     assert reply["E2"] == "(no name)  0  mA"
     assert decoded("1E", "04", "00", "00", "00", "46", "73", "97")["count"] == "70"
-    assert decoded(":1E84025C")["exception"] == "Modbus exception 02: illegal data address"
+    assert decoded(":1E84025C")["exception"] == "Modbus exception 0x02: illegal data address"
     assert decoded("--first", "E1", golden("rtu-status-e1-invalid-rsp")["hex"])["E1"] == "fault invalid alarm2"
     assert "cal_gas_1 cal_gas_2" in decoded(golden("rtu-sweep-analyzer-flags-rsp")["hex"])["groups"]
     line = decoded(golden("cont-idle-5ch")["text"])

@@ -47,7 +47,7 @@ class Tapped(SimulatedPeer):
         return self.wire.next_due(now)
 
 
-class Dead(Simulator):
+class NotResponding(Simulator):
     def receive(self, data: bytes, now: float) -> bytes:
         return b""
 
@@ -145,7 +145,7 @@ async def test_a_span_that_is_refused_in_the_middle_of_a_run_costs_one_poll(anal
 
 
 async def test_no_reply_at_all_is_a_timeout_after_the_second_level(analyzer_on: AnalyzerOn) -> None:
-    line = Tapped(FaultyWire(Dead()))
+    line = Tapped(FaultyWire(NotResponding()))
     with pytest.raises(ReplyTimeoutError):
         await analyzer_on(line).open()
     assert len({data for _, data in line.requests}) <= 3 * 2  # two spans with their resync requests
@@ -308,19 +308,19 @@ async def test_the_timeout_allows_for_a_full_ascii_reply_at_2400_baud(analyzer_o
 
 @pytest.mark.parametrize("instead", [b"", framing_of("modbus-rtu").wrap(1, b"\x82\x04")], ids=["no reply", "refusal"])
 async def test_no_value_is_returned_whose_flags_are_unknown(analyzer_on: AnalyzerOn, instead: bytes) -> None:
-    class Mute(ModbusSimulator):
+    class WithoutFlags(ModbusSimulator):
         """Can stop sending the flags of channels."""
 
-        mute = False
+        stopped = False
 
         def receive(self, data: bytes, now: float) -> bytes:
             reply = super().receive(data, now)
-            return instead if self.mute and data[1:4] == b"\x02\0\0" else reply
+            return instead if self.stopped and data[1:4] == b"\x02\0\0" else reply
 
-    simulator = Mute("modbus-rtu")
+    simulator = WithoutFlags("modbus-rtu")
     gas = analyzer_on(simulator)
     await gas.open()
-    simulator.mute = True
+    simulator.stopped = True
     assert {(sample.value, sample.status) for sample in await gas.poll()} == {(None, Status.MISSING)}
 
 
@@ -395,4 +395,4 @@ async def test_without_a_configured_timeout_a_reply_is_waited_for_at_least_one_s
     began = anyio.current_time()
     samples = await gas.poll()
     assert 1.0 < anyio.current_time() - began < 1.1
-    assert [sample.responded for sample in samples] == [None]
+    assert [sample.responded for sample in samples] == [False]

@@ -15,9 +15,10 @@ from riglog.transport import Link
 from riglog_servomex.continuous.codec import BroadcastCodec
 from riglog_servomex.continuous.frames import BadFrame, Frame, parse_frame
 from riglog_servomex.modbus.registers import ANALYZER_START, decode_analyzer, decode_channel, decode_flags
-from riglog_servomex.positions import BITS, POSITIONS, REGISTERS, Unit, decode_name, decode_unit
+from riglog_servomex.positions import BITS, POSITIONS, REGISTERS
 from riglog_servomex.samples import AnalyzerStatus, Flags, Phase
 from riglog_servomex.simulator import ModbusSimulator
+from riglog_servomex.units import Unit, decode_name, decode_unit
 
 Vector = dict[str, Any]
 Golden = Callable[[str], Vector]

@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from riglog_servomex.positions import POSITIONS, Position, Unit, decode_name, decode_unit
+from riglog_servomex.positions import POSITIONS, Position
 from riglog_servomex.samples import AnalyzerStatus, Flags, Phase
+from riglog_servomex.units import Unit, decode_name, decode_unit
 
 START = b" "
 HEAD_TOKENS, BLOCK_TOKENS, TAIL_TOKENS = 5, 8, 2

@@ -67,7 +67,7 @@ class ModbusProtocol:
 
     async def select(self, line: HeldLine[Any, Any], positions: Sequence[Position]) -> None:
         self._selected = tuple(positions)
-        if any(len(spans.covering(ALL)) > 1 for spans in self._spans):  # it refuses broad spans: find the largest ones
+        if any(len(spans.covering(ALL)) > 1 for spans in self._spans):  # find the largest that it accepts
             await Sweep(self._call_unit.on(line), self._spans).discover(self._selected, thorough=True)
 
     async def reconnected(self, line: HeldLine[Any, Any]) -> None:
@@ -104,11 +104,11 @@ class ModbusProtocol:
 class Sweep:
     """One pass over an analyzer: flags and its status first, then the values that belong to them.
 
-    Each poll and each call has its own, so that a value never gets the flags of an earlier one.
+    Each poll and each call has a sweep of its own, so that a value never gets the flags of an earlier poll.
 
     Args:
         unit: the server, over a line that is held.
-        spans: the spans in which it can be read; refused ones are noted in them.
+        spans: the spans in which it can be read; refusals are noted in them.
     """
 
     def __init__(self, unit: "ModbusUnit", spans: Spans) -> None:

@@ -5,13 +5,15 @@ import struct
 from collections.abc import Sequence
 
 from riglog.model import Stamp
-from riglog_servomex.positions import Kind, Position, decode_name, decode_unit
+from riglog_servomex.positions import REGISTERS, Kind, Position
 from riglog_servomex.samples import AnalyzerStatus, Flags, Phase, Reading
+from riglog_servomex.units import decode_name, decode_unit
 
 ANALYZER_START = 1000  # data model number 11001; same address space as 10001
 ANALYZER_BITS = 16
 GROUP_BITS = 8  # the first of four pairs within the bits of the analyzer
 
+_REGISTERS = struct.Struct(f">{REGISTERS}H")
 _VALUE = struct.Struct(">f")
 
 
@@ -23,7 +25,7 @@ def decode_channel(
     analyzer: AnalyzerStatus | None = None,
 ) -> Reading:
     """Return the reading in the seven registers of a position. NaN and infinities are not values."""
-    data = b"".join(register.to_bytes(2, "big") for register in registers)
+    data = _REGISTERS.pack(*registers)
     value = _VALUE.unpack_from(data)[0]
     problem = None if math.isfinite(value) else f"no value: the analyzer sent {value}"
     return Reading(
@@ -41,7 +43,7 @@ def decode_channel(
 
 def decode_flags(kind: Kind, bits: Sequence[bool]) -> Flags:
     """Return the flags in the eight bits of a position. Bits 1 to 3 of an external input have no meaning."""
-    first, maintenance, calibrating, warming_up, *alarms = (bool(bit) for bit in bits[:8])
+    first, maintenance, calibrating, warming_up, *alarms = [bool(bit) for bit in bits[:8]]
     one, two, three, four = alarms
     raised = (one, two, three, four)
     if kind is Kind.EXTERNAL_INPUT:
@@ -51,8 +53,8 @@ def decode_flags(kind: Kind, bits: Sequence[bool]) -> Flags:
 
 def decode_analyzer(bits: Sequence[bool]) -> AnalyzerStatus:
     """Return the status in the sixteen bits from 11001 on."""
-    pairs = [decode_phase(bits[at], bits[at + 1]) for at in range(GROUP_BITS, ANALYZER_BITS, 2)]
-    return AnalyzerStatus(bool(bits[0]), bool(bits[1]), (pairs[0], pairs[1], pairs[2], pairs[3]))
+    one, two, three, four = [decode_phase(bits[at], bits[at + 1]) for at in range(GROUP_BITS, ANALYZER_BITS, 2)]
+    return AnalyzerStatus(bool(bits[0]), bool(bits[1]), (one, two, three, four))
 
 
 def decode_phase(on_gas: bool, second_gas: bool) -> Phase:

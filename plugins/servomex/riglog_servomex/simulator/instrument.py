@@ -79,7 +79,7 @@ class SimulatedAnalyzer:
         self._run: tuple[int, float] | None = None  # group, and when it began
 
     def advance(self, now: float) -> None:
-        """Let the time pass: runs go through their gases, and the next one in the queue begins."""
+        """Let the time pass: a run goes through its gases, then the next run in the queue begins."""
         if self._began is None:
             self._began = now
         self.now = now
