@@ -10,8 +10,7 @@ from riglog.errors import ConfigError, ConfirmationError, DeviceRefusedError, Un
 from riglog.model import Status
 from riglog.protocol.modbus import framing_of
 from riglog.simulation import FaultyWire, SimulatedTransport
-from riglog_servomex import Analyzer, Phase
-from riglog_servomex.errors import CoilLeftSetError, StartUnknownError
+from riglog_servomex import Analyzer, CoilLeftSetError, Phase, StartUnknownError
 from riglog_servomex.simulator import BroadcastSimulator, ModbusSimulator
 
 AnalyzerOn = Callable[..., Analyzer]

@@ -12,8 +12,7 @@ from riglog.protocol.modbus import connect_modbus, framing_of
 from riglog.simulation import Fault, FaultyWire, SimulatedPeer, SimulatedTransport, Simulator
 from riglog.testing import LoopClock
 from riglog.transport import Link
-from riglog_servomex import Analyzer, Phase
-from riglog_servomex.errors import ChannelAbsentError
+from riglog_servomex import Analyzer, ChannelAbsentError, Phase
 from riglog_servomex.simulator import ModbusSimulator
 
 AnalyzerOn = Callable[..., Analyzer]

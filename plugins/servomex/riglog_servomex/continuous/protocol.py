@@ -139,7 +139,7 @@ class BroadcastProtocol:
         return self._readings
 
     def _is_old(self, frame: Frame) -> bool:
-        """Compare the clocks: they are no use as a time, but show the order. Without them nothing does."""
+        """Return True if the frame is not newer than the last frame, by their clocks; without clocks it is unknown."""
         clock, before = frame.clock, self._frame.clock if self._frame else None
         if self._frame is None or clock is None or before is None:
             return False
