@@ -1,4 +1,4 @@
-"""One line of the continuous broadcast: judged, taken apart, and put together. Pure.
+"""Frames of the continuous broadcast: checks, and the meaning of their fields. Pure.
 
 Source: Servomex wire specification, sections 3.1 to 3.6.
 """
@@ -10,8 +10,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from riglog_servomex.positions import POSITIONS, Position
-from riglog_servomex.reading import AnalyserStatus, Flags, Phase
-from riglog_servomex.text import Unit, decode_name, decode_unit
+from riglog_servomex.samples import AnalyzerStatus, Flags, Phase
+from riglog_servomex.units import Unit, decode_name, decode_unit
 
 START = b" "
 HEAD_TOKENS, BLOCK_TOKENS, TAIL_TOKENS = 5, 8, 2
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
 
 class Block(Struct, frozen=True):
-    """One channel of a frame. ``value`` None: ``text`` is no number."""
+    """One channel of a frame. ``value`` is None if ``text`` is not a number."""
 
     position: Position
     name: str | None
@@ -39,53 +39,54 @@ class Block(Struct, frozen=True):
 
 
 class Frame(Struct, frozen=True):
-    """One broadcast: everything the analyser knows at one instant."""
+    """One valid frame: all channels at one instant. ``raw``: the line without its end."""
 
-    analyser: AnalyserStatus
+    analyzer: AnalyzerStatus
     blocks: dict[str, Block]
-    line: bytes
+    raw: bytes
 
     @property
     def clock(self) -> datetime | None:
-        return None if self.analyser.clock is None else datetime.fromisoformat(self.analyser.clock)
+        """The time that the clock of the analyzer showed; None: it showed none."""
+        return None if self.analyzer.clock is None else datetime.fromisoformat(self.analyzer.clock)
 
 
-class BadLine(Struct, frozen=True):
-    """A line that is no frame; the whole of it is dropped."""
+class BadFrame(Struct, frozen=True):
+    """A line that is not a valid frame. The whole of it is discarded."""
 
     outcome: Outcome
-    line: bytes
+    raw: bytes
 
 
 def checksum(line: bytes) -> int:
-    """The sum of all bytes behind the start byte, up to and including the ``;`` before the checksum field."""
+    """Return the sum of all bytes after the start byte, up to and including the ``;`` before the checksum field."""
     return sum(line[1:-5]) & 0xFFFF
 
 
-def parse_line(line: bytes) -> Frame | BadLine:
-    """Judge a line, its CR and LF taken off or not. The first check that fails names the outcome."""
+def parse_frame(line: bytes) -> Frame | BadFrame:
+    """Check and decode a line, with or without CR and LF. The first check that fails is the outcome."""
     line = line.rstrip(b"\r\n")
     outcome = _damage(line)
     if outcome is not None:
-        return BadLine(outcome, line)
+        return BadFrame(outcome, line)
     tokens = line[1:].split(b";")
     if len(tokens) < HEAD_TOKENS + TAIL_TOKENS or tokens[-1]:
-        return BadLine(Outcome.FRAME_ERROR, line)
+        return BadFrame(Outcome.FRAME_ERROR, line)
     count = tokens[4].decode("latin-1")
     if not COUNT.fullmatch(count):
-        return BadLine(Outcome.PARSE_ERROR, line)
+        return BadFrame(Outcome.PARSE_ERROR, line)
     if not 1 <= int(count) <= len(POSITIONS) or len(tokens) != HEAD_TOKENS + TAIL_TOKENS + BLOCK_TOKENS * int(count):
-        return BadLine(Outcome.FRAME_ERROR, line)
+        return BadFrame(Outcome.FRAME_ERROR, line)
     groups = [tokens[at : at + BLOCK_TOKENS] for at in range(HEAD_TOKENS, len(tokens) - TAIL_TOKENS, BLOCK_TOKENS)]
-    ids = [group[0].decode("latin-1").strip(" ") for group in groups]
-    if len(set(ids)) != len(ids) or any(one not in POSITIONS for one in ids):
-        return BadLine(Outcome.PARSE_ERROR, line)
-    blocks = {one: _block(POSITIONS[one], group) for one, group in zip(ids, groups, strict=True)}
-    return Frame(_analyser(tokens), blocks, line)
+    channels = [group[0].decode("latin-1").strip(" ") for group in groups]
+    if len(set(channels)) != len(channels) or any(channel not in POSITIONS for channel in channels):
+        return BadFrame(Outcome.PARSE_ERROR, line)
+    blocks = {channel: _block(POSITIONS[channel], group) for channel, group in zip(channels, groups, strict=True)}
+    return Frame(_analyzer(tokens), blocks, line)
 
 
 def _damage(line: bytes) -> Outcome | None:
-    """The checks on the line as a whole."""
+    """Return the check of the line as a whole that fails."""
     if not line.startswith(START):
         return Outcome.FRAME_ERROR
     digits = line[-5:-1]
@@ -94,10 +95,10 @@ def _damage(line: bytes) -> Outcome | None:
     return None
 
 
-def _analyser(tokens: list[bytes]) -> AnalyserStatus:
+def _analyzer(tokens: list[bytes]) -> AnalyzerStatus:
     pairs = tokens[3].ljust(8)
     one, two, three, four = (_phase(pairs[at : at + 2]) for at in range(0, 8, 2))
-    return AnalyserStatus(
+    return AnalyzerStatus(
         tokens[2][:1] == b"F", tokens[2][1:2] == b"M", (one, two, three, four), _clock(tokens[0], tokens[1])
     )
 
@@ -109,7 +110,7 @@ def _phase(pair: bytes) -> Phase:
 
 
 def _clock(date: bytes, time: bytes) -> str | None:
-    """Two digits of the year mean 2000 and later; what is no date or time is no clock."""
+    """Return date and time in ISO form; None if they are not valid. Two digits of the year mean 2000 and later."""
     text = (date + b" " + time).decode("latin-1")
     if not re.fullmatch(r"\d\d-\d\d-\d\d \d\d:\d\d:\d\d", text):
         return None
