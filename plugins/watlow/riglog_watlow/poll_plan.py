@@ -1,151 +1,141 @@
-"""Reads parameters and says what they mean: the step from the wire to a sample."""
+"""The reads of one poll: which blocks, in which order, and which values each channel depends on."""
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from riglog.errors import UnsupportedError
-from riglog.model import Channel, Sample
-from riglog_watlow.access import Access, Raw
-from riglog_watlow.config import WatlowConfig
-from riglog_watlow.errors import ParameterAbsentError
-from riglog_watlow.meaning import COMPANIONS, Meaning, Terms, declared_unit, meaning
-from riglog_watlow.parameters import Parameter, Registry, registry
-from riglog_watlow.plan import Target, unreachable
-
-Found = dict[Target, Raw]
-
-BY_INPUT = {4, 7, 8}
-"""Parameter classes of the EZ-ZONE whose instance is an input or its loop."""
+from riglog.device import missing
+from riglog.model import Channel, Clock, Sample
+from riglog_watlow.parameters import Registry
+from riglog_watlow.protocol import AnyTransactor, Block, WatlowProtocol
+from riglog_watlow.samples import DEPENDS_ON, Raw, UnitContext, label_of, sample_of
+from riglog_watlow.targets import Target
 
 
-class Entry(Struct, frozen=True):
-    """One channel and all that is read for it.
+class ChannelRead(Struct, frozen=True):
+    """One channel and every value to read for it.
 
-    Without its ``companions`` the number means nothing; of its ``conditions`` the model may lack some.
+    Attributes:
+        depends_on: without them the number has no meaning.
+        display_settings: unit and decimals; a model may not have them.
+        is_process_signal: its input does not measure a temperature.
+        targets: the channel's own value first, then the others.
     """
 
     channel: Channel
     target: Target
-    companions: tuple[Target, ...] = ()
-    conditions: tuple[Target, ...] = ()
+    depends_on: tuple[Target, ...]
+    display_settings: tuple[Target, ...]
+    is_process_signal: bool
+    targets: tuple[Target, ...]
 
     @property
-    def targets(self) -> tuple[Target, ...]:
-        return (self.target, *self.companions, *self.conditions)
+    def context_targets(self) -> tuple[Target, ...]:
+        """What is needed to interpret a value of the channel."""
+        return self.targets[1:]
+
+
+class PollPlan:
+    """The channels of a controller in the order in which they are read, and the blocks to read for them.
+
+    Channels that depend on others come first: if a companion is a channel too, it is read once, and after them.
+    """
+
+    def __init__(self, reads: Sequence[ChannelRead], protocol: WatlowProtocol) -> None:
+        self.reads = sorted(reads, key=lambda read: not read.depends_on)
+        targets = dict.fromkeys(target for read in self.reads for target in read.targets)
+        self.blocks = {target: block for block in protocol.group_into_blocks(targets) for target in block}
 
 
 class Reader:
-    """One controller's parameters. ``found`` is what one poll has read so far: nothing is kept for the next."""
+    """Reads channels over one line. It lives for one poll or one call: no value is kept for the next.
 
-    def __init__(self, config: WatlowConfig, access: Access) -> None:
-        self.config = config
-        self.facts = config.facts
-        self.registry: Registry = registry(self.facts.family)
-        self.access = access
-        self._process: dict[int, bool] = {}
-        self._blocks: dict[Target, tuple[Target, ...]] = {}
+    Args:
+        blocks: the block to read for a target; others are read by themselves.
+        temperature_unit: the unit to publish; None: as transmitted.
+        retries: of each read without a reply.
+    """
 
-    async def learn(self) -> None:
-        """Find out, by reading, how the wire is set up and what the inputs measure."""
-        await self.access.open()
-        self._process = await self._process_signals()
+    def __init__(
+        self,
+        line: AnyTransactor,
+        protocol: WatlowProtocol,
+        blocks: Mapping[Target, Block],
+        temperature_unit: str | None,
+        clock: Clock,
+        *,
+        retries: int = 0,
+    ) -> None:
+        self.line = line
+        self.protocol = protocol
+        self.blocks = blocks
+        self.temperature_unit = temperature_unit
+        self.clock = clock
+        self.retries = retries
+        self.values: dict[Target, Raw] = {}
 
-    def divide(self, entries: Iterable[Entry]) -> None:
-        """What is polled together is read together where one exchange can."""
-        targets = dict.fromkeys(target for entry in entries for target in entry.targets)
-        self._blocks = {target: block for block in self.access.blocks(targets) for target in block}
+    async def read(self, read: ChannelRead, targets: Iterable[Target] | None = None) -> list[Sample]:
+        """Read the blocks of a channel that have not been read yet, and return its sample.
 
-    def entry(self, target: Target) -> Entry:
-        """A channel for ``target`` with the unit as far as it is known now.
+        Args:
+            targets: read only these; the list is empty without the channel's own value.
 
         Raises:
-            UnsupportedError: it cannot be read over this protocol.
+            ParameterAbsentError: the model does not have a parameter that is needed.
+            DeviceRefusedError, ProtocolError: no values; the next channel of the same block reads it again.
         """
-        if (why := unreachable(target, self.config.wire_protocol)) is not None:
-            raise UnsupportedError(why)
-        parameter = target.parameter
-        terms = self._terms(target, Terms(self.access.wire, self.config.temperature_unit))
-        channel = Channel(
-            device=self.config.name,
-            driver=self.config.driver,
-            protocol=self.config.wire_protocol,
-            address=self.config.place,
-            parameter=parameter.name,
-            parameter_id=parameter.id,
-            instance=target.instance,
-            unit=declared_unit(parameter, terms),
-        )
-        return Entry(channel, target, companions(target, self.registry), self.access.conditions(parameter))
-
-    async def sample(self, entry: Entry, found: Found, retries: int = 0) -> Sample:
-        """Read what the entry needs and is not among ``found``, and say what it means."""
-        await self.fetch(entry, entry.targets, found, retries)
-        raw, said = found[entry.target], self.meaning(entry, found)
-        return Sample(
-            channel=entry.channel,
-            stamp=raw.stamp,
-            value=said.value,
-            unit=said.unit,
-            status=said.status,
-            flags=said.flags,
-            error=said.error,
-            text=said.text,
-            raw=raw.payload,
-        )
-
-    async def fetch(self, entry: Entry, targets: Iterable[Target], found: Found, retries: int = 0) -> None:
-        """Read those targets of an entry that are not among ``found``; of its conditions, what the model has."""
-        for target in targets:
-            if target in found:
+        values, protocol = self.values, self.protocol
+        for target in read.targets if targets is None else targets:
+            if target in values:
                 continue
-            try:
-                await self.access.fetch(target, found, self._blocks.get(target, (target,)), retries)
-            except ParameterAbsentError:
-                if target not in entry.conditions:
-                    raise
+            known = target in protocol.absent
+            if not known:
+                values |= await protocol.read(self.line, self.blocks.get(target, (target,)), retries=self.retries)
+            if target in values or target in read.display_settings:
+                continue
+            error = protocol.absent_error(target, known=known)
+            if known and target is read.target:  # nothing was requested, so the device has not responded
+                return missing([read.channel], error.message, self.clock, responded=None)
+            raise error
+        return [self._sample(read)] if read.target in values else []
 
-    def meaning(self, entry: Entry, found: Found) -> Meaning:
-        parameter = entry.target.parameter
-        return meaning(parameter, found[entry.target].value, self.beside(entry, found), self.terms(entry, found))
+    async def sample(self, read: ChannelRead) -> Sample:
+        """Read a channel.
 
-    def beside(self, entry: Entry, found: Found) -> dict[str, str]:
-        """The labels of the companions, by name."""
-        return {one.parameter.name: label(one.parameter, found[one].value) for one in entry.companions}
+        Raises:
+            ParameterAbsentError: the model does not have the parameter; nothing was sent if that was known.
+            DeviceRefusedError, ProtocolError: no value.
+        """
+        if read.target in self.protocol.absent:
+            raise self.protocol.absent_error(read.target, known=True)
+        (sample,) = await self.read(read)
+        return sample
 
-    def terms(self, entry: Entry, found: Found) -> Terms:
-        usual = Terms(self.access.wire_by(found), self.config.temperature_unit)
-        return self._terms(entry.target, usual)
+    def companion_labels(self, read: ChannelRead) -> dict[str, str]:
+        """Return the labels of what the channel depends on, by name."""
+        return {
+            target.parameter.name: label_of(target.parameter, self.values[target].value) for target in read.depends_on
+        }
 
-    def _terms(self, target: Target, usual: Terms) -> Terms:
-        """Of what belongs to no single input, nobody knows the unit as soon as one input is a process signal."""
-        if (target.parameter.id or 0) // 1000 in BY_INPUT:
-            process = self._process.get(target.instance, False)
-        else:
-            process = any(self._process.values())
-        return Terms(usual.wire, usual.wanted, True) if process else usual
+    def unit_context(self, read: ChannelRead) -> UnitContext:
+        """Return the units of a channel, according to the display settings that were read with it."""
+        return UnitContext(self.protocol.units_from(self.values), self.temperature_unit, read.is_process_signal)
 
-    async def _process_signals(self) -> dict[int, bool]:
-        """Which inputs measure no temperature."""
-        if self.facts.process_signal is None:
-            return {}
-        name, labels = self.facts.process_signal
-        parameter = self.registry.find(name)
-        found: Found = {}
-        for instance in {1, *self.config.instances} & set(parameter.instances):
-            with suppress(ParameterAbsentError):
-                target = Target(parameter, instance)
-                await self.access.fetch(target, found, (target,), retries=1)
-        return {one.instance: label(parameter, raw.value) in labels for one, raw in found.items()}
+    def again(self) -> "Reader":
+        """Return a reader that has read nothing yet."""
+        return Reader(self.line, self.protocol, self.blocks, self.temperature_unit, self.clock, retries=self.retries)
+
+    def _sample(self, read: ChannelRead) -> Sample:
+        return sample_of(
+            read.channel,
+            read.target.parameter,
+            self.values[read.target],
+            self.companion_labels(read),
+            self.unit_context(read),
+        )
 
 
-def companions(target: Target, registry: Registry) -> tuple[Target, ...]:
-    """Those that the target's number means nothing without."""
-    names = (name for name in COMPANIONS.get(target.parameter.name, ()) if name in registry)
+def depends_on(target: Target, registry: Registry) -> tuple[Target, ...]:
+    """Return the companions of a target: its number has no meaning without them."""
+    names = (name for name in DEPENDS_ON.get(target.parameter.name, ()) if name in registry)
     return tuple(Target(registry.find(name), target.instance) for name in names)
-
-
-def label(parameter: Parameter, value: object) -> str:
-    """The word for a code; a code without a word as digits."""
-    return parameter.enum.get(value, str(value)) if isinstance(value, int) else str(value)

@@ -1,23 +1,24 @@
-"""What every simulated controller has: values by parameter and instance, and an oven. No wire, no clock.
+"""The state of a simulated controller: values by parameter and instance, and its ovens. No protocol, no clock.
 
-Temperatures are degF inside, whatever a wire makes of them. ``now`` is in seconds and only grows.
+Temperatures are stored in degF, whatever a protocol transmits. ``now`` is in seconds and never decreases.
 """
 
 from collections.abc import Mapping
 from enum import IntEnum
 
 from riglog.errors import ConfigError, WriteRefusedError
-from riglog_watlow.parameters import Family, Parameter, WireValue, registry
-from riglog_watlow.plan import Target, target
-from riglog_watlow.simulator.oven import Oven
-from riglog_watlow.writer import coded
+from riglog_watlow.parameters import Family, Parameter, WireValue, parse_value, registry
+from riglog_watlow.targets import Target, parse_target
 
 OPEN_SENSOR = 2530.409
-"""What an open thermocouple reads: a plausible number, and no NaN."""
+"""The reading of an open thermocouple: a plausible number, not NaN."""
+
+AMBIENT = 72.0
+MAX_STEP = 0.5  # s, of the integration
 
 
 class Refusal(IntEnum):
-    """Why a controller refuses, as the error codes of the Standard Bus."""
+    """The reasons of a refusal, as error codes of the Standard Bus."""
 
     READ_ONLY = 0x80
     NO_CLASS = 0x81
@@ -27,16 +28,58 @@ class Refusal(IntEnum):
     NOT_ACCEPTED = 0x86
 
 
-class Refused(Exception):  # noqa: N818  - what the controller says, not what went wrong here
-    """The controller answers with this refusal."""
+class Refused(Exception):  # noqa: N818  - the reply of the controller, not an error of the simulator
+    """The controller responds with this refusal."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.name)
         self.refusal = refusal
 
 
+class Oven:
+    """An oven with a heater, so that a process value follows its set point.
+
+    First order: full power ends at ``ambient + rise``. Temperatures in degF, times in s, power in %.
+    """
+
+    def __init__(self, *, ambient: float = AMBIENT, rise: float = 800.0, time_constant: float = 60.0) -> None:
+        self.ambient = ambient
+        self.rise = rise
+        self.time_constant = time_constant
+        self.temperature = ambient
+        self.power = 0.0
+        self._at: float | None = None
+
+    def advance(self, now: float, setpoint: float | None, band: float, manual: float) -> None:
+        """Simulate until ``now``. Without a ``setpoint`` the heater is at ``manual``.
+
+        The controller applies the power that holds the set point, plus a part proportional to the deviation.
+        """
+        at = now if self._at is None else self._at
+        self._at = max(now, at)
+        left = min(now - at, 10 * self.time_constant)
+        while True:
+            self.power = manual if setpoint is None else self._controlled_power(setpoint, band)
+            self.power = min(max(self.power, 0.0), 100.0)
+            if left <= 0:
+                return
+            step = min(left, MAX_STEP)
+            settled = self.ambient + self.rise * self.power / 100
+            self.temperature += (settled - self.temperature) * step / self.time_constant
+            left -= step
+
+    def _controlled_power(self, setpoint: float, band: float) -> float:
+        hold = 100 * (setpoint - self.ambient) / self.rise
+        return hold + 100 * (setpoint - self.temperature) / max(band, 0.001)
+
+
 class SimulatedController:
-    """One controller. ``values`` are stored, ``pinned`` ones are measured values that somebody holds fast."""
+    """One controller.
+
+    Attributes:
+        values: stored values.
+        fixed: measured values that ``set`` has fixed until they are set to ``auto``.
+    """
 
     family: Family
     start: Mapping[str, WireValue] = {}
@@ -45,23 +88,23 @@ class SimulatedController:
     def __init__(self) -> None:
         self.registry = registry(self.family)
         self.ovens = {loop: Oven() for loop in range(1, self.loops + 1)}
-        self.pinned: dict[Target, WireValue] = {}
+        self.fixed: dict[Target, WireValue] = {}
         self.values: dict[Target, WireValue] = {}
         for parameter in self.registry:
             for instance in self.instances(parameter):
                 value = self.start.get(parameter.name, parameter.default)
-                self.values[Target(parameter, instance)] = _resting(parameter) if value is None else value
+                self.values[Target(parameter, instance)] = _initial_value(parameter) if value is None else value
 
     def instances(self, parameter: Parameter) -> range:
-        """Those this unit was built with."""
+        """Return the instances of a parameter that this model has."""
         return range(1, max(parameter.instances) + 1)
 
-    def live(self, one: Target) -> WireValue | None:
-        """What is measured or follows from other values; None for what is just stored."""
+    def live(self, target: Target) -> WireValue | None:
+        """Return a value that is measured or follows from others; None for one that is only stored."""
         return None
 
     def advance(self, now: float) -> None:
-        """Let the ovens live until ``now``."""
+        """Simulate the ovens until ``now``."""
 
     def stored(self, name: str, instance: int = 1) -> WireValue:
         return self.values[Target(self.registry.find(name), instance)]
@@ -69,50 +112,51 @@ class SimulatedController:
     def number(self, name: str, instance: int = 1) -> float:
         return float(self.stored(name, instance))
 
-    def word(self, name: str, instance: int = 1) -> str:
-        """The label of an enumerated value."""
+    def label(self, name: str, instance: int = 1) -> str:
+        """Return the label of an enumerated value."""
         return self.registry.find(name).enum[int(self.stored(name, instance))]
 
-    def read(self, one: Target, now: float) -> WireValue:
-        """A value.
+    def read(self, target: Target, now: float) -> WireValue:
+        """Return a value.
 
         Raises:
-            Refused: not on this unit.
+            Refused: this model does not have it.
         """
-        if one not in self.values:
+        if target not in self.values:
             raise Refused(Refusal.NO_INSTANCE)
         self.advance(now)
-        if one in self.pinned:
-            return self.pinned[one]
-        live = self.live(one)
-        return self.values[one] if live is None else live
+        if target in self.fixed:
+            return self.fixed[target]
+        live = self.live(target)
+        return self.values[target] if live is None else live
 
-    def check_writable(self, one: Target) -> None:
-        """Refuses in the order of the device: read-only comes before instance.
+    def check_writable(self, target: Target) -> None:
+        """Refuse in the order of the device: read-only comes before instance.
 
         Raises:
-            Refused: it cannot be written.
+            Refused: it is not writable.
         """
-        if not one.parameter.writable:
+        if not target.parameter.writable:
             raise Refused(Refusal.READ_ONLY)
-        if one not in self.values:
+        if target not in self.values:
             raise Refused(Refusal.NO_INSTANCE)
 
-    def write(self, one: Target, value: WireValue, now: float) -> None:
-        """Store a value; an action is done and leaves nothing behind.
+    def write(self, target: Target, value: WireValue, now: float) -> None:
+        """Store a value; an action is executed and not stored.
 
         Raises:
-            Refused: read-only, not there, or not such a value.
+            Refused: read-only, not present, or an invalid value.
         """
-        self.check_writable(one)
-        if not self.acceptable(one, value):
+        self.check_writable(target)
+        if not self.acceptable(target, value):
             raise Refused(Refusal.NOT_ACCEPTED)
         self.advance(now)
-        if one.parameter.storage != "action":
-            self.values[one] = value
+        if target.parameter.storage != "action":
+            self.values[target] = value
 
-    def acceptable(self, one: Target, value: WireValue) -> bool:
-        parameter = one.parameter
+    def acceptable(self, target: Target, value: WireValue) -> bool:
+        """Return whether the controller accepts a value."""
+        parameter = target.parameter
         if isinstance(value, str):
             return True
         if parameter.enum:
@@ -121,25 +165,25 @@ class SimulatedController:
         return low <= value <= high
 
     def set(self, name: str, text: str) -> None:
-        """Set any parameter, as ``name`` or ``name[instance]``. Measured values stay as set, until ``auto``.
+        """Set any parameter, given as ``name`` or ``name[instance]``. ``auto`` releases a measured value.
 
         Raises:
-            ConfigError: no such parameter, or no such value.
+            ConfigError: unknown parameter, or invalid value.
         """
-        one = target(name, self.registry)
-        if one not in self.values:
-            raise ConfigError(f"the simulated controller has no {one}")
+        target = parse_target(name, self.registry)
+        if target not in self.values:
+            raise ConfigError(f"--set: unknown parameter {target} of the simulated controller")
         if text == "auto":
-            self.pinned.pop(one, None)
+            self.fixed.pop(target, None)
             return
         try:
-            value = coded(one.parameter, text, finite=False)
+            value = parse_value(target.parameter, text, finite=False)
         except WriteRefusedError as error:
             raise ConfigError(error.message, hint=error.hint) from None
-        (self.values if self.live(one) is None else self.pinned)[one] = value
+        (self.values if self.live(target) is None else self.fixed)[target] = value
 
 
-def _resting(parameter: Parameter) -> WireValue:
+def _initial_value(parameter: Parameter) -> WireValue:
     if parameter.data_type == "string":
         return ""
     if parameter.enum:

@@ -1,12 +1,12 @@
-"""An EZ-ZONE PM as it behaves: one loop and input, four alarms, heat only.
+"""The simulated models: EZ-ZONE PM, Series SD, Series F4P.
 
-Source: Watlow wire specification, sections 5, 6, 8.2 and 15.
+Source: Watlow wire specification, sections 5, 6, 8.2, 10, 11 and 15.
 """
 
-from riglog_watlow.meaning import UNINITIALISED
-from riglog_watlow.parameters import PM, Parameter, WireValue
-from riglog_watlow.plan import Target
-from riglog_watlow.simulator.controller import OPEN_SENSOR, Refusal, Refused, SimulatedController
+from riglog_watlow.parameters import F4P, PM, SD, Parameter, WireValue
+from riglog_watlow.samples import NO_INPUT_ERROR, UNINITIALISED
+from riglog_watlow.simulator.instrument import OPEN_SENSOR, Refusal, Refused, SimulatedController
+from riglog_watlow.targets import Target
 
 NO_ERROR, ALARM_HIGH, ALARM_LOW = 61, 7, 8
 
@@ -47,11 +47,11 @@ START: dict[str, WireValue] = {
     "comm_units": 30,
     "nonvolatile_save": 106,
 }
-"""How the unit leaves the shelf."""
+"""The factory settings, and the identity of the simulated controller."""
 
 
 class SimulatedPM(SimulatedController):
-    """``address`` only makes its serial number; ``loops`` 2 is the two-loop unit."""
+    """An EZ-ZONE PM: one or two loops, four alarms, heat only. ``address`` determines its serial number."""
 
     family = PM
 
@@ -63,17 +63,17 @@ class SimulatedPM(SimulatedController):
             1: 1, 3: 1, 4: loops, 6: 2, 7: loops, 8: loops, 9: 4, 10: 2, 17: 2, 18: 1, 21: 40, 22: 1,
         }  # fmt: skip
         super().__init__()
-        self._classes = {(one.id or 0) // 1000 for one in self.registry}
+        self._classes = {(parameter.id or 0) // 1000 for parameter in self.registry}
 
     def instances(self, parameter: Parameter) -> range:
         known = parameter.map1 is not None or parameter.data_type == "string"
         return range(1, self._instances.get((parameter.id or 0) // 1000, 0) + 1 if known else 1)
 
     def find(self, parameter_id: int) -> Parameter:
-        """The parameter of that id.
+        """Return the parameter with an id.
 
         Raises:
-            Refused: this firmware does not know it.
+            Refused: this firmware does not have it.
         """
         if parameter_id // 1000 not in self._classes:
             raise Refused(Refusal.NO_CLASS)
@@ -82,23 +82,23 @@ class SimulatedPM(SimulatedController):
             raise Refused(Refusal.NO_MEMBER)
         return parameter
 
-    def acceptable(self, one: Target, value: WireValue) -> bool:
-        if not super().acceptable(one, value):
+    def acceptable(self, target: Target, value: WireValue) -> bool:
+        if not super().acceptable(target, value):
             return False
-        if one.parameter.name != "setpoint":
+        if target.parameter.name != "setpoint":
             return True
-        low, high = (self.number(name, one.instance) for name in ("setpoint_min", "setpoint_max"))
+        low, high = (self.number(name, target.instance) for name in ("setpoint_min", "setpoint_max"))
         return low <= float(value) <= high
 
     def advance(self, now: float) -> None:
         for loop, oven in self.ovens.items():
-            mode = self.word("control_mode", loop)
+            mode = self.label("control_mode", loop)
             setpoint = self.number("setpoint", loop) if mode == "Auto" else None
             manual = self.number("manual_power", loop) if mode == "Manual" else 0.0
             oven.advance(now, setpoint, self.number("heat_proportional_band", loop), manual)
 
-    def live(self, one: Target) -> WireValue | None:
-        name, instance = one.parameter.name, one.instance
+    def live(self, target: Target) -> WireValue | None:
+        name, instance = target.parameter.name, target.instance
         if name == "alarm_state":
             return self._alarm(instance)
         oven = self.ovens.get(instance)
@@ -116,9 +116,84 @@ class SimulatedPM(SimulatedController):
         return None
 
     def _alarm(self, instance: int) -> int:
-        if self.word("alarm_type", instance) != "Process Alarm":
+        if self.label("alarm_type", instance) != "Process Alarm":
             return NO_ERROR
         temperature = self.ovens[1].temperature
         if temperature > self.number("alarm_high_setpoint", instance):
             return ALARM_HIGH
         return ALARM_LOW if temperature < self.number("alarm_low_setpoint", instance) else NO_ERROR
+
+
+class SimulatedSD(SimulatedController):
+    """A Series SD with one loop. ``address`` determines its serial number."""
+
+    family = SD
+
+    def __init__(self, address: int = 1) -> None:
+        self.start = {
+            "serial_number_high": 1234,
+            "serial_number_low": 5600 + address,
+            "software_id": 4,
+            "software_version": 300,
+            "setpoint": 75.0,
+            "heat_algorithm": 1,
+            "heat_proportional_band": 25.0,
+            "heat_integral_time": 3.0,
+            "eeprom_write_enable": 1,
+        }
+        super().__init__()
+
+    def advance(self, now: float) -> None:
+        auto = self.label("auto_manual") == "Auto"
+        setpoint = self.number("setpoint") if auto else None
+        self.ovens[1].advance(now, setpoint, self.number("heat_proportional_band"), self.number("output_power"))
+
+    def live(self, target: Target) -> WireValue | None:
+        oven = self.ovens[1]
+        match target.parameter.name:
+            case "process_value" | "filtered_process_value":
+                return oven.temperature if self.label("input_error") == NO_INPUT_ERROR else OPEN_SENSOR
+            case "output_power" if self.label("auto_manual") == "Auto":
+                return oven.power
+            case "power_heat":
+                return oven.power
+        return None
+
+
+class SimulatedF4P(SimulatedController):
+    """A Series F4P with one loop and one decimal place. ``address`` determines its serial number."""
+
+    family = F4P
+
+    def __init__(self, address: int = 1) -> None:
+        self.start = {
+            "model_code": 5280,
+            "serial_number_high": 12,
+            "serial_number_low": 3400 + address,
+            "software_id": 4,
+            "software_revision": 3.01,
+            "manufacturing_date": 1207,
+            "input_1_decimal": 1,
+            "auto_manual": 1,
+            "setpoint": 75.0,
+            "setpoint_low_limit": -200.0,
+            "setpoint_high_limit": 1500.0,
+            "proportional_band_1a": 25.0,
+            "integral_1a": 3.0,
+        }
+        super().__init__()
+
+    def advance(self, now: float) -> None:
+        setpoint = self.number("setpoint") if self.label("auto_manual") == "Auto" else None
+        self.ovens[1].advance(now, setpoint, self.number("proportional_band_1a"), 0.0)
+
+    def live(self, target: Target) -> WireValue | None:
+        oven = self.ovens[1]
+        match target.parameter.name:
+            case "process_value":
+                return oven.temperature if self.label("input_error") == NO_INPUT_ERROR else OPEN_SENSOR
+            case "control_setpoint":
+                return self.stored("setpoint")
+            case "output_power":
+                return oven.power
+        return None
