@@ -193,7 +193,10 @@ def registry(family: Family = PM) -> Registry:
     return Registry(family, [parameter for parameter in _table() if parameter.family == family])
 
 
-@cache
-def _table() -> list[Parameter]:
+def read_table() -> list[Parameter]:
+    """Read the parameters of all families from the package."""
     raw = files("riglog_watlow").joinpath("parameters.json").read_bytes()
     return msgspec.json.decode(raw, type=list[Parameter])
+
+
+_table = cache(read_table)

@@ -45,6 +45,18 @@ def golden() -> Callable[[str], dict[str, Any]]:
     return {vector["id"]: vector for vector in VECTORS}.__getitem__
 
 
+class RecordingBus(SimulatedBus):
+    """A bus on which every request is recorded."""
+
+    def __init__(self, simulators: Iterable[Simulator]) -> None:
+        super().__init__(simulators)
+        self.requests: list[bytes] = []
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        self.requests.append(data)
+        return super().receive(data, now)
+
+
 class Bench:
     """Simulators on one bus, and the controllers that the driver makes for them.
 
@@ -53,7 +65,8 @@ class Bench:
 
     def __init__(self, simulators: Iterable[Simulator], *, retries: int = 0, **wire: Any) -> None:
         self.simulators = list(simulators)
-        self.wire = FaultyWire(SimulatedBus(self.simulators), **wire)
+        self.bus = RecordingBus(self.simulators)
+        self.wire = FaultyWire(self.bus, **wire)
         self.transport = SimulatedTransport(self.wire)
         self.driver = WatlowDriver()
         self.retries = retries

@@ -2,13 +2,17 @@
 
 import struct
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 import anyio
 import pytest
 
 from riglog.errors import ConfigError, ReplyTimeoutError
+from riglog.manager import Manager
 from riglog.model import Status
+from riglog.simulation import FaultyWire, SimulatedTransport
+from riglog.testing import LoopClock
 from riglog_watlow.errors import NoSuchInstanceError, NoSuchMemberError
 from riglog_watlow.parameters import registry
 from riglog_watlow.samples import UnitContext, WireUnits, interpret
@@ -136,6 +140,31 @@ async def test_a_parameter_that_the_model_does_not_have_is_requested_once(bench:
     assert "not requested again" not in str(caught.value)
 
 
+async def test_the_error_of_a_parameter_known_to_be_absent_is_a_new_one_each_time(bench: MakeBench) -> None:
+    oven = bench().controller()
+    errors = []
+    for _ in range(3):
+        with pytest.raises(NoSuchMemberError) as caught:
+            await oven.read_parameter("input_units")
+        errors.append(caught.value)
+    assert len({id(error) for error in errors}) == 3
+    assert {error.code for error in errors} == {"83"}
+    assert "request" in errors[0].context
+    assert "request" not in errors[1].context
+
+
+async def test_a_controller_that_is_off_is_suspended_although_one_parameter_is_known_to_be_absent() -> None:
+    wire = FaultyWire(StdBusSimulator())
+    async with Manager(clock=LoopClock()) as rig:
+        parameters = ["input_units", "setpoint"]
+        await rig.add("oven", SimulatedTransport(wire), driver="watlow", parameters=parameters)
+        assert [sample.status for sample in await rig.poll()] == [Status.MISSING, Status.OK]
+        wire.plugged = False
+        for _ in range(10):
+            samples = await rig.poll()
+        assert [sample.status for sample in samples] == [Status.SKIPPED] * 2
+
+
 async def test_a_second_loop_on_a_single_loop_unit_is_refused(bench: MakeBench) -> None:
     with pytest.raises(NoSuchInstanceError) as caught:
         await bench().controller().read_parameter("setpoint", 2)
@@ -202,6 +231,51 @@ async def test_the_identity_is_the_serial_number(bench: MakeBench) -> None:
     rig = bench(StdBusSimulator(1), StdBusSimulator(2))
     assert await rig.controller(address=1).identity() == "123457"
     assert await rig.controller(address=2).identity() == "123458"
+
+
+async def test_reading_the_identity_requests_the_serial_number_only(bench: MakeBench) -> None:
+    rig = bench()
+    oven = rig.controller()
+    await oven.open()
+    requests = rig.client.counters.requests
+    await oven.identity()
+    assert rig.client.counters.requests == requests + 2  # the text, and the number
+
+
+async def test_after_an_interruption_the_channels_stay_and_inputs_are_read_again(bench: MakeBench) -> None:
+    rig = bench()
+    oven = rig.controller(parameters=("setpoint",), temperature_unit="degC")
+    await oven.open()
+    channels = oven.channels
+    rig.simulators[0].set("sensor_type", "milliamps dc")
+    assert [sample.unit for sample in await oven.poll()] == ["degC"]
+    await oven.reconnected()
+    assert [(sample.value, sample.unit) for sample in await oven.poll()] == [(75.0, None)]
+    assert oven.channels is channels
+
+
+async def test_no_request_of_a_neighbour_comes_between_a_process_value_and_its_input_error(bench: MakeBench) -> None:
+    rig = bench(StdBusSimulator(1), StdBusSimulator(2))
+    ovens = [rig.controller(address=address) for address in (1, 2)]
+    async with anyio.create_task_group() as tasks:
+        for oven in ovens:
+            tasks.start_soon(oven.read_parameter, "process_value")
+    assert len(rig.bus.requests) == 4
+    assert len(runs_of_one_address(rig)) == 2
+
+
+async def test_while_a_controller_is_opened_its_neighbours_get_the_port_in_between(bench: MakeBench) -> None:
+    rig = bench(StdBusSimulator(1), StdBusSimulator(2))
+    async with anyio.create_task_group() as tasks:
+        for address in (1, 2):
+            tasks.start_soon(rig.controller(address=address).open)
+    assert len(rig.bus.requests) == 4
+    assert len(runs_of_one_address(rig)) == 4
+
+
+def runs_of_one_address(rig: Any) -> list[int]:
+    """Return the addresses to which requests were sent; several in a row count once."""
+    return [address for address, _ in groupby(frame[3] - 0x0F for frame in rig.bus.requests)]
 
 
 async def test_a_controller_that_does_not_respond_costs_one_timeout(bench: MakeBench) -> None:

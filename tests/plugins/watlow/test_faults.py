@@ -110,7 +110,7 @@ async def test_a_line_that_fails_in_every_way_at_once_gives_no_wrong_value(
     rates = dict.fromkeys(sorted(faults), 0.03)
     rig = bench(*(peer(protocol, one, sent) for one in (1, 2)), script=no_fault, seed=seed, late=0.7)
     ovens = await two_ovens(rig, protocol)
-    rig.wire._rates = rates
+    rig.wire.set_rates(rates)
     values = 0
     for index in range(300):
         before = len(sent)

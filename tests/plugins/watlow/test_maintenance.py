@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from riglog.errors import ConfigError, ConfirmationError, UnsupportedError, WriteRefusedError
+from riglog.plugin import AnyClient
+from riglog.protocol import Connection
 from riglog.simulation import FaultyWire, SimulatedBus, SimulatedTransport, Simulator
 from riglog.testing import LoopClock
 from riglog.transport import Link, Transport
 from riglog_watlow import WatlowConfig
+from riglog_watlow.connect import connect
 from riglog_watlow.errors import LinkNotChangedError
 from riglog_watlow.families import FACTS
 from riglog_watlow.maintenance import move_link
@@ -87,18 +90,23 @@ async def test_a_controller_without_modbus_is_detected_and_restored(config: Conf
 class Muted(Simulator):
     """Executes a write over Standard Bus, and does not reply to it."""
 
-    def __init__(self, inner: Simulator) -> None:
+    def __init__(self, inner: Simulator, bench: "NoWriteReply") -> None:
         self.inner = inner
+        self.bench = bench
 
     def receive(self, data: bytes, now: float) -> bytes:
         reply = self.inner.receive(data, now)
-        return b"" if data[9:10] == b"\x04" else reply
+        if data[9:10] != b"\x04":
+            return reply
+        self.bench.writes += 1
+        return b""
 
 
 class NoWriteReply(Bench):
     """The reply to a write is lost, and the settings have changed. With ``gone`` it does not respond afterwards."""
 
     gone = False
+    writes = 0
 
     async def open_port(self, port: str, link: Link) -> Transport:
         if self.gone and self.opened:
@@ -106,7 +114,7 @@ class NoWriteReply(Bench):
         return await super().open_port(port, link)
 
     def _responding(self, link: Link) -> list[Simulator]:
-        return [Muted(one) for one in super()._responding(link)]
+        return [Muted(one, self) for one in super()._responding(link)]
 
 
 async def test_a_controller_that_changes_before_it_replies_is_found_at_its_new_settings(config: Config) -> None:
@@ -121,6 +129,20 @@ async def test_a_controller_that_no_longer_responds_is_an_error_with_the_next_st
     with pytest.raises(LinkNotChangedError, match="does not respond with the new settings") as caught:
         await bench.move(config(), address=4)
     assert "Power-cycle" in str(caught.value.hint)
+
+
+async def test_a_setting_is_sent_once_even_if_the_client_retries(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect_with_retries(connection: Connection) -> AnyClient:
+        client = connect(connection)
+        client.retries = 2
+        return client
+
+    monkeypatch.setattr("riglog_watlow.maintenance.connect", connect_with_retries)
+    bench = NoWriteReply()
+    assert (await bench.move(config(), address=4)).address == 4
+    assert bench.writes == 1
 
 
 async def test_an_address_in_use_is_refused(config: Config) -> None:

@@ -63,7 +63,7 @@ def test_a_reply_vector_gives_its_value(modbus_reply_vector: Vector) -> None:
     meaning, data = modbus_reply_vector["meaning"], bytes.fromhex(modbus_reply_vector["hex"])
     request = ModbusRequest(meaning["address"], request_pdu(meaning))
     if meaning["kind"] == "exception_reply":
-        with pytest.raises(Exception, match=f"exception {meaning['exception']:02X}"):
+        with pytest.raises(Exception, match=f"exception 0x{meaning['exception']:02X}"):
             CODEC.decode(request, bytearray(data))
         return
     pdu = CODEC.decode(request, bytearray(data))

@@ -1,18 +1,24 @@
 """Nothing is written by accident, nothing is written twice, and what is written is read back."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from itertools import groupby
 from typing import Any
 
+import anyio
 import pytest
 
 from riglog.errors import ConfigError, ConfirmationError, ReplyTimeoutError, WriteRefusedError
 from riglog.simulation import Fault, Simulator
-from riglog_watlow import Controller, WatlowConfig, registry
+from riglog_watlow import Controller, Loop, WatlowConfig, registry
 from riglog_watlow.errors import AccessDeniedError, ReadbackMismatchError, WrongTypeError
 from riglog_watlow.families import FACTS
 from riglog_watlow.parameters import WireValue
 from riglog_watlow.simulator import ControllerServer, ModbusSimulator, SimulatedPM, StdBusSimulator, simulator
 from riglog_watlow.simulator.instrument import Refusal, Refused
+from riglog_watlow.stdbus import message
+from riglog_watlow.stdbus.codec import read_request, write_request
 from riglog_watlow.targets import Target
 from riglog_watlow.writer import LINK_PARAMETERS, TIERS
 
@@ -143,6 +149,18 @@ async def test_the_limits_set_in_the_controller_apply(
     assert rig.simulators[0].controller.stored(name) == before
 
 
+async def test_a_value_and_its_limits_are_reported_in_the_unit_that_is_published(bench: MakeBench) -> None:
+    rig = bench()
+    rig.simulators[0].set("setpoint_max", "392")
+    oven = rig.controller(temperature_unit="degC")
+    with pytest.raises(WriteRefusedError) as caught:
+        await oven.set_setpoint(201.0, confirm=True)
+    assert caught.value.message == "201 degC is outside the limits -1128.33 to 200 degC set in the controller"
+    with pytest.raises(WriteRefusedError) as caught:
+        await oven.set_setpoint(6000.0, confirm=True)
+    assert caught.value.message == "6000 degC is outside the range -1128.33 to 5537.22 degC of setpoint"
+
+
 async def test_limits_are_compared_in_the_unit_of_the_controller(bench: MakeBench) -> None:
     rig = bench(peer_of(protocol="modbus-rtu", wire_temperature_unit="degC"))
     rig.simulators[0].set("setpoint_max", "212")
@@ -216,6 +234,88 @@ async def test_a_write_without_a_reply_is_never_repeated_but_read_back(
     assert sample.value == 150.0
     assert controller.writes == [("setpoint", 150.0)]
     assert rig.client.counters.timeouts == 1
+
+
+class NoReplyToWrites(Simulator):
+    """Executes every write, and does not reply to it. ``writes`` are the frames with which it was requested."""
+
+    def __init__(self, inner: Simulator, protocol: str) -> None:
+        self.inner = inner
+        self.function_of = FUNCTION_CODES[protocol]
+        self.writes: list[bytes] = []
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        reply = self.inner.receive(data, now)
+        if self.function_of(data) not in (4, 6, 16):
+            return reply
+        self.writes.append(data)
+        return b""
+
+
+FUNCTION_CODES: dict[str, Callable[[bytes], int]] = {
+    "stdbus": lambda frame: frame[9],
+    "modbus-rtu": lambda frame: frame[1],
+    "modbus-tcp": lambda frame: frame[7],
+    "modbus-ascii": lambda frame: int(frame[3:5], 16),
+}
+
+WRITING_CALLS: dict[str, tuple[int, Callable[[Controller], Awaitable[object]]]] = {
+    "write_parameter": (1, lambda oven: oven.write_parameter("input_filter_time", 1.5, confirm=True)),
+    "write_parameter of an action": (1, lambda oven: oven.write_parameter("alarm_clear_request", 0, confirm=True)),
+    "write_parameter of communication": (1, lambda oven: oven.write_parameter("comm_units", "C", confirm=True)),
+    "set_parameter": (1, lambda oven: oven.set_parameter("control_mode", "off", confirm=True)),
+    "set_setpoint": (1, lambda oven: oven.set_setpoint(150.0, confirm=True)),
+    "Loop.set_setpoint": (1, lambda oven: oven.loop(1).set_setpoint(150.0, confirm=True)),
+    "Loop.write_pid": (2, lambda oven: oven.loop(1).write_pid(integral=2.5, derivative=3.0, confirm=True)),
+}
+
+
+@pytest.mark.parametrize("protocol", FUNCTION_CODES)
+@pytest.mark.parametrize(("frames", "call"), WRITING_CALLS.values(), ids=WRITING_CALLS)
+async def test_a_write_is_sent_once_even_if_the_client_retries(
+    protocol: str, frames: int, call: Callable[[Controller], Awaitable[object]], bench: MakeBench
+) -> None:
+    peer = NoReplyToWrites(peer_of(protocol=protocol), protocol)
+    rig = bench(peer, retries=2)
+    oven = await opened(rig, protocol=protocol)
+    with suppress(ReplyTimeoutError):
+        await call(oven)
+    assert len(peer.writes) == len(set(peer.writes)) == frames
+    assert rig.client.counters.timeouts == frames
+
+
+def test_every_call_that_can_be_confirmed_is_among_the_writing_calls() -> None:
+    calls = {
+        (f"{kind.__name__}.{name}" if kind is Loop else name)
+        for kind in (Controller, Loop)
+        for name, method in vars(kind).items()
+        if "confirm" in getattr(method, "__annotations__", {})
+    }
+    assert calls <= set(WRITING_CALLS)
+
+
+async def test_the_retries_of_the_client_apply_to_reads_only(bench: MakeBench) -> None:
+    for request, requests in ((read_request(9, 7001), 3), (write_request(9, 7001, 1, message.FLOAT, 80.0), 1)):
+        rig = bench(retries=2)
+        rig.controller()
+        with pytest.raises(ReplyTimeoutError):
+            await rig.client.transact(request)
+        assert rig.client.counters.requests == requests
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_no_request_of_a_neighbour_comes_between_a_write_and_its_readback(
+    protocol: str, bench: MakeBench
+) -> None:
+    rig = bench(*(peer_of(protocol=protocol, address=address) for address in (1, 2)))
+    one, two = [await opened(rig, protocol=protocol, address=address) for address in (1, 2)]
+    rig.bus.requests.clear()
+    async with anyio.create_task_group() as tasks:
+        for oven in (one, two):
+            tasks.start_soon(partial(oven.set_setpoint, 150.0, confirm=True))
+    address_at = 3 if protocol == "stdbus" else 0
+    assert len(rig.bus.requests) >= 2 * 5
+    assert len(list(groupby(rig.bus.requests, key=lambda frame: frame[address_at]))) == 2
 
 
 async def test_an_action_without_a_reply_may_have_been_executed(bench: MakeBench) -> None:
