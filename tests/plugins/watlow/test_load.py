@@ -1,4 +1,4 @@
-"""What Watlow controllers put on a line: as much as was promised, with the silence that the line needs."""
+"""The load of Watlow controllers on a line: as computed, and with the inter-frame gaps that Modbus requires."""
 
 import time
 from collections.abc import Callable
@@ -36,52 +36,52 @@ def peer(**settings: Any) -> Simulator:
         {"protocol": "modbus-rtu", "family": "sd", "parameters": ("process_value", "units", "setpoint")},
     ],
 )
-async def test_a_poll_puts_on_the_line_exactly_what_the_budget_says(settings: dict[str, Any], bench: MakeBench) -> None:
+async def test_a_poll_sends_exactly_the_computed_load(settings: dict[str, Any], bench: MakeBench) -> None:
     rig = bench(peer(**settings))
     oven = rig.controller(**settings)
     await oven.open()
     sent, requests = rig.transport.sent, rig.client.counters.requests
     assert all(sample.status is Status.OK for sample in await oven.poll())
-    promised = rig.driver.transactions(oven.config)
-    assert len(promised) == rig.client.counters.requests - requests
-    assert sum(one.sent for one in promised) == rig.transport.sent - sent
-    assert all(one.gap == rig.client.gap for one in promised)
+    computed = rig.driver.transactions(oven.config)
+    assert len(computed) == rig.client.counters.requests - requests
+    assert sum(one.sent for one in computed) == rig.transport.sent - sent
+    assert all(one.inter_frame_gap == rig.client.line.inter_frame_gap for one in computed)
 
 
-async def test_replies_are_as_long_as_the_budget_says(bench: MakeBench) -> None:
+async def test_replies_are_as_long_as_computed(bench: MakeBench) -> None:
     for settings in ({"protocol": "stdbus"}, {"protocol": "modbus-rtu"}):
         end = peer(**settings)
         rig = bench(end)
         oven = rig.controller(**settings)
         await oven.open()
         lengths: list[int] = []
-        answer = end.receive
+        respond = end.receive
 
-        def listening(data: bytes, now: float, answer: Any = answer, lengths: list[int] = lengths) -> bytes:
-            reply: bytes = answer(data, now)
+        def counting(data: bytes, now: float, respond: Any = respond, lengths: list[int] = lengths) -> bytes:
+            reply: bytes = respond(data, now)
             lengths.append(len(reply))
             return reply
 
-        end.receive = listening  # type: ignore[method-assign]
+        end.receive = counting  # type: ignore[method-assign]
         await oven.poll()
         assert sorted(lengths) == sorted(one.received for one in rig.driver.transactions(oven.config))
 
 
-class Listening(SimulatedPeer):
-    """A far end that notes when bytes came and when its own went out, in its own time."""
+class Recording(SimulatedPeer):
+    """A peer that records when requests arrived and when its replies were sent, in its own time."""
 
     def __init__(self, inner: SimulatedPeer) -> None:
         self.inner = inner
-        self.heard: list[tuple[float, str]] = []
+        self.frames: list[tuple[float, str]] = []
 
     def send(self, data: bytes, now: float) -> None:
-        self.heard.append((time.monotonic(), "request"))
+        self.frames.append((time.monotonic(), "request"))
         self.inner.send(data, now)
 
     def take(self, now: float) -> bytes:
         data = self.inner.take(now)
         if data:
-            self.heard.append((time.monotonic(), "reply"))
+            self.frames.append((time.monotonic(), "reply"))
         return data
 
     def next_due(self, now: float) -> float | None:
@@ -90,9 +90,9 @@ class Listening(SimulatedPeer):
 
 @pytest.mark.real_time
 @pytest.mark.parametrize("baudrate", [9600, 38400])
-async def test_between_any_two_frames_on_a_modbus_line_it_is_silent(baudrate: int) -> None:
-    """Two slaves on one pseudo-terminal, measured at the far end: after every reply 3.5 characters of nothing."""
-    line = Listening(FaultyWire(SimulatedBus(peer(protocol="modbus-rtu", address=address) for address in (1, 2))))
+async def test_a_modbus_line_is_idle_between_a_reply_and_the_next_request(baudrate: int) -> None:
+    """Two servers on one pseudo-terminal, measured there: 3.5 idle character times after every reply."""
+    line = Recording(FaultyWire(SimulatedBus(peer(protocol="modbus-rtu", address=address) for address in (1, 2))))
     server = PtyServer(line)
     server.plug()
     async with anyio.create_task_group() as tasks:
@@ -106,17 +106,17 @@ async def test_between_any_two_frames_on_a_modbus_line_it_is_silent(baudrate: in
         server.unplug()
         tasks.cancel_scope.cancel()
     assert all(sample.status is Status.OK for sample in samples)
-    silence = max(3.5 * 10 / baudrate, 0.00175)
+    idle = max(3.5 * 10 / baudrate, 0.00175)
     gaps = [
         after - before
-        for (before, was), (after, kind) in zip(line.heard, line.heard[1:], strict=False)
+        for (before, was), (after, kind) in zip(line.frames, line.frames[1:], strict=False)
         if (was, kind) == ("reply", "request")
     ]
     assert len(gaps) >= 60
-    assert min(gaps) >= silence
+    assert min(gaps) >= idle
 
 
-def test_devices_share_a_port_exactly_when_their_wires_are_set_up_alike() -> None:
+def test_devices_share_a_port_exactly_if_their_port_settings_are_equal() -> None:
     driver = WatlowDriver()
 
     def link(**settings: Any) -> Link:
