@@ -9,6 +9,7 @@ from msgspec import Struct
 from riglog.errors import ConnectionLostError, PortError
 from riglog.model import DeviceResult
 from riglog.plugin import AnyDriver, Driver, Found
+from riglog.plugin.guard import OnFault, links_to_probe, log_fault, probe
 from riglog.protocol import Connection
 from riglog.transport import Link, open_transport
 
@@ -39,6 +40,7 @@ async def discover(
     progress: Progress = lambda text: None,
     *,
     listen: float | None = None,
+    on_fault: OnFault = log_fault,
 ) -> tuple[list[Discovered], list[DeviceResult[None]]]:
     """Probe the ports side by side, each with every link of every driver in turn.
 
@@ -47,6 +49,7 @@ async def discover(
 
     Args:
         listen: seconds to wait for instruments that speak of themselves, if longer than is usual for their kind.
+        on_fault: called for a driver that fails; it is not used any more on that port.
 
     Returns:
         Who answered, and per port that could not be opened its error (``device`` is the port's name).
@@ -57,7 +60,7 @@ async def discover(
 
     async def probe_port(port: str) -> None:
         try:
-            found.extend(await _on_port(port, probing, progress, listen))
+            found.extend(await _on_port(port, probing, progress, listen, on_fault))
         except PortError as error:
             closed.append(DeviceResult(port, None, error))
 
@@ -68,18 +71,20 @@ async def discover(
 
 
 async def _on_port(
-    port: str, drivers: Sequence[Driver[Any, Any]], progress: Progress, listen: float | None
+    port: str, drivers: Sequence[Driver[Any, Any]], progress: Progress, listen: float | None, on_fault: OnFault
 ) -> list[Discovered]:
     found: list[Discovered] = []
     settled: Link | None = None
     for driver in drivers:
-        for link in driver.links_to_probe():
+        for link in links_to_probe(driver, on_fault):
             if settled is not None and not _same_settings(link, settled):
                 continue
             progress(
                 f"{port}: looking for {driver.name} at {link.baudrate} baud {link.bytesize}{link.parity}{link.stopbits}"
             )
-            answers = await _probe(port, driver, link, listen)
+            answers = await _probe(port, driver, link, listen, on_fault)
+            if answers is None:
+                break
             found += [Discovered(port, driver.name, one) for one in answers]
             settled = link if answers else settled
             if any(one.address is None for one in answers):
@@ -87,10 +92,12 @@ async def _on_port(
     return found
 
 
-async def _probe(port: str, driver: Driver[Any, Any], link: Link, listen: float | None) -> Sequence[Found]:
+async def _probe(
+    port: str, driver: Driver[Any, Any], link: Link, listen: float | None, on_fault: OnFault
+) -> Sequence[Found] | None:
     transport = await open_transport(port, link)
     try:
-        return await driver.probe(Connection(transport, link), listen=listen)
+        return await probe(driver, Connection(transport, link), listen=listen, on_fault=on_fault)
     except ConnectionLostError:
         return ()
     finally:
