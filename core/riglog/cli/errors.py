@@ -46,6 +46,11 @@ def say_error(message: str, hint: str | None = None) -> None:
     notes().print(f"[bold red]error:[/] {escape(message)}{next_step}", soft_wrap=True)
 
 
+def warn(fault: object) -> None:
+    """One line on stderr: what failed, although the command goes on."""
+    notes().print(f"[yellow]warning:[/] {escape(str(fault))}", soft_wrap=True)
+
+
 def _explain(error: BaseException) -> int:
     if isinstance(error, NoArgsIsHelpError):
         error.show()

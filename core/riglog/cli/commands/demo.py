@@ -11,7 +11,7 @@ import click
 
 from riglog.acquire import Overflow
 from riglog.cli.console import data
-from riglog.cli.errors import USAGE, say_error
+from riglog.cli.errors import USAGE, say_error, warn
 from riglog.cli.options import json_option
 from riglog.cli.report import report
 from riglog.cli.signals import Interruption, run
@@ -38,7 +38,7 @@ async def _demo(duration: str, out: str, as_json: bool, interruption: Interrupti
     from riglog.sinks import SqliteSink
 
     registry = installed()
-    tables = [dict(table) for driver in registry.drivers.values() for table in driver.demo()]
+    tables = registry.demo_tables(warn)
     if not tables:
         say_error("no vendor plugin is installed", "pip install 'riglog[all]'")
         return USAGE

@@ -27,7 +27,7 @@ def command(as_json: bool) -> None:
         return
     plugins = table("plugin", "distribution", "version", "state")
     for plugin in registry.plugins:
-        add(plugins, plugin.name, plugin.distribution, plugin.version, plugin.problem or "works")
+        add(plugins, plugin.name, plugin.distribution, plugin.version, plugin.problem or plugin.warning or plugin.state)
     things = table("driver or sink", "what it is")
     for driver in registry.drivers.values():
         add(things, f"driver {driver.name}", f"{driver.summary}: {', '.join(driver.protocols)}")
