@@ -1,4 +1,4 @@
-"""Instruments: what they report, who sets the pace, and what may change them."""
+"""Devices: what they report, what sets their pace, how they are checked, and what may change them."""
 
 from riglog.device.context import DeviceContext
 from riglog.device.device import Device, PortDevice

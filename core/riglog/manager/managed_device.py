@@ -20,6 +20,8 @@ Report = Callable[[EventKind, str, str | None], None]
 """Called with the kind of an event, its message, and the name of the device it is about."""
 
 PAUSE_SECONDS = 0.5
+MAX_REPORTED_PROBLEMS = 20
+"""Different bugs of one device that become events; the rows name all of them."""
 SUSPENDED = "device not responding: polling suspended, retried at intervals"
 NOT_CONFIRMED = "identity not confirmed after the interruption: value not recorded"
 
@@ -156,8 +158,9 @@ class ManagedDevice:
     def _checked(self, polled: object) -> Sequence[Sample]:
         """Check what the plugin returned, and drop what the configuration does not select."""
         checked = check_poll(polled, self._declared, self.device.pace, self._clock)
-        for problem in checked.problems:
-            self._report_once(problem, f"driver error (bug in the plugin): {problem}")
+        if checked.problems:
+            problems = "; ".join(checked.problems)
+            self._report_once(problems, f"driver error (bug in the plugin): {problems}")
         samples = checked.samples
         if len(self.device.channels) != len(self._declared):
             wanted = set(self.device.channels)
@@ -196,7 +199,8 @@ class ManagedDevice:
         except Exception as error:
             self._driver_failed(error)
             return False
-        self._responded = True if found is not None else None
+        # A library may know the serial number without asking the instrument; a reply on a line is proof.
+        self._responded = True if found is not None and isinstance(device, PortDevice) else None
         self._identity_confirmed = found is None or self.identity is None or found == self.identity
         mismatch = None
         if not self._identity_confirmed:
@@ -212,7 +216,7 @@ class ManagedDevice:
         self._report_once((type(error), where.filename, where.lineno), "".join(format_exception(error)))
 
     def _report_once(self, key: object, message: str) -> None:
-        if key not in self._reported_problems:
+        if key not in self._reported_problems and len(self._reported_problems) < MAX_REPORTED_PROBLEMS:
             self._reported_problems.add(key)
             self._report(EventKind.DRIVER_FAILED, message, self.name)
 

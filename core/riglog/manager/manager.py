@@ -267,6 +267,18 @@ class Manager:
         """
         return self._managed_device(name).device
 
+    def port(self, port: str) -> PortSession:
+        """Return the session of an open port, by its key (its canonical name).
+
+        Raises:
+            ConfigError: no device of the rig uses this port.
+        """
+        session = self._sessions.get(port)
+        if not isinstance(session, PortSession):
+            known = ", ".join(key for key, other in self._sessions.items() if isinstance(other, PortSession))
+            raise ConfigError(f"no device uses the port {port!r}", hint=f"Ports of this rig: {known or 'none'}")
+        return session
+
     @property
     def channels(self) -> list[Channel]:
         return [channel for name in self.names for channel in self.get(name).channels]

@@ -4,18 +4,16 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, TypeVar
 
 import pluggy
 from msgspec import Struct
 
-from riglog.errors import ConfigError, PortError, RiglogError
+from riglog.errors import ConfigError, RiglogError
 from riglog.log import get_logger
-from riglog.plugin.driver import AnyDriver, Driver, Found
-from riglog.protocol import Connection
-from riglog.transport import Link
+from riglog.plugin.driver import AnyDriver
 
 T = TypeVar("T")
 log = get_logger("riglog.plugin")
@@ -57,19 +55,14 @@ def log_fault(fault: DriverFault) -> None:
 
 
 @contextmanager
-def catch_faults(
-    driver: AnyDriver[Any], call: str, on_fault: OnFault = log_fault, *, passing: tuple[type[Exception], ...] = ()
-) -> Iterator[None]:
+def catch_faults(driver: AnyDriver[Any], call: str, on_fault: OnFault = log_fault) -> Iterator[None]:
     """Report an exception of the block as a fault of the driver, instead of raising it.
 
     Args:
         call: the method that the block calls, for the report.
-        passing: exceptions that the method may raise on purpose; they are raised.
     """
     try:
         yield
-    except passing:
-        raise
     except PLUGIN_ERRORS as error:
         on_fault(DriverFault(driver.name, call, describe(error), traceback_text(error)))
 
@@ -90,26 +83,6 @@ def bugs_as_config_errors(driver: AnyDriver[Any], call: str) -> Iterator[None]:
         hint = "Report it to the author of the plugin"
         problem = f"driver error (bug in the plugin): {call}: {describe(error)}"
         raise ConfigError(problem, hint=hint, driver=driver.name) from error
-
-
-def links_to_probe(driver: Driver[Any, Any], on_fault: OnFault = log_fault) -> Sequence[Link]:
-    """Return the settings to probe with; none if the driver fails."""
-    with catch_faults(driver, "links_to_probe()", on_fault):
-        return each_is(Link, driver.links_to_probe())
-    return ()
-
-
-async def probe(
-    driver: Driver[Any, Any], connection: Connection, *, listen: float | None = None, on_fault: OnFault = log_fault
-) -> Sequence[Found] | None:
-    """Return the instruments that respond; None if the driver fails.
-
-    Raises:
-        PortError: the port cannot be used any more.
-    """
-    with catch_faults(driver, "probe()", on_fault, passing=(PortError,)):
-        return each_is(Found, await driver.probe(connection, listen=listen))
-    return None
 
 
 def is_a(kind: type[T], given: object) -> T:

@@ -20,17 +20,12 @@ from riglog.errors import (
     error_context,
 )
 from riglog.model import NS, Stamp
+from riglog.protocol import failures
 from riglog.protocol.codec import Codec, Reply, Request
 from riglog.protocol.connection import Connection
 from riglog.protocol.line_state import TRANSITIONS, LineEvent, LineState
 from riglog.protocol.outstanding import OutstandingReplies
 from riglog.protocol.timed_reply import TimedReply
-
-HINT_NO_REPLY = "Check power, wiring, address, baud rate and protocol; `riglog discover` lists what responds"
-HINT_INVALID_REPLY = "Check baud rate, parity and protocol, and whether another master uses this line"
-HINT_NO_ECHO = "Set echo = false, or check the adapter"
-HINT_AMBIGUOUS = "Replies are delayed in transit: check device server and adapter, and raise timeout"
-HINT_BUSY = "Look for a second master, or for an instrument in continuous output mode, on this line"
 
 MIN_CONFIRMATION_SECONDS = 0.05
 """A reply in an ambiguity window must arrive within this time, and be the only one for it, at least."""
@@ -161,7 +156,7 @@ class Line(Generic[Request, Reply]):
             reply = await self._receive_reply(request, frame, timeout, echo=self.echo)
             latency = self._last_byte_ns - sent
             if self._buffer and self._second_reply_follows(request, reply):
-                raise self._ambiguous(request, "two different replies to one request")
+                raise failures.ambiguous(failures.SECOND_REPLY, **self._where(request))
             if self._outstanding.is_ambiguous(request, sent):
                 self.state = TRANSITIONS[self.state][LineEvent.REPLY_IN_WINDOW]
                 await self._confirm(request, reply, latency, timeout)
@@ -210,29 +205,12 @@ class Line(Generic[Request, Reply]):
                 raise error
         if reply is None:
             self.counters.timeouts += 1
-            raise self._timeout(request, frame, received, timeout, no_echo=echo and bool(received))
+            context = self._where(request) | {"request": frame}
+            if echo and received:
+                raise failures.no_echo(timeout, received, **context)
+            raise failures.no_reply(timeout, received, codec.diagnose(request, received), **context)
         self.counters.replies += 1
         return reply
-
-    def _timeout(
-        self, request: Request, frame: bytes, received: bytes, timeout: float, *, no_echo: bool
-    ) -> ReplyTimeoutError:
-        if no_echo:
-            message, hint = f"no echo of the request within {timeout:g} s", HINT_NO_ECHO
-        elif received:
-            message = f"no valid reply within {timeout:g} s: {len(received)} bytes received do not match the request"
-            hint = HINT_INVALID_REPLY
-        else:
-            message, hint = f"no reply within {timeout:g} s", HINT_NO_REPLY
-        return ReplyTimeoutError(
-            message,
-            reason="no_echo" if no_echo else self.codec.diagnose(request, received),
-            hint=hint,
-            port=self.port,
-            address=self.codec.address(request),
-            request=frame,
-            reply=received or None,
-        )
 
     def _failed(self, request: Request, timeout: float) -> None:
         """The reply may still arrive: note it as outstanding, and begin the hold-off."""
@@ -279,13 +257,13 @@ class Line(Generic[Request, Reply]):
         usual = max(MIN_CONFIRMATION_SECONDS, 1.5 * recent / NS) if recent else timeout
         rest = usual - latency / NS
         if rest < 0:
-            raise self._ambiguous(request, "it took longer than usual while an earlier reply is still outstanding")
+            raise failures.ambiguous(failures.TOO_LATE, **self._where(request))
         with anyio.move_on_after(rest):
             while not self._second_reply_follows(request, reply):
                 self._buffer += await self.transport.receive()
                 self._last_byte_ns = self.clock.monotonic_ns()
             self._outstanding.confirm_late(request)
-            raise self._ambiguous(request, "two different replies to one request")
+            raise failures.ambiguous(failures.SECOND_REPLY, **self._where(request))
 
     def _second_reply_follows(self, request: Request, reply: Reply) -> bool:
         """True if the bytes behind the reply hold another one to the same request, which differs."""
@@ -295,13 +273,8 @@ class Line(Generic[Request, Reply]):
             return True
         return second is not None and second != reply
 
-    def _ambiguous(self, request: Request, why: str) -> AmbiguousReplyError:
-        return AmbiguousReplyError(
-            f"ambiguous reply: {why}; it cannot be assigned to a request and was discarded",
-            hint=HINT_AMBIGUOUS,
-            port=self.port,
-            address=self.codec.address(request),
-        )
+    def _where(self, request: Request) -> dict[str, object]:
+        return {"port": self.port, "address": self.codec.address(request)}
 
     # --- idle time
 
@@ -326,12 +299,7 @@ class Line(Generic[Request, Reply]):
                 await anyio.lowlevel.checkpoint()  # data without end would never let the outer scope end
             self.state = TRANSITIONS[self.state][LineEvent.LINE_IDLE]
             return
-        raise ReplyTimeoutError(
-            f"no request sent: the line is never idle for {self._hold_off:g} s",
-            reason="line_busy",
-            hint=HINT_BUSY,
-            port=self.port,
-        )
+        raise failures.line_busy(self._hold_off, port=self.port)
 
     # --- unsolicited frames
 

@@ -9,7 +9,7 @@ import click
 from rich.markup import escape
 
 from riglog.cli.console import add, data, notes, print_json, table
-from riglog.cli.errors import DONE, explain, warn
+from riglog.cli.errors import DONE, explain
 from riglog.cli.options import json_option
 from riglog.cli.signals import Interruption, run
 from riglog.errors import ConfigError
@@ -45,7 +45,7 @@ async def _discover(
     drivers = [registry.driver(name) for name in names] or list(registry.drivers.values())
     where = list(ports) or [port.device for port in serial_ports()]
     with notes().status("looking") as status:
-        found, closed = await discover(where, drivers, status.update, listen=listen, on_fault=warn)
+        found, closed = await discover(where, drivers, status.update, listen=listen)
     tables = _named(found)
     if as_json:
         print_json([table | {"identity": one.found.identity} for one, table in zip(found, tables, strict=True)])

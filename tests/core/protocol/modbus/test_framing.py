@@ -210,4 +210,4 @@ def test_a_marker_is_harmless_and_looks_like_nothing_that_is_owed(pdu: str) -> N
 def test_on_tcp_the_transaction_number_is_proof_enough() -> None:
     assert codec_for("modbus-tcp").new_transaction_number()
     assert not codec_for("modbus-rtu").new_transaction_number()
-    assert codec_for("modbus-tcp").quarantine == 0
+    assert codec_for("modbus-tcp").hold_off == 0

@@ -29,7 +29,7 @@ async def test_a_poll_of_a_port_is_not_interleaved_with_any_other_request(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(manager.poll)
             await anyio.wait_all_tasks_blocked()
-            tasks.start_soon(one._client.transact, Ask(1, "who"))
+            tasks.start_soon(one.client.transact, Ask(1, "who"))
             await anyio.wait_all_tasks_blocked()
             tasks.start_soon(manager.poll)
     poll = [b"?1 level\n", b"?1 flow\n", b"?2 level\n", b"?2 flow\n"]
@@ -40,16 +40,16 @@ async def test_what_was_owed_when_a_line_was_lost_is_flushed_out_when_it_is_back
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         one = await manager.add("one", "sim:bus", driver="toy", address=1)
         assert isinstance(one, Toy)
-        port = manager._ports["sim:bus"]
+        port = manager.port("sim:bus")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(manager.poll)
             await anyio.sleep(0.001)  # it has asked, and no answer has come
             assert isinstance(port.transport.inner, SimulatedTransport)
             port.transport.inner.cut()
         await anyio.sleep(5)
-        asked = one._client.counters.requests
+        asked = one.client.counters.requests
         assert [sample.status for sample in await manager.poll()] == [Status.OK, Status.OK]
-        assert one._client.counters.requests - asked == 4  # a marker, who it is now, and its two channels
+        assert one.client.counters.requests - asked == 4  # a marker, who it is now, and its two channels
 
 
 async def test_a_device_that_is_gone_does_not_answer_for_the_next_one_at_its_address(

@@ -45,7 +45,7 @@ def test_more_than_the_line_can_carry_is_refused_and_nearly_all_is_tight(registr
     assert tight.tight
     tight.refuse_impossible()
     (impossible,) = port_utilisation([device], 11.0)
-    with pytest.raises(ConfigError, match="110% of what the line can carry is asked for by d"):
+    with pytest.raises(ConfigError, match=r"110% exceeds the capacity of the port .devices: d"):
         impossible.refuse_impossible()
 
 
