@@ -41,7 +41,8 @@ def command(verbose: bool, as_json: bool) -> None:
         return
     plugins = table("plugin", "distribution", "version", "status")
     for plugin in registry.plugins:
-        add_row(plugins, plugin.name, plugin.distribution, plugin.version, plugin.problem or "loaded")
+        state = plugin.problem or plugin.warning or plugin.state
+        add_row(plugins, plugin.name, plugin.distribution, plugin.version, state)
     provided = table("provides", "description")
     for driver in registry.drivers.values():
         add_row(provided, f"driver {driver.name}", f"{driver.summary}: {', '.join(driver.protocols)}")
