@@ -1,28 +1,29 @@
-"""riglog records rigs made of instruments from different vendors into one table.
+"""riglog records rigs made of instruments of different vendors into one table.
 
-The names a user needs, each loaded when it is first used, so that ``import riglog`` costs next to nothing.
+The public names are imported when they are first used, so that ``import riglog`` takes little time.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from riglog.acquire import Overflow, Recording, pipe, record
+    from riglog.acquire import ActiveRun, Overflow, pipe, record
     from riglog.config import load_rig
     from riglog.errors import RiglogError
     from riglog.manager import Manager
     from riglog.model import Batch, Channel, ErrorPolicy, Sample, Stamp, Status, new_run
     from riglog.recordings import read
+    from riglog.rig import record_rig
     from riglog.sinks import MemorySink, SqliteSink
 
 _HOMES = {
+    "ActiveRun": "acquire",
     "Batch": "model",
     "Channel": "model",
     "ErrorPolicy": "model",
     "Manager": "manager",
     "MemorySink": "sinks",
     "Overflow": "acquire",
-    "Recording": "acquire",
     "RiglogError": "errors",
     "Sample": "model",
     "SqliteSink": "sinks",
@@ -33,16 +34,17 @@ _HOMES = {
     "pipe": "acquire",
     "read": "recordings",
     "record": "acquire",
+    "record_rig": "rig",
 }
 
 __all__ = [
+    "ActiveRun",
     "Batch",
     "Channel",
     "ErrorPolicy",
     "Manager",
     "MemorySink",
     "Overflow",
-    "Recording",
     "RiglogError",
     "Sample",
     "SqliteSink",
@@ -53,6 +55,7 @@ __all__ = [
     "pipe",
     "read",
     "record",
+    "record_rig",
 ]
 
 

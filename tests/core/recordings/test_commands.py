@@ -40,7 +40,7 @@ def test_the_ending_of_the_file_decides(recording: Path, tmp_path: Path) -> None
 
 def test_a_wide_export_tells_its_rule(recording: Path) -> None:
     done = riglog("export", recording, "--wide", "--every", "2", "--format", "jsonl")
-    assert "a row is 2 s of time with the last value of each channel in it" in done.stderr
+    assert "each row covers 2 s and holds the last value of every channel" in done.stderr
     assert json.loads(done.stdout.splitlines()[0])["oven.process_value[1] [degC]"] == pytest.approx(20 + 2 / 3)
 
 
@@ -50,12 +50,16 @@ def test_a_wide_export_tells_its_rule(recording: Path) -> None:
         (("export", "nothing.sqlite"), 4, "there is no such file"),
         (("export", __file__), 4, "no SQLite database"),
         (("export", "{}", "--from", "yesterday"), 2, "no time in ISO 8601"),
-        (("export", "{}", "--format", "parquet"), 2, "cannot be printed"),
+        (("export", "{}", "--format", "parquet"), 2, "Parquet cannot be written to standard output"),
         (("export", "{}", "--every", "1"), 2, "add --wide"),
         (("forward", "{}", "--to", "mysql://db"), 2, "no address of a PostgreSQL database"),
         (("forward", "{}", "--to", "postgresql://db/x", "--schema", "A B"), 2, "no name for a schema"),
         (("forward", "nothing.sqlite", "--to", "postgresql://db/x"), 4, "there is no such file"),
-        (("forward", "{}", "--to", "postgresql://lab:s3cret@127.0.0.1:1/x", "--patience", "0"), 4, "no connection"),
+        (
+            ("forward", "{}", "--to", "postgresql://lab:s3cret@127.0.0.1:1/x", "--give-up-after", "0"),
+            4,
+            "no connection",
+        ),
     ],
 )
 def test_bad_input_gives_one_clear_line(recording: Path, arguments: tuple[str, ...], code: int, told: str) -> None:
