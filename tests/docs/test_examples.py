@@ -24,7 +24,10 @@ def blocks(text: str, language: str) -> list[str]:
 def as_script(shell: str) -> str:
     """Return the commands as a user types them: the next line when the simulator before it is ready."""
     return re.sub(
-        r"^(riglog simulate .*--link (\S+).*&)$", r"\1\nuntil [ -e \2 ]; do sleep 0.05; done", shell, flags=re.MULTILINE
+        r"^(riglog simulate .*--link (\S+).*&)$",
+        r"\1\nuntil [ -e \2 ]; do kill -0 $!; sleep 0.05; done",
+        shell,
+        flags=re.MULTILINE,
     )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from riglog.cli.app import COMMANDS
-from riglog.plugin import installed
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,7 +29,7 @@ def headings(path: Path) -> list[str]:
     return re.findall(r"^## (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("vendor", sorted(installed().drivers))
+@pytest.mark.parametrize("vendor", sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")))
 def test_every_vendor_has_the_same_sections_in_the_same_order(vendor: str) -> None:
     assert headings(ROOT / "plugins" / vendor / "README.md") == SECTIONS
 
