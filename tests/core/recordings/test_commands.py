@@ -40,7 +40,7 @@ def test_the_ending_of_the_file_decides(recording: Path, tmp_path: Path) -> None
 
 def test_a_wide_export_prints_its_rule(recording: Path) -> None:
     done = riglog("export", recording, "--wide", "--every", "2", "--format", "jsonl")
-    assert "a row is 2 s of time with the last value of each channel in it" in done.stderr
+    assert "each row covers 2 s and holds the last value of every channel" in done.stderr
     assert json.loads(done.stdout.splitlines()[0])["oven.process_value[1] [degC]"] == pytest.approx(20 + 2 / 3)
 
 
@@ -50,7 +50,7 @@ def test_a_wide_export_prints_its_rule(recording: Path) -> None:
         (("export", "nothing.sqlite"), 4, "file not found"),
         (("export", __file__), 4, "not an SQLite database"),
         (("export", "{}", "--from", "yesterday"), 2, "invalid time 'yesterday'"),
-        (("export", "{}", "--format", "parquet"), 2, "cannot be printed"),
+        (("export", "{}", "--format", "parquet"), 2, "Parquet cannot be written to standard output"),
         (("export", "{}", "--every", "1"), 2, "Add --wide"),
         (("forward", "{}", "--to", "mysql://db"), 2, "invalid PostgreSQL URL"),
         (("forward", "{}", "--to", "postgresql://db/x", "--schema", "A B"), 2, "invalid schema name"),
