@@ -1,7 +1,7 @@
 """The public names of riglog, each with its home. The only list: see ``_lazy``."""
 
+from riglog.acquire import ActiveRun as ActiveRun
 from riglog.acquire import Overflow as Overflow
-from riglog.acquire import Recording as Recording
 from riglog.acquire import pipe as pipe
 from riglog.acquire import record as record
 from riglog.config import load_rig as load_rig
@@ -15,5 +15,6 @@ from riglog.model import Stamp as Stamp
 from riglog.model import Status as Status
 from riglog.model import new_run as new_run
 from riglog.recordings import read as read
+from riglog.rig import record_rig as record_rig
 from riglog.sinks import MemorySink as MemorySink
 from riglog.sinks import SqliteSink as SqliteSink

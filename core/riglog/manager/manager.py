@@ -30,7 +30,7 @@ Request = TypeVar("Request")
 Listener = Callable[[Event], None]
 
 WARNINGS = frozenset(
-    {EventKind.PORT_LOST, EventKind.DEVICE_SILENT, EventKind.WRONG_INSTRUMENT, EventKind.DRIVER_FAILED}
+    {EventKind.PORT_LOST, EventKind.DEVICE_NOT_RESPONDING, EventKind.WRONG_INSTRUMENT, EventKind.DRIVER_FAILED}
 )
 
 

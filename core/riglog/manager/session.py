@@ -104,7 +104,7 @@ class Session(ABC):
         self._lost = None
         for device in self.devices.values():
             device.retry_now()
-        self._report(EventKind.PORT_BACK, "connection restored", None)
+        self._report(EventKind.PORT_RESTORED, "connection restored", None)
 
     def _schedule_attempt(self) -> None:
         """Set the time of the next attempt: soon at first, later seldom enough for the operating system."""
