@@ -227,7 +227,10 @@ class Controller(PortDevice[AnyClient]):
         return ChannelRead(channel, target, companions, settings, is_process_signal, targets)
 
     def _is_process_signal(self, target: Target) -> bool:
-        """If any input does not measure a temperature, that holds for what is not tied to one input."""
+        """Return whether the unit of a target is unknown, because its input does not measure a temperature.
+
+        A target that is not tied to one input has a known unit only if all inputs measure a temperature.
+        """
         if (target.parameter.id or 0) // 1000 in BY_INPUT:
             return self._process_signals.get(target.instance, False)
         return any(self._process_signals.values())
