@@ -1,4 +1,4 @@
-"""``python -m riglog`` is ``riglog``."""
+"""Runs the command line: ``python -m riglog`` does the same as ``riglog``."""
 
 from riglog.cli import main
 

@@ -1,4 +1,4 @@
-"""riglog as a user meets it: its commands, what they print, and their exit codes."""
+"""riglog as a user runs it: its commands, what they print, and their exit codes."""
 
 import os
 import re
@@ -31,14 +31,14 @@ def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def wait_for(path: Path) -> None:
-    """Until another process has made a file."""
+    """Wait until another process has created a file."""
     deadline = time.monotonic() + 20
     while not path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def test_the_demo_records_every_vendor_and_its_file_answers_the_question_it_prints(tmp_path: Path) -> None:
+def test_the_demo_records_every_vendor_and_the_query_it_prints_runs_on_its_file(tmp_path: Path) -> None:
     done = riglog("demo", "--duration", "1s", cwd=tmp_path)
     assert done.code == 0, done.err
     question = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, parameter"
@@ -74,7 +74,7 @@ def test_a_simulated_bus_is_read_and_recorded_by_other_processes(tmp_path: Path)
         done = riglog("record", path, "--duration", "2s", "--out", tmp_path / "out.sqlite", "--json")
         assert done.code == 0, done.err
         summary = done.json
-        assert (summary["ticks"], summary["samples_missing"], summary["samples"]) == (20, 0, 120)
+        assert (summary["slots_polled"], summary["samples_missing_or_skipped"], summary["samples"]) == (20, 0, 120)
         count = query(tmp_path / "out.sqlite", "SELECT count(*), count(DISTINCT tick), sum(value IS NULL) FROM samples")
         assert count == [(120, 20, 0)]
 
@@ -104,8 +104,11 @@ def test_faults_on_the_line_are_visible_gaps_and_an_exit_code(tmp_path: Path) ->
     assert done.code == 1, done.err
     summary = done.json
     assert summary["samples"] == 90  # every due slot of every channel
-    told = query(tmp_path / "o.sqlite", "SELECT count(*) FROM samples WHERE value IS NULL AND error IS NOT NULL")
-    assert told[0][0] == summary["samples_missing"] > 0
+    reasons = query(tmp_path / "o.sqlite", "SELECT count(*) FROM samples WHERE value IS NULL AND error IS NOT NULL")
+    assert reasons[0][0] == summary["samples_missing_or_skipped"] > 0
+    longest = max(summary["channels"], key=lambda channel: channel["longest_gap_s"])
+    assert summary["longest_gap_channel"] == f"{longest['device']}.{longest['parameter']}"
+    assert f"warning: {summary['longest_gap_channel']}: longest gap" in done.err
 
 
 def test_plugins_lists_what_is_installed() -> None:
@@ -118,7 +121,7 @@ def test_plugins_lists_what_is_installed() -> None:
 @pytest.mark.parametrize(
     "arguments", [["plugins"], ["plugins", "--json"], ["read", "watlow", "--port", "sim:x", "--json"]]
 )
-def test_a_reader_that_has_had_enough_is_no_error(arguments: list[str]) -> None:
+def test_a_closed_pipe_is_not_an_error(arguments: list[str]) -> None:
     with started(*arguments) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -137,7 +140,7 @@ DEVICE = OVEN | {"port": "/dev/riglog-no-such-port"}
         (DEVICE | {"adress": 2}, 2, ["device[0].adress: unknown key", "did you mean 'address'?"]),
         (DEVICE | {"address": 17}, 2, ["address", "17"]),
         (DEVICE | {"parameters": ["proces_value"]}, 2, ["proces_value", "process_value"]),
-        (DEVICE, 3, ["no such port", "device oven", "port /dev/riglog-no-such-port", "riglog discover"]),
+        (DEVICE, 3, ["port not found", "oven", "/dev/riglog-no-such-port", "riglog discover"]),
         (DEVICE | {"port": "tcp://127.0.0.1:1"}, 3, ["cannot connect", "tcp://127.0.0.1:1"]),
     ],
 )
@@ -152,12 +155,12 @@ def test_bad_input_is_one_clear_error_and_touches_nothing(
     assert not (tmp_path / "o.sqlite").exists()
 
 
-def test_a_device_that_is_not_there_and_a_port_in_use_are_told(tmp_path: Path) -> None:
+def test_a_device_that_does_not_respond_and_a_port_in_use_are_different_errors(tmp_path: Path) -> None:
     with simulated("watlow", "--link", tmp_path / "bus", "--address", 1) as ready:
-        silent = riglog("read", "watlow", "--port", ready["port"], "--address", 5)
-        assert silent.code == 3
-        assert "no reply" in silent.err
-        assert "check power, wiring, address" in silent.err
+        absent = riglog("read", "watlow", "--port", ready["port"], "--address", 5)
+        assert absent.code == 3
+        assert "no reply" in absent.err
+        assert "heck power, wiring, address" in absent.err
         path = rig(tmp_path, OVEN | {"port": ready["port"]}, rate_hz=10)
         with started("record", path, "--out", tmp_path / "one.sqlite"):
             wait_for(tmp_path / "one.sqlite")  # then the port is open
@@ -167,7 +170,7 @@ def test_a_device_that_is_not_there_and_a_port_in_use_are_told(tmp_path: Path) -
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="takes root's rights away as Linux can")
-def test_a_port_nobody_gave_us_rights_to_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_port_without_permission_is_an_error_with_the_next_step(tmp_path: Path) -> None:
     with simulated("watlow", "--link", tmp_path / "bus") as ready:
         os.chmod(ready["port"], 0)
         done = unprivileged("read", "watlow", "--port", ready["port"])
@@ -179,7 +182,7 @@ def test_a_port_nobody_gave_us_rights_to_is_told_with_what_to_do(tmp_path: Path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="takes root's rights away as Linux can")
-def test_a_recording_nobody_gave_us_rights_to_is_told_before_a_port_is_opened(tmp_path: Path) -> None:
+def test_a_recording_without_permission_is_an_error_before_a_port_is_opened(tmp_path: Path) -> None:
     riglog("demo", "--duration", "1s", "--out", "secret.sqlite", cwd=tmp_path)
     path = rig(tmp_path, OVEN | {"port": "/dev/null"})
     for mode in (0o000, 0o400):
@@ -198,7 +201,7 @@ def test_a_recording_nobody_gave_us_rights_to_is_told_before_a_port_is_opened(tm
         (b"SQLite format 3\0" + b"\0" * 200, "another program"),
     ],
 )
-def test_a_file_that_is_no_recording_is_left_alone(tmp_path: Path, content: bytes, words: str) -> None:
+def test_a_file_that_is_not_a_recording_is_not_modified(tmp_path: Path, content: bytes, words: str) -> None:
     precious = tmp_path / "precious.sqlite"
     precious.write_bytes(content)
     done = riglog("record", rig(tmp_path, OVEN | {"port": "/dev/null"}), "--out", precious, "--duration", "1s")
@@ -207,7 +210,7 @@ def test_a_file_that_is_no_recording_is_left_alone(tmp_path: Path, content: byte
     assert precious.read_bytes() == content
 
 
-def test_a_newer_recording_is_left_alone(tmp_path: Path) -> None:
+def test_a_newer_recording_is_not_modified(tmp_path: Path) -> None:
     riglog("demo", "--duration", "1s", "--out", "new.sqlite", cwd=tmp_path)
     database = sqlite3.connect(tmp_path / "new.sqlite")
     database.execute("PRAGMA user_version = 99")
@@ -230,23 +233,24 @@ def test_a_missing_directory_is_a_storage_error(tmp_path: Path) -> None:
     [
         (["recrod"], "Did you mean 'record'?"),
         (["record"], "Missing argument 'RIG'"),
-        (["record", "no-such.toml"], "no such file"),
+        (["record", "no-such.toml"], "file not found"),
         (["simulate", "watlow", "--fault", "explode=1"], "KIND=RATE"),
         (["simulate", "watlow", "--address", "99"], "address"),
         (["read", "watlow", "--port", "sim:x", "--option", "nonsense"], "KEY=VALUE"),
-        (["demo", "--duration", "soon"], "'soon' is no duration"),
+        (["demo", "--duration", "soon"], "--duration: invalid duration 'soon'"),
     ],
 )
-def test_wrong_usage_exits_with_two_and_says_what_would_be_right(arguments: list[str], words: str) -> None:
+def test_wrong_usage_exits_with_two_and_names_the_correct_usage(arguments: list[str], words: str) -> None:
     done = riglog(*arguments)
     assert done.code == 2
     assert words in done.err
     assert "Traceback" not in done.err
 
 
-def test_a_live_check_tells_of_every_device_that_does_not_answer(tmp_path: Path) -> None:
+def test_a_live_check_reports_every_device_that_does_not_respond(tmp_path: Path) -> None:
     devices = [OVEN | {"name": name, "port": f"/dev/riglog-no-{name}"} for name in ("oven", "kiln")]
     done = riglog("check", rig(tmp_path, *devices), "--live")
     assert done.code == 3
-    assert "device oven" in done.err
-    assert "device kiln" in done.err
+    assert "oven" in done.err
+    assert "kiln" in done.err
+    assert len(done.err.splitlines()) == 2

@@ -1,4 +1,4 @@
-"""Finding instruments and changing them, as a user does."""
+"""Finding instruments and changing them, on the command line."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from terminal import rig, riglog, simulated
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
 
 
-def test_what_answers_is_found_and_written_into_a_rig_file_that_can_be_recorded(tmp_path: Path) -> None:
+def test_instruments_that_respond_are_found_and_written_into_a_rig_file_that_can_be_recorded(tmp_path: Path) -> None:
     with simulated("watlow", "--link", tmp_path / "bus", "--address", 1, "--address", 3) as ready:
         out = tmp_path / "rig.toml"
         found = riglog("discover", "--port", ready["port"], "--driver", "watlow", "--write", out, "--json")
@@ -22,13 +22,27 @@ def test_what_answers_is_found_and_written_into_a_rig_file_that_can_be_recorded(
         assert checked.code == 0, checked.err
         again = riglog("discover", "--port", ready["port"], "--driver", "watlow", "--write", out)
         assert again.code == 2
-        assert "left as it is" in again.err
+        assert "file exists and was not overwritten" in again.err
 
 
-def test_a_port_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
+def test_a_port_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     done = riglog("discover", "--port", tmp_path / "nothing", "--driver", "watlow")
     assert done.code == 3
-    assert "no such port" in done.err
+    assert "port not found" in done.err
+
+
+def test_a_change_without_confirm_is_refused_before_a_port_is_opened() -> None:
+    done = riglog("set", "watlow", "--port", "/dev/riglog-no-such-port", "setpoint", "150")
+    assert done.code == 2
+    assert "--confirm" in done.err
+    assert "port not found" not in done.err
+
+
+def test_a_driver_with_a_port_needs_one() -> None:
+    for arguments in (["read", "watlow"], ["set", "watlow", "setpoint", "150", "--confirm"]):
+        done = riglog(*arguments)
+        assert done.code == 2
+        assert "--port: missing. Give the port of the device, for example --port /dev/ttyUSB0." in done.err
 
 
 def test_a_parameter_is_changed_only_with_confirm(tmp_path: Path) -> None:
@@ -50,10 +64,15 @@ def test_gaps_and_events_of_a_recording_are_listed(tmp_path: Path) -> None:
     with simulated("watlow", "--link", tmp_path / "bus", "--fault", "drop=0.1", "--seed", 1) as ready:
         path = rig(tmp_path, {"name": "oven", "driver": "watlow", "port": ready["port"]}, rate_hz=5)
         riglog("record", path, "--duration", "3s", "--out", tmp_path / "o.sqlite")
-    told = riglog("gaps", tmp_path / "o.sqlite", "--json").json
-    assert {one["due"] for one in told["channels"]} == {15}
-    assert all(gap["reason"] and gap["seconds"] >= 0 for gap in told["gaps"])
-    assert sum(one["due"] - one["values"] for one in told["channels"]) == sum(gap["slots"] for gap in told["gaps"]) > 0
+    found = riglog("gaps", tmp_path / "o.sqlite", "--json").json
+    assert {channel["slots_due"] for channel in found["channels"]} == {15}
+    assert all(gap["cause"] and gap["seconds"] >= 0 for gap in found["gaps"])
+    without = sum(channel["slots_due"] - channel["slots_with_value"] for channel in found["channels"])
+    assert without == sum(gap["slots"] for gap in found["gaps"]) > 0
+    middle = sorted(gap["seconds"] for gap in found["gaps"])[len(found["gaps"]) // 2]
+    for option in ("--min-duration", "--longer"):  # the former name still works
+        longer = riglog("gaps", tmp_path / "o.sqlite", "--json", option, middle).json["gaps"]
+        assert longer == [gap for gap in found["gaps"] if gap["seconds"] >= middle]
     events = riglog("events", tmp_path / "o.sqlite", "--json").json
     assert next(event["kind"] for event in events) == "run_started"
     assert [event["kind"] for event in events][-1] == "run_finished"

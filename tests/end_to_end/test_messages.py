@@ -1,4 +1,4 @@
-"""What riglog says when something is wrong: one line, with everything in it, and the exit code that scripts lean on."""
+"""Error messages: one line each with place, cause and next step, as listed in docs/reference/messages.md."""
 
 import os
 import re
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from terminal import RIGLOG, Finished, riglog, simulated
+from wording import listed, pattern
 
 from riglog.errors import ReplyTimeoutError
 
@@ -28,61 +29,163 @@ def rig(directory: Path, text: str) -> Path:
     return path
 
 
+def is_listed(line: str) -> bool:
+    """True if docs/reference/messages.md has this message with this next step."""
+    for row in listed():
+        for hint in row.hints:
+            context = r"( [\[(].*[\])])?"
+            next_step = "" if hint == "–" else rf"\.? {pattern(hint).pattern}[.]?"
+            if re.search(f"{pattern(row.message).pattern}{context}{next_step}$", line):
+                return True
+    return False
+
+
+PORT = ["read", "watlow", "--port"]
+LISTED: list[tuple[list[str], int, list[str]]] = [
+    (["recrod"], 2, ["unknown command 'recrod'. Did you mean 'record'? See `riglog --help`."]),
+    (
+        ["record", "no.toml"],
+        2,
+        ["no.toml", "file not found", "Check the path, or create the file with `riglog discover"],
+    ),
+    (["record", "."], 2, ["cannot read the file: Is a directory"]),
+    (["check", "latin.toml"], 2, ["latin.toml", "not valid UTF-8 text (byte 0)", "Save the file as UTF-8."]),
+    (["read", "watlow"], 2, ["--port: missing", "Give the port of the device, for example --port /dev/ttyUSB0."]),
+    ([*PORT, "sim:x", "--option", "nonsense"], 2, ["--option: invalid value 'nonsense'; expected KEY=VALUE"]),
+    (
+        [*PORT, "/dev/riglog-none"],
+        3,
+        ["watlow", "/dev/riglog-none", "port not found", "Check that the adapter is plugged in"],
+    ),
+    (
+        [*PORT, "usb:none"],
+        3,
+        ["usb:none", "USB adapter with this serial number not found", "USB serial adapters found: "],
+    ),
+    ([*PORT, "/dev/null"], 3, ["watlow", "/dev/null", "not a serial port", "Check the path"]),
+    (
+        [*PORT, "tcp://127.0.0.1:1"],
+        3,
+        ["tcp://127.0.0.1:1", "cannot connect: Connection refused", "Check host address"],
+    ),
+    ([*PORT, " "], 2, ["invalid port name: empty, or contains a NUL character", "Use a device path"]),
+    ([*PORT, "usb:"], 2, ["usb:", "invalid port name: nothing follows usb:"]),
+    (
+        [*PORT, "foo://x"],
+        2,
+        ["watlow", "foo://x", "invalid port name: unknown scheme", "Available schemes: tcp, sim, usb."],
+    ),
+    ([*PORT, "tcp://host"], 2, ["tcp://host", "invalid port name: expected tcp://HOST:PORT"]),
+    ([*PORT, "tcp://host:99999"], 2, ["tcp://host:99999", "invalid port name: Port out of range 0-65535"]),
+    (["set", "watlow", "--port", "sim:x", "setpoint", "1"], 2, ["setting setpoint changes the instrument"]),
+    (["simulate", "watlow", "--tcp", "foo"], 2, ["--tcp: invalid value 'foo'; expected HOST:PORT", "For example"]),
+    (["simulate", "watlow", "--tcp", "192.0.2.1:4001"], 2, ["cannot listen on 192.0.2.1:4001"]),
+    (
+        ["simulate", "watlow", "--fault", "explode=1"],
+        2,
+        ["--fault: invalid value 'explode=1'; expected KIND=RATE", "Faults: "],
+    ),
+    (["simulate", "watlow", "--fault", "drop=2"], 2, ["--fault: rate of 'drop=2' is outside 0 to 1"]),
+    (["simulate", "watlow", "--link", "latin.toml"], 2, ["--link: path exists and is not a symbolic link"]),
+    (["simulate", "watlow", "--link", "no/such"], 2, ["--link: cannot create the symbolic link: No such file or dir"]),
+    (["discover", "--write", "latin.toml"], 2, ["latin.toml", "file exists and was not overwritten"]),
+    (["export", "no.sqlite", "--format", "parquet"], 2, ["Parquet cannot be written to standard output"]),
+    (["demo", "--duration", "soon"], 2, ["--duration: invalid duration 'soon'", "Use seconds or d/h/m/s"]),
+    (["demo", "--duration", "0"], 2, ["--duration: invalid duration '0'; expected a finite time greater than 0"]),
+]
+
+
 @pytest.mark.parametrize(
-    ("arguments", "code", "line"),
-    [
-        (["recrod"], 2, "No such command 'recrod'. Did you mean 'record'? - see `riglog --help`"),
-        (["record"], 2, "Missing argument 'RIG'. - see `riglog record --help`"),
-        (["record", "no.toml"], 2, "there is no such file (file no.toml) - check the path, or make one with"),
-        (["record", "."], 2, "the file cannot be read: Is a directory (file .) - check path and permissions"),
-        (["simulate", "watlow", "--tcp", "foo"], 2, "--tcp 'foo' is not HOST:PORT - write --tcp 127.0.0.1:4001"),
-        (["simulate", "watlow", "--link", "no/such"], 2, "the link cannot be made: No such file or directory"),
-        (["read", "watlow", "--port", "/dev/null"], 3, "this is no serial port (device watlow, port /dev/null) - "),
-        (["read", "watlow", "--port", "tcp://127.0.0.1:1"], 3, "cannot connect: Connection refused (device watlow"),
-        (["read", "watlow", "--port", "foo://x"], 2, "port 'foo://x' has an unknown scheme (device watlow, port"),
-        (
-            ["read", "watlow", "--port", "sim:x", "--address", "abc"],
-            2,
-            "option.address: 'abc' is not a whole number from 1 to 247 (device watlow)",
-        ),
-        (
-            ["read", "watlow", "--port", "sim:x", "--option", "temperature_unit=K"],
-            2,
-            "option.temperature_unit: 'K' is not 'degC' or 'degF' (device watlow)",
-        ),
-        (["set", "watlow", "--port", "sim:x", "setpoint", "100"], 2, "was not confirmed (device watlow, port sim:x"),
-        (["gaps", "no.sqlite"], 4, "there is no such file (path no.sqlite) - check the path"),
-    ],
+    ("arguments", "code", "words"),
+    LISTED,
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else None,
 )
-def test_a_mistake_is_one_line_that_says_what_where_and_what_to_do(
-    tmp_path: Path, arguments: list[str], code: int, line: str
+def test_a_mistake_is_one_listed_line_with_place_cause_and_next_step(
+    tmp_path: Path, arguments: list[str], code: int, words: list[str]
 ) -> None:
+    (tmp_path / "latin.toml").write_bytes(b"\xff")
     done = riglog(*arguments, cwd=tmp_path)
     assert done.code == code, done.err
-    (told,) = done.err.splitlines()
-    assert told.startswith("error: ")
-    assert line in told
+    (line,) = done.err.splitlines()
+    assert line.startswith("error: ")
+    for word in words:
+        assert word in line
+    assert is_listed(line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["record"], 2, ["Missing argument 'RIG'. See `riglog record --help`."]),
+        (
+            [*PORT, "sim:x", "--address", "abc"],
+            2,
+            ["watlow", "option.address: ", "'abc'", "whole number from 1 to 247"],
+        ),
+        (
+            [*PORT, "sim:x", "--option", "temperature_unit=K"],
+            2,
+            ["option.temperature_unit: ", "'K'", "'degC' or 'degF'"],
+        ),
+        (["gaps", "no.sqlite"], 4, ["no.sqlite", "ile", "heck the path"]),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], code: int, words: list[str]) -> None:
+    done = riglog(*arguments, cwd=tmp_path)
+    assert done.code == code, done.err
+    (line,) = done.err.splitlines()
+    assert line.startswith("error: ")
+    for word in words:
+        assert word in line
 
 
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        (OVEN.replace("sim:oven", ""), ["device[0].port: '' is not the name of a port"]),
-        (OVEN.replace("oven", "a[all]", 1), ["device[0].name: 'a[all]' is not a name: letters, digits, _ and -"]),
-        (OVEN + 'baudrate = "fast"\n', ["device[0].baudrate: 'fast' is not a whole number from 50 to 4000000"]),
-        (OVEN + "echo = 1\n", ["device[0].echo: 1 is not true or false"]),
-        (OVEN.replace("sim:oven", "${NO_SUCH_PORT}"), ["the environment variable NO_SUCH_PORT is not set"]),
-        ("[[device]\n", ["this is not TOML"]),
-        (OVEN + "adress = 1\n[[sink]]\n", ["sink[0].type: is missing", "device[0].adress: unknown key"]),
+        (OVEN.replace("sim:oven", "${NO_SUCH_PORT}"), ["device[0].port: environment variable NO_SUCH_PORT is not set"]),
+        ("[[device]\n", ["invalid TOML"]),
+        ("x = " + "[" * 20_000, ["not a rig file: arrays nested too deeply"]),
+        ("[runs]\n" + OVEN, ["runs: unknown table|Did you mean 'run'?"]),
+        ("[zebra]\n" + OVEN, ["zebra: unknown table|Available tables: run, sink, ports, device."]),
+        (OVEN.replace("[[device]]", "[device]"), ["device: must be a table [[device]]", "no [[device]] table"]),
+        ('[ports]\nbus = "/dev/null"\n' + OVEN, ["ports.bus: must be a table [ports.bus]"]),
+        ("[ports.bus]\nbaudrate = 9600\n" + OVEN.replace("sim:oven", "bus"), ["ports.bus.device: missing"]),
+        (
+            '[ports.bus]\ndevice = "sim:x"\nbaudrate = 9600\n' + OVEN.replace("sim:oven", "bus") + "baudrate = 19200\n",
+            ["ports.bus.baudrate: 9600 here, 19200 in the [[device]] table"],
+        ),
+        ("[[sink]]\n" + OVEN, ['sink[0].type: missing|Add type = "sqlite".']),
+        ('[[sink]]\ntype = "csv"\npath = "x"\n' * 2 + OVEN, ["sink.path: 'x' is used by two sinks"]),
+        (OVEN + OVEN.replace("sim:oven", "sim:kiln"), ["duplicate device name 'oven'"]),
+        ('[run]\nduration = "soon"\n' + OVEN, ["run.duration: invalid duration 'soon'"]),
     ],
 )
-def test_every_mistake_in_a_rig_file_is_one_line(tmp_path: Path, text: str, lines: list[str]) -> None:
+def test_every_mistake_in_a_rig_file_is_one_listed_line(tmp_path: Path, text: str, lines: list[str]) -> None:
     done = riglog("check", rig(tmp_path, text))
     assert done.code == 2
     assert len(done.err.splitlines()) == len(lines)
-    for told, line in zip(done.err.splitlines(), lines, strict=True):
-        assert line in told
-        assert "rig.toml" in told
+    for line, words in zip(done.err.splitlines(), lines, strict=True):
+        for word in [*words.split("|"), "rig.toml"]:
+            assert word in line
+        assert is_listed(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (OVEN.replace("sim:oven", ""), ["device[0].port: ", "the name of a port"]),
+        (OVEN.replace("oven", "a[all]", 1), ["device[0].name: ", "'a[all]'", "letters, digits, _ and -"]),
+        (OVEN + 'baudrate = "fast"\n', ["device[0].baudrate: ", "'fast'", "whole number from 50 to 4000000"]),
+        (OVEN + "echo = 1\n", ["device[0].echo: ", "1", "true or false"]),
+        (OVEN + "adress = 1\n", ["device[0].adress: unknown key", "id you mean 'address'?"]),
+    ],
+)
+def test_every_wrong_key_is_one_line(tmp_path: Path, text: str, words: list[str]) -> None:
+    done = riglog("check", rig(tmp_path, text))
+    assert done.code == 2
+    (line,) = done.err.splitlines()
+    for word in [*words, "rig.toml"]:
+        assert word in line
 
 
 def test_nothing_is_cut_and_square_brackets_stay_on_a_narrow_terminal(tmp_path: Path) -> None:
@@ -113,16 +216,17 @@ def test_in_a_pipe_every_row_is_one_line(tmp_path: Path) -> None:
     assert re.search(r"oven +watlow +sim:x{100} +stdbus", done.stdout)
 
 
-def test_a_run_or_device_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_filter_that_matches_nothing_is_an_error(tmp_path: Path) -> None:
     path = rig(tmp_path, OVEN)
     assert riglog("record", path, "--duration", "1s", cwd=tmp_path).code == 0
     for question in (["gaps", "--run", "x"], ["gaps", "--device", "x"], ["events", "--run", "x"]):
         done = riglog(*question, tmp_path / "run.sqlite")
         assert done.code == 2
-        assert "the file has nothing of that name" in done.err
+        assert "no matching rows in the file" in done.err
+        assert is_listed(done.err.strip())
 
 
-def test_what_may_not_be_read_or_written_has_the_exit_code_of_what_it_is(tmp_path: Path) -> None:
+def test_missing_permission_has_the_exit_code_of_its_kind(tmp_path: Path) -> None:
     if WITHOUT_PRIVILEGE and subprocess.run([*WITHOUT_PRIVILEGE, "true"], capture_output=True, check=False).returncode:
         pytest.skip("root, and cannot give up its privilege")
     path = rig(tmp_path, OVEN)
@@ -139,8 +243,8 @@ def test_what_may_not_be_read_or_written_has_the_exit_code_of_what_it_is(tmp_pat
     ):
         done = _unprivileged(*arguments)
         assert done.code == code, done.err
-        (told,) = errors(done)
-        assert words in told
+        (line,) = errors(done)
+        assert words in line
 
 
 def _unprivileged(*arguments: object) -> Finished:
@@ -149,15 +253,15 @@ def _unprivileged(*arguments: object) -> Finished:
     return Finished(done.returncode, done.stdout, done.stderr)
 
 
-def test_garbage_on_the_line_is_told_apart_from_silence(tmp_path: Path) -> None:
+def test_garbage_on_the_line_and_no_reply_are_different_errors(tmp_path: Path) -> None:
     with simulated("watlow", "--fault", "corrupt=1", "--seed", 1, "--link", tmp_path / "bus") as ready:
         garbled = riglog("read", "watlow", "--port", ready["port"], "--option", "timeout=0.2")
-        silent = riglog("read", "watlow", "--port", ready["port"], "--address", 5, "--option", "timeout=0.2")
-    assert garbled.code == silent.code == 3
-    assert "no reply in time; what came answers nothing (device watlow" in errors(garbled)[0]
-    assert "check baud rate, parity and protocol" in errors(garbled)[0]
-    assert "no reply in time (device watlow" in errors(silent)[0]
-    assert "check power, wiring, address" in errors(silent)[0]
+        absent = riglog("read", "watlow", "--port", ready["port"], "--address", 5, "--option", "timeout=0.2")
+    assert garbled.code == absent.code == 3
+    assert re.search("no reply in time; what came|no valid reply", errors(garbled)[0])
+    assert "heck baud rate, parity and protocol" in errors(garbled)[0]
+    assert "no reply" in errors(absent)[0]
+    assert "heck power, wiring, address" in errors(absent)[0]
 
 
 def test_a_long_reply_is_shown_by_its_beginning_and_kept_whole() -> None:
@@ -166,7 +270,7 @@ def test_a_long_reply_is_shown_by_its_beginning_and_kept_whole() -> None:
     assert error.context["reply"] == bytes(100)
 
 
-def test_a_locked_database_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_locked_database_is_an_error_with_the_next_step(tmp_path: Path) -> None:
     path = rig(tmp_path, OVEN)
     riglog("record", path, "--duration", "1s", cwd=tmp_path)
     database = sqlite3.connect(tmp_path / "run.sqlite")
@@ -175,4 +279,4 @@ def test_a_locked_database_is_told_with_what_to_do(tmp_path: Path) -> None:
     database.close()
     assert done.code == 4
     assert "the database is locked by another program" in errors(done)[0]
-    assert "not all of them are stored" in done.out
+    assert "not all rows were stored" in done.out

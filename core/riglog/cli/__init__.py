@@ -1,4 +1,4 @@
-"""The command line: prints and exit codes, nothing else."""
+"""The command line: arguments, printed output and exit codes. Everything else is in the library."""
 
 from riglog.cli.app import main
 

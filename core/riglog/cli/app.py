@@ -1,4 +1,4 @@
-"""``riglog``: one program, verb first. A command's file is imported when the command is used."""
+"""``riglog``: one program with commands. The module of a command is imported when the command is used."""
 
 import sys
 from importlib import import_module
@@ -24,17 +24,17 @@ COMMANDS = (
 
 
 class LazyGroup(click.Group):
-    """riglog's own commands by name, then those that plugins add."""
+    """The commands of riglog, then those of the plugins."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        self._add_vendors()
+        self._add_plugin_commands()
         return [*COMMANDS, *sorted(self.commands)]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in COMMANDS:
             command: click.Command = import_module(f"riglog.cli.commands.{name}").command
             return command
-        self._add_vendors()
+        self._add_plugin_commands()
         return self.commands.get(name)
 
     def resolve_command(
@@ -42,14 +42,14 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
-        except click.UsageError as error:
+        except click.UsageError:
             from difflib import get_close_matches
 
-            if close := get_close_matches(args[0], self.list_commands(ctx), 1):
-                raise click.UsageError(f"{error.message} Did you mean {close[0]!r}?", ctx) from None
-            raise
+            close = get_close_matches(args[0], self.list_commands(ctx), 1)
+            suggestion = f" Did you mean {close[0]!r}?" if close else ""
+            raise click.UsageError(f"unknown command {args[0]!r}.{suggestion}", ctx) from None
 
-    def _add_vendors(self) -> None:
+    def _add_plugin_commands(self) -> None:
         if not self.commands:
             from riglog.plugin import installed
 
@@ -59,10 +59,10 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="riglog")
 def cli() -> None:
-    """Record laboratory and plant rigs made of instruments from different vendors into one table.
+    """Record instruments of different vendors into one table.
 
-    Exit codes: 0 done, 1 done but with gaps, 2 usage or configuration, 3 a port or device could not be opened,
-    4 storage, 130/143 interrupted and closed cleanly.
+    Exit codes: 0 success; 1 completed, but values are missing; 2 usage or configuration error; 3 port, protocol or
+    device error; 4 storage error; 130/143 interrupted (Ctrl-C/SIGTERM), data stored.
     """
 
 
@@ -70,9 +70,7 @@ def main() -> None:
     """Run the command line and exit."""
     try:
         code = cli.main(prog_name="riglog", standalone_mode=False)
-    except click.exceptions.Abort:
-        code = 130
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         code = 130
     except Exception as error:
         code = explain(error)

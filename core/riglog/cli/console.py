@@ -1,4 +1,4 @@
-"""The two places to print: data on stdout, notes on stderr. And how values, tables and counts look on both."""
+"""Printed output: results on stdout, messages on stderr; and how values, times and tables are formatted."""
 
 import os
 import sys
@@ -13,38 +13,43 @@ from rich.table import Table
 
 from riglog.model import Channel
 
-UNFOLDED = 1000
-"""Columns where no terminal sets a limit: whoever reads a file or a pipe gets whole lines."""
+UNLIMITED_WIDTH = 1000
+"""Columns of a file or a pipe, so that no row is folded there."""
 
 
 @cache
-def data() -> Console:
-    """Where results go."""
+def results() -> Console:
+    """Return the console for results: stdout."""
     return _console(sys.stdout)
 
 
 @cache
-def notes() -> Console:
-    """Where everything else goes: progress, warnings, errors."""
+def messages() -> Console:
+    """Return the console for everything else, such as progress, warnings and errors: stderr."""
     return _console(sys.stderr)
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout, readable and with the keys in their order."""
+    """Print one indented JSON document on stdout, with the keys in their order."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
     try:
         print(text, flush=True)  # noqa: T201
     except BrokenPipeError:
-        print_no_more()
+        discard_further_output()
 
 
-def print_no_more() -> None:
-    """Whoever reads what we print, ``head`` say, has had enough: what is left goes nowhere, and that is no error."""
+def print_warning(message: str) -> None:
+    """Print one line on stderr, marked as a warning."""
+    messages().print(f"[yellow]warning:[/] {escape(message)}", soft_wrap=True)
+
+
+def discard_further_output() -> None:
+    """Discard what is printed from now on: the reader of the pipe, such as ``head``, has closed it. Not an error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def table(*columns: str, title: str | None = None) -> Table:
-    """An empty table without frame. What does not fit is folded, never cut; cells take no markup: see ``add``."""
+    """Return an empty table without a frame. Long cells are folded, never cut. Fill it with ``add_row``."""
     made = Table(
         box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True, title=title, title_justify="left"
     )
@@ -53,41 +58,41 @@ def table(*columns: str, title: str | None = None) -> Table:
     return made
 
 
-def add(to: Table, *cells: object) -> None:
-    """A row of plain texts: square brackets stay what they are."""
+def add_row(to: Table, *cells: object) -> None:
+    """Add a row of plain texts; square brackets are not markup."""
     to.add_row(*(escape(str(cell)) for cell in cells))
 
 
-def shown(value: float | int | bool | str | None, text: str | None = None) -> str:
-    """A value for a table: seven significant digits, a dash where there is none."""
+def format_value(value: float | int | bool | str | None, text: str | None = None) -> str:
+    """Return a value for a table: seven significant digits, ``-`` for None."""
     if value is None:
         return "-"
     number = f"{value:.7g}" if isinstance(value, float) else str(value)
     return f"{number} ({text})" if text else number
 
 
-def parameter(channel: Channel) -> str:
-    """A channel without its device: ``setpoint``, ``setpoint[2]``."""
+def channel_name(channel: Channel) -> str:
+    """Return the name of a channel without its device: ``setpoint``, ``setpoint[2]``."""
     return str(channel).removeprefix(f"{channel.device}.")
 
 
-def clock(at: str) -> str:
-    """An ISO 8601 time for a table: to the millisecond, without the letters."""
+def format_time(at: str) -> str:
+    """Return an ISO 8601 time for a table: to the millisecond, without letters."""
     return at[:23].replace("T", " ")
 
 
-def count(number: int, thing: str) -> str:
-    """``1 device``, ``2 devices``."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+def plural(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 device``, ``2 devices``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _console(file: TextIO) -> Console:
     limited = file.isatty() or "COLUMNS" in os.environ
-    return _Patient(stderr=file is sys.stderr, highlight=False, width=None if limited else UNFOLDED)
+    return _PipeTolerantConsole(stderr=file is sys.stderr, highlight=False, width=None if limited else UNLIMITED_WIDTH)
 
 
-class _Patient(Console):
-    """rich would end the program with 1 when nobody reads any more."""
+class _PipeTolerantConsole(Console):
+    """A console that does not end the program with code 1 when its pipe is closed."""
 
     def on_broken_pipe(self) -> None:
-        print_no_more()
+        discard_further_output()

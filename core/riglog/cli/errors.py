@@ -1,4 +1,4 @@
-"""Errors for people: what failed, where, the likely cause and the next step; and the exit code that goes with it."""
+"""Errors on the command line: one line each, with the next step, and the exit code."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from click import ClickException
 from click.exceptions import NoArgsIsHelpError
 from rich.markup import escape
 
-from riglog.cli.console import notes
+from riglog.cli.console import messages
 from riglog.errors import (
     ConfigError,
     DeviceError,
@@ -17,33 +17,41 @@ from riglog.errors import (
     WriteRefusedError,
 )
 
-DONE, GAPS, USAGE, NOT_OPENED, STORAGE = 0, 1, 2, 3, 4
+DONE, INCOMPLETE, USAGE, DEVICE, STORAGE = 0, 1, 2, 3, 4
+"""Exit codes. INCOMPLETE: completed, but values are missing."""
 CODES: tuple[tuple[type[RiglogError], int], ...] = (
     (ConfigError, USAGE),
     (WriteRefusedError, USAGE),
-    (PortError, NOT_OPENED),
-    (ProtocolError, NOT_OPENED),
-    (DeviceError, NOT_OPENED),
+    (PortError, DEVICE),
+    (ProtocolError, DEVICE),
+    (DeviceError, DEVICE),
     (StorageError, STORAGE),
 )
 
 
 def explain(error: BaseException) -> int:
-    """Print an error and its causes on stderr, one line each; the exit code.
+    """Print an error, or each error of a group, on stderr; return the exit code of the first.
 
-    An error that is not riglog's is a bug: it is raised again, with its traceback.
+    An error that riglog does not raise on purpose is a bug: it is raised again, with its traceback.
     """
     errors = list(_flat(error))
-    if strangers := [one for one in errors if not isinstance(one, (RiglogError, ClickException))]:
-        raise strangers[0] from None
-    codes = [_explain(one) for one in errors]
+    for found in errors:
+        if not isinstance(found, (RiglogError, ClickException)):
+            raise found from None
+    codes = [_explain(found) for found in errors]
     return codes[0]
 
 
-def say_error(message: str, hint: str | None = None) -> None:
-    """One line on stderr: what failed and where, then what to do next."""
-    next_step = f" - [dim]{escape(hint)}[/]" if hint else ""
-    notes().print(f"[bold red]error:[/] {escape(message)}{next_step}", soft_wrap=True)
+def print_error(message: str, hint: str | None = None) -> None:
+    """Print one line on stderr: the error, then the hint as a sentence of its own."""
+    next_step = f" [dim]{escape(sentence(hint))}[/]" if hint else ""
+    fact = sentence(message) if hint else message
+    messages().print(f"[bold red]error:[/] {escape(fact)}{next_step}", soft_wrap=True)
+
+
+def sentence(text: str) -> str:
+    """Return a text with a full stop at its end, unless it ends with one or with a question mark."""
+    return text if text.endswith((".", "?", "…")) else f"{text}."
 
 
 def _explain(error: BaseException) -> int:
@@ -52,16 +60,16 @@ def _explain(error: BaseException) -> int:
         return USAGE
     if isinstance(error, ClickException):
         context = getattr(error, "ctx", None)
-        say_error(error.format_message(), f"see `{context.command_path} --help`" if context else None)
+        print_error(error.format_message(), f"See `{context.command_path} --help`" if context else None)
         return USAGE
     assert isinstance(error, RiglogError)
-    say_error(str(error), error.hint)
-    return next((number for kind, number in CODES if isinstance(error, kind)), USAGE)
+    print_error(str(error), error.hint)
+    return next((code for kind, code in CODES if isinstance(error, kind)), USAGE)
 
 
 def _flat(error: BaseException) -> Iterator[BaseException]:
     if isinstance(error, BaseExceptionGroup):
-        for one in error.exceptions:
-            yield from _flat(one)
+        for inner in error.exceptions:
+            yield from _flat(inner)
     else:
         yield error

@@ -1,25 +1,47 @@
-"""Options that several commands share: how to reach one device."""
+"""Options that several commands share, above all those that select one device."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from riglog.errors import ConfigError
+
+if TYPE_CHECKING:
+    from riglog.manager import DeviceSpec
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class RenamedOption(click.Option):
+    """An option whose last name is a former one: it still works, and help and messages do not show it."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        names, self.opts = self.opts, self.opts[:-1]
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.opts = names
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        return f"'{self.opts[0]}'"
+
+
 def device_options(function: F) -> F:
-    """``DRIVER --port … --protocol … --address … --option KEY=VALUE``."""
+    """Add ``DRIVER --port … --protocol … --address … --option KEY=VALUE``; see ``device_spec``."""
     for decorate in reversed(
         (
             click.argument("driver"),
-            click.option("--port", required=True, envvar="RIGLOG_PORT", help="Device path, COM port, tcp://host:port."),
-            click.option("--protocol", help="Wire protocol; the driver's first by default."),
-            click.option("--address", help="Address on the line, if the protocol has them."),
+            click.option("--port", envvar="RIGLOG_PORT", help="Device path, COM port, usb:SERIAL or tcp://HOST:PORT."),
+            click.option("--protocol", help="Protocol. Default: the first protocol of the driver."),
+            click.option("--address", help="Bus address, if the protocol has one."),
             click.option(
-                "--option", "options", multiple=True, metavar="KEY=VALUE", help="Anything a [[device]] may say."
+                "--option",
+                "options",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Any other key of a [[device]] table; may be repeated.",
             ),
         )
     ):
@@ -27,49 +49,67 @@ def device_options(function: F) -> F:
     return function
 
 
-def device_table(
-    driver: str, port: str, protocol: str | None, address: str | None, options: Sequence[str]
-) -> dict[str, Any]:
-    """The options as a ``[[device]]`` table.
+def device_spec(
+    name: str,
+    port: str | None,
+    protocol: str | None,
+    address: str | None,
+    options: Sequence[str],
+    parameters: Sequence[str] = (),
+) -> "DeviceSpec":
+    """Return the device that the options select. Nothing is opened.
 
     Raises:
-        ConfigError: an option is not KEY=VALUE.
+        ConfigError: an unknown driver, no port although the driver needs one, or an invalid option.
     """
-    table: dict[str, Any] = {"name": driver, "driver": driver, "port": port}
-    if protocol is not None:
-        table["protocol"] = protocol
-    if address is not None:
-        table["address"] = address
-    return table | pairs(options, "--option")
+    from riglog.manager import resolve_device
+    from riglog.plugin import installed
+
+    table: dict[str, Any] = {"name": name, "driver": name, "protocol": protocol, "address": address}
+    registry = installed()
+    if "port" in registry.driver(name).config.__struct_fields__:
+        if port is None:
+            hint = "Give the port of the device, for example --port /dev/ttyUSB0"
+            raise ConfigError("--port: missing", hint=hint)
+        table["port"] = port
+    elif port is not None and not _from_environment("port"):
+        raise ConfigError(f"--port: driver {name!r} uses no port", hint="Remove --port")
+    given = {key: value for key, value in table.items() if value is not None}
+    if parameters:
+        given["parameters"] = list(parameters)
+    return resolve_device(registry, given | pairs(options, "--option"), "option", strict=False)
 
 
-def pairs(texts: Sequence[str], where: str) -> dict[str, str]:
-    """``KEY=VALUE`` texts as a table.
+def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    """Return ``KEY=VALUE`` texts as a table.
 
     Raises:
-        ConfigError: one has no ``=``.
+        ConfigError: a text without ``=`` or without a key.
     """
-    found = {}
+    table = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise ConfigError(f"{where} {text!r} is not KEY=VALUE")
-        found[key.strip()] = value.strip()
-    return found
+            raise ConfigError(f"{option}: invalid value {text!r}; expected KEY=VALUE")
+        table[key.strip()] = value.strip()
+    return table
 
 
 def json_option(function: F) -> F:
-    """``--json``."""
+    """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")(function)
 
 
-def refuse_nothing(file: str, **asked: str | None) -> None:
-    """Say so if nothing was found because of what was asked for; a file that is empty is no mistake.
+def require_matching_rows(file: str, **filters: str | None) -> None:
+    """Refuse filters that match nothing. Without a filter the file is empty, which is not an error.
 
     Raises:
-        ConfigError: something was asked for, by name.
+        ConfigError: there is a filter.
     """
-    if any(asked.values()):
-        raise ConfigError(
-            "the file has nothing of that name", hint="ask without it to see what is there", **asked, file=file
-        )
+    if any(filters.values()):
+        hint = "Repeat the command without the filter to see what the file contains"
+        raise ConfigError("no matching rows in the file", hint=hint, file=file, **filters)
+
+
+def _from_environment(parameter: str) -> bool:
+    return click.get_current_context().get_parameter_source(parameter) is ParameterSource.ENVIRONMENT

@@ -1,4 +1,4 @@
-"""What is going on while a recording runs, where somebody is looking: a progress line and the newest values."""
+"""The progress display of a recording: elapsed time, number of rows, and the latest value of every channel."""
 
 import anyio
 from rich.console import Group
@@ -6,50 +6,53 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from riglog.acquire import AcquisitionSummary, Recording
-from riglog.cli.console import notes, shown
+from riglog.acquire import AcquisitionSummary, ActiveRun
+from riglog.cli.console import format_value, messages
 from riglog.model import NS, SYSTEM_CLOCK
 
 REFRESH_SECONDS = 0.2
-BETWEEN = "   "
+OLD_SECONDS = 5.0
+"""Age from which a value is shown with its age."""
+SEPARATOR = "   "
 
 
-async def show_progress(recording: Recording, duration: float | None) -> None:
-    """Show it until cancelled; nothing is left of it on the screen then."""
-    console = notes()
+async def show_progress(recording: ActiveRun, duration: float | None) -> None:
+    """Show the progress on a terminal until cancelled; then the display is removed."""
+    console = messages()
     if not console.is_terminal:
         return
     progress = Progress(
         TextColumn("[bold]recording"),
         *([BarColumn(bar_width=20)] if duration else []),
         TimeElapsedColumn(),
-        *([TimeRemainingColumn(), TextColumn("to go")] if duration else []),
+        *([TimeRemainingColumn(), TextColumn("remaining")] if duration else []),
         TextColumn("{task.fields[rows]}"),
         console=console,
     )
     bar = progress.add_task("", total=duration, rows="")
     with Live(console=console, transient=True, auto_refresh=False) as live:
         while True:
-            elapsed = (SYSTEM_CLOCK.monotonic_ns() - recording.summary.anchor_ns) / NS
+            now = SYSTEM_CLOCK.monotonic_ns()
+            elapsed = (now - recording.summary.anchor_ns) / NS
             progress.update(bar, completed=elapsed, rows=_rows(recording.summary))
-            live.update(Group(progress, _values(recording.summary, console.width)), refresh=True)
+            live.update(Group(progress, latest_values(recording.summary, now, console.width)), refresh=True)
             await anyio.sleep(REFRESH_SECONDS)
 
 
 def _rows(summary: AcquisitionSummary) -> str:
-    missing = f", [yellow]{summary.samples_missing} without a value[/]" if summary.samples_missing else ""
-    return f"{summary.samples} rows{missing}"
+    count = summary.samples_missing_or_skipped
+    return f"{summary.samples} rows" + (f", [yellow]{count} missing or skipped[/]" if count else "")
 
 
-def _values(summary: AcquisitionSummary, width: int) -> Text:
-    """The newest value of every channel; lines break between channels, not inside of one."""
+def latest_values(summary: AcquisitionSummary, now_ns: int, width: int) -> Text:
+    """Return the latest value of every channel; lines are broken between channels."""
     lines: list[str] = []
     for channel, seen in summary.channels.items():
-        if seen.last is None:
-            continue
-        told = f"{channel} {shown(seen.last)} {seen.unit or ''}".rstrip()
-        if lines and len(lines[-1]) + len(BETWEEN) + len(told) <= width:
-            lines[-1] += BETWEEN + told
+        age = (now_ns - seen.last_value_ns) / NS
+        old = f" ({age:.0f} s old)" if seen.last_value is not None and age >= OLD_SECONDS else ""
+        latest = f"{channel} {format_value(seen.last_value)} {seen.unit or ''}".rstrip() + old
+        if lines and len(lines[-1]) + len(SEPARATOR) + len(latest) <= width:
+            lines[-1] += SEPARATOR + latest
         else:
-            lines.append(told)
+            lines.append(latest)
     return Text("\n".join(lines), style="dim")

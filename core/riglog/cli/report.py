@@ -1,50 +1,57 @@
-"""What came of a recording, as tables or as JSON."""
+"""The result of a recording, as tables or as JSON."""
 
 from typing import Any
 
-from rich.markup import escape
-
-from riglog.cli.console import add, count, data, notes, parameter, print_json, shown, table
-from riglog.cli.errors import DONE, GAPS, STORAGE, explain
-from riglog.cli.recording import Outcome
+from riglog.cli.console import (
+    add_row,
+    channel_name,
+    format_value,
+    plural,
+    print_json,
+    print_warning,
+    results,
+    table,
+)
+from riglog.cli.errors import DONE, INCOMPLETE, STORAGE, explain
 from riglog.model import NS, iso
+from riglog.rig import Outcome
 
 
 def report(outcome: Outcome, *, as_json: bool, max_gap: float | None = None) -> int:
-    """Print the outcome; the exit code that goes with it."""
+    """Print the outcome; return the exit code."""
     if as_json:
         print_json(as_object(outcome))
     else:
         _print_tables(outcome)
     for sink in outcome.sinks:
-        if sink.remark is not None:
-            notes().print(f"[yellow]{sink.name}:[/] {escape(sink.remark)}", highlight=False, soft_wrap=True)
-    if outcome.trouble is not None:
-        explain(outcome.trouble)
+        if sink.warning is not None:
+            print_warning(f"sink {sink.name}: {sink.warning}")
+    if outcome.storage_error is not None:
+        explain(outcome.storage_error)
         return STORAGE
-    if max_gap is not None and outcome.longest_gap() > max_gap:
-        notes().print(
-            f"[yellow]gaps:[/] a channel was {outcome.longest_gap():.3g} s without a value, {max_gap:g} s allowed",
-            soft_wrap=True,
-        )
-        return GAPS
+    longest = outcome.longest_gap
+    if max_gap is not None and longest.seconds > max_gap:
+        print_warning(f"{longest.channel}: longest gap {longest.seconds:.3g} s exceeds --max-gap {max_gap:g} s")
+        return INCOMPLETE
     return DONE
 
 
 def as_object(outcome: Outcome) -> dict[str, Any]:
-    """The summary as ``record --json`` prints it. Durations in seconds, times in ISO 8601 UTC."""
+    """Return the outcome as ``record --json`` prints it. Durations in seconds, times in ISO 8601 UTC."""
     summary, end = outcome.summary, outcome.finished_monotonic_ns
+    longest = outcome.longest_gap
     return {
         "run": outcome.run.id,
         "started_at": iso(summary.started_ns),
         "finished_at": None if summary.finished_ns is None else iso(summary.finished_ns),
-        "ticks": summary.ticks,
-        "ticks_missed": summary.ticks_missed,
+        "slots_polled": summary.slots_polled,
+        "slots_skipped": summary.slots_skipped,
         "samples": summary.samples,
-        "samples_missing": summary.samples_missing,
+        "samples_missing_or_skipped": summary.samples_missing_or_skipped,
         "samples_dropped": summary.samples_dropped,
-        "disconnects": summary.disconnects,
-        "longest_gap_s": outcome.longest_gap(),
+        "port_losses": summary.port_losses,
+        "longest_gap_s": longest.seconds,
+        "longest_gap_channel": None if longest.channel is None else str(longest.channel),
         "sources": [source.as_dict() for source in summary.sources.values()],
         "channels": [
             {
@@ -52,8 +59,8 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
                 "parameter": channel.parameter,
                 "instance": channel.instance,
                 "rows": seen.rows,
-                "missing": seen.missing,
-                "last": seen.last,
+                "rows_without_value": seen.rows_without_value,
+                "last_value": seen.last_value,
                 "text": seen.text,
                 "unit": seen.unit,
                 "longest_gap_s": seen.gap_until(end),
@@ -65,8 +72,9 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
                 "name": sink.name,
                 "written": sink.written,
                 "lost": sink.lost,
+                "set_aside": sink.set_aside,
                 "error": None if sink.error is None else str(sink.error),
-                "remark": sink.remark,
+                "warning": sink.warning,
             }
             for sink in outcome.sinks
         ],
@@ -75,25 +83,34 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
 
 def _print_tables(outcome: Outcome) -> None:
     summary = outcome.summary
-    channels = table("device", "channel", "rows", "missing", "last value", "unit", title=outcome.run.id)
+    channels = table("device", "parameter", "rows", "no value", "last value", "unit", title=outcome.run.id)
     for channel, seen in summary.channels.items():
-        cells = [channel.device, parameter(channel), seen.rows, seen.missing, shown(seen.last, seen.text)]
-        add(channels, *cells, seen.unit or "")
-    ports = table("port", "rate", "slots", "passed over", "busy", "poll p50", "poll p99", "late p99")
+        name, last_value = channel_name(channel), format_value(seen.last_value, seen.text)
+        add_row(channels, channel.device, name, seen.rows, seen.rows_without_value, last_value, seen.unit or "")
+    ports = table(
+        "port",
+        "rate",
+        "slots polled",
+        "slots skipped",
+        "utilisation",
+        "poll time p50",
+        "poll time p99",
+        "start delay p99",
+    )
     seconds = ((summary.finished_ns or summary.started_ns) - summary.started_ns) / NS
     for source in summary.sources.values():
         busy = f"{source.busy_s / seconds:.0%}" if source.rate_hz is not None and seconds else "-"
-        rate = "its own" if source.rate_hz is None else f"{source.rate_hz:g} Hz"
-        times = [_ms(source.poll_time.at(0.5)), _ms(source.poll_time.at(0.99)), _ms(source.lateness.at(0.99))]
-        port = source.name.removesuffix(f" at {rate}")  # which stands in the next column
-        add(ports, port, rate, source.ticks, source.ticks_missed, busy, *times)
-    data().print(channels)
-    data().print()
-    data().print(ports)
-    data().print()
-    without = f"{summary.samples_missing} of them without a value"
-    stored = "" if outcome.trouble is None else "; not all of them are stored"
-    data().print(f"{count(summary.samples, 'row')} in {seconds:.1f} s, {without}{stored}.", soft_wrap=True)
+        rate = "device-paced" if source.rate_hz is None else f"{source.rate_hz:g} Hz"
+        times = [_ms(source.poll_time.at(0.5)), _ms(source.poll_time.at(0.99)), _ms(source.start_delay.at(0.99))]
+        port = source.name.removesuffix(f" at {rate}")  # the rate has its own column
+        add_row(ports, port, rate, source.slots_polled, source.slots_skipped, busy, *times)
+    results().print(channels)
+    results().print()
+    results().print(ports)
+    results().print()
+    missing = f"{summary.samples_missing_or_skipped} missing or skipped"
+    stored = "" if outcome.storage_error is None else "; not all rows were stored"
+    results().print(f"{plural(summary.samples, 'row')} in {seconds:.1f} s, {missing}{stored}.", soft_wrap=True)
 
 
 def _ms(seconds: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Runs a coroutine for a command, and turns Ctrl-C and SIGTERM into a clean end."""
+"""Runs a coroutine for a command. Ctrl-C and SIGTERM end it in order: what was received is stored."""
 
 import signal
 import sys
@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Which signal came, if any. ``stop`` is called at the first one; a second one cancels everything."""
+    """The signal received, if any. The first one calls ``stop`` if it is set; otherwise, and the second, cancels."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -19,23 +19,23 @@ class Interruption:
 
     @property
     def code(self) -> int | None:
-        """130 after Ctrl-C, 143 after SIGTERM."""
+        """The exit code: 130 after Ctrl-C, 143 after SIGTERM, None without a signal."""
         return None if self.signal is None else 128 + self.signal
 
     async def watch(self) -> None:
         """Wait for signals until cancelled."""
         with anyio.open_signal_receiver(*SIGNALS) as received:
             async for number in received:
-                again = self.signal is not None
+                repeated = self.signal is not None
                 self.signal = int(number)
-                if self.stop is None or again:
+                if self.stop is None or repeated:
                     self.scope.cancel()
                 else:
                     self.stop()
 
 
 def run(work: Callable[[Interruption], Awaitable[int]]) -> int:
-    """Run ``work`` until it returns its exit code; an interruption has its own."""
+    """Run ``work`` and return its exit code, or that of the signal that interrupted it."""
 
     async def main() -> int:
         interruption = Interruption()

@@ -1,4 +1,4 @@
-"""rig.toml as typed configuration."""
+"""The rig file: rig.toml as typed configuration."""
 
 from riglog.config.duration import seconds
 from riglog.config.rig import RigConfig, load_rig

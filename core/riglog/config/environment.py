@@ -1,4 +1,4 @@
-"""``${NAME}`` and ``${NAME:-default}`` in the strings of a rig file. Nothing else is expanded, nothing is executed."""
+"""Expands ``${NAME}`` and ``${NAME:-default}`` in the strings of a rig file. Nothing else is expanded or executed."""
 
 import os
 import re
@@ -11,7 +11,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 def expand(value: Any, where: str, environment: Mapping[str, str] = os.environ) -> Any:
-    """A table with the variables in all of its strings filled in.
+    """Return a table with the environment variables in all of its strings expanded.
 
     Raises:
         ConfigError: a variable without a default is not set.
@@ -30,6 +30,6 @@ def _value(found: re.Match[str], where: str, environment: Mapping[str, str]) -> 
     if name in environment:
         return environment[name]
     if default is None:
-        hint = f"export {name}=…, or write ${{{name}:-default}}"
-        raise ConfigError(f"{where}: the environment variable {name} is not set", hint=hint)
+        hint = f"Set it (export {name}=…), or give a default: ${{{name}:-default}}"
+        raise ConfigError(f"{where}: environment variable {name} is not set", hint=hint)
     return str(default)

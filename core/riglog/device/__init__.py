@@ -2,13 +2,15 @@
 
 from riglog.device.context import DeviceContext
 from riglog.device.device import Device, PortDevice
-from riglog.device.poll_check import CheckedPoll, check_poll
+from riglog.device.poll_check import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, CheckedPoll, check_poll
 from riglog.device.polling import missing, poll_reads
 from riglog.device.safety import Safety, require_confirmation
 from riglog.device.source import Pace, PollSource, SourceGroup
 from riglog.device.threads import in_thread
 
 __all__ = [
+    "DRIVER_ERROR",
+    "MAX_REPORTED_PROBLEMS",
     "CheckedPoll",
     "Device",
     "DeviceContext",

@@ -13,6 +13,13 @@ from riglog.device.polling import missing
 from riglog.device.source import Pace
 from riglog.model import OK, Channel, Clock, Sample, Status
 
+DRIVER_ERROR = "driver error (bug in the plugin)"
+MAX_REPORTED_PROBLEMS = 20
+"""Different bugs of one source that become events; the rows name all of them."""
+
+WITH_VALUE = frozenset({Status.OK, Status.SUSPECT, Status.OUT_OF_RANGE, Status.FAULT})
+"""Statuses that a sample with a value may have."""
+
 
 class CheckedPoll(Struct, frozen=True):
     """``samples`` can be stored; ``problems`` are the faults of the plugin that was found, one text each."""
@@ -36,18 +43,22 @@ def check_poll(polled: object, channels: Sequence[Channel], pace: Pace, clock: C
 
 
 def _is_plain(sample: object, channel: Channel) -> bool:
-    """True for what nearly every sample is: a finite number of the expected channel, status ok."""
+    """True for what nearly every sample is: a finite number of the expected channel, with texts that can be stored."""
     return (
         type(sample) is Sample
         and sample.channel is channel
         and type(sample.value) is float
         and math.isfinite(sample.value)
-        and sample.status is OK
-        and (sample.unit is channel.unit or type(sample.unit) is str)
-        and not sample.flags
-        and sample.text is None
-        and sample.error is None
+        and sample.status in WITH_VALUE
+        and (sample.unit is channel.unit or _is_plain_text(sample.unit))
+        and (not sample.flags or all(map(_is_plain_text, sample.flags)))
+        and (sample.text is None or _is_plain_text(sample.text))
+        and (sample.error is None or _is_plain_text(sample.error))
     )
+
+
+def _is_plain_text(text: object) -> bool:
+    return type(text) is str and text.isascii() and "\0" not in text
 
 
 def _checked_one_by_one(polled: Sequence[object], channels: Sequence[Channel], pace: Pace, clock: Clock) -> CheckedPoll:
@@ -135,4 +146,4 @@ def _is_storable(text: str) -> bool:
 
 
 def _failed(channels: Sequence[Channel], problem: str, clock: Clock) -> list[Sample]:
-    return missing(channels, f"driver error (bug in the plugin): {problem}", clock, responded=True)
+    return missing(channels, f"{DRIVER_ERROR}: {problem}", clock, responded=True)

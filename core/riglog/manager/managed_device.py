@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from riglog.device import Device, PortDevice, check_poll, missing
+from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, Device, PortDevice, check_poll, missing
 from riglog.device.polling import has_responded
 from riglog.errors import ConfigError, ConnectionLostError, DeviceError, ProtocolError, RiglogError
 from riglog.manager.breaker import Breaker
@@ -20,8 +20,6 @@ Report = Callable[[EventKind, str, str | None], None]
 """Called with the kind of an event, its message, and the name of the device it is about."""
 
 PAUSE_SECONDS = 0.5
-MAX_REPORTED_PROBLEMS = 20
-"""Different bugs of one device that become events; the rows name all of them."""
 SUSPENDED = "device not responding: polling suspended, retried at intervals"
 NOT_CONFIRMED = "identity not confirmed after the interruption: value not recorded"
 
@@ -150,7 +148,7 @@ class ManagedDevice:
             problem = error.message
         except Exception as error:
             self._responded = True
-            problem = f"driver error (bug in the plugin): {type(error).__name__}: {error}"
+            problem = f"{DRIVER_ERROR}: {type(error).__name__}: {error}"
             self._driver_failed(error)
         await anyio.sleep(pause)
         return self.missing(Status.MISSING, problem, responded=self._responded)
@@ -160,7 +158,7 @@ class ManagedDevice:
         checked = check_poll(polled, self._declared, self.device.pace, self._clock)
         if checked.problems:
             problems = "; ".join(checked.problems)
-            self._report_once(problems, f"driver error (bug in the plugin): {problems}")
+            self._report_once(problems, f"{DRIVER_ERROR}: {problems}")
         samples = checked.samples
         if len(self.device.channels) != len(self._declared):
             wanted = set(self.device.channels)
@@ -223,10 +221,10 @@ class ManagedDevice:
     def _update_breaker(self, shared: bool) -> None:
         if self._responded:
             if self._breaker.record_success():
-                self._report(EventKind.DEVICE_BACK, "device responding again", self.name)
+                self._report(EventKind.DEVICE_RESPONDING, "device responding again", self.name)
         elif self._responded is False and self._breaker.record_failure(self._now(), shared=shared):
             self.require_identity_check()
-            self._report(EventKind.DEVICE_SILENT, SUSPENDED, self.name)
+            self._report(EventKind.DEVICE_NOT_RESPONDING, SUSPENDED, self.name)
 
     def _now(self) -> float:
         return self._clock.monotonic_ns() / NS

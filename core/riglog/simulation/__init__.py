@@ -1,4 +1,4 @@
-"""Simulated instruments: software that behaves like an instrument on a port, with faults, in process or served."""
+"""Simulated instruments: software that behaves like an instrument on a port, in this process or for other programs."""
 
 from riglog.simulation.faults import Fault, FaultyWire, parse_faults
 from riglog.simulation.modbus_server import ModbusServer

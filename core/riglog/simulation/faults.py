@@ -1,4 +1,4 @@
-"""What goes wrong on a line, done to a simulator on purpose."""
+"""Fault injection: damages the replies of a simulator as a real line does."""
 
 import random
 from collections.abc import Iterable, Mapping
@@ -10,22 +10,29 @@ from riglog.simulation.simulator import Simulator
 
 
 class Fault(StrEnum):
-    DROP = "drop"  # the reply never comes
-    CORRUPT = "corrupt"  # one bit of it is wrong
-    TRUNCATE = "truncate"  # its end is missing
-    LATE = "late"  # it comes after whoever asked has given up
-    GARBAGE = "garbage"  # noise comes before it
-    GLUE = "glue"  # the previous reply comes again, glued in front of it
-    FOREIGN = "foreign"  # another instrument answers
-    SPLIT = "split"  # it comes in two pieces
-    UNPLUG = "unplug"  # the instrument is off from now on
+    """A defect of one reply. The values are the words of ``riglog simulate --fault``."""
+
+    DROP = "drop"  # no reply
+    CORRUPT = "corrupt"  # one bit is inverted
+    TRUNCATE = "truncate"  # the end is missing
+    LATE = "late"  # the reply arrives after the timeout of the host
+    GARBAGE = "garbage"  # random bytes before the reply
+    GLUE = "glue"  # the previous reply is repeated directly before this one
+    FOREIGN = "foreign"  # the reply of another instrument
+    SPLIT = "split"  # the reply arrives in two pieces
+    UNPLUG = "unplug"  # the instrument is switched off from now on
 
 
 class FaultyWire(SimulatedPeer):
-    """Turns a simulator's replies into timed pieces of bytes, damaging some of them.
+    """A simulator behind a line with faults: delays its replies by the latency and damages some of them.
 
-    No I/O and no clock. ``send`` takes what the host says, ``take`` gives what is due by now.
-    Faults come at random with ``rates``, or exactly where ``script`` (one entry a reply, None = sound) says so.
+    No I/O and no clock.
+
+    Args:
+        rates: probability of each fault per reply, 0 to 1.
+        script: the fault of each reply in turn; None, and after its end: as ``rates`` decide.
+        seed: of the random numbers, for repeatable faults.
+        late: delay of a late reply in seconds.
     """
 
     def __init__(
@@ -51,7 +58,6 @@ class FaultyWire(SimulatedPeer):
         self._rates = dict(rates)
 
     def send(self, data: bytes, now: float) -> None:
-        """The host said ``data``."""
         if not self.plugged:
             return
         reply = self.simulator.receive(data, now)
@@ -60,16 +66,14 @@ class FaultyWire(SimulatedPeer):
             self._previous = reply
 
     def take(self, now: float) -> bytes:
-        """What has reached the host by now; each byte once."""
-        if self.plugged and (said := self.simulator.idle(now)):
-            self._arriving.add(self._damaged(said, now, self._next_fault()))
-            self._previous = said
+        if self.plugged and (unsolicited := self.simulator.idle(now)):
+            self._arriving.add(self._damaged(unsolicited, now, self._next_fault()))
+            self._previous = unsolicited
         return self._arriving.take(now)
 
     def next_due(self, now: float) -> float | None:
-        """When ``take`` has something next; None if not without a request."""
-        of_itself = self.simulator.next_due(now) if self.plugged else None
-        times = [due for due in (self._arriving.next_due(), of_itself) if due is not None]
+        unsolicited = self.simulator.next_due(now) if self.plugged else None
+        times = [due for due in (self._arriving.next_due(), unsolicited) if due is not None]
         return min(times, default=None)
 
     def _next_fault(self) -> Fault | None:
@@ -79,7 +83,8 @@ class FaultyWire(SimulatedPeer):
         return next((fault for fault, rate in self._rates.items() if self._random.random() < rate), None)
 
     def _damaged(self, reply: bytes, due: float, fault: Fault | None) -> list[tuple[float, bytes]]:
-        dice = self._random
+        """Return the pieces of a reply with their times of arrival."""
+        rng = self._random
         match fault:
             case None:
                 return [(due, reply)]
@@ -89,28 +94,28 @@ class FaultyWire(SimulatedPeer):
                 self.plugged = False
                 return []
             case Fault.CORRUPT:
-                where, bit = dice.randrange(len(reply)), 1 << dice.randrange(8)
+                where, bit = rng.randrange(len(reply)), 1 << rng.randrange(8)
                 return [(due, reply[:where] + bytes([reply[where] ^ bit]) + reply[where + 1 :])]
             case Fault.TRUNCATE:
-                return [(due, reply[: dice.randrange(len(reply))])]
+                return [(due, reply[: rng.randrange(len(reply))])]
             case Fault.LATE:
                 return [(due + self.late, reply)]
             case Fault.GARBAGE:
-                return [(due, dice.randbytes(dice.randint(1, 12)) + reply)]
+                return [(due, rng.randbytes(rng.randint(1, 12)) + reply)]
             case Fault.GLUE:
                 return [(due, self._previous + reply)]
             case Fault.FOREIGN:
                 return [(due, self.simulator.foreign(reply))]
             case Fault.SPLIT:
-                cut = dice.randrange(len(reply))
+                cut = rng.randrange(len(reply))
                 return [(due, reply[:cut]), (due + 0.005, reply[cut:])]
 
 
 def parse_faults(texts: Iterable[str]) -> dict[Fault, float]:
-    """``drop=0.05`` and the like, as the command line has them.
+    """Return the rates of faults given as on the command line: ``drop=0.05``.
 
     Raises:
-        ConfigError: unknown fault, or a rate that is no number from 0 to 1.
+        ConfigError: an unknown fault, or a rate that is not a number from 0 to 1.
     """
     rates: dict[Fault, float] = {}
     for text in texts:
@@ -118,8 +123,8 @@ def parse_faults(texts: Iterable[str]) -> dict[Fault, float]:
         try:
             rates[Fault(kind)] = float(rate)
         except ValueError:
-            hint = f"kinds: {', '.join(Fault)}; rate 0 to 1"
-            raise ConfigError(f"fault {text!r} is not KIND=RATE", hint=hint) from None
+            hint = f"Faults: {', '.join(Fault)}; the rate is a number from 0 to 1"
+            raise ConfigError(f"--fault: invalid value {text!r}; expected KIND=RATE", hint=hint) from None
         if not 0 <= rates[Fault(kind)] <= 1:
-            raise ConfigError(f"fault rate of {text!r} is not from 0 to 1")
+            raise ConfigError(f"--fault: rate of {text!r} is outside 0 to 1")
     return rates

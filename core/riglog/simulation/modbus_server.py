@@ -1,4 +1,4 @@
-"""One Modbus slave as tables: what a vendor's simulator fills in. Source: Modbus application protocol V1.1b3."""
+"""The base class of simulated Modbus servers. Source: MODBUS Application Protocol Specification V1.1b3."""
 
 from collections.abc import Sequence
 
@@ -14,37 +14,44 @@ COIL = {b"\xff\x00": True, b"\x00\x00": False}
 
 
 class ModbusServer:
-    """Checks a request in the order of the standard (function, quantity, address) and asks the tables.
+    """One Modbus server (formerly slave): the tables of a simulated instrument.
 
-    Override what the instrument has. Raising a ModbusExceptionError answers with that exception.
+    Override the methods of the tables that the instrument has; the others refuse every address. A method that raises a
+    ModbusExceptionError makes the reply an exception response. A request is checked in the order of the specification:
+    function, quantity, address.
+
+    Attributes:
+        functions: function codes that the instrument supports.
     """
 
     functions = SUPPORTED
 
     def read_bits(self, function: int, start: int, count: int) -> Sequence[bool]:
-        """Coils (1) or discrete inputs (2)."""
+        """Return coils (function 1) or discrete inputs (function 2)."""
         raise IllegalDataAddressError
 
     def read_registers(self, function: int, start: int, count: int) -> Sequence[int]:
-        """Holding (3) or input (4) registers."""
+        """Return holding registers (function 3) or input registers (function 4)."""
         raise IllegalDataAddressError
 
     def write_bits(self, start: int, bits: Sequence[bool]) -> None:
+        """Write coils."""
         raise IllegalDataAddressError
 
     def write_registers(self, start: int, registers: Sequence[int]) -> None:
+        """Write holding registers."""
         raise IllegalDataAddressError
 
-    def answer(self, pdu: bytes) -> bytes:
-        """The reply to a request, both as function code and data; empty: silence."""
+    def respond(self, pdu: bytes) -> bytes:
+        """Return the reply PDU to a request PDU (function code and data); empty for no reply."""
         try:
             if pdu[0] not in self.functions:
                 raise IllegalFunctionError
-            return self._done(pdu)
-        except ModbusExceptionError as refusal:
-            return bytes([pdu[0] | EXCEPTION, int(refusal.code or 0)])
+            return self._execute(pdu)
+        except ModbusExceptionError as error:
+            return bytes([pdu[0] | EXCEPTION, int(error.code or 0)])
 
-    def _done(self, pdu: bytes) -> bytes:
+    def _execute(self, pdu: bytes) -> bytes:
         if request_size(pdu) != len(pdu):
             raise IllegalDataValueError
         function, data = pdu[0], pdu[1:]
@@ -71,7 +78,7 @@ class ModbusServer:
         return pdu[:5]
 
     def _read(self, function: int, start: int, count: int) -> bytes:
-        """Byte count and data."""
+        """Return the byte count and the data of a read reply."""
         if function in READ_BITS:
             packed = pack_bits(self.read_bits(function, start, count))
         else:
@@ -80,12 +87,13 @@ class ModbusServer:
 
 
 def pack_bits(bits: Sequence[bool]) -> bytes:
-    """The first bit is the lowest of the first byte; unused bits are 0."""
+    """Return bits as bytes: the first bit is the lowest of the first byte; unused bits are 0."""
     number = sum(1 << place for place, bit in enumerate(bits) if bit)
     return number.to_bytes((len(bits) + 7) // 8, "little")
 
 
 def unpack_bits(data: bytes) -> list[bool]:
+    """Return the bits of bytes, the lowest of each byte first."""
     number = int.from_bytes(data, "little")
     return [bool(number >> place & 1) for place in range(8 * len(data))]
 

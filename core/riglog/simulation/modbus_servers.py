@@ -1,44 +1,47 @@
-"""The slave's side of a line, for simulators: requests in bytes, replies in bytes. No I/O, no clock."""
+"""Simulated Modbus servers on one bus: each complete request of a byte stream goes to the server addressed.
+
+No I/O and no clock.
+"""
 
 from collections.abc import Mapping
 
 from riglog.protocol.modbus.framing import Framing, framing_of
 from riglog.simulation.modbus_server import ModbusServer
 
-FORGET = 0.1
-"""Seconds of silence after which half a request is given up."""
+PARTIAL_REQUEST_TIMEOUT = 0.1
+"""Seconds without input after which an incomplete request is discarded."""
 
 
 class ModbusServers:
-    """Slaves behind one end of a line. Damaged requests, and requests to others, get silence.
+    """The servers of one bus. Corrupt requests, and requests to other unit identifiers, get no reply.
 
     Args:
         protocol: ``modbus-rtu``, ``modbus-ascii`` or ``modbus-tcp``.
-        slaves: who answers, by unit id.
+        servers: the servers by unit identifier.
     """
 
-    def __init__(self, protocol: str, slaves: Mapping[int, ModbusServer]) -> None:
+    def __init__(self, protocol: str, servers: Mapping[int, ModbusServer]) -> None:
         self.framing: Framing = framing_of(protocol)
-        self.slaves = slaves
+        self.servers = servers
         self._buffer = bytearray()
-        self._heard = 0.0
+        self._last_input = 0.0
 
     def receive(self, data: bytes, now: float) -> bytes:
-        """Bytes arrived, perhaps half a request; the replies to what is complete by now."""
-        if now - self._heard > FORGET:
+        """Accept input, possibly an incomplete request; return the replies to all requests complete by now."""
+        if now - self._last_input > PARTIAL_REQUEST_TIMEOUT:
             self._buffer.clear()
-        self._heard = now
+        self._last_input = now
         self._buffer += data
         requests = self.framing.requests(self._buffer)
         del self._buffer[: requests[-1].end if requests else self.framing.unfinished(self._buffer)]
-        answers = (
-            (unit, self.slaves[unit].answer(pdu), transaction)
+        replies = (
+            (unit, self.servers[unit].respond(pdu), transaction)
             for unit, pdu, _, transaction in requests
-            if unit in self.slaves
+            if unit in self.servers
         )
-        return b"".join(self.framing.wrap(unit, pdu, transaction) for unit, pdu, transaction in answers if pdu)
+        return b"".join(self.framing.wrap(unit, pdu, transaction) for unit, pdu, transaction in replies if pdu)
 
     def foreign(self, reply: bytes) -> bytes:
-        """The same reply as a unit that is not ours would give it."""
-        stranger = next(unit for unit in range(1, 248) if unit not in self.slaves)
-        return self.framing.readdressed(reply, stranger)
+        """Return the same reply with a unit identifier that no server of this bus has."""
+        unused = next(unit for unit in range(1, 248) if unit not in self.servers)
+        return self.framing.readdressed(reply, unused)

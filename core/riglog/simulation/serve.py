@@ -1,4 +1,4 @@
-"""A far end served to any other program: on a pseudo-terminal (POSIX) or on a TCP port."""
+"""Connects a simulated peer to other programs, through a pseudo-terminal (POSIX) or a TCP port."""
 
 import os
 import sys
@@ -12,37 +12,41 @@ from anyio.abc import ByteStream
 from riglog.errors import ConfigError, UnsupportedError
 from riglog.simulation.peer import SimulatedPeer
 
-LOOPBACK = "127.0.0.1"
+LOCALHOST = "127.0.0.1"
 CHECK_SECONDS = 0.2
-"""How often a served pseudo-terminal is looked after even if nobody talks to it."""
+"""Longest interval in seconds between two rounds of ``PtyServer.run``, also without any input."""
 
 
 class PtyServer:
-    """A far end behind a pseudo-terminal. ``path`` is what a client opens; ``unplug`` pulls the cable."""
+    """A simulated peer behind a pseudo-terminal.
+
+    ``path`` is the port that a client opens, ``link`` a symbolic link to it. ``unplug`` acts as an unplugged cable.
+    """
 
     def __init__(self, peer: SimulatedPeer, *, link: str | os.PathLike[str] | None = None) -> None:
         self.peer = peer
         self.link = Path(link) if link is not None else None
         self.path = ""
-        self._master = self._slave = -1
+        self._controller = self._port = -1
 
     def plug(self) -> None:
-        """Make the pseudo-terminal appear.
+        """Create the pseudo-terminal, and the link to it.
 
         Raises:
-            UnsupportedError: this operating system has none.
-            ConfigError: the link's path is taken by something that is no link.
+            UnsupportedError: the operating system has no pseudo-terminals.
+            ConfigError: the link cannot be created.
         """
         if sys.platform == "win32":  # pragma: no cover
-            raise UnsupportedError("there are no pseudo-terminals on Windows", hint="use --tcp HOST:PORT")
+            raise UnsupportedError("pseudo-terminals are not available on Windows", hint="Use --tcp HOST:PORT")
         import tty
 
         if self.link is not None and self.link.exists() and not self.link.is_symlink():
-            raise ConfigError("the path for the link exists and is no link", hint="choose another", path=self.link)
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        os.set_blocking(self._master, False)
-        self.path = os.ttyname(self._slave)
+            hint = "Choose another path"
+            raise ConfigError("--link: path exists and is not a symbolic link", hint=hint, path=self.link)
+        self._controller, self._port = os.openpty()
+        tty.setraw(self._port)
+        os.set_blocking(self._controller, False)
+        self.path = os.ttyname(self._port)
         self._keep_reopenable()
         if self.link is not None:
             self._make_link(self.link)
@@ -52,63 +56,66 @@ class PtyServer:
             link.unlink(missing_ok=True)
             link.symlink_to(self.path)
         except OSError as error:
-            os.close(self._master)
-            os.close(self._slave)
-            self._master = self._slave = -1
-            hint = "choose a path in a directory that exists and may be written"
-            raise ConfigError(f"the link cannot be made: {error.strerror}", hint=hint, path=link) from None
+            os.close(self._controller)
+            os.close(self._port)
+            self._controller = self._port = -1
+            hint = "Choose a path in an existing, writable directory"
+            raise ConfigError(
+                f"--link: cannot create the symbolic link: {error.strerror}", hint=hint, path=link
+            ) from None
 
     def unplug(self) -> None:
-        """Make it disappear: whoever has it open sees a hang-up."""
-        if self._master < 0:
+        """Remove the pseudo-terminal and the link; a program that has the port open gets a hang-up."""
+        if self._controller < 0:
             return
-        anyio.notify_closing(self._master)
-        os.close(self._master)
-        os.close(self._slave)
-        self._master = self._slave = -1
+        anyio.notify_closing(self._controller)
+        os.close(self._controller)
+        os.close(self._port)
+        self._controller = self._port = -1
         if self.link is not None and self.link.is_symlink():
             self.link.unlink()
 
     async def run(self) -> None:
         """Serve until cancelled or unplugged."""
-        while self._master >= 0:
+        while self._controller >= 0:
             now = anyio.current_time()
             self._keep_reopenable()
             if data := self.peer.take(now):
-                self._say(data)
+                self._write(data)
             due = self.peer.next_due(now)
             wait = CHECK_SECONDS if due is None else min(max(due - now, 0), CHECK_SECONDS)
             with anyio.move_on_after(wait):
                 try:
-                    await anyio.wait_readable(self._master)
-                    self.peer.send(os.read(self._master, 4096), anyio.current_time())
+                    await anyio.wait_readable(self._controller)
+                    self.peer.send(os.read(self._controller, 4096), anyio.current_time())
                 except (anyio.ClosedResourceError, OSError):
                     return
 
-    def _say(self, data: bytes) -> None:
+    def _write(self, data: bytes) -> None:
         try:
-            os.write(self._master, data)
+            os.write(self._controller, data)
         except BlockingIOError:
-            pass  # nobody reads and the kernel's buffer is full: on a real wire it would be gone too
+            pass  # the kernel's buffer is full because no program reads: on a real line the bytes would be lost too
         except OSError:
             self.unplug()
 
     def _keep_reopenable(self) -> None:
-        """A second opening with parity fails with EINVAL if parity, which a pty refuses, is the only change asked for.
+        """Set IXANY, so that a client can open the port with parity more than once.
 
-        So there always is another one: IXANY, which every client clears and which means nothing without IXON.
+        A pseudo-terminal does not accept parity. tcsetattr fails with EINVAL if parity is the only change it is asked
+        for. Every client clears IXANY, which has no effect without IXON, and so asks for a second change.
         """
         import termios
 
-        attributes = termios.tcgetattr(self._master)
+        attributes = termios.tcgetattr(self._controller)
         if not attributes[0] & termios.IXANY:
             attributes[0] |= termios.IXANY
-            termios.tcsetattr(self._master, termios.TCSANOW, attributes)
+            termios.tcsetattr(self._controller, termios.TCSANOW, attributes)
 
 
 @asynccontextmanager
 async def serve_pty(peer: SimulatedPeer, *, link: str | os.PathLike[str] | None = None) -> AsyncIterator[PtyServer]:
-    """Serve a far end on a pseudo-terminal while the block runs."""
+    """Connect a simulated peer to a pseudo-terminal while the block runs."""
     server = PtyServer(peer, link=link)
     server.plug()
     try:
@@ -121,18 +128,21 @@ async def serve_pty(peer: SimulatedPeer, *, link: str | os.PathLike[str] | None 
 
 
 @asynccontextmanager
-async def serve_tcp(peer: SimulatedPeer, *, host: str = LOOPBACK, port: int = 0) -> AsyncIterator[str]:
-    """Serve a far end on a TCP port while the block runs; yields ``tcp://host:port``. Port 0: any free one.
+async def serve_tcp(peer: SimulatedPeer, *, host: str = LOCALHOST, port: int = 0) -> AsyncIterator[str]:
+    """Connect a simulated peer to a TCP port while the block runs; yield ``tcp://HOST:PORT``.
+
+    Args:
+        port: the port number; 0: any free one.
 
     Raises:
-        ConfigError: the address cannot be used.
+        ConfigError: cannot listen on this address.
     """
     try:
         listener = await anyio.create_tcp_listener(local_host=host, local_port=port)
     except OSError as error:
         raise ConfigError(
             f"cannot listen on {host}:{port}: {error.strerror or error}",
-            hint="choose an address of this machine and a free port",
+            hint="Use a local address and a free port number",
         ) from error
     number = listener.extra(anyio.abc.SocketAttribute.local_port)
     async with listener, anyio.create_task_group() as tasks:

@@ -1,44 +1,44 @@
-"""The far end of the wire, without I/O and without a clock: bytes and the time go in, bytes come out."""
+"""The interface of a simulator: a simulated instrument that turns requests into replies. No I/O and no clock."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 
 class Simulator(ABC):
-    """One instrument, or several on one line. Times are seconds on any steady clock; they only have to grow."""
+    """A simulated instrument, or several on one bus. ``now`` is in seconds and never decreases."""
 
     latency: float = 0.002
     """Seconds from the last byte of a request to the first byte of its reply."""
 
     @abstractmethod
     def receive(self, data: bytes, now: float) -> bytes:
-        """Bytes arrived, perhaps half a request; the reply to what is complete by now, or ``b""``."""
+        """Accept input, possibly an incomplete request; return the reply to what is complete by now, or ``b""``."""
 
     def idle(self, now: float) -> bytes:
-        """What the instrument says of itself by now (broadcast, autoprint); each byte once."""
+        """Return the unsolicited output (broadcast, autoprint) up to now; each byte once."""
         return b""
 
     def next_due(self, now: float) -> float | None:
-        """When ``idle`` next has something to say; None if never by itself."""
+        """Return the time of the next unsolicited output; None if there is none."""
         return None
 
     def foreign(self, reply: bytes) -> bytes:
-        """The same reply as another instrument on the line would give it, for the fault of that name."""
+        """Return the same reply as another instrument on the bus would send it, for the fault ``foreign``."""
         return b""
 
     def set(self, name: str, value: str) -> None:
-        """Change a setting of the simulated instrument, as ``riglog simulate --set NAME=VALUE`` does.
+        """Change the state of the simulated instrument, as ``riglog simulate --set NAME=VALUE`` does.
 
         Raises:
-            ConfigError: no such knob, or not such a value.
+            ConfigError: an unknown name, or an invalid value.
         """
         from riglog.errors import ConfigError
 
-        raise ConfigError(f"the simulator has nothing called {name!r} to set")
+        raise ConfigError(f"--set: unknown setting {name!r} of the simulator")
 
 
 class SimulatedBus(Simulator):
-    """Several simulators on one pair of wires: everybody hears the request, whoever is meant answers."""
+    """Several simulators on one bus: all receive each request, and the one that is addressed responds."""
 
     def __init__(self, simulators: Iterable[Simulator] = ()) -> None:
         self.simulators = list(simulators)

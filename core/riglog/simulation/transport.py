@@ -1,4 +1,4 @@
-"""A port without an operating system: the far end runs in this process, on the event loop's clock."""
+"""A simulated port: connects a client to a simulated peer within the process, on the clock of the event loop."""
 
 import anyio
 
@@ -8,7 +8,7 @@ from riglog.transport.base import Transport
 
 
 class SimulatedTransport(Transport):
-    """Talks to a far end, usually a FaultyWire around a simulator. ``cut()`` pulls the cable."""
+    """A port whose other end is a simulated peer, usually a FaultyWire around a simulator."""
 
     def __init__(self, peer: SimulatedPeer, *, port: str = "sim:") -> None:
         self.port = port
@@ -19,7 +19,7 @@ class SimulatedTransport(Transport):
         self._cut = False
 
     def cut(self) -> None:
-        """Pull the cable: whoever waits gets ConnectionLostError, now and ever after."""
+        """Unplug the cable: every call raises ConnectionLostError from now on, also one that waits already."""
         self._cut = True
         self._wake()
 
@@ -51,7 +51,7 @@ class SimulatedTransport(Transport):
         if not self._open:
             raise anyio.ClosedResourceError
         if self._cut:
-            raise ConnectionLostError("port lost: simulated cable pulled", port=self.port)
+            raise ConnectionLostError("connection lost: simulated cable unplugged", port=self.port)
 
     def _wake(self) -> None:
         self._changed.set()

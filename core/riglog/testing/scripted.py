@@ -1,4 +1,4 @@
-"""An exact dialogue to replay, for tests: what must be said, and what comes back when."""
+"""A scripted port for tests: the exact requests it expects, and the replies with their times."""
 
 from collections.abc import Iterable
 
@@ -9,33 +9,33 @@ from riglog.simulation.transport import SimulatedTransport
 
 
 class ScriptStep(Struct, frozen=True):
-    """``sent`` is what the host must say; ``replies`` are (seconds after it, bytes)."""
+    """``sent`` is the request that must come next; ``replies`` are pairs of seconds after it and bytes."""
 
     sent: bytes
     replies: tuple[tuple[float, bytes], ...] = ()
 
 
 def step(sent: bytes, *replies: bytes | tuple[float, bytes]) -> ScriptStep:
-    """A line of a dialogue; a reply without a time comes at once."""
+    """Return a step of a script; a reply without a time arrives at once."""
     return ScriptStep(sent, tuple(reply if isinstance(reply, tuple) else (0.0, reply) for reply in replies))
 
 
 class Script(SimulatedPeer):
-    """Plays a dialogue. Saying anything else is an AssertionError that shows both."""
+    """Replays a script. Any other request raises an AssertionError that shows both."""
 
-    def __init__(self, dialogue: Iterable[ScriptStep]) -> None:
-        self._dialogue = list(dialogue)
+    def __init__(self, steps: Iterable[ScriptStep]) -> None:
+        self._steps = list(steps)
         self._arriving = Arrivals()
 
     @property
     def finished(self) -> bool:
-        """Everything was said and everything was read."""
-        return not self._dialogue and self._arriving.next_due() is None
+        """True if every request was sent and every reply was received."""
+        return not self._steps and self._arriving.next_due() is None
 
     def send(self, data: bytes, now: float) -> None:
-        assert self._dialogue, f"nothing more should be sent, but: {data.hex(' ')}"
-        expected = self._dialogue.pop(0)
-        assert data == expected.sent, f"sent {data.hex(' ')}, the dialogue says {expected.sent.hex(' ')}"
+        assert self._steps, f"unexpected request after the end of the script: {data.hex(' ')}"
+        expected = self._steps.pop(0)
+        assert data == expected.sent, f"script mismatch: sent {data.hex(' ')}, expected {expected.sent.hex(' ')}"
         self._arriving.add((now + delay, reply) for delay, reply in expected.replies)
 
     def take(self, now: float) -> bytes:
@@ -45,6 +45,6 @@ class Script(SimulatedPeer):
         return self._arriving.next_due()
 
 
-def scripted(*dialogue: ScriptStep, port: str = "scripted") -> SimulatedTransport:
-    """A transport that replays ``dialogue``."""
-    return SimulatedTransport(Script(dialogue), port=port)
+def scripted(*steps: ScriptStep, port: str = "scripted") -> SimulatedTransport:
+    """Return a transport that replays a script."""
+    return SimulatedTransport(Script(steps), port=port)

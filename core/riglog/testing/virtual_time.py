@@ -1,6 +1,6 @@
-"""Time that does not pass by itself: when every task waits, the clock jumps to the next deadline.
+"""Virtual time for tests: when every task waits, the clock of the event loop jumps to the next deadline.
 
-Only what waits on the event loop's clock is virtual; a worker thread is not waited for.
+Only waits on the clock of the event loop are virtual. The clock also jumps while a worker thread is busy.
 """
 
 import asyncio
@@ -12,11 +12,11 @@ import anyio
 from riglog.model import NS, Clock
 
 EPOCH_NS = 1_800_000_000 * NS
-"""What LoopClock calls the moment at which the loop's clock shows 0: 2027-01-15T08:00:00Z."""
+"""UTC time of LoopClock when the clock of the event loop is 0: 2027-01-15T08:00:00Z."""
 
 
 class LoopClock(Clock):
-    """Both clocks of riglog, driven by the event loop's clock. ``step_ns`` is added to UTC: a clock that was set."""
+    """Both clocks of riglog, driven by the event loop. ``step_ns`` is added to UTC, as if that clock had been set."""
 
     step_ns = 0
 
@@ -28,7 +28,7 @@ class LoopClock(Clock):
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Never waits for a timer: what would be waited is added to the loop's time."""
+    """Does not wait for timers: the waiting time is added to the time of the loop."""
 
     now = 0.0
 
@@ -54,7 +54,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def virtual_backend(name: str) -> tuple[str, dict[str, Any]]:
-    """A backend for anyio's ``anyio_backend`` fixture, ``asyncio`` or ``trio``, with virtual time."""
+    """Return a backend with virtual time for the ``anyio_backend`` fixture of anyio: ``asyncio`` or ``trio``."""
     if name == "asyncio":
         return name, {"loop_factory": VirtualLoop}
     from trio.testing import MockClock

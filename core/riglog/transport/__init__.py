@@ -1,4 +1,4 @@
-"""Ports: names, settings, and bytes in and out. Heavy libraries are imported when a port is opened."""
+"""Ports: names, settings, and the open port as a byte stream. pyserial is imported when a port is opened."""
 
 from riglog.transport.base import Transport
 from riglog.transport.canonical import canonical_port

@@ -1,20 +1,21 @@
-"""The opened port: bytes in, bytes out. Five methods, and every transport is one of these."""
+"""The interface of an open port: a byte stream with five methods, which every kind of port implements."""
 
 from abc import ABC, abstractmethod
 
 
 class Transport(ABC):
-    """One opened port. One reader at a time; sending while another task receives is allowed."""
+    """An open port. Only one task may receive at a time; another task may send meanwhile."""
 
     port: str
+    """The name of the port as the user wrote it, for messages."""
 
     @abstractmethod
     async def receive(self) -> bytes:
-        """Wait for bytes; at least one.
+        """Wait for input and return it; at least one byte.
 
         Raises:
-            ConnectionLostError: the port is gone.
-            anyio.ClosedResourceError: we closed it.
+            ConnectionLostError: the connection is lost.
+            anyio.ClosedResourceError: the port was closed by ``aclose``.
         """
 
     @abstractmethod
@@ -22,22 +23,22 @@ class Transport(ABC):
         """Hand all of ``data`` to the port.
 
         Raises:
-            ConnectionLostError: the port is gone.
-            anyio.ClosedResourceError: we closed it.
+            ConnectionLostError: the connection is lost.
+            anyio.ClosedResourceError: the port was closed by ``aclose``.
         """
 
     @abstractmethod
     def receive_nowait(self) -> bytes:
-        """What has arrived and was not read; ``b""`` if nothing has. Does not wait.
+        """Return the input that has arrived and was not read yet; ``b""`` if there is none. Does not wait.
 
         Raises:
-            ConnectionLostError: the port is gone.
+            ConnectionLostError: the connection is lost.
         """
 
     def discard_input(self) -> int:
-        """Throw away what has arrived and was not read; the number of bytes."""
+        """Discard the input that has arrived and was not read yet; return the number of bytes."""
         return len(self.receive_nowait())
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Close the port; a waiting ``receive`` ends with ClosedResourceError. Closing twice is fine."""
+        """Close the port. A ``receive`` that waits ends with ClosedResourceError. Closing twice is allowed."""

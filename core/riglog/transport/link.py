@@ -1,4 +1,4 @@
-"""How a port must be set up. Devices share a port only if their links are equal."""
+"""Link settings: protocol and serial settings of a port. Devices share a port only if their settings are equal."""
 
 from typing import Annotated, Literal
 
@@ -10,10 +10,10 @@ Stopbits = Literal[1, 2]
 
 
 class Link(Struct, frozen=True, kw_only=True):
-    """Wire protocol and serial settings.
+    """Protocol and serial settings with which a port is operated.
 
-    ``echo``: the adapter hands our own bytes back (two-wire RS-485); they are compared and taken off.
-    ``dtr`` and ``rts``: level to set at opening, None leaves the line to the driver.
+    ``echo``: the adapter returns the transmitted bytes (two-wire RS-485); they are compared with the request and
+    removed. ``dtr`` and ``rts``: level to set when the port is opened; None leaves the level to the operating system.
     """
 
     protocol: str
@@ -29,14 +29,14 @@ class Link(Struct, frozen=True, kw_only=True):
 
     @property
     def bits_per_character(self) -> int:
-        """Start bit, data bits, parity bit, stop bits."""
+        """Return the number of start, data, parity and stop bits of a character."""
         return 1 + self.bytesize + (self.parity != "N") + self.stopbits
 
     def seconds(self, characters: float) -> float:
-        """Time on the wire."""
+        """Return the time in seconds that the line takes for so many characters."""
         return characters * self.bits_per_character / self.baudrate
 
     def differences(self, other: "Link") -> list[str]:
-        """What keeps the two from sharing a port, one phrase each: ``baudrate 9600 and 19200``."""
+        """Return the settings that differ, one phrase each: ``baudrate 9600 here, 19200 there``."""
         pairs = ((name, getattr(self, name), getattr(other, name)) for name in self.__struct_fields__)
-        return [f"{name} {mine} and {theirs}" for name, mine, theirs in pairs if mine != theirs]
+        return [f"{name} {mine} here, {theirs} there" for name, mine, theirs in pairs if mine != theirs]

@@ -1,4 +1,7 @@
-"""Reading and writing by readiness: try first, wait only when there is nothing. Serial (POSIX) and TCP are this."""
+"""Transports over a non-blocking file descriptor: try first, wait for readiness only if nothing was there.
+
+Base class of serial ports on POSIX and of TCP connections.
+"""
 
 import os
 from abc import abstractmethod
@@ -8,9 +11,11 @@ import anyio
 import anyio.lowlevel
 
 from riglog.errors import ConnectionLostError
+from riglog.log import get_logger
 from riglog.transport.base import Transport
 
 CHUNK = 4096
+log = get_logger(__name__)
 
 
 class HasFileno(Protocol):
@@ -18,9 +23,9 @@ class HasFileno(Protocol):
 
 
 class NonblockingTransport(Transport):
-    """A transport over something the event loop can wait for."""
+    """A transport over a file descriptor that the event loop can wait for."""
 
-    hint = "check the cable"
+    hint = "Check the cable"
 
     def __init__(self, port: str, waitable: HasFileno) -> None:
         self.port = port
@@ -29,20 +34,20 @@ class NonblockingTransport(Transport):
 
     @abstractmethod
     def _read(self) -> bytes:
-        """Read what is there; BlockingIOError when nothing is, ``b""`` at a hang-up."""
+        """Return the bytes that are there, ``b""`` after a hang-up; BlockingIOError if there are none."""
 
     @abstractmethod
     def _write(self, data: memoryview) -> int:
-        """Write some; BlockingIOError when nothing fits."""
+        """Write as many bytes as fit and return their number; BlockingIOError if none fits."""
 
     @abstractmethod
     def _close(self) -> None:
-        """Close the thing underneath."""
+        """Close the file descriptor."""
 
     async def receive(self) -> bytes:
         while True:
             try:
-                return self._taken()
+                return self._read_available()
             except BlockingIOError:
                 await anyio.wait_readable(self._fd)
 
@@ -61,7 +66,7 @@ class NonblockingTransport(Transport):
         data = b""
         while True:
             try:
-                data += self._taken()
+                data += self._read_available()
             except BlockingIOError:
                 return data
 
@@ -70,9 +75,10 @@ class NonblockingTransport(Transport):
             self._open = False
             anyio.notify_closing(self._fd)  # no checkpoint between this and the close
             self._close()
+            log.debug("%s: closed", self.port)
         await anyio.lowlevel.checkpoint()
 
-    def _taken(self) -> bytes:
+    def _read_available(self) -> bytes:
         self._check_open()
         try:
             data = self._read()
@@ -89,5 +95,6 @@ class NonblockingTransport(Transport):
             raise anyio.ClosedResourceError
 
     def _lost(self, error: OSError | None) -> ConnectionLostError:
-        reason = os.strerror(error.errno) if error and error.errno else "closed by the other side"
-        return ConnectionLostError(f"port lost: {reason}", hint=self.hint, port=self.port)
+        reason = os.strerror(error.errno) if error and error.errno else "closed by the peer"
+        log.debug("%s: connection lost: %s", self.port, reason)
+        return ConnectionLostError(f"connection lost: {reason}", hint=self.hint, port=self.port)

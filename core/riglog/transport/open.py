@@ -1,22 +1,28 @@
-"""From a port name to an opened transport."""
+"""Opens a port by its name."""
 
+from riglog.log import get_logger
 from riglog.transport.base import Transport
 from riglog.transport.canonical import canonical_port
 from riglog.transport.link import Link
 from riglog.transport.serial import open_serial, usb_device
 from riglog.transport.tcp import open_tcp
 
+log = get_logger(__name__)
+
 
 async def open_transport(port: str, link: Link) -> Transport:
-    """Open a port by any of its names: device path, ``COM3``, ``usb:SERIAL``, ``tcp://host:4001``.
+    """Open a port, given as a device path, ``COM3``, ``usb:SERIAL`` or ``tcp://HOST:PORT``.
 
     Raises:
-        ConfigError: the name makes no sense.
-        PortError: it cannot be opened; the subclass says why.
+        ConfigError: the name is invalid.
+        PortError: the port cannot be opened; the subclass gives the cause.
     """
     key = canonical_port(port)
     if key.startswith("tcp://"):
-        return await open_tcp(key)
-    if key.startswith("usb:"):
-        return await open_serial(usb_device(key.removeprefix("usb:")), link, name=port)
-    return await open_serial(key, link, name=port)
+        opened: Transport = await open_tcp(key)
+    elif key.startswith("usb:"):
+        opened = await open_serial(usb_device(key.removeprefix("usb:")), link, name=port)
+    else:
+        opened = await open_serial(key, link, name=port)
+    log.debug("%s: opened as %s, %s", port, key, link)
+    return opened

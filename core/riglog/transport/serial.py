@@ -1,7 +1,7 @@
-"""Serial ports. The only file that imports pyserial: it opens and configures, the bytes move without it.
+"""Serial ports. The only file that imports pyserial, which opens and configures the port.
 
-On POSIX the file descriptor is read and written without blocking, trying first and waiting only when there is
-nothing; VMIN must be 1, or an empty read could not be told from a hang-up (``inter_byte_timeout=0.0`` does that).
+On POSIX the file descriptor is then read and written directly, without blocking. VMIN must be 1, because otherwise an
+empty read cannot be distinguished from a hang-up (``inter_byte_timeout=0.0`` sets it).
 """
 
 import errno
@@ -20,31 +20,31 @@ from riglog.transport.link import Link
 from riglog.transport.nonblocking import CHUNK, NonblockingTransport
 from riglog.transport.serial_windows import READ_SECONDS, ThreadedSerialTransport
 
-READY: dict[str, Any] = {"timeout": 0, "write_timeout": 0, "exclusive": True, "inter_byte_timeout": 0.0}
+NONBLOCKING_ARGS: dict[str, Any] = {"timeout": 0, "write_timeout": 0, "exclusive": True, "inter_byte_timeout": 0.0}
+BLOCKING_ARGS: dict[str, Any] = {"timeout": READ_SECONDS, "write_timeout": 2.0}
 _TERMIOS = re.compile(r"\((\d+), '(.*)'\)$")
-THREADED: dict[str, Any] = {"timeout": READ_SECONDS, "write_timeout": 2.0}
 
 
 async def open_serial(port: str, link: Link, *, name: str | None = None) -> Transport:
     """Open and configure a serial port, exclusively.
 
     Args:
-        port: what the operating system calls it.
-        name: what the user calls it, for messages; default ``port``.
+        port: name of the port in the operating system.
+        name: name of the port as the user wrote it, for messages; default ``port``.
 
     Raises:
-        PortNotFoundError, PortBusyError, PortDeniedError, PortError: it cannot be opened.
+        PortNotFoundError, PortBusyError, PortDeniedError, PortError: the port cannot be opened.
     """
     shown = name or port
-    how = THREADED if sys.platform == "win32" else READY
-    # Opening may block in the driver, so it happens in a thread; shielded, so that no opened port is ever lost.
+    args = BLOCKING_ARGS if sys.platform == "win32" else NONBLOCKING_ARGS
+    # In a thread, because opening may block in the driver; shielded, because a cancelled task could not close the port.
     opened = None
     with anyio.CancelScope(shield=True):
-        opened = await anyio.to_thread.run_sync(_open, port, link, shown, how)
+        opened = await anyio.to_thread.run_sync(_open, port, link, shown, args)
     return ThreadedSerialTransport(opened, shown) if sys.platform == "win32" else SerialTransport(opened, shown)
 
 
-def _open(port: str, link: Link, shown: str, how: dict[str, Any]) -> Any:
+def _open(port: str, link: Link, shown: str, args: dict[str, Any]) -> Any:
     import serial
 
     opened = serial.Serial(
@@ -54,7 +54,7 @@ def _open(port: str, link: Link, shown: str, how: dict[str, Any]) -> Any:
         stopbits=link.stopbits,
         rtscts=link.rtscts,
         xonxoff=link.xonxoff,
-        **how,
+        **args,
     )
     opened.port = port
     if link.dtr is not None:
@@ -63,7 +63,7 @@ def _open(port: str, link: Link, shown: str, how: dict[str, Any]) -> Any:
         opened.rts = link.rts
     try:
         opened.open()
-        if how is READY and link.parity != "N":
+        if args is NONBLOCKING_ARGS and link.parity != "N":
             _check_parity(opened.fileno())
     except Exception as error:  # termios.error is neither an OSError nor a SerialException
         opened.close()
@@ -72,9 +72,10 @@ def _open(port: str, link: Link, shown: str, how: dict[str, Any]) -> Any:
 
 
 def _check_parity(fd: int) -> None:
-    """Have the kernel read a character of wrong parity as NUL: text without a checksum has nothing but its parity.
+    """Let the kernel replace a character with a parity error by NUL.
 
-    pyserial leaves the check off, and then a digit that lost a bit is read as another digit.
+    pyserial does not enable this check. Without it a corrupted digit is read as another digit, if the protocol has no
+    checksum.
     """
     import termios
 
@@ -84,30 +85,34 @@ def _check_parity(fd: int) -> None:
 
 
 def _opening_error(error: Exception, port: str) -> PortError:
-    """A foreign error at opening, in riglog's words."""
+    """Return the riglog error for an error of pyserial or the operating system."""
     code = getattr(error, "errno", None) or (error.args[0] if error.args else None)
     text = str(error)
-    # What termios.error said, pyserial says as a text.
-    if not isinstance(code, int) and (told := _TERMIOS.search(text)):
-        code, text = int(told[1]), told[2]
+    # pyserial turns a termios.error into a text.
+    if not isinstance(code, int) and (match := _TERMIOS.search(text)):
+        code, text = int(match[1]), match[2]
     if code in (errno.ENOENT, errno.ENXIO, errno.ENODEV) or "FileNotFoundError" in text:
-        hint = "is the adapter plugged in? `riglog discover` lists the ports of this machine"
-        return PortNotFoundError("no such port", hint=hint, port=port)
+        hint = "Check that the adapter is plugged in; `riglog discover` scans the ports of this machine"
+        return PortNotFoundError("port not found", hint=hint, port=port)
     if code in (errno.EAGAIN, errno.EBUSY, errno.EWOULDBLOCK):
-        return PortBusyError("port is in use by another program", hint="close it there, then try again", port=port)
+        hint = "Close it in the other program, then retry"
+        return PortBusyError("port in use by another program", hint=hint, port=port)
     if code in (errno.EACCES, errno.EPERM) or "PermissionError" in text:
-        hint = "on Linux: `sudo usermod -aG dialout $USER`, then log in again; on Windows: close the other program"
+        hint = (
+            "Linux: `sudo usermod -aG dialout $USER`, then log in again. Windows: close the program that uses the port"
+        )
         return PortDeniedError("permission denied", hint=hint, port=port)
     if code in (errno.ENOTTY, errno.EISDIR):
-        return PortError("this is no serial port", hint="check the path; `riglog discover` looks for ports", port=port)
+        hint = "Check the path; `riglog discover` scans the ports of this machine"
+        return PortError("not a serial port", hint=hint, port=port)
     if code == errno.EINVAL:
-        hint = "another baudrate, parity or stopbits; many adapters do not have all of them"
-        return PortError(f"the port does not take these serial settings: {text}", hint=hint, port=port)
-    return PortError(f"cannot open: {text}", hint="check the port and its settings", port=port)
+        hint = "Change baudrate, parity or stopbits; many adapters support only some combinations"
+        return PortError(f"serial settings not supported by the port: {text}", hint=hint, port=port)
+    return PortError(f"cannot open the port: {text}", hint="Check the port name and its serial settings", port=port)
 
 
 class SerialPort(Struct, frozen=True):
-    """A serial port of this machine; ``usb`` is the serial number of its adapter, for ``usb:SERIAL``."""
+    """A serial port of this machine; ``usb`` is the serial number of its USB adapter, as used in ``usb:SERIAL``."""
 
     device: str
     description: str
@@ -115,29 +120,29 @@ class SerialPort(Struct, frozen=True):
 
 
 def serial_ports() -> list[SerialPort]:
-    """The serial ports of this machine. Nothing is opened."""
+    """Return the serial ports of this machine, without opening any."""
     from serial.tools.list_ports import comports
 
     return [SerialPort(port.device, port.description, port.serial_number or None) for port in sorted(comports())]
 
 
 def usb_device(serial_number: str) -> str:
-    """The device path behind a USB serial number, looked up now.
+    """Return the device path of the USB adapter with this serial number, looked up now.
 
     Raises:
-        PortNotFoundError: no adapter of that serial number is plugged in; the hint lists those that are.
+        PortNotFoundError: no such adapter is plugged in; the hint lists the adapters found.
     """
     found = {port.usb: port.device for port in serial_ports() if port.usb}
     if serial_number not in found:
-        hint = f"plugged in: {', '.join(sorted(found)) or 'no USB serial adapter'}"
-        raise PortNotFoundError("no USB adapter of that serial number", hint=hint, port=f"usb:{serial_number}")
+        hint = f"USB serial adapters found: {', '.join(sorted(found)) or 'none'}"
+        raise PortNotFoundError("USB adapter with this serial number not found", hint=hint, port=f"usb:{serial_number}")
     return found[serial_number]
 
 
 class SerialTransport(NonblockingTransport):
     """A serial port on POSIX."""
 
-    hint = "check cable and adapter"
+    hint = "Check cable and adapter"
 
     def __init__(self, opened: Any, port: str) -> None:
         super().__init__(port, opened)

@@ -1,7 +1,7 @@
-"""Serial ports on Windows, where a COM handle cannot be waited for: one worker thread per port.
+"""Serial ports on Windows, where the event loop cannot wait for a COM handle: blocking calls in worker threads.
 
-Not tested on Windows: this project's machines run Linux, where this file is exercised over a pseudo-terminal.
-A read blocks for at most ``READ_SECONDS`` and is never abandoned, so a cancelled read cannot steal bytes.
+Tested only on Linux, over a pseudo-terminal. A read blocks for at most ``READ_SECONDS`` and is never abandoned, so a
+cancelled ``receive`` loses no bytes.
 """
 
 from collections.abc import Callable
@@ -11,10 +11,12 @@ import anyio
 import anyio.to_thread
 
 from riglog.errors import ConnectionLostError
+from riglog.log import get_logger
 from riglog.transport.base import Transport
 
 READ_SECONDS = 0.05
 T = TypeVar("T")
+log = get_logger(__name__)
 
 
 class ThreadedSerialTransport(Transport):
@@ -48,6 +50,7 @@ class ThreadedSerialTransport(Transport):
             self._open = False
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(self._serial.close)
+            log.debug("%s: closed", self.port)
 
     def _read(self) -> bytes:
         data: bytes = self._serial.read(1)
@@ -64,4 +67,5 @@ class ThreadedSerialTransport(Transport):
             raise self._lost(error) from error
 
     def _lost(self, error: Exception) -> ConnectionLostError:
-        return ConnectionLostError(f"port lost: {error}", hint="check cable and adapter", port=self.port)
+        log.debug("%s: connection lost: %s", self.port, error)
+        return ConnectionLostError(f"connection lost: {error}", hint="Check cable and adapter", port=self.port)

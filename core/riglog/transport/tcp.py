@@ -1,4 +1,4 @@
-"""TCP, for serial device servers and instruments with a raw socket."""
+"""TCP connections to serial device servers and to instruments with a raw socket."""
 
 import errno
 import os
@@ -11,30 +11,32 @@ from riglog.transport.canonical import tcp_address
 from riglog.transport.nonblocking import CHUNK, NonblockingTransport
 
 CONNECT_SECONDS = 5.0
-NOTICE = (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 10_000))
-"""A device server that was switched off says no farewell: found out within about ten seconds, not two hours."""
+KEEPALIVE_OPTIONS = (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 10_000))
+"""A device server that loses power does not close its connections. With these options the loss is detected within
+about 10 s instead of 2 h."""
 
 
 async def open_tcp(port: str, *, timeout: float = CONNECT_SECONDS) -> "TcpTransport":
-    """Connect to ``tcp://host:port``.
+    """Connect to ``tcp://HOST:PORT``.
 
     Raises:
-        PortError: nobody listens there, or not within ``timeout`` seconds.
+        PortError: the connection was refused, or not established within ``timeout`` seconds.
     """
     host, number = tcp_address(port)
     try:
         with anyio.fail_after(timeout):
             return TcpTransport(await _connect(host, number), port)
     except TimeoutError as error:
-        raise PortError(f"no connection within {timeout:g} s", hint="check address and network", port=port) from error
+        hint = "Check host address and network"
+        raise PortError(f"TCP connect timed out after {timeout:g} s", hint=hint, port=port) from error
     except OSError as error:
         reason = error.strerror or str(error)
-        raise PortError(f"cannot connect: {reason}", hint="check address and port number", port=port) from error
+        raise PortError(f"cannot connect: {reason}", hint="Check host address and port number", port=port) from error
 
 
 async def _connect(host: str, number: int) -> socket.socket:
-    """The first address of the host that answers."""
-    problem: OSError = OSError(errno.EADDRNOTAVAIL, "host has no address")
+    """Return a connection to the first address of the host that accepts one."""
+    problem: OSError = OSError(errno.EADDRNOTAVAIL, "host name cannot be resolved to an address")
     for family, kind, protocol, _, address in await anyio.getaddrinfo(host, number, type=socket.SOCK_STREAM):
         opened = socket.socket(family, kind, protocol)
         try:
@@ -47,7 +49,7 @@ async def _connect(host: str, number: int) -> socket.socket:
                 raise OSError(code, os.strerror(code))
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for name, value in NOTICE:
+            for name, value in KEEPALIVE_OPTIONS:
                 if hasattr(socket, name):
                     opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         except OSError as error:
@@ -64,7 +66,7 @@ async def _connect(host: str, number: int) -> socket.socket:
 class TcpTransport(NonblockingTransport):
     """One TCP connection."""
 
-    hint = "check network and device server"
+    hint = "Check the network and the device server"
 
     def __init__(self, opened: socket.socket, port: str) -> None:
         super().__init__(port, opened)

@@ -1,4 +1,4 @@
-"""rig.toml: what is right is understood, what is wrong is named with its place and the next step."""
+"""rig.toml: a correct file is read; every mistake is reported with its place and the next step."""
 
 from pathlib import Path
 
@@ -46,19 +46,19 @@ def load(tmp_path: Path, text: str, registry: Registry) -> object:
     return load_rig(path, registry=registry)
 
 
-def complaints(tmp_path: Path, text: str, registry: Registry) -> list[str]:
-    """Every complaint about a file, with its hint."""
+def mistakes(tmp_path: Path, text: str, registry: Registry) -> list[str]:
+    """Return every error of a file, with its hint."""
     with pytest.raises(ExceptionGroup) as caught:
         load(tmp_path, text, registry)
     return [f"{error} — {error.hint}" for error in caught.value.exceptions]  # type: ignore[attr-defined]
 
 
-def test_a_good_file_is_understood(tmp_path: Path, registry: Registry) -> None:
+def test_a_correct_file_is_read(tmp_path: Path, registry: Registry) -> None:
     path = tmp_path / "rig.toml"
     path.write_text(GOOD)
     rig = load_rig(path, registry=registry)
     assert (rig.name, rig.rate_hz, rig.duration, rig.overflow) == ("kiln-7", 2.0, 72 * 3600, Overflow.DROP_OLDEST)
-    assert [(spec.config.name, spec.key, spec.link.baudrate, spec.config.rate_hz) for spec in rig.specs] == [
+    assert [(spec.config.name, spec.key, spec.port.link.baudrate, spec.config.rate_hz) for spec in rig.specs] == [
         ("oven", "sim:bus1", 19200, None),
         ("kiln", "sim:bus1", 19200, 10.0),
     ]
@@ -73,56 +73,59 @@ DEVICE = '[[device]]\nname = "a"\ndriver = "toy"\nport = "sim:1"\n'
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (DEVICE + "adress = 1\n", ["device[0].adress: unknown key", "did you mean 'address'?"]),
-        (DEVICE + 'address = "one"\n', ["device[0].address: 'one' is not a whole number", "device a"]),
-        (DEVICE.replace("toy", "toi"), ["no driver called 'toi'", "did you mean 'toy'?"]),
-        (DEVICE.replace('driver = "toy"\n', ""), ["device[0].driver: is missing"]),
-        (DEVICE.replace('port = "sim:1"\n', ""), ["device[0].port: is missing"]),
-        (DEVICE + 'protocol = "modbus"\n', ["no protocol called 'modbus'", "toy speaks toy"]),
-        (DEVICE + DEVICE, ["the name 'a' is taken"]),
-        (DEVICE + DEVICE.replace('"a"', '"b"'), ["address 1 is taken by a"]),
-        (DEVICE + DEVICE.replace('"a"', '"b"') + "address = 2\nbaudrate = 1200\n", ["baudrate 1200 and 9600"]),
-        ("[run]\nrate_hz = 0\n" + DEVICE, ["run.rate_hz: 0 is not a number above 0"]),
-        ("[run]\nrates = 1\n" + DEVICE, ["run.rates: unknown key", "did you mean 'rate_hz'?"]),
-        ('[run]\nduration = "3 weeks"\n' + DEVICE, ["run.duration: '3 weeks' is no duration", "72h"]),
-        ("[runs]\n" + DEVICE, ["runs: unknown table", "did you mean 'run'?"]),
-        ('[[sink]]\ntype = "sqlit"\n' + DEVICE, ["no sink type called 'sqlit'", "did you mean 'sqlite'?"]),
-        ('[[sink]]\ntype = "sqlite"\npath = "x"\n' * 2 + DEVICE, ["'x' is the path of two sinks"]),
-        ('[[sink]]\ntype = "sqlite"\n' + DEVICE, ["sink[0].path: is missing"]),
-        ("[ports.sim1]\nbaudrate = 1\n" + DEVICE.replace("sim:1", "sim1"), ["ports.sim1.device: is missing"]),
-        (DEVICE.replace("sim:1", "${NO_SUCH_VARIABLE}"), ["NO_SUCH_VARIABLE is not set", "export NO_SUCH_VARIABLE"]),
-        (DEVICE.replace("[[device]]", "[device]"), ["device: is written as [[device]]"]),
-        ("", ["there is no [[device]]"]),
-        ("device = [3, {}]\n", ["device: is written as [[device]]"]),
-        ("sink = [1]\n" + DEVICE, ["sink: is written as [[sink]]"]),
-        ('[ports]\nbus1 = "/dev/ttyUSB0"\n' + DEVICE, ["ports.bus1: is written as [ports.bus1]"]),
-        (DEVICE.replace("sim:1", "\\u0000"), ["port name is empty, or no text"]),
+        (DEVICE + "adress = 1\n", ["device[0].adress: unknown key", "Did you mean 'address'?"]),
+        (DEVICE + 'address = "one"\n', ["device[0].address: invalid value 'one'; expected a whole number", "a: "]),
+        (DEVICE.replace("toy", "toi"), ["unknown driver 'toi'", "Did you mean 'toy'?"]),
+        (DEVICE.replace('driver = "toy"\n', ""), ["device[0].driver: missing"]),
+        (DEVICE.replace('port = "sim:1"\n', ""), ["device[0].port: missing"]),
+        (DEVICE + 'protocol = "modbus"\n', ["unknown protocol 'modbus'", "Protocols of toy: toy"]),
+        (DEVICE + DEVICE, ["duplicate device name 'a'"]),
+        (DEVICE + DEVICE.replace('"a"', '"b"'), ["address 1 is already used by a"]),
+        (DEVICE + DEVICE.replace('"a"', '"b"') + "address = 2\nbaudrate = 1200\n", ["baudrate 1200 here, 9600 there"]),
+        ("[run]\nrate_hz = 0\n" + DEVICE, ["run.rate_hz: invalid value 0; expected a number above 0"]),
+        ("[run]\nrates = 1\n" + DEVICE, ["run.rates: unknown key", "Did you mean 'rate_hz'?"]),
+        ('[run]\nduration = "3 weeks"\n' + DEVICE, ["run.duration: invalid duration '3 weeks'", "1h30m"]),
+        ("[runs]\n" + DEVICE, ["runs: unknown table", "Did you mean 'run'?"]),
+        ('[[sink]]\ntype = "sqlit"\n' + DEVICE, ["unknown sink type 'sqlit'", "Did you mean 'sqlite'?"]),
+        ('[[sink]]\ntype = "sqlite"\npath = "x"\n' * 2 + DEVICE, ["sink.path: 'x' is used by two sinks"]),
+        ('[[sink]]\ntype = "sqlite"\n' + DEVICE, ["sink[0].path: missing"]),
+        ("[ports.sim1]\nbaudrate = 1\n" + DEVICE.replace("sim:1", "sim1"), ["ports.sim1.device: missing"]),
+        (
+            DEVICE.replace("sim:1", "${NO_SUCH_VARIABLE}"),
+            ["environment variable NO_SUCH_VARIABLE is not set", "export NO_SUCH_VARIABLE"],
+        ),
+        (DEVICE.replace("[[device]]", "[device]"), ["device: must be a table [[device]]"]),
+        ("", ["no [[device]] table"]),
+        ("device = [3, {}]\n", ["device: must be a table [[device]]"]),
+        ("sink = [1]\n" + DEVICE, ["sink: must be a table [[sink]]"]),
+        ('[ports]\nbus1 = "/dev/ttyUSB0"\n' + DEVICE, ["ports.bus1: must be a table [ports.bus1]"]),
+        (DEVICE.replace("sim:1", "\\u0000"), ["invalid port name: empty, or contains a NUL character"]),
     ],
 )
-def test_what_is_wrong_is_named_with_its_place_and_what_to_do(
+def test_a_mistake_is_reported_with_its_place_and_the_next_step(
     tmp_path: Path, registry: Registry, text: str, words: list[str]
 ) -> None:
-    said = "\n".join(complaints(tmp_path, text, registry))
+    messages = "\n".join(mistakes(tmp_path, text, registry))
     for word in [*words, "rig.toml"]:
-        assert word in said
+        assert word in messages
 
 
-def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path, registry: Registry) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path, registry: Registry) -> None:
     text = "[run]\nrate_hz = -1\n[[sink]]\n" + DEVICE + "adress = 1\n" + DEVICE.replace("toy", "toi")
-    assert len(complaints(tmp_path, text, registry)) == 4
+    assert len(mistakes(tmp_path, text, registry)) == 4
 
 
-def test_a_variable_that_is_not_set_is_the_only_complaint(tmp_path: Path, registry: Registry) -> None:
-    assert len(complaints(tmp_path, DEVICE.replace("sim:1", "${NO_SUCH_VARIABLE}"), registry)) == 1
+def test_a_variable_that_is_not_set_is_the_only_error(tmp_path: Path, registry: Registry) -> None:
+    assert len(mistakes(tmp_path, DEVICE.replace("sim:1", "${NO_SUCH_VARIABLE}"), registry)) == 1
 
 
-def test_a_file_of_a_windows_editor_is_understood(tmp_path: Path, registry: Registry) -> None:
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path, registry: Registry) -> None:
     load(tmp_path, "\ufeff" + DEVICE, registry)
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("run = [", "not TOML"), (None, "no such file"), ("x = " + "[" * 20_000, "nested too deeply")],
+    [("run = [", "invalid TOML"), (None, "file not found"), ("x = " + "[" * 20_000, "nested too deeply")],
 )
 def test_a_file_that_cannot_be_read_is_one_error(
     tmp_path: Path, registry: Registry, text: str | None, words: str
@@ -137,11 +140,11 @@ def test_a_file_that_cannot_be_read_is_one_error(
     ("text", "expected"),
     [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("72h", 259200), ("7d", 604800), (2.5, 2.5)],
 )
-def test_durations_as_people_write_them(text: str | float, expected: float) -> None:
+def test_durations_are_read_in_every_notation(text: str | float, expected: float) -> None:
     assert seconds(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "h", "-1", "0", "1x", "1h x", "inf", "nan"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_an_invalid_duration_is_refused(text: str) -> None:
     with pytest.raises(ConfigError):
         seconds(text)

@@ -150,7 +150,7 @@ async def test_a_lost_card_is_opened_again_and_its_slots_in_between_are_skipped(
     assert found[:21] == [Status.OK] * 21
     assert found[21:50] == [Status.SKIPPED] * 29
     assert found[60:] == [Status.OK] * 40
-    assert [event.kind for event in events] == [EventKind.PORT_LOST, EventKind.PORT_BACK]
+    assert [event.kind for event in events] == [EventKind.PORT_LOST, EventKind.PORT_RESTORED]
     assert card.hardware.opened == 2
 
 
@@ -177,7 +177,7 @@ async def test_a_card_that_does_not_respond_is_suspended_and_taken_in_again(
             card.hardware.responding = False
             await anyio.sleep(8)
             card.hardware.responding = True
-    assert [event.kind for event in events] == [EventKind.DEVICE_SILENT, EventKind.DEVICE_BACK]
+    assert [event.kind for event in events] == [EventKind.DEVICE_NOT_RESPONDING, EventKind.DEVICE_RESPONDING]
     found = statuses(batches)
     assert found.count(Status.MISSING) < 10
     assert found.count(Status.SKIPPED) > 60
@@ -199,7 +199,7 @@ async def test_a_card_that_reports_missing_values_itself_is_suspended_too(
         await manager.add("ambient", driver="card")
         async with recorded(manager, 5) as (_, events):
             pass
-    assert [event.kind for event in events] == [EventKind.DEVICE_SILENT]
+    assert [event.kind for event in events] == [EventKind.DEVICE_NOT_RESPONDING]
 
 
 async def test_the_core_keeps_only_the_parameters_that_are_configured(registry: Registry, card: CardDriver) -> None:
@@ -232,7 +232,7 @@ async def test_a_device_without_a_port_may_set_its_own_pace(registry: Registry, 
             card.hardware.present = True
     assert {batch.tick for batch in batches} == {None}
     assert len([batch for batch in batches if len(batch.samples) == 4]) >= 7
-    assert [event.kind for event in events] == [EventKind.PORT_LOST, EventKind.PORT_BACK]
+    assert [event.kind for event in events] == [EventKind.PORT_LOST, EventKind.PORT_RESTORED]
 
 
 async def _soon(device: Device) -> Device:

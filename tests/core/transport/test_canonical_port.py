@@ -31,6 +31,6 @@ def test_what_is_looked_up_when_it_is_opened_stays_as_it_is(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["", "  ", "usb:", "tcp://host", "tcp://:4001", "tcp://host:99999", "http://host:80", "tcp://h:1/x"]
 )
-def test_a_name_that_makes_no_sense_is_refused(name: str) -> None:
+def test_an_invalid_name_is_refused(name: str) -> None:
     with pytest.raises(ConfigError):
         canonical_port(name)

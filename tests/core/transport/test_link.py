@@ -12,5 +12,5 @@ def test_a_character_has_start_data_parity_and_stop_bits() -> None:
 
 def test_differences_name_what_keeps_two_links_from_sharing_a_port() -> None:
     one, other = Link(protocol="x"), Link(protocol="x", baudrate=19200, parity="E")
-    assert one.differences(other) == ["baudrate 9600 and 19200", "parity N and E"]
+    assert one.differences(other) == ["baudrate 9600 here, 19200 there", "parity N here, E there"]
     assert one.differences(Link(protocol="x")) == []

@@ -1,4 +1,4 @@
-"""Serial ports over real pseudo-terminals: the kernel's part of the way."""
+"""Serial ports over real pseudo-terminals, and TCP: the part of the path that the kernel provides."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ from riglog.transport import serial as serial_port
 from riglog.transport.link import Parity
 from riglog.transport.serial import SerialPort
 from riglog.transport.serial_windows import ThreadedSerialTransport
-from riglog.transport.tcp import NOTICE, open_tcp
+from riglog.transport.tcp import KEEPALIVE_OPTIONS, open_tcp
 
 pytestmark = [pytest.mark.real_time, pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")]
 
@@ -27,7 +27,7 @@ LINK = Link(protocol="echo")
 
 
 class Mirror(Simulator):
-    """Gives back what it gets."""
+    """Returns what it receives."""
 
     latency = 0.0
 
@@ -35,19 +35,19 @@ class Mirror(Simulator):
         return data
 
 
-async def said(transport: Transport, text: bytes) -> bytes:
+async def echoed(transport: Transport, text: bytes) -> bytes:
     await transport.send(text)
-    heard = b""
+    received = b""
     with anyio.fail_after(5):
-        while len(heard) < len(text):
-            heard += await transport.receive()
-    return heard
+        while len(received) < len(text):
+            received += await transport.receive()
+    return received
 
 
-async def test_bytes_go_out_and_come_back() -> None:
+async def test_bytes_that_are_sent_are_received_again() -> None:
     async with serve_pty(FaultyWire(Mirror())) as server:
         transport = await open_transport(server.path, LINK)
-        assert await said(transport, bytes(range(256)) * 8) == bytes(range(256)) * 8
+        assert await echoed(transport, bytes(range(256)) * 8) == bytes(range(256)) * 8
         await transport.aclose()
 
 
@@ -56,7 +56,7 @@ async def test_settings_that_a_pty_refuses_can_be_opened_again_and_again(parity:
     async with serve_pty(FaultyWire(Mirror())) as server:
         for _ in range(3):
             transport = await open_transport(server.path, Link(protocol="echo", parity=parity, bytesize=7))
-            assert await said(transport, b"hello") == b"hello"
+            assert await echoed(transport, b"hello") == b"hello"
             await transport.aclose()
 
 
@@ -74,7 +74,7 @@ async def test_the_kernel_checks_parity_where_there_is_one(parity: Parity, check
         await transport.aclose()
 
 
-async def test_input_that_nobody_read_can_be_discarded() -> None:
+async def test_unread_input_can_be_discarded() -> None:
     async with serve_pty(FaultyWire(Mirror())) as server:
         transport = await open_transport(server.path, LINK)
         await transport.send(b"12345")
@@ -84,11 +84,11 @@ async def test_input_that_nobody_read_can_be_discarded() -> None:
                 await anyio.lowlevel.checkpoint()
                 discarded += transport.discard_input()
         assert transport.receive_nowait() == b""
-        assert await said(transport, b"new") == b"new"
+        assert await echoed(transport, b"new") == b"new"
         await transport.aclose()
 
 
-async def test_a_pulled_cable_is_a_lost_connection_for_whoever_waits() -> None:
+async def test_an_unplugged_cable_is_a_lost_connection_for_a_waiting_receive() -> None:
     async with serve_pty(FaultyWire(Mirror())) as server:
         transport = await open_transport(server.path, LINK)
         async with anyio.create_task_group() as tasks:
@@ -118,7 +118,7 @@ async def test_closing_a_port_ends_the_wait_of_its_reader() -> None:
                 await transport.receive()
 
 
-async def test_a_port_that_is_open_already_is_busy() -> None:
+async def test_a_port_that_is_already_open_is_busy() -> None:
     async with serve_pty(FaultyWire(Mirror())) as server:
         transport = await open_transport(server.path, LINK)
         with pytest.raises(PortBusyError):
@@ -128,7 +128,7 @@ async def test_a_port_that_is_open_already_is_busy() -> None:
         await again.aclose()
 
 
-async def test_a_port_that_is_not_there_and_a_file_that_is_none_are_told_apart(tmp_path: Path) -> None:
+async def test_a_port_that_does_not_exist_and_a_file_that_is_not_a_port_are_different_errors(tmp_path: Path) -> None:
     with pytest.raises(PortNotFoundError):
         await open_transport(str(tmp_path / "ttyUSB7"), LINK)
     (tmp_path / "file").write_text("precious")
@@ -138,7 +138,7 @@ async def test_a_port_that_is_not_there_and_a_file_that_is_none_are_told_apart(t
 
 
 async def test_control_lines_are_set_while_opening_and_not_after_a_pulse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pty has no such lines, so what pyserial is told to set is looked at."""
+    """A pty has no control lines, so the test observes what pyserial is asked to set."""
     import serial
 
     levels: list[tuple[str, bool]] = []
@@ -157,7 +157,7 @@ async def test_control_lines_are_set_while_opening_and_not_after_a_pulse(monkeyp
 
 
 async def test_a_usb_serial_number_is_looked_up_at_every_opening(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An adapter that comes back under another name is found again."""
+    """An adapter that reappears under another name is found again."""
     async with serve_pty(FaultyWire(Mirror())) as first, serve_pty(FaultyWire(Mirror())) as second:
         for server in (first, second):
             plugged = [SerialPort("/dev/ttyS0", "built in", None), SerialPort(server.path, "adapter", "FT3BNM1O")]
@@ -169,14 +169,14 @@ async def test_a_usb_serial_number_is_looked_up_at_every_opening(monkeypatch: py
             await transport.aclose()
         with pytest.raises(PortNotFoundError) as caught:
             await open_transport("usb:OTHER", LINK)
-        assert caught.value.hint == "plugged in: FT3BNM1O"
+        assert caught.value.hint == "USB serial adapters found: FT3BNM1O"
 
 
-async def test_a_link_to_a_served_terminal_leads_to_it_and_is_taken_away_afterwards(tmp_path: Path) -> None:
+async def test_a_link_to_a_pseudo_terminal_leads_to_it_and_is_removed_afterwards(tmp_path: Path) -> None:
     link = tmp_path / "ttySIM"
     async with serve_pty(FaultyWire(Mirror()), link=link):
         transport = await open_transport(str(link), LINK)
-        assert await said(transport, b"hello") == b"hello"
+        assert await echoed(transport, b"hello") == b"hello"
         await transport.aclose()
     assert not os.path.lexists(link)
 
@@ -187,11 +187,11 @@ async def test_the_thread_port_for_systems_without_waitable_handles_works_over_a
     async with serve_pty(FaultyWire(Mirror())) as server:
         opened = await anyio.to_thread.run_sync(lambda: serial.Serial(server.path, timeout=0.05, write_timeout=2))
         transport = ThreadedSerialTransport(opened, server.path)
-        assert await said(transport, b"hello") == b"hello"
+        assert await echoed(transport, b"hello") == b"hello"
         with anyio.move_on_after(0.02) as scope:
             await transport.receive()
         assert scope.cancelled_caught
-        assert await said(transport, b"not stolen") == b"not stolen"
+        assert await echoed(transport, b"not stolen") == b"not stolen"
         await transport.aclose()
         with pytest.raises(anyio.ClosedResourceError):
             await transport.receive()
@@ -200,7 +200,7 @@ async def test_the_thread_port_for_systems_without_waitable_handles_works_over_a
 async def test_a_tcp_device_server_is_a_port_like_any_other() -> None:
     async with serve_tcp(FaultyWire(Mirror())) as port:
         transport = await open_transport(port, LINK)
-        assert await said(transport, b"hello") == b"hello"
+        assert await echoed(transport, b"hello") == b"hello"
         assert transport.discard_input() == 0
         await transport.aclose()
     with pytest.raises(PortError):
@@ -235,9 +235,11 @@ async def test_a_port_that_cannot_be_set_up_is_closed_again(monkeypatch: pytest.
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option")
-async def test_a_device_server_that_vanishes_is_noticed_soon() -> None:
+async def test_the_loss_of_a_device_server_is_detected_by_keepalive() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         transport = await open_tcp(f"tcp://127.0.0.1:{listener.getsockname()[1]}")
-        said = [transport._socket.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name, _ in NOTICE]
-        assert said == [value for _, value in NOTICE]
+        options = [
+            transport._socket.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name, _ in KEEPALIVE_OPTIONS
+        ]
+        assert options == [value for _, value in KEEPALIVE_OPTIONS]
         await transport.aclose()

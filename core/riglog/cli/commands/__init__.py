@@ -1,1 +1,1 @@
-"""The commands of the command line, one file each; imported when used."""
+"""The commands of riglog, one module each, imported when the command is used."""

@@ -1,4 +1,4 @@
-"""``riglog check``: is the rig file right, and with ``--live``, does everything answer?"""
+"""``riglog check``: validates a rig file; with ``--live`` also reads every device once."""
 
 from functools import partial
 from typing import Any
@@ -6,32 +6,35 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from riglog.cli.console import add, count, data, notes, print_json, shown, table
+from riglog.cli.console import add_row, format_value, messages, plural, print_json, results, table
 from riglog.cli.errors import explain
 from riglog.cli.options import json_option
 from riglog.cli.signals import Interruption, run
 from riglog.errors import RiglogError
 
 
-@click.command("check", short_help="Check a rig file; with --live, ask every device.")
+@click.command("check", short_help="Validate a rig file; with --live, also read every device.")
 @click.argument("rig", type=click.Path(readable=False))
-@click.option("--live", is_flag=True, help="Open every device and read it once.")
+@click.option("--live", is_flag=True, help="Also open every device and read it once.")
 @json_option
 def command(rig: str, live: bool, as_json: bool) -> int:
-    """Check the rig file RIG without opening anything; with --live, open and read every device once."""
+    """Validate the rig file RIG.
+
+    No port is opened, unless --live is given: then every device is opened and read once.
+    """
     return run(partial(_check, rig, live, as_json))
 
 
 async def _check(path: str, live: bool, as_json: bool, interruption: Interruption) -> int:
-    from riglog.cli.recording import warn_of_tight_lines
+    from riglog.cli.recording import warn_of_high_load
     from riglog.config import load_rig
     from riglog.manager import Manager
 
     rig = load_rig(path)
-    warn_of_tight_lines(rig)
+    warn_of_high_load(rig)
     for sink in rig.sinks:
         await sink.check()
-    found: list[dict[str, Any]] = [
+    devices: list[dict[str, Any]] = [
         {
             "device": spec.config.name,
             "driver": spec.driver.name,
@@ -45,39 +48,39 @@ async def _check(path: str, live: bool, as_json: bool, interruption: Interruptio
     code = 0
     if live:
         async with Manager() as manager:
-            for spec, entry in zip(rig.specs, found, strict=True):
+            for spec, entry in zip(rig.specs, devices, strict=True):
                 try:
                     device = await manager.add_spec(spec)
                     samples = await device.poll()
                 except RiglogError as error:
-                    failed = explain(error)  # each is told; the first gives the exit code
+                    failed = explain(error)  # every error is printed; the first gives the exit code
                     code = code or failed
                     entry["error"] = str(error)
                 else:
                     entry["values"] = {
-                        str(sample.channel): f"{shown(sample.value, sample.text)} {sample.unit or ''}".strip()
+                        str(sample.channel): f"{format_value(sample.value, sample.text)} {sample.unit or ''}".strip()
                         for sample in samples
                     }
     if as_json:
-        print_json(found)
+        print_json(devices)
     else:
-        _print(found)
+        _print(devices)
     if not code:
-        answers = ", everybody answers" if live else ""
-        notes().print(f"[green]fine:[/] {escape(path)}, {count(len(found), 'device')}{answers}", soft_wrap=True)
+        live_result = ", all devices respond" if live else ""
+        messages().print(f"[green]ok:[/] {escape(path)}: {plural(len(devices), 'device')}{live_result}", soft_wrap=True)
     return code
 
 
-def _print(found: list[dict[str, Any]]) -> None:
-    devices = table("device", "driver", "port", "protocol", "address", "rate")
+def _print(devices: list[dict[str, Any]]) -> None:
+    listed = table("device", "driver", "port", "protocol", "address", "rate")
     values = table("channel", "value")
-    for entry in found:
+    for entry in devices:
         address = "" if entry["address"] is None else entry["address"]
         rate = f"{entry['rate_hz']:g} Hz"
-        add(devices, entry["device"], entry["driver"], entry["port"] or "", entry["protocol"], address, rate)
+        add_row(listed, entry["device"], entry["driver"], entry["port"] or "", entry["protocol"], address, rate)
         for channel, value in entry.get("values", {}).items():
-            add(values, channel, value)
-    data().print(devices)
+            add_row(values, channel, value)
+    results().print(listed)
     if values.row_count:
-        data().print()
-        data().print(values)
+        results().print()
+        results().print(values)

@@ -1,75 +1,75 @@
-"""``riglog demo``: simulated instruments of every installed vendor, recorded through the real serial path."""
+"""``riglog demo``: records simulated instruments of every installed plugin, through pseudo-terminals."""
 
 import sys
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
-from riglog.acquire import Overflow
-from riglog.cli.console import data
-from riglog.cli.errors import USAGE, say_error
+from riglog.cli.console import print_warning, results
+from riglog.cli.errors import USAGE, print_error
 from riglog.cli.options import json_option
 from riglog.cli.report import report
 from riglog.cli.signals import Interruption, run
 
-QUESTION = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, parameter"
+RATE_HZ = 2.0
+QUERY = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, parameter"
 
 
-@click.command("demo", short_help="Simulate every installed vendor and record it.")
-@click.option("--duration", default="5s", show_default=True, help="How long to record.")
+@click.command("demo", short_help="Record simulated instruments of every installed plugin.")
+@click.option("--duration", default="5s", show_default=True, help="Duration of the recording.")
 @click.option(
-    "--out", default="riglog-demo.sqlite", show_default=True, type=click.Path(readable=False), help="SQLite file."
+    "--out",
+    default="riglog-demo.sqlite",
+    show_default=True,
+    type=click.Path(readable=False),
+    help="SQLite file to record into.",
 )
 @json_option
 def command(duration: str, out: str, as_json: bool) -> int:
-    """Simulate instruments of every installed vendor on pseudo-terminals and record them."""
+    """Simulate instruments of every installed plugin on pseudo-terminals and record them."""
     return run(partial(_demo, duration, out, as_json))
 
 
 async def _demo(duration: str, out: str, as_json: bool, interruption: Interruption) -> int:
-    from riglog.cli.recording import record_rig
+    from riglog.cli.recording import record_with_progress
     from riglog.config import RigConfig, seconds
     from riglog.manager import resolve_device
     from riglog.plugin import installed
     from riglog.sinks import SqliteSink
 
     registry = installed()
-    tables = [dict(table) for driver in registry.drivers.values() for table in driver.demo()]
+    tables = registry.demo_tables(lambda fault: print_warning(str(fault)))
     if not tables:
-        say_error("no vendor plugin is installed", "pip install 'riglog[all]'")
+        hint = "Install the vendor plugins: pip install 'riglog[all]'"
+        print_error("no plugin with simulated instruments is installed", hint)
         return USAGE
     length = seconds(duration, "--duration")
     async with AsyncExitStack() as stack:
-        lines = dict.fromkeys(table["port"] for table in tables if "port" in table)
-        ports = {line: await _serve(stack, line, tables) for line in lines}
-        specs = tuple(
-            resolve_device(registry, table | ({"port": ports[table["port"]]} if "port" in table else {}))
-            for table in tables
-        )
-        rig = RigConfig(Path("demo"), "", "demo", 2.0, length, 1.0, Overflow.BLOCK, (SqliteSink(out),), specs)
-        outcome = await record_rig(rig, length, interruption)
+        buses = dict.fromkeys(table["port"] for table in tables if "port" in table)
+        ports = {bus: await _simulate(stack, bus, tables) for bus in buses}
+        served = [table | ({"port": ports[table["port"]]} if "port" in table else {}) for table in tables]
+        specs = tuple(resolve_device(registry, table) for table in served)
+        rig = RigConfig(name="demo", rate_hz=RATE_HZ, specs=specs, sinks=(SqliteSink(out),))
+        outcome = await record_with_progress(rig, length, interruption)
     code = report(outcome, as_json=as_json)
     if not as_json and not code:
-        data().print(f'\nLook further:\n  sqlite3 {out} "{QUESTION}"', markup=False, soft_wrap=True)
+        results().print(f'\nQuery the recording:\n  sqlite3 {out} "{QUERY}"', markup=False, soft_wrap=True)
     return code
 
 
-async def _serve(stack: AsyncExitStack, line: str, tables: Iterable[dict[str, Any]]) -> str:
-    """Simulate everything that is on a line; the port to open."""
+async def _simulate(stack: AsyncExitStack, bus: str, tables: Iterable[dict[str, Any]]) -> str:
+    """Simulate all devices of a bus; return the port to open."""
     from riglog.manager import resolve_device
     from riglog.plugin import installed
     from riglog.simulation import FaultyWire, SimulatedBus
     from riglog.simulation.serve import serve_pty
 
-    if sys.platform == "win32":  # no pseudo-terminals: simulate in process
-        return f"sim:{line}"
-    specs = [
-        resolve_device(installed(), table | {"port": f"sim:{line}"}) for table in tables if table.get("port") == line
-    ]
-    bus = SimulatedBus(spec.simulator() for spec in specs)
-    server = await stack.enter_async_context(serve_pty(FaultyWire(bus)))
+    if sys.platform == "win32":  # no pseudo-terminals: simulate within the process
+        return f"sim:{bus}"
+    on_bus = [table | {"port": f"sim:{bus}"} for table in tables if table.get("port") == bus]
+    simulated = SimulatedBus(resolve_device(installed(), table).simulator() for table in on_bus)
+    server = await stack.enter_async_context(serve_pty(FaultyWire(simulated)))
     return server.path

@@ -1,4 +1,4 @@
-"""``riglog discover``: who answers on which port, and a rig file to begin with."""
+"""``riglog discover``: scans ports for instruments, and writes a rig file with those found."""
 
 import json
 from functools import partial
@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from riglog.cli.console import add, data, notes, print_json, table
+from riglog.cli.console import add_row, messages, print_json, results, table
 from riglog.cli.errors import DONE, explain
 from riglog.cli.options import json_option
 from riglog.cli.signals import Interruption, run
@@ -16,16 +16,27 @@ from riglog.errors import ConfigError
 from riglog.manager.discovery import Discovered, discover
 
 
-@click.command("discover", short_help="Find out who answers on which port.")
-@click.option("--port", "ports", multiple=True, help="Look only here; default: every serial port of this machine.")
-@click.option("--driver", "drivers", multiple=True, help="Look only for these; default: every installed driver.")
-@click.option("--listen", type=click.FloatRange(min=0, min_open=True), help="Seconds to wait for slow broadcasters.")
-@click.option("--write", type=click.Path(dir_okay=False, readable=False), help="Write a rig file with what was found.")
+@click.command("discover", short_help="Scan ports for instruments.")
+@click.option("--port", "ports", multiple=True, help="Port to scan; may be repeated. Default: all serial ports.")
+@click.option(
+    "--driver", "drivers", multiple=True, help="Driver to probe with; may be repeated. Default: all installed drivers."
+)
+@click.option(
+    "--listen",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds to listen for instruments in continuous output mode.",
+)
+@click.option(
+    "--write", type=click.Path(dir_okay=False, readable=False), help="Write a rig file with the instruments found."
+)
 @json_option
 def command(
     ports: tuple[str, ...], drivers: tuple[str, ...], listen: float | None, write: str | None, as_json: bool
 ) -> int:
-    """Find instruments by asking, with reads only. Silence can take minutes: every port, protocol and address."""
+    """Scan ports for instruments. Only read requests are sent.
+
+    A port without instruments can take minutes, because every protocol and address is tried.
+    """
     return run(partial(_discover, ports, drivers, listen, write, as_json))
 
 
@@ -43,33 +54,33 @@ async def _discover(
     _refuse_existing(write)
     registry = installed()
     drivers = [registry.driver(name) for name in names] or list(registry.drivers.values())
-    where = list(ports) or [port.device for port in serial_ports()]
-    with notes().status("looking") as status:
-        found, closed = await discover(where, drivers, status.update, listen=listen)
-    tables = _named(found)
+    scanned = list(ports) or [port.device for port in serial_ports()]
+    with messages().status("scanning") as status:
+        found, closed = await discover(scanned, drivers, status.update, listen=listen)
+    tables = _tables(found)
     if as_json:
-        print_json([table | {"identity": one.found.identity} for one, table in zip(found, tables, strict=True)])
+        print_json([entry | {"identity": one.found.identity} for one, entry in zip(found, tables, strict=True)])
     else:
-        _print(found, tables, where)
+        _print(found, tables, scanned)
     if write is not None and tables:
         _write(write, tables)
     codes = [explain(result.error) for result in closed if result.error is not None]
     return max(codes, default=DONE) if ports else DONE
 
 
-def _named(found: list[Discovered]) -> list[dict[str, Any]]:
-    """The finds as tables, named after their driver and numbered where there are several."""
+def _tables(found: list[Discovered]) -> list[dict[str, Any]]:
+    """Return a ``[[device]]`` table per instrument, named after its driver and numbered."""
     count: dict[str, int] = {}
     tables = []
-    for one in found:
-        number = count[one.driver] = count.get(one.driver, 0) + 1
-        tables.append(one.table(f"{one.driver}-{number}"))
+    for instrument in found:
+        number = count[instrument.driver] = count.get(instrument.driver, 0) + 1
+        tables.append(instrument.table(f"{instrument.driver}-{number}"))
     return tables
 
 
 def _refuse_existing(path: str | None) -> None:
     if path is not None and Path(path).exists():
-        raise ConfigError("the rig file exists; it was left as it is", hint="choose another name", file=path)
+        raise ConfigError("file exists and was not overwritten", hint="Choose another file name", file=path)
 
 
 def _write(path: str, tables: list[dict[str, Any]]) -> None:
@@ -79,18 +90,20 @@ def _write(path: str, tables: list[dict[str, Any]]) -> None:
     try:
         Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
-        hint = "choose another place"
-        raise ConfigError(f"the rig file cannot be written: {error.strerror}", hint=hint, file=path) from None
-    notes().print(f"[dim]wrote {escape(path)}; next: riglog check {escape(path)} --live[/]", soft_wrap=True)
+        hint = "Choose another path"
+        raise ConfigError(f"cannot write the rig file: {error.strerror}", hint=hint, file=path) from None
+    name = escape(path)
+    messages().print(f"[dim]rig file written: {name}. Next: riglog check {name} --live[/]", soft_wrap=True)
 
 
-def _print(found: list[Discovered], tables: list[dict[str, Any]], where: list[str]) -> None:
+def _print(found: list[Discovered], tables: list[dict[str, Any]], scanned: list[str]) -> None:
     if not found:
-        nowhere = "any port: this machine has no serial ports; name one with --port"
-        notes().print(f"nobody answered on {escape(', '.join(where) or nowhere)}", soft_wrap=True)
+        none = "any port: no serial ports on this machine; give one with --port"
+        messages().print(f"no instrument responded on {escape(', '.join(scanned) or none)}", soft_wrap=True)
         return
-    shown = table("name", "driver", "port", "protocol", "address", "identity")
-    for one, entry in zip(found, tables, strict=True):
-        address = "" if one.found.address is None else one.found.address
-        add(shown, entry["name"], one.driver, one.port, one.found.protocol, address, one.found.identity)
-    data().print(shown)
+    listed = table("name", "driver", "port", "protocol", "address", "identity")
+    for instrument, entry in zip(found, tables, strict=True):
+        address = "" if instrument.found.address is None else instrument.found.address
+        cells = [entry["name"], instrument.driver, instrument.port, instrument.found.protocol, address]
+        add_row(listed, *cells, instrument.found.identity)
+    results().print(listed)

@@ -1,26 +1,30 @@
-"""``riglog events``: what happened during a recording."""
+"""``riglog events``: lists the events of a recording."""
 
 import click
 
-from riglog.cli.console import add, clock, data, print_json, table
-from riglog.cli.options import json_option, refuse_nothing
+from riglog.cli.console import add_row, format_time, print_json, results, table
+from riglog.cli.options import json_option, require_matching_rows
 from riglog.recordings import read_events
 
 
-@click.command("events", short_help="List what happened: lost ports, silent devices, writes.")
+@click.command("events", short_help="List the events of a recording.")
 @click.argument("file", type=click.Path(readable=False))
-@click.option("--run", help="Only the run of this id.")
+@click.option("--run", help="Only events of the run with this id.")
 @json_option
 def command(file: str, run: str | None, as_json: bool) -> None:
-    """List the events of the recording FILE: ports lost and back, silent devices, writes, clock steps, sinks."""
+    """List the events of the recording FILE.
+
+    Events are: lost and restored ports, devices not responding, writes, clock steps, sink errors and others.
+    """
     found = list(read_events(file, run=run))
     if not found:
-        refuse_nothing(file, run=run)
+        require_matching_rows(file, run=run)
     if as_json:
         print_json(found)
         return
-    events = table("time (UTC)", "event", "what happened")
+    events = table("time (UTC)", "event", "description")
     for event in found:
-        where = " ".join(word for word in (event.port, event.device) if word)
-        add(events, clock(event.at), event.kind, f"{where}: {event.message}" if where else event.message)
-    data().print(events)
+        where = " ".join(name for name in (event.port, event.device) if name)
+        text = f"{where}: {event.message}" if where else event.message
+        add_row(events, format_time(event.at), event.kind, text)
+    results().print(events)

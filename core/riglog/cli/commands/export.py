@@ -1,4 +1,4 @@
-"""``riglog export``: a recording as CSV, JSON lines or Parquet."""
+"""``riglog export``: writes the rows of a recording as CSV, JSON Lines or Parquet."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -8,22 +8,27 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from riglog.cli.console import count, notes, print_no_more
-from riglog.cli.errors import DONE, USAGE, say_error
-from riglog.recordings import FORMATS, Exported, Selection, export
+from riglog.cli.console import discard_further_output, messages, plural
+from riglog.cli.errors import DONE, USAGE, print_error
+from riglog.recordings import EXPORT_FORMATS, Exported, Selection, export
 
 
-@click.command("export", short_help="Write rows as CSV, JSON lines or Parquet.")
+@click.command("export", short_help="Export a recording to CSV, JSON Lines or Parquet.")
 @click.argument("file", type=click.Path(readable=False))
-@click.option("--format", "format_", type=click.Choice(tuple(FORMATS)), help="Default: what --out ends with, or csv.")
-@click.option("--out", type=click.Path(readable=False), help="Default: standard output.")
-@click.option("--run", help="Only the run of this id, or the runs of this name.")
-@click.option("--device", help="Only this device.")
-@click.option("--parameter", help="Only this parameter.")
-@click.option("--from", "start", metavar="TIME", help="Only what was received then or later; ISO 8601, UTC.")
-@click.option("--to", "end", metavar="TIME", help="Only what was received before.")
-@click.option("--wide", is_flag=True, help="One row per tick, one column per channel.")
-@click.option("--every", type=click.FloatRange(min=0, min_open=True), help="With --wide: one row per so many seconds.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(tuple(EXPORT_FORMATS)),
+    help="Output format. Default: by the suffix of --out, else csv.",
+)
+@click.option("--out", type=click.Path(readable=False), help="Output file. Default: standard output.")
+@click.option("--run", help="Only rows of the run with this id, or of the runs with this name.")
+@click.option("--device", help="Only rows of this device.")
+@click.option("--parameter", help="Only rows of this parameter.")
+@click.option("--from", "start", metavar="TIME", help="Only rows received at or after this time (ISO 8601, UTC).")
+@click.option("--to", "end", metavar="TIME", help="Only rows received before this time (ISO 8601, UTC).")
+@click.option("--wide", is_flag=True, help="One row per slot, one column per channel.")
+@click.option("--every", type=click.FloatRange(min=0, min_open=True), help="With --wide: width of a row in seconds.")
 def command(
     file: str,
     format_: str | None,
@@ -36,11 +41,11 @@ def command(
     wide: bool,
     every: float | None,
 ) -> int:
-    """Write the rows of the recording FILE, oldest first, in another format."""
-    ending = Path(out).suffix.removeprefix(".") if out else ""
-    chosen = format_ or (ending if ending in FORMATS else "csv")
+    """Export the rows of the recording FILE, oldest first, to another format."""
+    suffix = Path(out).suffix.removeprefix(".") if out else ""
+    chosen = format_ or (suffix if suffix in EXPORT_FORMATS else "csv")
     if chosen == "parquet" and out is None:
-        say_error("Parquet cannot be printed", "add --out FILE.parquet")
+        print_error("Parquet cannot be written to standard output", "Add --out FILE.parquet")
         return USAGE
     selection = Selection(run, device, parameter, start, end)
     target = out or sys.stdout.buffer
@@ -49,17 +54,17 @@ def command(
             done = export(file, target, format=chosen, selection=selection, wide=wide, every=every, progress=update)
         sys.stdout.flush()
     except BrokenPipeError:
-        print_no_more()
+        discard_further_output()
         return DONE
-    _tell(done, out)
+    _print_result(done, out)
     return DONE
 
 
 @contextmanager
-def _progress(alone: bool) -> Iterator[Callable[[float], None]]:
-    """A bar, where somebody is looking and the rows do not go to the same screen."""
-    console = notes()
-    if not (alone and console.is_terminal):
+def _progress(enabled: bool) -> Iterator[Callable[[float], None]]:
+    """Show a progress bar, if enabled and stderr is a terminal; yield the function that updates it."""
+    console = messages()
+    if not (enabled and console.is_terminal):
         yield lambda share: None
         return
     from rich.progress import Progress
@@ -69,7 +74,7 @@ def _progress(alone: bool) -> Iterator[Callable[[float], None]]:
         yield lambda share: progress.update(bar, completed=share)
 
 
-def _tell(done: Exported, out: str | None) -> None:
-    where = f" in {out}" if out else ""
-    rule = f"; a row is {done.every:g} s of time with the last value of each channel in it" if done.every else ""
-    notes().print(f"[dim]{count(done.rows, 'row')}{escape(where)}{rule}[/]", soft_wrap=True)
+def _print_result(done: Exported, out: str | None) -> None:
+    where = f" written to {out}" if out else ""
+    rule = f"; each row covers {done.every:g} s and holds the last value of every channel" if done.every else ""
+    messages().print(f"[dim]{plural(done.rows, 'row')}{escape(where)}{rule}[/]", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""``riglog forward``: a recording, also one that still grows, into a central PostgreSQL database."""
+"""``riglog forward``: copies the rows of a recording to a central PostgreSQL database, also while it grows."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,30 +7,58 @@ from functools import partial
 import click
 from rich.markup import escape
 
-from riglog.cli.console import count, notes, print_json
+from riglog.cli.console import messages, plural, print_json
 from riglog.cli.errors import DONE
-from riglog.cli.options import json_option
+from riglog.cli.options import RenamedOption, json_option
 from riglog.cli.signals import Interruption, run
-from riglog.sinks.postgres import Forwarded, forward
+from riglog.sinks.postgres import ForwardProgress, forward
 from riglog.sinks.postgres.forwarder import SCHEMA
 
 
-@click.command("forward", short_help="Ship a recording into a central PostgreSQL database.")
+@click.command("forward", short_help="Forward a recording to a PostgreSQL database.")
 @click.argument("file", type=click.Path(readable=False))
-@click.option("--to", "url", required=True, envvar="RIGLOG_FORWARD_TO", metavar="postgresql://…", help="The database.")
-@click.option("--schema", default=SCHEMA, show_default=True, help="Where the tables are, or are made.")
-@click.option("--follow", is_flag=True, help="Go on when everything is shipped, until Ctrl-C.")
-@click.option("--again", is_flag=True, help="Begin with the oldest row, whatever was shipped before.")
-@click.option("--patience", type=float, help="Seconds to wait for a database that is away. Default: 60, or no end.")
+@click.option(
+    "--to",
+    "url",
+    required=True,
+    envvar="RIGLOG_FORWARD_TO",
+    metavar="postgresql://…",
+    help="URL of the database.",
+)
+@click.option(
+    "--schema",
+    default=SCHEMA,
+    show_default=True,
+    help="Database schema of the tables; created if it does not exist.",
+)
+@click.option("--follow", is_flag=True, help="Keep forwarding new rows until Ctrl-C.")
+@click.option(
+    "--restart",
+    "--again",
+    "restart",
+    cls=RenamedOption,
+    is_flag=True,
+    help="Forward all rows again, from the oldest. Existing rows are not duplicated.",
+)
+@click.option(
+    "--give-up-after",
+    "--patience",
+    "give_up_after",
+    cls=RenamedOption,
+    type=float,
+    help="Stop when the database has been unreachable for this many seconds. Default: 60; with --follow never.",
+)
 @json_option
-def command(file: str, url: str, schema: str, follow: bool, again: bool, patience: float | None, as_json: bool) -> int:
-    """Ship the rows of the recording FILE that are not in the database yet, oldest first.
+def command(
+    file: str, url: str, schema: str, follow: bool, restart: bool, give_up_after: float | None, as_json: bool
+) -> int:
+    """Forward the rows of the recording FILE that are not in the database yet, oldest first.
 
-    May be stopped and started at any time: nothing is lost and nothing is there twice.
+    Can be interrupted and repeated at any time without losing or duplicating rows.
     """
-    if patience is None and not follow:
-        patience = 60.0
-    return run(partial(_forward, file, url, schema, follow, again, patience, as_json))
+    if give_up_after is None and not follow:
+        give_up_after = 60.0
+    return run(partial(_forward, file, url, schema, follow, restart, give_up_after, as_json))
 
 
 async def _forward(
@@ -38,47 +66,57 @@ async def _forward(
     url: str,
     schema: str,
     follow: bool,
-    again: bool,
-    patience: float | None,
+    restart: bool,
+    give_up_after: float | None,
     as_json: bool,
     interruption: Interruption,
 ) -> int:
-    figures, heard = Forwarded(), False
+    latest: ForwardProgress | None = None
     try:
-        with _progress() as tell:
+        with _progress() as show:
 
-            def hear(now: Forwarded) -> None:
-                nonlocal figures, heard
-                figures, heard = now, True
-                tell(now)
+            def update(now: ForwardProgress) -> None:
+                nonlocal latest
+                latest = now
+                show(now)
 
-            await forward(file, url, schema=schema, follow=follow, again=again, patience=patience, tell=hear)
+            await forward(
+                file,
+                url,
+                schema=schema,
+                follow=follow,
+                restart=restart,
+                give_up_after=give_up_after,
+                on_progress=update,
+            )
     finally:
         if as_json:
-            print_json(figures)
-        elif heard:
-            notes().print(f"[dim]{count(figures.samples, 'row')} shipped, {figures.remaining} to go[/]")
+            print_json(latest or ForwardProgress())
+        elif latest is not None:
+            remaining = "unknown" if latest.remaining is None else latest.remaining
+            messages().print(f"[dim]{plural(latest.samples, 'row')} forwarded, {remaining} remaining[/]")
     return DONE
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Forwarded], None]]:
-    """A bar where somebody is looking, and a line for every change of state."""
+def _progress() -> Iterator[Callable[[ForwardProgress], None]]:
+    """Show a progress bar on a terminal, and a line per change of state; yield the function that updates them."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = notes()
+    console = messages()
     trouble: str | None = None
     columns = (TextColumn("forwarding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("", total=None)
 
-        def tell(now: Forwarded) -> None:
+        def show(now: ForwardProgress) -> None:
             nonlocal trouble
-            if now.trouble and not trouble:
-                progress.console.print(f"[yellow]waiting:[/] {escape(now.trouble)}", soft_wrap=True)
-            elif trouble and not now.trouble:
-                progress.console.print("[dim]the database is back[/]")
-            trouble = now.trouble
-            progress.update(bar, completed=now.samples, total=now.samples + now.remaining)
+            if now.last_error and not trouble:
+                progress.console.print(f"[yellow]retrying:[/] {escape(now.last_error)}", soft_wrap=True)
+            elif trouble and not now.last_error:
+                progress.console.print("[dim]database reachable again[/]")
+            trouble = now.last_error
+            total = None if now.remaining is None else now.samples + now.remaining
+            progress.update(bar, completed=now.samples, total=total)
 
-        yield tell
+        yield show

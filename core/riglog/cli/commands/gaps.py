@@ -1,37 +1,54 @@
-"""``riglog gaps``: where values are missing, how long and why."""
+"""``riglog gaps``: where values are missing, for how long, and why."""
 
 import click
 
-from riglog.cli.console import add, clock, count, data, print_json, table
-from riglog.cli.options import json_option, refuse_nothing
+from riglog.cli.console import add_row, format_time, print_json, results, table
+from riglog.cli.options import RenamedOption, json_option, require_matching_rows
 from riglog.recordings import Gap, GapFinder, read
 
 
-@click.command("gaps", short_help="Show where values are missing, for how long and why.")
+@click.command("gaps", short_help="Show gaps in the data: where, how long and why.")
 @click.argument("file", type=click.Path(readable=False))
-@click.option("--run", help="Only the run of this id, or the runs of this name.")
+@click.option("--run", help="Only the run with this id, or the runs with this name.")
 @click.option("--device", help="Only this device.")
-@click.option("--longer", default=0.0, type=click.FloatRange(min=0), help="Only gaps longer than so many seconds.")
+@click.option(
+    "--min-duration",
+    "--longer",
+    "min_duration",
+    cls=RenamedOption,
+    default=0.0,
+    type=click.FloatRange(min=0),
+    help="Only gaps of at least this many seconds.",
+)
 @json_option
-def command(file: str, run: str | None, device: str | None, longer: float, as_json: bool) -> None:
-    """Show the availability of every channel of the recording FILE, and each gap with its reason."""
+def command(file: str, run: str | None, device: str | None, min_duration: float, as_json: bool) -> None:
+    """Show the availability of every channel of the recording FILE, and every gap with its cause.
+
+    The cause is that of the first row without a value.
+    """
     finder = GapFinder()
-    found = [gap for gap in finder.find(read(file, run=run, device=device)) if gap.seconds >= longer]
+    found = [gap for gap in finder.find(read(file, run=run, device=device)) if gap.seconds >= min_duration]
     if not finder.channels:
-        refuse_nothing(file, run=run, device=device)
+        require_matching_rows(file, run=run, device=device)
     if as_json:
         channels = [
-            {**key._asdict(), "due": seen.due, "values": seen.values, "availability": seen.share, "gaps": seen.gaps}
+            {
+                **key._asdict(),
+                "slots_due": seen.slots_due,
+                "slots_with_value": seen.slots_with_value,
+                "availability": seen.share,
+                "gaps": seen.gaps,
+            }
             for key, seen in finder.channels.items()
         ]
         gaps = [
             {
                 **gap.channel._asdict(),
-                "begins_at": gap.begins_at,
-                "ends_at": gap.ends_at,
+                "started_at": gap.started_at,
+                "ended_at": gap.ended_at,
                 "seconds": gap.seconds,
                 "slots": gap.slots,
-                "reason": gap.reason,
+                "cause": gap.first_cause,
             }
             for gap in found
         ]
@@ -42,15 +59,16 @@ def command(file: str, run: str | None, device: str | None, longer: float, as_js
 
 def _print(finder: GapFinder, found: list[Gap]) -> None:
     for run in dict.fromkeys(key.run for key in finder.channels):
-        availability = table("channel", "due", "values", "availability", "gaps", title=run)
+        availability = table("channel", "slots due", "with value", "availability", "gaps", title=run)
         for key, seen in finder.channels.items():
             if key.run == run:
-                add(availability, key, seen.due, seen.values, f"{seen.share:.3%}", seen.gaps)
-        data().print(availability)
-        data().print()
+                add_row(availability, key, seen.slots_due, seen.slots_with_value, f"{seen.share:.3%}", seen.gaps)
+        results().print(availability)
+        results().print()
     if found:
-        listed = table("begins (UTC)", "channel", "without a value")
+        listed = table("start (UTC)", "channel", "duration", "slots", "cause")
         for gap in found:
-            told = f"{gap.seconds:.3f} s, {count(gap.slots, 'slot')}: {gap.reason}"
-            add(listed, clock(gap.begins_at), gap.channel, told)
-        data().print(listed)
+            add_row(
+                listed, format_time(gap.started_at), gap.channel, f"{gap.seconds:.3f} s", gap.slots, gap.first_cause
+            )
+        results().print(listed)

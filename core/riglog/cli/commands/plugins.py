@@ -1,22 +1,36 @@
-"""``riglog plugins``: what is installed, and what is broken and why."""
+"""``riglog plugins``: lists the installed plugins, what they provide, and why a plugin failed to load."""
 
 import click
 
-from riglog.cli.console import add, data, print_json, table
+from riglog.cli.console import add_row, print_json, results, table
 from riglog.cli.options import json_option
 
 
 @click.command("plugins", short_help="List plugins, drivers and sinks.")
+@click.option("--verbose", is_flag=True, help="Also show the traceback of every plugin that failed.")
 @json_option
-def command(as_json: bool) -> None:
-    """List the installed plugins, their drivers and sinks, and what is wrong with the broken ones."""
-    from riglog.plugin import installed
+def command(verbose: bool, as_json: bool) -> None:
+    """List the installed plugins with their drivers and sinks, and why a plugin failed to load."""
+    from riglog.plugin import Plugin, installed
+
+    def traceback(plugin: Plugin) -> str | None:
+        text: str | None = getattr(plugin, "traceback", None)
+        return text
 
     registry = installed()
     if as_json:
         print_json(
             {
-                "plugins": registry.plugins,
+                "plugins": [
+                    {
+                        "name": plugin.name,
+                        "distribution": plugin.distribution,
+                        "version": plugin.version,
+                        "problem": plugin.problem,
+                    }
+                    | ({"traceback": traceback(plugin)} if verbose else {})
+                    for plugin in registry.plugins
+                ],
                 "drivers": [
                     {"name": driver.name, "summary": driver.summary, "protocols": driver.protocols}
                     for driver in registry.drivers.values()
@@ -25,14 +39,19 @@ def command(as_json: bool) -> None:
             }
         )
         return
-    plugins = table("plugin", "distribution", "version", "state")
+    plugins = table("plugin", "distribution", "version", "status")
     for plugin in registry.plugins:
-        add(plugins, plugin.name, plugin.distribution, plugin.version, plugin.problem or "works")
-    things = table("driver or sink", "what it is")
+        state = plugin.problem or plugin.warning or plugin.state
+        add_row(plugins, plugin.name, plugin.distribution, plugin.version, state)
+    provided = table("provides", "description")
     for driver in registry.drivers.values():
-        add(things, f"driver {driver.name}", f"{driver.summary}: {', '.join(driver.protocols)}")
+        add_row(provided, f"driver {driver.name}", f"{driver.summary}: {', '.join(driver.protocols)}")
     for sink in registry.sinks.values():
-        add(things, f"sink {sink.name}", sink.summary)
-    data().print(plugins)
-    data().print()
-    data().print(things)
+        add_row(provided, f"sink {sink.name}", sink.summary)
+    results().print(plugins)
+    results().print()
+    results().print(provided)
+    if verbose:
+        for plugin in registry.plugins:
+            if text := traceback(plugin):
+                results().print(f"\nplugin {plugin.name}:\n{text.rstrip()}", markup=False, soft_wrap=True)

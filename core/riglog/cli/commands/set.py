@@ -1,32 +1,38 @@
-"""``riglog set``: change one parameter of one instrument, on purpose."""
+"""``riglog set``: changes one parameter of one instrument."""
 
 from typing import Any
 
 import click
 from rich.markup import escape
 
-from riglog.cli.console import data, notes, print_json, shown
-from riglog.cli.console import parameter as channel_name
-from riglog.cli.options import device_options, device_table, json_option
+from riglog.cli.console import channel_name, format_value, messages, print_json, results
+from riglog.cli.errors import DONE
+from riglog.cli.options import device_options, device_spec, json_option
 from riglog.cli.signals import run
-from riglog.errors import error_context
+from riglog.errors import ConfirmationError, error_context
 
 
 @click.command("set", short_help="Change one parameter of one device.")
 @device_options
 @click.argument("parameter")
 @click.argument("value")
-@click.option("--instance", default=1, show_default=True, type=click.IntRange(min=1), help="Which loop, alarm, input.")
-@click.option("--confirm", is_flag=True, help="Yes, change the instrument.")
+@click.option(
+    "--instance",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Instance of the parameter: number of the loop, alarm or input.",
+)
+@click.option("--confirm", is_flag=True, help="Required: confirm that the instrument is to be changed.")
 @json_option
 def command(**arguments: Any) -> int:
-    """Write VALUE into PARAMETER of one device and read it back. Nothing is written without --confirm."""
+    """Write VALUE to PARAMETER of one device and read it back. Nothing is written without --confirm."""
     return run(lambda _: _set(**arguments))
 
 
 async def _set(
     driver: str,
-    port: str,
+    port: str | None,
     protocol: str | None,
     address: str | None,
     options: tuple[str, ...],
@@ -36,20 +42,22 @@ async def _set(
     confirm: bool,
     as_json: bool,
 ) -> int:
-    from riglog.manager import Manager, resolve_device
-    from riglog.plugin import installed
+    from riglog.manager import Manager
     from riglog.sinks.rows import as_json_object, row
 
-    wanted = device_table(driver, port, protocol, address, options)
+    spec = device_spec(driver, port, protocol, address, options)
+    if not confirm:  # before the port is opened
+        hint = "Repeat the command with --confirm"
+        raise ConfirmationError(f"setting {parameter} changes the instrument and needs confirmation", hint=hint)
     async with Manager() as rig:
-        device = await rig.add_spec(resolve_device(installed(), wanted, "option", strict=False))
+        device = await rig.add_spec(spec)
         with error_context(device=device.name, port=port):
-            sample = await device.set_parameter(parameter, value, instance, confirm=confirm)
+            sample = await device.set_parameter(parameter, value, instance, confirm=True)
     if sample is None:
-        notes().print(f"[dim]{escape(parameter)} was written and says nothing back[/]")
+        messages().print(f"[dim]{escape(parameter)}: written; the device does not report the new value[/]")
     elif as_json:
         print_json(as_json_object(row(None, None, sample)))
     else:
-        told = f"{channel_name(sample.channel)} is {shown(sample.value, sample.text)} {sample.unit or ''}"
-        data().print(told.rstrip(), markup=False)
-    return 0
+        text = f"{channel_name(sample.channel)} = {format_value(sample.value, sample.text)} {sample.unit or ''}"
+        results().print(text.rstrip(), markup=False)
+    return DONE

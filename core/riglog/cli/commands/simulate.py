@@ -1,35 +1,56 @@
-"""``riglog simulate``: the far end of the wire, for any program that talks to instruments."""
+"""``riglog simulate``: simulates instruments on a port, for riglog or any other program."""
 
 from typing import Any
 
 import anyio
 import click
 
-from riglog.cli.console import notes
+from riglog.cli.console import messages
 from riglog.cli.options import pairs
 from riglog.cli.signals import Interruption, run
 from riglog.errors import ConfigError
 
 
-@click.command("simulate", short_help="Serve simulated instruments on a port.")
+@click.command("simulate", short_help="Simulate instruments on a port.")
 @click.argument("driver")
-@click.option("--protocol", help="FaultyWire protocol; the driver's first by default.")
-@click.option("--address", "addresses", multiple=True, help="Address on the line; may be given several times.")
-@click.option("--link", type=click.Path(readable=False), help="Make this path a link to the pseudo-terminal.")
-@click.option("--tcp", metavar="HOST:PORT", help="Serve on a TCP port instead of a pseudo-terminal.")
-@click.option("--fault", "faults", multiple=True, metavar="KIND=RATE", help="Damage this share of the replies.")
-@click.option("--set", "settings", multiple=True, metavar="PARAM=VALUE", help="Set something before serving.")
-@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Anything a [[device]] may say.")
-@click.option("--seed", type=int, help="Make the faults repeatable.")
+@click.option("--protocol", help="Protocol. Default: the first protocol of the driver.")
+@click.option("--address", "addresses", multiple=True, help="Bus address of a simulated instrument; may be repeated.")
+@click.option(
+    "--link", type=click.Path(readable=False), help="Create a symbolic link to the pseudo-terminal at this path."
+)
+@click.option("--tcp", metavar="HOST:PORT", help="Listen on a TCP port instead of a pseudo-terminal.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND=RATE",
+    help="Inject this fault into a fraction of the replies (0 to 1); may be repeated. KIND: drop, corrupt, truncate,"
+    " late, garbage, glue, foreign, split, unplug.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="PARAM=VALUE",
+    help="Initial state of the simulated instrument; may be repeated.",
+)
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any other key of a [[device]] table; may be repeated.",
+)
+@click.option("--seed", type=int, help="Seed of the random faults, for repeatable runs.")
 def command(**arguments: Any) -> int:
     """Simulate instruments of DRIVER on a pseudo-terminal or TCP port until stopped.
 
-    Prints one JSON line with the port once it is ready.
+    Prints one line of JSON with the port name when the simulator is ready.
     """
-    return run(lambda interruption: _serve(interruption, **arguments))
+    return run(lambda interruption: _simulate(interruption, **arguments))
 
 
-async def _serve(
+async def _simulate(
     interruption: Interruption,
     driver: str,
     protocol: str | None,
@@ -48,39 +69,40 @@ async def _serve(
     from riglog.simulation import FaultyWire, SimulatedBus, parse_faults
     from riglog.simulation.serve import serve_pty, serve_tcp
 
-    table = {"driver": driver, "port": "sim:", **pairs(options, "--option")}
+    table = {"driver": driver, **pairs(options, "--option")}
     if protocol is not None:
         table["protocol"] = protocol
-    each = [{"address": address} for address in addresses] or [{}]
+    instruments = [{"address": address} for address in addresses] or [{}]
     specs = [
         resolve_device(
-            installed(), table | one | {"name": f"simulated-{number}", "port": "sim:line"}, "option", strict=False
+            installed(), table | instrument | {"name": f"simulated-{number}", "port": "sim:bus"}, "option", strict=False
         )
-        for number, one in enumerate(each)
+        for number, instrument in enumerate(instruments)
     ]
     simulators = [spec.simulator() for spec in specs]
     for name, value in pairs(settings, "--set").items():
         for simulator in simulators:
             simulator.set(name, value)
     wire = FaultyWire(SimulatedBus(simulators), rates=parse_faults(faults), seed=seed)
-    ready = {
+    description = {
         "driver": driver,
         "protocol": specs[0].protocol,
-        "addresses": [one.address for one in specs],
+        "addresses": [spec.address for spec in specs],
     }
 
     def announce(port: str) -> None:
-        print(msgspec.json.encode({"port": port, **ready}).decode(), flush=True)  # noqa: T201
+        print(msgspec.json.encode({"port": port, **description}).decode(), flush=True)  # noqa: T201
 
     if tcp is not None:
         host, _, number = tcp.rpartition(":")
         if not number.isdecimal():
-            raise ConfigError(f"--tcp {tcp!r} is not HOST:PORT", hint="write --tcp 127.0.0.1:4001")
+            hint = "For example --tcp 127.0.0.1:4001"
+            raise ConfigError(f"--tcp: invalid value {tcp!r}; expected HOST:PORT", hint=hint)
         async with serve_tcp(wire, host=host or "127.0.0.1", port=int(number)) as port:
             announce(port)
             await anyio.sleep_forever()
     async with serve_pty(wire, link=link) as server:
         announce(str(server.link or server.path))
-        notes().print("[dim]serving; Ctrl-C ends it[/]")
+        messages().print("[dim]simulator ready; press Ctrl-C to stop[/]")
         await anyio.sleep_forever()
     return 0

@@ -43,13 +43,13 @@ class ControllerServer(ModbusServer):
         self.offset = offset
         self.registers = layout(controller, register_map)
 
-    def answer(self, pdu: bytes) -> bytes:
+    def respond(self, pdu: bytes) -> bytes:
         if self.offset is None:
-            return super().answer(pdu)
+            return super().respond(pdu)
         register = int.from_bytes(pdu[1:3], "big") - self.offset
         if not 0 <= register < ZONE_STRIDE:
             return b""
-        reply = super().answer(pdu[:1] + register.to_bytes(2, "big") + pdu[3:])
+        reply = super().respond(pdu[:1] + register.to_bytes(2, "big") + pdu[3:])
         return reply[:1] + pdu[1:3] + reply[3:] if pdu[0] in WRITES and reply[0] == pdu[0] else reply
 
     def read_registers(self, function: int, start: int, count: int) -> list[int]:

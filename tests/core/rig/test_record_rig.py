@@ -1,0 +1,165 @@
+"""record_rig: a rig file is recorded by one call, and what happened is returned."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import msgspec
+import pytest
+
+import riglog
+from riglog.acquire import ActiveRun
+from riglog.config import load_rig
+from riglog.errors import ConfigError, PortNotFoundError, StorageError
+from riglog.model import Event, EventKind
+from riglog.plugin import Registry
+from riglog.rig import record_rig, run_to_resume
+from riglog.sinks import MemorySink, SqliteSink
+from riglog.testing import LoopClock
+
+RIG = """
+[run]
+name = "kiln"
+rate_hz = 10.0
+duration = "2s"
+[[sink]]
+type = "memory"
+[[device]]
+name = "oven"
+driver = "toy"
+port = "sim:bus"
+"""
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "record-from-python.md"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "rig.toml"
+    path.write_text(RIG)
+    return path
+
+
+async def test_a_rig_file_is_recorded_until_its_duration_has_elapsed(path: Path, registry: Registry) -> None:
+    opened: list[tuple[str, str]] = []
+    events: list[Event] = []
+    outcome = await record_rig(
+        path,
+        registry=registry,
+        clock=LoopClock(),
+        on_opening=lambda device, port: opened.append((device, port)),
+        on_event=events.append,
+    )
+    assert opened == [("oven", "sim:bus")]
+    assert [event.kind for event in events] == [EventKind.RUN_STARTED, EventKind.RUN_FINISHED]
+    assert (outcome.run.name, outcome.run.rig, outcome.run.rate_hz) == ("kiln", RIG, 10.0)
+    assert (outcome.summary.samples, outcome.summary.samples_missing_or_skipped) == (40, 0)
+    assert [(sink.written, sink.lost) for sink in outcome.sinks] == [(40, 0)]
+    assert outcome.storage_error is None
+    assert outcome.longest_gap.seconds < 0.2
+    assert str(outcome.longest_gap.channel) in ("oven.level", "oven.flow")
+
+
+async def test_a_configuration_is_recorded_into_another_file(path: Path, registry: Registry, tmp_path: Path) -> None:
+    rig = load_rig(path, registry=registry)
+    out = tmp_path / "other.sqlite"
+    outcome = await record_rig(rig, registry=registry, clock=LoopClock(), out=out, duration=1)
+    assert len(list(riglog.read(out))) == outcome.summary.samples == 20
+
+
+async def test_stop_ends_the_recording(path: Path, registry: Registry) -> None:
+    stop = anyio.Event()
+    rig = msgspec.structs.replace(load_rig(path, registry=registry), duration=None)
+    active: list[ActiveRun] = []
+    async with anyio.create_task_group() as tasks:
+
+        async def set_later() -> None:
+            await anyio.sleep(3.05)
+            assert active[0].summary.samples == 62
+            stop.set()
+
+        tasks.start_soon(set_later)
+        outcome = await record_rig(rig, registry=registry, clock=LoopClock(), stop=stop, on_start=active.append)
+    assert outcome.summary.samples == 62
+
+
+async def test_a_cancelled_task_stores_what_was_received(path: Path, registry: Registry) -> None:
+    rig = load_rig(path, registry=registry)
+    with anyio.move_on_after(1.05):
+        await record_rig(rig, registry=registry, clock=LoopClock())
+    (sink,) = rig.sinks
+    assert isinstance(sink, MemorySink)
+    assert len(sink.samples) == 22
+
+
+@pytest.mark.parametrize("given", [True, False])
+async def test_the_latest_run_is_resumed(path: Path, registry: Registry, tmp_path: Path, given: bool) -> None:
+    out, clock = tmp_path / "kiln.sqlite", LoopClock()
+    first = await record_rig(path, registry=registry, clock=clock, out=out, duration=1)
+    await anyio.sleep(1)
+    earlier = run_to_resume(load_rig(path, registry=registry, out=out))
+    assert earlier.id == first.run.id
+    again = await record_rig(
+        path, registry=registry, clock=clock, out=out, duration=4, resume=earlier if given else True
+    )
+    assert again.run.id == first.run.id
+    ticks = sorted({row.tick for row in riglog.read(out) if row.tick is not None})
+    assert ticks[:10] == list(range(10))
+    assert ticks[-1] == 39
+    assert not {15, 16, 17} & set(ticks)
+
+
+async def test_without_a_run_or_an_sqlite_sink_nothing_is_resumed(
+    path: Path, registry: Registry, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="no SQLite sink"):
+        await record_rig(path, registry=registry, resume=True)
+    with pytest.raises(StorageError):
+        await record_rig(path, registry=registry, out=tmp_path / "none.sqlite", resume=True)
+
+
+async def test_a_device_that_cannot_be_opened_is_an_error_and_nothing_is_recorded(
+    path: Path, registry: Registry, tmp_path: Path
+) -> None:
+    path.write_text(RIG.replace("sim:bus", str(tmp_path / "ttyUSB7")))
+    with pytest.raises(PortNotFoundError):
+        await record_rig(path, registry=registry, out=tmp_path / "out.sqlite")
+    assert not (tmp_path / "out.sqlite").exists()
+
+
+async def test_a_sink_that_loses_samples_is_part_of_the_outcome(path: Path, registry: Registry, tmp_path: Path) -> None:
+    class Full(MemorySink):
+        async def write(self, batches: object, events: object) -> None:
+            raise StorageError("disk full")
+
+    rig = msgspec.structs.replace(load_rig(path, registry=registry), sinks=(Full(),))
+    outcome = await record_rig(rig, registry=registry, clock=LoopClock())
+    assert outcome.storage_error is not None
+    assert outcome.summary.samples == 40
+
+
+def test_a_mistake_in_the_file_is_reported_before_anything_is_opened(path: Path, registry: Registry) -> None:
+    path.write_text(RIG + "adress = 1\n")
+    with pytest.raises(ExceptionGroup):
+        anyio.run(lambda: record_rig(path, registry=registry))
+
+
+@pytest.mark.real_time
+def test_the_code_of_the_how_to_page_runs(tmp_path: Path) -> None:
+    (tmp_path / "rig.toml").write_text(RIG.replace("toy", "watlow"))
+    for code in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        if "record_rig" in code:
+            assert "opening oven on sim:bus" in done.stdout
+            assert "run_started" in done.stdout
+            assert re.search(r"^longest gap: \d+\.\d s \(oven\.", done.stdout, re.MULTILINE)
+
+
+def test_the_public_names_are_those_of_the_rooms() -> None:
+    assert riglog.record_rig is record_rig
+    assert riglog.load_rig is load_rig
+    assert SqliteSink is riglog.SqliteSink
