@@ -42,7 +42,7 @@ def configured_targets(config: WatlowConfig) -> list[Target]:
             invalid instance.
     """
     if not config.parameters:
-        raise ConfigError("parameters: empty list", hint="Remove `parameters` to poll the default ones")
+        raise ConfigError("parameters: empty list", hint="Remove `parameters` to poll the default parameters")
     table = registry(config.facts.family)
     targets = [target for text in config.parameters for target in _instances_of(text, config.instances, table)]
     for target in targets:

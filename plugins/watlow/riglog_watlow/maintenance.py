@@ -89,7 +89,7 @@ async def move_link(
         hint = "Check that the controller was ordered with the Modbus option"
     else:
         problem = "the controller does not respond with the new settings"
-        hint = "Power-cycle the controller, then try the new settings, then the old ones"
+        hint = "Power-cycle the controller, then try the new settings, then the old settings"
     raise LinkNotChangedError(problem, hint=hint, device=config.name, port=config.port)
 
 
