@@ -1,7 +1,7 @@
-"""Public names of a package that are imported when one of them is used for the first time.
+"""Public names of a package, each imported when it is used for the first time.
 
 The package lists its names once, as ordinary imports in a module ``_names``, where type checkers and editors find them.
-Each has the form that exports it::
+Each is one line of the form that exports it::
 
     from riglog.manager import Manager as Manager
 
@@ -12,41 +12,44 @@ Its ``__init__`` takes them from there, for type checkers at once and for Python
     else:
         __getattr__, __dir__ = lazy_names(__name__)
 
-``__all__`` is derived. The names are imported together: what a program uses needs most of the package anyway.
+At run time ``_names`` is read as a text, and never imported: a program that uses one name must not load the rest.
 """
 
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 
 def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return ``__getattr__`` and ``__dir__`` of a package with a module ``_names``."""
+    homes: dict[str, str] = {}
 
-    def load() -> dict[str, Any]:
-        """Make the names ordinary attributes of the package, so that ``__getattr__`` is not called again."""
-        attributes = vars(sys.modules[package])
-        names = vars(import_module(f"{package}._names"))
-        public = {name: value for name, value in names.items() if not name.startswith("_")}
-        attributes.update(public, __all__=sorted(public))
-        return attributes
+    def home_of_names() -> dict[str, str]:
+        if not homes:
+            homes.update(_listed(f"{package}._names"))
+        return homes
 
     def get(name: str) -> Any:
-        if name == "__all__" or not (name.startswith("_") or _is_module(f"{package}.{name}")):
-            attributes = load()
-            if name in attributes:
-                return attributes[name]
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if name == "__all__":
+            return sorted(home_of_names())
+        home = None if name.startswith("_") else home_of_names().get(name)
+        if home is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(home), name)
+        setattr(sys.modules[package], name, value)  # an ordinary attribute from now on
+        return value
 
     def names() -> list[str]:
-        return list(load()["__all__"])
+        return sorted(home_of_names())
 
     return get, names
 
 
-def _is_module(name: str) -> bool:
-    """True for a module below the package: Python asks for it as an attribute before it imports it."""
-    from importlib.util import find_spec
-
-    return find_spec(name) is not None
+def _listed(module: str) -> dict[str, str]:
+    """Return the names that a module exports, with the module from which it imports each."""
+    spec = find_spec(module)
+    source = getattr(spec.loader, "get_source", lambda _: None)(module) if spec is not None else None
+    imports = [line.split() for line in (source or "").splitlines() if line.startswith("from ")]
+    return {words[-1]: words[1] for words in imports}

@@ -32,6 +32,10 @@ def test_a_public_name_hides_no_module() -> None:
     ("code", "printed"),
     [
         ("import riglog; print('riglog._names' in sys.modules)", "False"),
+        (
+            "from riglog import Sample; print('riglog.manager' in sys.modules, 'riglog._names' in sys.modules)",
+            "False False",
+        ),
         ("from riglog import errors; print('riglog._names' in sys.modules, errors.__name__)", "False riglog.errors"),
         ("import riglog; print(hasattr(riglog, '__wrapped__'), 'riglog._names' in sys.modules)", "False False"),
         ("import riglog; riglog.Manager; print('Manager' in vars(riglog))", "True"),
