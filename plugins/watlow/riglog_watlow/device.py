@@ -14,7 +14,7 @@ from riglog.errors import ConfigError, UnsupportedError
 from riglog.model import Channel, Sample
 from riglog.plugin import AnyClient
 from riglog.protocol import HeldLine
-from riglog_watlow.channels import configured_targets, unavailable_reason
+from riglog_watlow.channels import configured_targets, require_available
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.connect import protocol_for
 from riglog_watlow.errors import ParameterAbsentError
@@ -211,8 +211,7 @@ class Controller(PortDevice[AnyClient]):
         Raises:
             UnsupportedError: this protocol cannot transmit it.
         """
-        if (reason := unavailable_reason(target, self.config.wire_protocol)) is not None:
-            raise UnsupportedError(reason)
+        require_available(target, self.config.wire_protocol)
         parameter, is_process_signal = target.parameter, self._is_process_signal(target)
         if channel is None:
             units = UnitContext(self.protocol.units, self.config.temperature_unit, is_process_signal)

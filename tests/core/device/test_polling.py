@@ -50,7 +50,7 @@ async def test_samples_say_whether_the_device_responded_also_to_reads_without_ch
     assert await polled(*reads) == expected
 
 
-async def test_a_read_that_needed_no_request_says_nothing_about_the_device() -> None:
+async def test_a_read_that_needed_no_request_is_not_a_response() -> None:
     async def take(read: Read) -> list[Sample]:
         channel, error = read
         if error is not None:
