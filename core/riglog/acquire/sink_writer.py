@@ -178,7 +178,8 @@ class SinkWriter:
 
     def _report(self, kind: EventKind, message: str, device: str | None = None) -> None:
         message = _storable(message)
-        (log.info if kind is EventKind.SINK_RECOVERED else log.warning)("%s", message)
+        report = log.info if kind is EventKind.SINK_RECOVERED else log.warning
+        report("%s", message)
         self._add_event(Event(self._clock.utc_ns(), kind, message, None if device is None else _storable(device)))
 
     def _notify(self) -> None:
