@@ -5,7 +5,7 @@ from riglog.acquire.buffer import BatchBuffer, Overflow
 from riglog.acquire.pipe import pipe
 from riglog.acquire.recorder import record
 from riglog.acquire.schedule import Schedule
-from riglog.acquire.sink_writer import SetAside, SinkResult
+from riglog.acquire.sink_writer import SamplesLostError, SetAside, SinkResult
 from riglog.acquire.summary import AcquisitionSummary, ChannelSummary, SourceSummary
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "BatchBuffer",
     "ChannelSummary",
     "Overflow",
+    "SamplesLostError",
     "Schedule",
     "SetAside",
     "SinkResult",

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 import anyio
 
 from riglog.acquire.active_run import ActiveRun
-from riglog.acquire.sink_writer import SinkResult, SinkWriter
-from riglog.errors import StorageError
+from riglog.acquire.sink_writer import SamplesLostError, SinkResult, SinkWriter
 from riglog.model import SYSTEM_CLOCK, Batch, Clock, Event, EventKind, Run, Sink
 
 CLOSE_TIMEOUT_SECONDS = 5.0
@@ -40,8 +39,8 @@ async def pipe(
     Returns:
         One result per sink.
     Raises:
-        StorageError: a sink could not be opened (nothing was stored), or samples were not stored by a sink (the other
-            sinks have all of them).
+        StorageError: a sink could not be opened; nothing was stored.
+        SamplesLostError: a sink did not store all samples. The other sinks have all of them.
     """
     writers = [
         SinkWriter(
@@ -76,7 +75,8 @@ async def pipe(
     if incomplete := [result for result in results if result.lost or not result.closed]:
         rejected = all(result.closed and result.lost == result.samples_set_aside for result in incomplete)
         hint = REJECTED_HINT if rejected else UNAVAILABLE_HINT
-        raise StorageError(f"not all samples were stored: {'; '.join(map(_problem, incomplete))}", hint=hint)
+        problems = "; ".join(map(_problem, incomplete))
+        raise SamplesLostError(f"not all samples were stored: {problems}", hint=hint, results=results)
     return results
 
 

@@ -48,6 +48,14 @@ class SinkResult(Struct):
         return sum(each.samples for each in self.set_aside)
 
 
+class SamplesLostError(StorageError):
+    """At least one sink did not store all samples. ``results`` has one result per sink."""
+
+    def __init__(self, message: str, /, *, results: list[SinkResult], hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.results = results
+
+
 class SinkWriter:
     """Buffers batches for a sink and writes them when the batch size or the flush interval is reached.
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any, SupportsFloat, get_args, get_type_hints
 
 from msgspec import Meta, Struct
 
-from riglog.model import NS, OK, Batch, Sample, Status, iso
+from riglog.model import NS, Batch, Sample, Status, iso
 
 SCHEMA_VERSION = 1
+NOT_FINITE = "no value: the number is not finite"
 Time = Annotated[str, Meta(title="time")]
 """UTC, as ISO 8601 with microseconds and ``Z``. Nanoseconds are truncated."""
 
@@ -153,8 +154,7 @@ def content(sample: Sample) -> tuple[float | None, str | None, Status, str | Non
     elif value is not None:
         number = _number(value)
     if number is not None and not math.isfinite(number):
-        error = error or f"no value: {number} is not a finite number"
-        number, status = None, Status.OUT_OF_RANGE if status in (OK, Status.SUSPECT) else status
+        number, status, error = None, Status.OUT_OF_RANGE, error or NOT_FINITE
     if text is not None or error is not None or not isinstance(sample.unit, str):
         _check_texts(text, sample.unit, error)
     return number, text, status, error

@@ -10,7 +10,7 @@ from toy import Metronome
 
 from riglog.acquire import ActiveRun, pipe, record
 from riglog.errors import StorageError
-from riglog.model import Batch, Event, EventKind, Run, Sink, new_run
+from riglog.model import Batch, Event, EventKind, Run, Sink
 from riglog.sinks import MemorySink
 from riglog.testing import LoopClock
 
@@ -191,10 +191,3 @@ async def test_a_sink_that_cannot_be_opened_is_an_error_and_the_others_are_close
         async with record(Metronome(), rate_hz=1, duration=1, clock=LoopClock()) as active_run:
             await pipe(active_run, opened, Closed(), run=run, clock=LoopClock())
     assert opened.closed
-
-
-async def test_a_run_has_a_readable_name_that_no_other_run_has() -> None:
-    clock = LoopClock()
-    first, second = new_run("kiln-7", clock), new_run("kiln-7", clock)
-    assert first.id.startswith("kiln-7.20270115T080000Z.")
-    assert first.id != second.id

@@ -11,7 +11,7 @@ from msgspec import structs
 from recorded import EVENTS, MODE, NET, WARM, make_run, stamp, steady
 from toy import Metronome
 
-from riglog.acquire import SinkResult, pipe, record
+from riglog.acquire import SamplesLostError, SetAside, SinkResult, pipe, record
 from riglog.acquire.flush import Flush
 from riglog.errors import StorageError
 from riglog.model import Batch, Channel, Event, EventKind, Run, Sample, Sink
@@ -132,8 +132,13 @@ async def record_into(*sinks: Sink, duration: float = 10, **options: Any) -> lis
 
 async def test_a_rejecting_sink_names_the_device_counts_the_samples_and_keeps_the_rest() -> None:
     healthy, picky = MemorySink(), PickySink(limit=1000)
-    with pytest.raises(StorageError) as error:
+    with pytest.raises(SamplesLostError) as error:
         await record_into(healthy, picky)
+    assert [(result.name, result.written, result.lost) for result in error.value.results] == [
+        ("memory", 300, 0),
+        ("picky", 100, 200),
+    ]
+    assert error.value.results[1].set_aside == [SetAside("bad", 200, "TypeError: too large")]
     assert str(error.value) == (
         "not all samples were stored: picky: 200 samples lost, 200 of them rejected from bad,"
         " last error: bad: samples rejected: TypeError: too large"

@@ -56,12 +56,9 @@ async def test_an_existing_recording_is_overwritten_only_if_configured(make: Mak
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize(
-    ("status", "stored"),
-    [(Status.OK, "out_of_range"), (Status.SUSPECT, "out_of_range"), (Status.FAULT, "fault")],
-)
+@pytest.mark.parametrize("status", [Status.OK, Status.SUSPECT])
 async def test_a_number_that_is_not_finite_is_never_stored_as_a_value(
-    make: Make, tmp_path: Path, number: float, status: Status, stored: str
+    make: Make, tmp_path: Path, number: float, status: Status
 ) -> None:
     run = make_run()
     sample = Sample(channel=WARM, stamp=stamp(run, 0.1), value=number, unit="degC", status=status)
@@ -71,8 +68,8 @@ async def test_a_number_that_is_not_finite_is_never_stored_as_a_value(
         await store(sink, run, [Batch("bus", 0, [sample, with_reason])])
     found = list(read(tmp_path / "store"))
     assert found == memory.rows
-    assert [(row.value, row.status, row.unit) for row in found] == [(None, stored, "degC")] * 2
-    assert [row.error for row in found] == [f"no value: {number} is not a finite number", "sensor error: open"]
+    assert [(row.value, row.status, row.unit) for row in found] == [(None, "out_of_range", "degC")] * 2
+    assert [row.error for row in found] == ["no value: the number is not finite", "sensor error: open"]
 
 
 async def test_texts_with_line_ends_and_quotes_are_read_back(make: Make, tmp_path: Path) -> None:
