@@ -349,7 +349,7 @@ def test_a_driver_that_fails_in_demo_or_discover_is_a_warning(site: PluginSite, 
     else:
         found = run("discover", "--port", "here", "--port", "there", "--json")
         assert [one["driver"] for one in json.loads(found.out)] == ["healthy", "healthy"]
-        assert found.err.count(f"error: driver d failed (bug in the plugin): {warning}") == 1
+        assert found.err.count(f"error: here: driver d failed (bug in the plugin): {warning}") == 1
 
 
 def test_devices_and_ports_of_one_name_in_two_demos_are_kept_apart(site: PluginSite) -> None:
