@@ -113,7 +113,15 @@ def test_faults_on_the_line_are_visible_gaps_and_an_exit_code(tmp_path: Path) ->
 
 def test_plugins_lists_what_is_installed() -> None:
     listed = riglog("plugins", "--json").json
-    assert {"name": "watlow", "distribution": "riglog-watlow", "version": "0.1.0", "problem": None} in listed["plugins"]
+    (watlow,) = [plugin for plugin in listed["plugins"] if plugin["name"] == "watlow"]
+    assert watlow == {
+        "name": "watlow",
+        "distribution": "riglog-watlow",
+        "version": "0.1.0",
+        "state": "loaded",
+        "problem": None,
+        "warning": None,
+    }
     assert "sqlite" in {sink["name"] for sink in listed["sinks"]}
     assert "riglog-watlow" in riglog("plugins").out
 

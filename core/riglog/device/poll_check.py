@@ -6,8 +6,9 @@ other channels nor anybody else's rows.
 
 import math
 from collections.abc import Sequence
+from typing import SupportsFloat
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from riglog.device.polling import missing
 from riglog.device.source import Pace
@@ -71,6 +72,7 @@ def _checked_one_by_one(polled: Sequence[object], channels: Sequence[Channel], p
         elif sample.channel not in found:
             problems.append(f"poll() returned a sample of {sample.channel}, which is not a declared channel")
         else:
+            sample = with_plain_number(sample)
             problem = problem_of(sample)
             if problem is not None:
                 problems.append(f"{sample.channel}: {problem}")
@@ -113,6 +115,14 @@ def problem_of(sample: Sample) -> str | None:
     return None
 
 
+def with_plain_number(sample: Sample) -> Sample:
+    """Return the sample; the number of a numeric library (numpy, decimal) becomes a float."""
+    value: object = sample.value
+    if value is None or isinstance(value, float | int | str | bytes) or not isinstance(value, SupportsFloat):
+        return sample
+    return structs.replace(sample, value=float(value))
+
+
 def without_infinity(sample: Sample) -> Sample:
     """Return the sample; a number that is not finite becomes ``out_of_range`` without a value."""
     value = sample.value
@@ -123,16 +133,9 @@ def without_infinity(sample: Sample) -> Sample:
             return sample
     except OverflowError:
         pass
-    return Sample(
-        channel=sample.channel,
-        stamp=sample.stamp,
-        value=None,
-        unit=sample.unit,
-        status=Status.OUT_OF_RANGE,
-        flags=sample.flags,
-        error="no value: the number is not finite",
-        raw=sample.raw,
-    )
+    status = Status.OUT_OF_RANGE if sample.status in (OK, Status.SUSPECT) else sample.status
+    error = sample.error or "no value: the number is not finite"
+    return structs.replace(sample, value=None, text=None, status=status, error=error)
 
 
 def _is_storable(text: str) -> bool:

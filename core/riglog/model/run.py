@@ -53,7 +53,10 @@ def versions() -> dict[str, str]:
     """Return the versions of Python and of every installed riglog distribution."""
     found = {"python": platform.python_version()}
     for distribution in distributions():
-        name = distribution.name or ""
+        try:
+            name, version = distribution.name or "", distribution.version
+        except Exception:  # the metadata of any package in this environment, which may not be readable
+            continue
         if name == "riglog" or name.startswith("riglog-"):
-            found[name] = distribution.version
+            found[name] = version
     return found

@@ -1,6 +1,7 @@
 """Sinks that write one file or folder in a worker thread, and what they need of the file system."""
 
 import os
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,11 +14,6 @@ import anyio.to_thread
 from riglog.errors import StorageError
 from riglog.model import Batch, Event, Run, Sink
 from riglog.sinks.rows import Row, rows
-
-try:
-    import fcntl
-except ImportError:
-    fcntl = None  # type: ignore[assignment]
 
 T = TypeVar("T")
 HEAD_BYTES = 65_536
@@ -102,8 +98,10 @@ def lock(file: int, path: Path) -> None:
     Raises:
         StorageError: another program has locked it.
     """
-    if fcntl is None:  # Windows
+    if sys.platform == "win32":
         return
+    import fcntl
+
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -77,6 +77,8 @@ def _check_parity(fd: int) -> None:
     pyserial does not enable this check. Without it a corrupted digit is read as another digit, if the protocol has no
     checksum.
     """
+    if sys.platform == "win32":
+        return
     import termios
 
     attributes = termios.tcgetattr(fd)

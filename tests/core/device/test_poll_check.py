@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -72,11 +73,6 @@ MISTAKES: dict[str, tuple[Callable[[], list[Any]], list[tuple[str, Any, str]], s
         [("x", None, "missing"), ("y", 1.0, "ok")],
         "d.x: a value of type complex cannot be stored",
     ),
-    "a decimal": (
-        lambda: [sample(X, Decimal("1.5")), sample(Y)],
-        [("x", None, "missing"), ("y", 1.0, "ok")],
-        "d.x: a value of type Decimal cannot be stored",
-    ),
     "nothing, and ok": (
         lambda: [sample(X, None), sample(Y)],
         [("x", None, "missing"), ("y", 1.0, "ok")],
@@ -140,3 +136,15 @@ async def test_a_device_that_sets_its_own_pace_may_return_any_number_of_samples_
 @pytest.mark.parametrize("value", [True, 3, "heat", 1.5])
 async def test_numbers_words_and_bools_are_values(value: object) -> None:
     assert checked([sample(X, value), sample(Y)]) == ([("x", value, "ok"), ("y", 1.0, "ok")], ())
+
+
+@pytest.mark.parametrize("value", [Decimal("1.5"), Fraction(3, 2)])
+async def test_the_number_of_a_numeric_library_becomes_a_float(value: object) -> None:
+    result = check_poll([sample(X, value), sample(Y)], (X, Y), Pace.HOST, CLOCK)
+    assert (type(result.samples[0].value), result.samples[0].value, result.problems) == (float, 1.5, ())
+
+
+async def test_a_fault_with_a_number_that_is_not_finite_stays_a_fault() -> None:
+    polled = [sample(X, math.nan, status=Status.FAULT, error="sensor broken"), sample(Y)]
+    first = check_poll(polled, (X, Y), Pace.HOST, CLOCK).samples[0]
+    assert (first.value, first.status, first.error) == (None, Status.FAULT, "sensor broken")

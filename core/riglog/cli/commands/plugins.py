@@ -11,11 +11,7 @@ from riglog.cli.options import json_option
 @json_option
 def command(verbose: bool, as_json: bool) -> None:
     """List the installed plugins with their drivers and sinks, and why a plugin failed to load."""
-    from riglog.plugin import Plugin, installed
-
-    def traceback(plugin: Plugin) -> str | None:
-        text: str | None = getattr(plugin, "traceback", None)
-        return text
+    from riglog.plugin import installed
 
     registry = installed()
     if as_json:
@@ -26,9 +22,11 @@ def command(verbose: bool, as_json: bool) -> None:
                         "name": plugin.name,
                         "distribution": plugin.distribution,
                         "version": plugin.version,
+                        "state": plugin.state,
                         "problem": plugin.problem,
+                        "warning": plugin.warning,
                     }
-                    | ({"traceback": traceback(plugin)} if verbose else {})
+                    | ({"traceback": plugin.traceback} if verbose else {})
                     for plugin in registry.plugins
                 ],
                 "drivers": [
@@ -53,5 +51,5 @@ def command(verbose: bool, as_json: bool) -> None:
     results().print(provided)
     if verbose:
         for plugin in registry.plugins:
-            if text := traceback(plugin):
-                results().print(f"\nplugin {plugin.name}:\n{text.rstrip()}", markup=False, soft_wrap=True)
+            if plugin.traceback is not None:
+                results().print(f"\nplugin {plugin.name}:\n{plugin.traceback.rstrip()}", markup=False, soft_wrap=True)

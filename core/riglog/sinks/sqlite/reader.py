@@ -81,7 +81,8 @@ def read_events(path: str | Path, *, run: str | None = None) -> Iterator[EventRo
     path = Path(path)
     with closing(open_recording(path)) as database, sqlite_errors(path):
         for run_id, at, kind, device, port, message in database.execute(
-            "SELECT run, at, kind, device, port, message FROM events WHERE ?1 IS NULL OR run = ?1 ORDER BY at", (run,)
+            "SELECT run, at, kind, device, port, message FROM events WHERE :run IS NULL OR run = :run ORDER BY at",
+            {"run": run},
         ):
             yield EventRow(run_id, at, current_kind(kind), device, port, message)
 

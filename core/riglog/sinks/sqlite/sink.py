@@ -94,8 +94,8 @@ class _File:
         """Finish the run, write the write-ahead log back into the file, and close."""
         try:
             self.database.execute(
-                "UPDATE run SET finished_ns = (SELECT max(at_ns) FROM event WHERE run_id = ?1) WHERE id = ?1",
-                (self.run_id,),
+                "UPDATE run SET finished_ns = (SELECT max(at_ns) FROM event WHERE run_id = :id) WHERE id = :id",
+                {"id": self.run_id},
             )
             self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
