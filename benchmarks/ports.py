@@ -51,7 +51,7 @@ def main() -> None:
                 ports[stack.enter_context(instrument(*devices, pinned=False))] = devices
             summary, cpu = anyio.run(recorded, ports, Path(folder) / "ports.sqlite", backend=backend)
         print(  # noqa: T201
-            f"{backend:8} {summary.ticks} slots served, {summary.ticks_missed} missed; "
+            f"{backend:8} {summary.slots_polled} slots served, {summary.slots_skipped} missed; "
             f"{described(summary)}, {cpu / summary.samples * 1e6:.0f} us CPU per sample"
         )
 
@@ -62,7 +62,7 @@ def described(summary: AcquisitionSummary) -> str:
     late, usual, longest = (
         max(quantiles.at(share) or 0.0 for quantiles in found) * 1e3
         for found, share in (
-            ([source.lateness for source in sources], 0.99),
+            ([source.start_delay for source in sources], 0.99),
             ([source.poll_time for source in sources], 0.5),
             ([source.poll_time for source in sources], 0.99),
         )

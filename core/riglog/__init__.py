@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from riglog.acquire import Overflow, Recording, pipe, record
+    from riglog.acquire import ActiveRun, Overflow, pipe, record
     from riglog.config import load_rig
     from riglog.errors import RiglogError
     from riglog.manager import Manager
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from riglog.sinks import MemorySink, SqliteSink
 
 _HOMES = {
+    "ActiveRun": "acquire",
     "Batch": "model",
     "Channel": "model",
     "ErrorPolicy": "model",
     "Manager": "manager",
     "MemorySink": "sinks",
     "Overflow": "acquire",
-    "Recording": "acquire",
     "RiglogError": "errors",
     "Sample": "model",
     "SqliteSink": "sinks",
@@ -38,13 +38,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "ActiveRun",
     "Batch",
     "Channel",
     "ErrorPolicy",
     "Manager",
     "MemorySink",
     "Overflow",
-    "Recording",
     "RiglogError",
     "Sample",
     "SqliteSink",

@@ -1,38 +1,43 @@
-"""Every error riglog raises on purpose. An error carries where it happened as data, and says what to do next.
+"""Every error that riglog raises on purpose. An error carries where it happened as data, and a hint for the next step.
 
 RiglogError
-├── ConfigError                 bad input: nothing was opened, nothing was sent
-│   ├── UnknownDriverError      no installed plugin registers that driver
-│   └── LinkConflictError       two devices want one port set up in two ways
-├── PortError                   the place to talk to
+├── ConfigError                 invalid input: nothing was opened, nothing was sent
+│   ├── UnknownDriverError      no installed plugin provides the driver
+│   └── LinkConflictError       two devices need different settings of one port
+├── PortError                   the port cannot be used
 │   ├── PortNotFoundError
 │   ├── PortBusyError
 │   ├── PortDeniedError
-│   └── ConnectionLostError     it was open, and is gone: cable out, peer closed
-├── ProtocolError               bytes came or did not come; no value follows from them
-│   ├── ReplyTimeoutError       nothing that answers the request came in time
-│   ├── AmbiguousReplyError     two replies came to one request, and they differ
-│   └── MalformedReplyError     it answers the request, and makes no sense
-├── DeviceError                 the instrument understood, and something is wrong with the instrument
-│   ├── DeviceRefusedError      it answered with an error code
-│   ├── WrongInstrumentError    another instrument answers where ours was
-│   └── UnsupportedError        this model has no such thing
-├── WriteRefusedError           refused here, before a byte was sent
-│   └── ConfirmationError       it changes the instrument, and nobody said confirm=True
-└── StorageError                where the rows go
-    ├── NotARecordingError      the file holds something else; it was left as it was
-    └── NewerSchemaError        written by a newer riglog
+│   └── ConnectionLostError     the open port is gone: cable unplugged, connection closed by the peer
+├── ProtocolError               no valid reply was received
+│   ├── ReplyTimeoutError       no reply to the request within the timeout
+│   ├── AmbiguousReplyError     the reply cannot be assigned to a request
+│   └── MalformedReplyError     the reply belongs to the request and has invalid content
+├── DeviceError                 communication works; the instrument reports a problem or is not the expected one
+│   ├── DeviceRefusedError      it replied with an error code
+│   ├── WrongInstrumentError    a different instrument responds
+│   └── UnsupportedError        this model or protocol does not provide it
+├── WriteRefusedError           a change was refused by riglog; nothing was sent
+│   └── ConfirmationError       the change needs confirm=True
+└── StorageError                rows cannot be stored or read back
+    ├── NotARecordingError      the file is not a riglog recording; it was not modified
+    └── NewerSchemaError        written by a newer riglog; it was not modified
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 SHOWN_BYTES = 32
-"""Of requests and replies in the text of an error; ``context`` has all of them."""
+"""Number of bytes of a request or reply shown in the text of an error; ``context`` has all of them."""
+FILE_KEYS = ("file", "path", "database")
 
 
 class RiglogError(Exception):
-    """Base of all. ``context`` says where (device, port, address, request, reply …), ``hint`` what to do next."""
+    """Base of all errors.
+
+    ``message`` is the fact, without the place: device, port, address and file are ``context`` and are put in front by
+    ``str()``. ``hint`` is the next step, one sentence without a full stop.
+    """
 
     def __init__(self, message: str, /, *, hint: str | None = None, **context: object) -> None:
         super().__init__(message)
@@ -41,20 +46,23 @@ class RiglogError(Exception):
         self.context = {key: value for key, value in context.items() if value is not None}
 
     def __str__(self) -> str:
-        where = ", ".join(f"{key} {_shown(value)}" for key, value in self.context.items())
-        return f"{self.message} ({where})" if where else self.message
+        """Return ``place: message [key=value]``; a device is ``oven (/dev/ttyUSB0, address 1)``."""
+        rest = dict(self.context)
+        files = [str(rest.pop(key)) for key in FILE_KEYS if key in rest]
+        text = ": ".join([*files, *_place(rest), self.message])
+        return f"{text} [{', '.join(f'{key}={_shown(value)}' for key, value in rest.items())}]" if rest else text
 
 
 class ConfigError(RiglogError):
-    """Bad input. Nothing was opened and nothing was sent."""
+    """Invalid input. Nothing was opened and nothing was sent."""
 
 
 class UnknownDriverError(ConfigError):
-    """No installed plugin registers a driver of that name."""
+    """No installed plugin provides a driver of this name."""
 
 
 class LinkConflictError(ConfigError):
-    """Two devices want one port, and cannot share it."""
+    """Two devices are on one port and cannot share it."""
 
 
 class PortError(RiglogError):
@@ -62,49 +70,49 @@ class PortError(RiglogError):
 
 
 class PortNotFoundError(PortError):
-    """There is no such port."""
+    """The port does not exist."""
 
 
 class PortBusyError(PortError):
-    """Somebody else holds the port."""
+    """Another program uses the port."""
 
 
 class PortDeniedError(PortError):
-    """The operating system does not let us open the port."""
+    """The operating system does not permit opening the port."""
 
 
 class ConnectionLostError(PortError):
-    """The port was open and is gone: cable out, adapter reset, peer closed."""
+    """The open port is gone: cable unplugged, adapter reset, connection closed by the peer."""
 
 
 class ProtocolError(RiglogError):
-    """What came over the wire does not prove a value."""
+    """No valid reply was received."""
 
 
 class ReplyTimeoutError(ProtocolError):
-    """Nothing that answers the request came in time; ``reason`` says what came instead."""
+    """No reply to the request within the timeout. ``reason``: one word for what was received instead."""
 
     def __init__(
-        self, message: str, /, *, reason: str = "no_frame", hint: str | None = None, **context: object
+        self, message: str, /, *, reason: str = "no_reply", hint: str | None = None, **context: object
     ) -> None:
-        super().__init__(message, hint=hint, reason=None if reason == "no_frame" else reason, **context)
+        super().__init__(message, hint=hint, reason=None if reason == "no_reply" else reason, **context)
         self.reason = reason
 
 
 class AmbiguousReplyError(ProtocolError):
-    """Two replies came to one request, and they differ: nobody can tell which of them answers."""
+    """The reply cannot be assigned to a request; it was discarded."""
 
 
 class MalformedReplyError(ProtocolError):
-    """The reply answers the request and is intact, but its content cannot be read."""
+    """The reply is intact and belongs to the request, but its content is invalid."""
 
 
 class DeviceError(RiglogError):
-    """The line is sound; the instrument is not what or how we need it."""
+    """Communication works, but the instrument reports a problem or is not the expected one."""
 
 
 class DeviceRefusedError(DeviceError):
-    """The instrument answered with an error code."""
+    """The instrument replied with an error code."""
 
     def __init__(
         self, message: str, /, *, code: int | str | None = None, hint: str | None = None, **context: object
@@ -114,15 +122,15 @@ class DeviceRefusedError(DeviceError):
 
 
 class WrongInstrumentError(DeviceError):
-    """Another instrument answers where ours was."""
+    """A different instrument responds."""
 
 
 class UnsupportedError(DeviceError):
-    """This instrument, or this protocol, has no such thing."""
+    """This instrument or protocol does not provide it."""
 
 
 class WriteRefusedError(RiglogError):
-    """A change was refused here, before a byte was sent."""
+    """A change of the instrument was refused by riglog. Nothing was sent."""
 
 
 class ConfirmationError(WriteRefusedError):
@@ -130,20 +138,20 @@ class ConfirmationError(WriteRefusedError):
 
 
 class StorageError(RiglogError):
-    """The rows cannot be stored or read back."""
+    """Rows cannot be stored or read back."""
 
 
 class NotARecordingError(StorageError):
-    """The file is no riglog recording; it was left as it was."""
+    """The file is not a riglog recording. It was not modified."""
 
 
 class NewerSchemaError(StorageError):
-    """The file was written by a newer riglog; it was left as it was."""
+    """The file was written by a newer riglog. It was not modified."""
 
 
 @contextmanager
 def error_context(**context: object) -> Iterator[None]:
-    """Add what only the outer layer knows to a RiglogError on its way out. What is already there stays."""
+    """Add context that only the outer layer knows to a RiglogError that passes. Existing keys are kept."""
     try:
         yield
     except RiglogError as error:
@@ -152,9 +160,20 @@ def error_context(**context: object) -> Iterator[None]:
         raise
 
 
+def _place(context: dict[str, object]) -> list[str]:
+    """Remove device, port and address from ``context``; return them as one text, or nothing."""
+    names = [str(context.pop(key)) for key in ("device", "port") if key in context]
+    if "address" in context:
+        names.append(f"address {context.pop('address')}")
+    if not names:
+        return []
+    head, *details = names
+    return [f"{head} ({', '.join(details)})" if details else head]
+
+
 def _shown(value: object) -> str:
     if not isinstance(value, (bytes, bytearray)):
         return str(value)
     if len(value) <= SHOWN_BYTES:
         return value.hex(" ")
-    return f"{value[:SHOWN_BYTES].hex(' ')} … {len(value)} bytes"
+    return f"{value[:SHOWN_BYTES].hex(' ')} … ({len(value)} bytes)"

@@ -1,4 +1,4 @@
-"""The schema page says what is in the files, and its questions run."""
+"""The schema page describes what is in the files, and its queries run."""
 
 import re
 import sqlite3
@@ -10,11 +10,11 @@ import pytest
 from msgspec.structs import fields
 from recorded import WARM, make_run, sqlite_recording, steady, store
 
-from riglog.model import Status
+from riglog.model import RENAMED_KINDS, EventKind, Status
 from riglog.plugin import installed
 from riglog.sinks import COLUMNS, SqliteSink
-from riglog.sinks.columns import ROW, Kind
 from riglog.sinks.postgres.tables import TABLES
+from riglog.sinks.rows import ROW, Kind
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "schema.md").read_text(encoding="utf-8")
 
@@ -23,7 +23,7 @@ def section(title: str) -> str:
     return PAGE.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 
-RECIPES = re.findall(r"^```sql\n(.*?)^```", section("Questions in SQL"), re.MULTILINE | re.DOTALL)
+RECIPES = re.findall(r"^```sql\n(.*?)^```", section("Queries"), re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,16 @@ def test_every_status_is_named(status: str) -> None:
     assert f"`{status}`" in section("The row")
 
 
+@pytest.mark.parametrize("kind", list(EventKind))
+def test_every_event_is_explained_with_its_earlier_name(kind: str) -> None:
+    (line,) = [line for line in section("Events").splitlines() if re.match(rf"\|.*`{kind}`.*\|.*\|.*\|", line)][:1]
+    earlier = [old for old, new in RENAMED_KINDS.items() if new == kind]
+    assert all(f"`{old}`" in line.rsplit(" | ", 1)[1] for old in earlier)
+
+
 @pytest.mark.parametrize("name", ["sqlite", "csv", "jsonl", "parquet", "memory", "postgres"])
 def test_every_sink_is_there_with_all_of_its_keys(name: str) -> None:
-    line = next(line for line in section("The stores").splitlines() if line.startswith(f"| `{name}` |"))
+    line = next(line for line in section("The sinks").splitlines() if line.startswith(f"| `{name}` |"))
     keys = {field.encode_name for field in fields(installed().sink(name).config)} - {"type"}
     assert set(re.findall(r"`(\w+)`", line.rsplit(" | ", 1)[1])) == keys
 
@@ -111,7 +118,7 @@ def test_the_recipes_tell_the_truth(recording: Path) -> None:
     assert [row["n"] for row in minute] == [20] * 6
     assert minute[0]["mean"] == pytest.approx(9.6)
     missing = {row["parameter"]: row for row in availability if row["instance"] == 2}["process_value"]
-    assert (missing["due"], missing["answered"], missing["percent"]) == (6, 0, 0.0)
+    assert (missing["slots_due"], missing["with_value"], missing["percent"]) == (6, 0, 0.0)
     assert missing["errors"].startswith("no reply")
     assert {(row["parameter"], row["tick"]) for row in beside} == {("process_value", tick) for tick in range(3)}
     assert next(row for row in fast if row["parameter"] == "alarm")["mean"] == 1.0

@@ -87,7 +87,7 @@ async def test_a_cable_that_is_unplugged_for_five_seconds_is_reconnected_on_ever
         ticks = [batch.tick for batch in sink.batches if batch.source == source and batch.tick is not None]
         assert ticks == list(range(len(ticks)))
     kinds = [event.kind for event in sink.events]
-    assert kinds.count(EventKind.PORT_LOST) == kinds.count(EventKind.PORT_BACK) == len(servers)
+    assert kinds.count(EventKind.PORT_LOST) == kinds.count(EventKind.PORT_RESTORED) == len(servers)
 
 
 def manager_sources(sink: MemorySink) -> set[str]:
@@ -186,7 +186,7 @@ def test_a_recording_is_resumed_in_the_same_run_and_the_gap_is_kept(tmp_path: Pa
     assert ticks[:10] == list(range(10))
     assert ticks[10] > 10
     assert ticks[-1] == 49
-    kinds = [kind for (kind,) in database.execute("SELECT kind FROM events WHERE kind <> 'late' ORDER BY at")]
+    kinds = [kind for (kind,) in database.execute("SELECT kind FROM events WHERE kind <> 'slots_skipped' ORDER BY at")]
     assert kinds == ["run_started", "run_finished", "run_resumed", "run_finished"]
     database.close()
     nothing = riglog("record", path, "--out", tmp_path / "other.sqlite", "--resume")
@@ -215,8 +215,8 @@ async def test_a_database_that_is_locked_for_a_while_loses_nothing(tmp_path: Pat
     assert result.error is not None
     database = sqlite3.connect(path)
     assert database.execute("SELECT count(*) FROM samples").fetchone() == (recording.summary.samples,)
-    kinds = [kind for (kind,) in database.execute("SELECT kind FROM events WHERE kind <> 'late' ORDER BY at")]
-    assert kinds == ["run_started", "sink_failed", "sink_back", "run_finished"]
+    kinds = [kind for (kind,) in database.execute("SELECT kind FROM events WHERE kind <> 'slots_skipped' ORDER BY at")]
+    assert kinds == ["run_started", "sink_failed", "sink_recovered", "run_finished"]
     database.close()
 
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import anyio
 
-from riglog.sinks.postgres import forward, outbox
+from riglog.sinks.postgres import forward, forward_queue
 
 PAGE_ROWS = 40
 MISCHIEF = 60
 
 
 def main(url: str, schema: str, folder: str, seed: int) -> None:
-    outbox.PAGE_ROWS = PAGE_ROWS
+    forward_queue.PAGE_ROWS = PAGE_ROWS
     chance = random.Random(seed)
     todo = {start(url, schema, path): path for path in sorted(Path(folder).glob("*.sqlite"))}
     cutter = spawn(lambda: anyio.run(cut, url, seed))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from riglog.sinks import COLUMNS
-from riglog.sinks.columns import ROW, address
+from riglog.sinks.rows import ROW, parse_address
 
 
 @contextmanager
@@ -57,4 +57,4 @@ async def rows_there(url: str, schema: str) -> list[tuple[Any, ...]]:
     ]
     found = await ask(url, f"SELECT {', '.join(columns)} FROM {schema}.samples ORDER BY run, host, sequence")
     at = COLUMNS.index("address")
-    return [(*row[:at], address(row[at]), *row[at + 1 :]) for row in found]
+    return [(*row[:at], parse_address(row[at]), *row[at + 1 :]) for row in found]

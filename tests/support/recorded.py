@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 
 from riglog.manager import Manager, resolve_device
-from riglog.model import NS, Batch, Channel, Event, EventKind, Run, Sample, Sink, Stamp, Status, absent
+from riglog.model import NS, Batch, Channel, Event, EventKind, Run, Sample, Sink, Stamp, Status, missing_sample
 from riglog.plugin import installed
 from riglog.sinks import SqliteSink
 from riglog.testing import LoopClock
@@ -61,7 +61,7 @@ def varied(run: Run, ticks: int = 3) -> list[Batch]:
         at = stamp(run, tick * 0.5 + 0.01)
         oven = [
             Sample(channel=WARM, stamp=at, value=20.0 + tick / 3, unit="degC"),
-            absent(ZONE, at, Status.MISSING, 'no reply, "oven" is silent; line 2, or so'),
+            missing_sample(ZONE, at, Status.MISSING, 'no reply, "oven" is silent; line 2, or so'),
             Sample(channel=MODE, stamp=at, value=62, unit=None, text="heat"),
         ]
         stack = [

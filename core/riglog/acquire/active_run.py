@@ -1,4 +1,4 @@
-"""A recording as whoever uses it holds it: its stream, its summary, its events, and the way to stop it."""
+"""A run while it is being recorded: its stream, its summary, its events, and how to stop it."""
 
 from collections.abc import Callable
 
@@ -8,11 +8,15 @@ from riglog.acquire.buffer import BatchBuffer
 from riglog.acquire.summary import AcquisitionSummary
 from riglog.model import NS, Clock, Event, EventKind
 
-SELDOM_NS = 60 * NS
+THROTTLE_NS = 60 * NS
 
 
-class Recording:
-    """A recording that runs. ``stream`` gives batches; ``summary`` is live."""
+class ActiveRun:
+    """A run that is being recorded.
+
+    ``stream`` iterates over batches. ``summary`` is updated with every batch. ``events`` are those not taken yet:
+    ``pipe`` takes them; without ``pipe``, call ``take_events`` from time to time.
+    """
 
     def __init__(self, rate_hz: float, summary: AcquisitionSummary, stream: BatchBuffer, clock: Clock) -> None:
         self.rate_hz = rate_hz
@@ -23,10 +27,10 @@ class Recording:
         self.on_event: Callable[[Event], None] | None = None
         self.stopped_ns: int | None = None  # when stop was called, on the monotonic clock
         self._stopping = anyio.Event()
-        self._told: dict[tuple[EventKind, str], int] = {}  # until when not to tell again
+        self._throttled_until: dict[tuple[EventKind, str], int] = {}
 
     def stop(self) -> None:
-        """End the recording after the polls that are under way; the stream ends when all of them have."""
+        """Stop after the polls that are in progress. The stream ends when all of them are complete."""
         if self.stopped_ns is None:
             self.stopped_ns = self.clock.monotonic_ns()
         self._stopping.set()
@@ -36,32 +40,32 @@ class Recording:
         return self._stopping.is_set()
 
     async def stopped(self) -> None:
-        """Wait until somebody calls ``stop``."""
+        """Wait until ``stop`` is called."""
         await self._stopping.wait()
 
     async def sleep_until(self, due_ns: float | None) -> bool:
-        """Sleep until then, tolerating early wake-ups; False if the recording is being stopped."""
-        while due_ns is None or (rest := due_ns - self.clock.monotonic_ns()) > 0:
-            with anyio.move_on_after(None if due_ns is None else rest / NS):
+        """Sleep until ``due_ns`` on the monotonic clock, also if woken early; return False if the run is stopped."""
+        while due_ns is None or (remaining := due_ns - self.clock.monotonic_ns()) > 0:
+            with anyio.move_on_after(None if due_ns is None else remaining / NS):
                 await self.stopped()
                 return False
         return not self.stopping
 
-    def note(self, event: Event) -> None:
-        """Add an event to what is stored; ``on_event`` hears of it at once."""
+    def add_event(self, event: Event) -> None:
+        """Add an event to those that will be stored, and pass it to ``on_event``."""
         self.events.append(event)
-        self.summary.disconnects += event.kind is EventKind.PORT_LOST
+        self.summary.port_losses += event.kind is EventKind.PORT_LOST
         if self.on_event is not None:
             self.on_event(event)
 
-    def tell_seldom(self, kind: EventKind, about: str, message: str) -> None:
-        """Note what happens again and again: at most once a minute for each kind and what it is about."""
+    def add_event_throttled(self, kind: EventKind, subject: str, message: str) -> None:
+        """Add an event that may occur very often: at most one a minute for each kind and subject."""
         now = self.clock.monotonic_ns()
-        if now >= self._told.get((kind, about), now):
-            self._told[kind, about] = now + SELDOM_NS
-            self.note(Event(self.clock.utc_ns(), kind, message))
+        if now >= self._throttled_until.get((kind, subject), now):
+            self._throttled_until[kind, subject] = now + THROTTLE_NS
+            self.add_event(Event(self.clock.utc_ns(), kind, message))
 
     def take_events(self) -> list[Event]:
-        """The events since the last call."""
+        """Remove and return the events since the last call."""
         taken, self.events = self.events, []
         return taken

@@ -1,4 +1,4 @@
-"""Between those who take samples and those who store them: bounded, and what was put in is never lost by a cancel."""
+"""The buffer between polling and storing. Bounded; a batch that was put in is not lost by a cancellation."""
 
 from collections import deque
 from enum import Enum
@@ -10,15 +10,15 @@ from riglog.model import Batch
 
 
 class Overflow(Enum):
-    """What happens when batches come faster than they are taken away."""
+    """What happens when batches are put in faster than they are taken out."""
 
-    BLOCK = "block"  # whoever polls waits; slots are missed, and counted as such
+    BLOCK = "block"  # polling waits; slots that are due meanwhile are skipped, and counted
     DROP_NEWEST = "drop_newest"
     DROP_OLDEST = "drop_oldest"
 
 
 class BatchBuffer:
-    """A queue of batches. ``put`` is synchronous: a batch is either in the buffer or counted as dropped."""
+    """A bounded queue of batches. ``put`` is synchronous: a batch is in the buffer, or it is counted as dropped."""
 
     def __init__(self, size: int, overflow: Overflow) -> None:
         self.size = size
@@ -29,8 +29,12 @@ class BatchBuffer:
         self._filled = anyio.Event()
         self._emptied = anyio.Event()
 
+    def __len__(self) -> int:
+        """Return the number of batches in the buffer."""
+        return len(self._batches)
+
     def put(self, batch: Batch) -> bool:
-        """Add a batch; False if one was dropped for it, or it was dropped itself."""
+        """Add a batch. Return False if it, or an older one, was dropped."""
         full = len(self._batches) >= self.size
         if full and self.overflow is Overflow.DROP_NEWEST:
             self.samples_dropped += len(batch.samples)
@@ -42,27 +46,27 @@ class BatchBuffer:
         self._filled.set()
         return not dropped
 
-    async def space(self) -> None:
+    async def wait_for_space(self) -> None:
         """With BLOCK, wait until the buffer is no longer over its size."""
         while self.overflow is Overflow.BLOCK and len(self._batches) > self.size and not self._closed:
             await self._emptied.wait()
 
-    async def take(self) -> list[Batch]:
-        """All batches there are, waiting for the first; empty only when the buffer is closed and drained."""
+    async def next_batches(self) -> list[Batch]:
+        """Remove and return all batches; wait if there are none. Empty only if the buffer is closed and empty."""
         while not self._batches and not self._closed:
             self._filled = anyio.Event()
             await self._filled.wait()
         return self.drain()
 
     def drain(self) -> list[Batch]:
-        """All batches there are now."""
+        """Remove and return all batches without waiting."""
         batches = list(self._batches)
         self._batches.clear()
-        self._tell_emptied()
+        self._notify_emptied()
         return batches
 
     def close(self) -> None:
-        """Nothing more will be put in; what is there can still be taken."""
+        """Mark the end: no batch will be put in any more. Those in the buffer can still be taken."""
         self._closed = True
         self._filled.set()
         self._emptied.set()
@@ -71,16 +75,16 @@ class BatchBuffer:
         return self
 
     async def __anext__(self) -> Batch:
-        """The next batch. What a loop does not reach stays in the buffer."""
+        """Return the next batch. Batches that a loop does not reach stay in the buffer."""
         while not self._batches:
             if self._closed:
                 raise StopAsyncIteration
             self._filled = anyio.Event()
             await self._filled.wait()
         batch = self._batches.popleft()
-        self._tell_emptied()
+        self._notify_emptied()
         return batch
 
-    def _tell_emptied(self) -> None:
+    def _notify_emptied(self) -> None:
         self._emptied.set()
         self._emptied = anyio.Event()

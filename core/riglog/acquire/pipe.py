@@ -1,42 +1,59 @@
-"""From a recording into sinks: flushed by size and by a timer, each sink in its own task and with its own trouble."""
+"""Connects an active run to its sinks.
+
+Each sink has a task of its own, and is written to when enough samples are buffered or the flush interval has elapsed. A
+failing sink does not affect the others.
+"""
 
 from collections.abc import Sequence
 
 import anyio
 
-from riglog.acquire.active_run import Recording
-from riglog.acquire.sink_writer import SinkResult, Writer
+from riglog.acquire.active_run import ActiveRun
+from riglog.acquire.sink_writer import SinkResult, SinkWriter
 from riglog.errors import StorageError
 from riglog.model import SYSTEM_CLOCK, Batch, Clock, Event, EventKind, Run, Sink
 
-PATIENCE = 5.0
-"""Seconds a sink that cannot store gets at the end of a recording before its samples are given up."""
+CLOSE_TIMEOUT_SECONDS = 5.0
 
 
 async def pipe(
-    recording: Recording,
+    active_run: ActiveRun,
     *sinks: Sink,
     run: Run,
     batch_size: int = 64,
     flush_interval: float = 1.0,
     buffer_size: int = 100_000,
-    patience: float = PATIENCE,
+    close_timeout: float = CLOSE_TIMEOUT_SECONDS,
     clock: Clock = SYSTEM_CLOCK,
 ) -> list[SinkResult]:
-    """Store everything a recording says, until its stream ends. A cancel stores what was taken, then goes on.
+    """Store the samples and events of a run until its stream ends.
+
+    If cancelled, store what was received, then propagate the cancellation.
 
     Args:
-        batch_size: samples after which a sink writes at once.
-        flush_interval: seconds after which it writes whatever there is; what a power cut can cost.
-        buffer_size: samples a sink that cannot store may have waiting; then new ones are lost to it, and counted.
-        patience: seconds it may go on trying when the recording is over.
+        batch_size: number of buffered samples at which a sink is written to immediately.
+        flush_interval: seconds after which buffered samples are written; the most that a power failure can cost.
+        buffer_size: number of samples buffered for a failing sink; further samples are lost to this sink and counted.
+        close_timeout: seconds during which a failing sink is retried at the end of the run.
     Returns:
         One result per sink.
     Raises:
-        StorageError: a sink could not be opened (nothing was stored), or lost samples (the others have all of them).
+        StorageError: a sink could not be opened (nothing was stored), or samples were not stored by a sink (the other
+            sinks have all of them).
     """
-    writers = [Writer(sink, batch_size, flush_interval, buffer_size, patience, recording.note, clock) for sink in sinks]
-    opened: list[Writer] = []
+    writers = [
+        SinkWriter(
+            sink,
+            add_event=active_run.add_event,
+            batch_size=batch_size,
+            flush_interval=flush_interval,
+            buffer_size=buffer_size,
+            close_timeout=close_timeout,
+            clock=clock,
+        )
+        for sink in sinks
+    ]
+    opened: list[SinkWriter] = []
     try:
         for writer in writers:
             await writer.sink.open(run)
@@ -44,40 +61,48 @@ async def pipe(
         async with anyio.create_task_group() as tasks:
             for writer in writers:
                 tasks.start_soon(writer.run)
-            await _feed(recording, writers)
+            await _feed(active_run, writers)
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
-            recording.note(Event(clock.utc_ns(), EventKind.RUN_FINISHED, _last_words(recording)))
-            _offer(recording, recording.stream.drain(), opened)
+            active_run.add_event(Event(clock.utc_ns(), EventKind.RUN_FINISHED, _run_finished_message(active_run)))
+            _enqueue(active_run, active_run.stream.drain(), opened)
             async with anyio.create_task_group() as closing:
                 for writer in opened:
                     closing.start_soon(writer.close)
     results = [writer.result for writer in writers]
-    if lost := [result for result in results if result.lost or not result.closed]:
-        told = "; ".join(f"{result.name}: {result.lost} samples lost ({result.error})" for result in lost)
+    if problems := [_problem(result) for result in results if result.lost or not result.closed]:
         raise StorageError(
-            f"not everything could be stored: {told}", hint="free the disk or mend the store, then resume"
+            f"not all samples were stored: {'; '.join(problems)}",
+            hint="Free disk space or repair the storage, then resume the run (`riglog record … --resume`)",
         )
     return results
 
 
-async def _feed(recording: Recording, writers: Sequence[Writer]) -> None:
-    """Hand every batch to every writer until the stream ends or nobody can store any more."""
-    while batches := await recording.stream.take():
-        _offer(recording, batches, writers)
+async def _feed(active_run: ActiveRun, writers: Sequence[SinkWriter]) -> None:
+    """Pass every batch to every writer until the stream ends, or all buffers are full and no sink can store."""
+    while batches := await active_run.stream.next_batches():
+        _enqueue(active_run, batches, writers)
         for writer in writers:
-            await writer.space()
-        if writers and all(writer.result.lost for writer in writers):
-            recording.stop()
+            await writer.wait_for_space()
+        if writers and all(writer.overflowed for writer in writers):
+            active_run.stop()
 
 
-def _offer(recording: Recording, batches: Sequence[Batch], writers: Sequence[Writer]) -> None:
-    events = recording.take_events()
+def _enqueue(active_run: ActiveRun, batches: Sequence[Batch], writers: Sequence[SinkWriter]) -> None:
+    events = active_run.take_events()
     for writer in writers:
-        writer.offer(batches, events)
+        writer.enqueue(batches, events)
 
 
-def _last_words(recording: Recording) -> str:
-    told = recording.summary
-    return f"{told.samples} samples, {told.samples_missing} missing, {told.ticks_missed} slots passed over"
+def _run_finished_message(active_run: ActiveRun) -> str:
+    summary = active_run.summary
+    return (
+        f"run finished: {summary.samples} samples, {summary.samples_missing_or_skipped} missing or skipped,"
+        f" {summary.slots_skipped} slots skipped"
+    )
+
+
+def _problem(result: SinkResult) -> str:
+    rejected = "".join(f", {each.samples} of them rejected from {each.device}" for each in result.set_aside)
+    return f"{result.name}: {result.lost} samples lost{rejected}, last error: {result.error}"

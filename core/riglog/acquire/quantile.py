@@ -1,20 +1,25 @@
-"""Quantiles of a stream in constant memory: a histogram whose bins grow by a fixed factor."""
+"""Quantiles of a stream of durations in bounded memory: a histogram with bins of geometrically growing width."""
 
 import math
 from collections import Counter
 
-FACTOR = 1.05  # a quantile is right to about 2.5 %
+FACTOR = 1.05  # the error of a quantile is about 2.5 %
 LOG_FACTOR = math.log(FACTOR)
 SMALLEST = 1e-6
 
 
 class Quantiles:
-    """Of durations in seconds; what is below a microsecond counts as that."""
+    """Quantiles of durations in seconds. Durations below 1 µs count as 1 µs."""
 
     def __init__(self) -> None:
         self.count = 0
         self.maximum = 0.0
         self._bins: Counter[int] = Counter()
+
+    @property
+    def bins(self) -> int:
+        """Number of bins in use, which is what the memory depends on."""
+        return len(self._bins)
 
     def add(self, value: float) -> None:
         self.count += 1
@@ -22,7 +27,7 @@ class Quantiles:
         self._bins[math.floor(math.log(max(value, SMALLEST) / SMALLEST) / LOG_FACTOR)] += 1
 
     def at(self, share: float) -> float | None:
-        """The value below which ``share`` (0 to 1) of all lie; None if there were none."""
+        """Return the duration below which ``share`` (0 to 1) of all durations lie; None if there are none."""
         wanted = share * self.count
         seen = 0
         for index in sorted(self._bins):

@@ -1,4 +1,4 @@
-"""Polls sources at a steady rate, each in its own task, and hands on what they say."""
+"""Records a run: polls every source in a task of its own, at a steady rate, and puts the batches into one stream."""
 
 import gc
 import math
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 import anyio
 from anyio.abc import TaskGroup
 
-from riglog.acquire.active_run import Recording
+from riglog.acquire.active_run import ActiveRun
 from riglog.acquire.buffer import BatchBuffer, Overflow
 from riglog.acquire.source_task import SourceTask, channels_of
 from riglog.acquire.summary import AcquisitionSummary
@@ -17,11 +17,11 @@ from riglog.errors import ConfigError
 from riglog.model import NS, SYSTEM_CLOCK, Clock, Event, EventKind, Run
 
 GRACE_SECONDS = 2.0
-"""How long a poll that is under way may take to finish after ``stop``."""
+"""How long a poll that is in progress may take after ``stop``; then it is cancelled."""
 STEP_NS = NS // 2
-"""A UTC clock that moves this far against the monotonic one was set."""
+"""A difference between the UTC clock and the monotonic clock of this size means that the UTC clock was set."""
 
-_freezing = 0  # recordings that run in this process
+_frozen_runs = 0  # number of active runs of this process
 
 
 @asynccontextmanager
@@ -35,47 +35,47 @@ async def record(
     buffer_size: int = 64,
     resumed_from: Run | None = None,
     clock: Clock = SYSTEM_CLOCK,
-) -> AsyncIterator[Recording]:
-    """Poll a source at a steady rate and hand on what it says.
+) -> AsyncIterator[ActiveRun]:
+    """Poll a source at a steady rate; its samples are in the ``stream`` of the active run.
 
     Args:
-        source: a device, or a group such as a Manager, whose sources are polled side by side.
-        rate_hz: polls per second, > 0. Tick n falls at start + n / rate_hz; passed ticks are rows of status skipped.
-            A source with a rate of its own keeps it.
-        duration: seconds, or None until ``stop`` or the end of the block.
-        names: only these devices.
-        buffer_size: batches that may wait to be taken; then ``overflow`` decides.
-        resumed_from: the run to go on with: slots keep their numbers and times, ``duration`` counts from its start.
+        source: a device, or a group such as a Manager, whose sources are polled concurrently.
+        rate_hz: polls per second, > 0. Slot n is due at start + n / rate_hz; skipped slots are rows with status
+            skipped. A source with a rate of its own keeps it.
+        duration: seconds; None: until ``stop`` or the end of the block.
+        names: record only these devices.
+        buffer_size: number of batches that the stream holds; then ``overflow`` decides.
+        resumed_from: the run to resume: slots keep their numbers and times, ``duration`` counts from its start.
     Yields:
-        A Recording. ``stream`` iterates over batches: the samples of one tick of one source.
+        An ActiveRun. ``stream`` iterates over batches: the samples of one poll of one source.
     Raises:
         ConfigError: an argument is out of range; nothing was sent.
     """
     for what, value in (("rate_hz", rate_hz), ("duration", duration), ("buffer_size", buffer_size)):
         if value is not None and not 0 < value < math.inf:
-            raise ConfigError(f"{what} must be greater than 0, not {value}")
+            raise ConfigError(f"{what}: {value} must be greater than 0")
     if resumed_from is not None and resumed_from.rate_hz not in (None, rate_hz):
         raise ConfigError(
-            f"the run was recorded at {resumed_from.rate_hz:g} Hz; at {rate_hz:g} Hz its slots have other numbers",
-            hint="resume it at its own rate, or begin a new run",
+            f"cannot resume at {rate_hz:g} Hz: the run was recorded at {resumed_from.rate_hz:g} Hz",
+            hint="Use the rate of the run, or start a new run",
         )
     summary = AcquisitionSummary(clock.utc_ns(), clock.monotonic_ns(), sources={}, channels={})
-    recording = Recording(rate_hz, summary, BatchBuffer(buffer_size, overflow), clock)
-    unsubscribe = source.subscribe(recording.note) if isinstance(source, SourceGroup) else lambda: None
-    start_ns = _begin(recording, resumed_from, clock)
-    recorder = _Recorder(recording, duration, names, start_ns, resumed_from is not None)
+    active_run = ActiveRun(rate_hz, summary, BatchBuffer(buffer_size, overflow), clock)
+    unsubscribe = source.subscribe(active_run.add_event) if isinstance(source, SourceGroup) else lambda: None
+    start_ns = _start(active_run, resumed_from, clock)
+    source_tasks = SourceTasks(active_run, duration, names, start_ns, resumed_from is not None)
     failure: Exception | None = None
     try:
         with _frozen_heap():
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(recorder.run, source)
+                tasks.start_soon(source_tasks.run, source)
                 try:
-                    yield recording
-                except Exception as error:  # goes out as it is, not as a group of one
+                    yield active_run
+                except Exception as error:  # raised as it is, not as a group of one
                     failure = error
                     tasks.cancel_scope.cancel()
-                recording.stop()
-                recording.stream.close()
+                active_run.stop()
+                active_run.stream.close()
     finally:
         unsubscribe()
     if failure is not None:
@@ -84,108 +84,108 @@ async def record(
 
 @contextmanager
 def _frozen_heap() -> Iterator[None]:
-    """What is alive now stays alive: walking it again and again is the largest source of jitter.
+    """Exclude the objects that exist now from garbage collection: traversing them is the largest source of jitter.
 
-    Of several recordings in one process, the last to end lets go.
+    If several runs are active in one process, the last one to end releases them.
     """
-    global _freezing
+    global _frozen_runs
     gc.collect()
     gc.freeze()
-    _freezing += 1
+    _frozen_runs += 1
     try:
         yield
     finally:
-        _freezing -= 1
-        if not _freezing:
+        _frozen_runs -= 1
+        if not _frozen_runs:
             gc.unfreeze()
 
 
-def _begin(recording: Recording, resumed_from: Run | None, clock: Clock) -> int:
-    """When slot 0 is or was due, on the monotonic clock; tells that the recording begins."""
+def _start(active_run: ActiveRun, resumed_from: Run | None, clock: Clock) -> int:
+    """Add the event of the start; return when slot 0 is or was due, on the monotonic clock."""
     now, monotonic = clock.utc_ns(), clock.monotonic_ns()
     if resumed_from is None:
-        recording.note(Event(now, EventKind.RUN_STARTED, f"recording at {recording.rate_hz:g} Hz started"))
+        active_run.add_event(Event(now, EventKind.RUN_STARTED, f"run started at {active_run.rate_hz:g} Hz"))
         return monotonic
     elapsed = now - resumed_from.started_ns
-    message = f"resumed {elapsed / NS:.3f} s after its start; what was due meanwhile is a hole"
-    recording.note(Event(now, EventKind.RUN_RESUMED, message))
+    message = f"run resumed {elapsed / NS:.3f} s after its start; samples due in between are missing"
+    active_run.add_event(Event(now, EventKind.RUN_RESUMED, message))
     return monotonic - elapsed
 
 
-class _Recorder:
-    """The tasks behind one recording: one for each source, as long as it is there."""
+class SourceTasks:
+    """The tasks of an active run: one for each source that is present."""
 
     def __init__(
         self,
-        recording: Recording,
+        active_run: ActiveRun,
         duration: float | None,
         names: Sequence[str] | None,
         start_ns: int,
         resumed: bool,
     ) -> None:
-        self.recording = recording
+        self.active_run = active_run
         self.duration = duration
         self.names = names
-        self.clock = recording.clock
+        self.clock = active_run.clock
         self.start_ns = start_ns
         self.since_ns = self.clock.monotonic_ns() if resumed else start_ns
         self.running: dict[PollSource, SourceTask] = {}
 
     async def run(self, source: PollSource | SourceGroup) -> None:
         try:
-            async with anyio.create_task_group() as around:
-                around.start_soon(self._watch_clock)
+            async with anyio.create_task_group() as watchers:
+                watchers.start_soon(self._watch_clock)
                 async with anyio.create_task_group() as tasks:
-                    around.start_soon(self._cut_off)
+                    watchers.start_soon(self._cancel_after_grace)
                     if isinstance(source, SourceGroup):
                         await self._follow(source, tasks)
                     else:
-                        self._join([source], tasks, self.since_ns)
-                around.cancel_scope.cancel()
+                        self._update([source], tasks, self.since_ns)
+                watchers.cancel_scope.cancel()
         finally:
-            self.recording.summary.finished_ns = self.clock.utc_ns()
-            self.recording.stream.close()
+            self.active_run.summary.finished_ns = self.clock.utc_ns()
+            self.active_run.stream.close()
 
-    def _join(self, sources: Sequence[PollSource], tasks: TaskGroup, since_ns: int) -> None:
-        """Start a task for every source that has none, and end those whose source is gone.
+    def _update(self, sources: Sequence[PollSource], tasks: TaskGroup, since_ns: int) -> None:
+        """Start a task for every new source, and cancel those of removed sources.
 
-        Slots that were due before ``since_ns`` are not a new source's.
+        Slots that were due before ``since_ns`` do not count for a new source.
         """
         wanted = [source for source in sources if channels_of(source, self.names)]
-        for gone in self.running.keys() - set(wanted):
-            self.running.pop(gone).scope.cancel()
+        for removed in self.running.keys() - set(wanted):
+            self.running.pop(removed).scope.cancel()
         for source in wanted:
             if source not in self.running:
-                self.running[source] = polling = SourceTask(
-                    source, self.recording, start_ns=self.start_ns, duration=self.duration, names=self.names
+                self.running[source] = task = SourceTask(
+                    source, self.active_run, start_ns=self.start_ns, duration=self.duration, names=self.names
                 )
-                tasks.start_soon(polling.run, since_ns)
+                tasks.start_soon(task.run, since_ns)
 
     async def _follow(self, group: SourceGroup, tasks: TaskGroup) -> None:
-        """Start and end tasks as sources come and go, until the recording is over; without any it waits for some."""
+        """Update the tasks whenever the group changes, until the run ends; with an empty group, wait for a change."""
         end_ns = None if self.duration is None else self.start_ns + self.duration * NS
         since_ns = self.since_ns
-        async with anyio.create_task_group() as until:
-            until.start_soon(self._end_at, end_ns, until.cancel_scope)
+        async with anyio.create_task_group() as timer:
+            timer.start_soon(self._end_at, end_ns, timer.cancel_scope)
             while not group.closed:
-                self._join(group.sources(), tasks, since_ns)
+                self._update(group.sources(), tasks, since_ns)
                 await group.changed()
                 since_ns = self.clock.monotonic_ns()
-            self._join((), tasks, since_ns)
-            until.cancel_scope.cancel()
+            self._update((), tasks, since_ns)
+            timer.cancel_scope.cancel()
 
     async def _end_at(self, end_ns: float | None, scope: anyio.CancelScope) -> None:
-        await self.recording.sleep_until(end_ns)
+        await self.active_run.sleep_until(end_ns)
         scope.cancel()
 
-    async def _cut_off(self) -> None:
-        await self.recording.stopped()
+    async def _cancel_after_grace(self) -> None:
+        await self.active_run.stopped()
         await anyio.sleep(GRACE_SECONDS)
-        for polling in self.running.values():
-            polling.scope.cancel()
+        for task in self.running.values():
+            task.scope.cancel()
 
     async def _watch_clock(self) -> None:
-        """Tell when somebody sets the UTC clock: times before and after do not compare."""
+        """Add an event when the UTC clock is set: times before and after it cannot be compared."""
         clock = self.clock
         offset = clock.utc_ns() - clock.monotonic_ns()
         while True:
@@ -194,4 +194,5 @@ class _Recorder:
             moved = now - clock.monotonic_ns() - offset
             if abs(moved) > STEP_NS:
                 offset += moved
-                self.recording.note(Event(now, EventKind.CLOCK_STEP, f"the UTC clock was set by {moved / NS:+.3f} s"))
+                message = f"system clock (UTC) stepped by {moved / NS:+.3f} s"
+                self.active_run.add_event(Event(now, EventKind.CLOCK_STEP, message))

@@ -1,4 +1,4 @@
-"""When to poll: an absolute grid of slots. Pure; the time is an argument, in nanoseconds."""
+"""The schedule of a run: a fixed grid of slots. Pure: the time is an argument, in nanoseconds (monotonic)."""
 
 import math
 
@@ -8,18 +8,18 @@ from riglog.model import NS
 
 
 class Slot(Struct, frozen=True):
-    """``tick`` is the slot to serve next, None when the run is over; ``missed`` are the slots passed over before it."""
+    """``tick`` is the slot to serve next, None at the end of the run; ``skipped`` are the slots skipped before it."""
 
     tick: int | None
-    missed: range
+    skipped: range
 
 
 class Schedule:
-    """Slot n is due at start + n / rate. What is late is not caught up: passed slots are told, nothing drifts.
+    """Slot n is due at start + n / rate. A late slot is not caught up: slots are skipped, the grid does not drift.
 
     Args:
         start_ns: when slot 0 is due.
-        ticks: how many slots there are; None: without end.
+        ticks: number of slots; None: no end.
     """
 
     def __init__(self, start_ns: int, rate_hz: float, *, ticks: int | None = None) -> None:
@@ -29,11 +29,11 @@ class Schedule:
         self._next = 0
 
     def due_ns(self, tick: int) -> int:
-        """When a slot is due; computed from its number each time, so that rounding never adds up."""
+        """Return when a slot is due. Computed from its number, so that rounding errors do not accumulate."""
         return self.start_ns + round(tick * NS / self.rate_hz)
 
     def latest(self, now_ns: int) -> int:
-        """The last slot that is due by now; negative before the start."""
+        """Return the last slot that is due at ``now_ns``; negative before the start."""
         tick = math.floor((now_ns - self.start_ns) * self.rate_hz / NS)
         while self.due_ns(tick) > now_ns:
             tick -= 1
@@ -41,32 +41,32 @@ class Schedule:
             tick += 1
         return tick
 
-    def join(self, now_ns: int) -> None:
-        """Begin with the slot that is due now or next: a source that comes later owes nothing from before.
+    def start_at(self, now_ns: int) -> None:
+        """Start with the slot that is due at ``now_ns`` or next, for a source that was added during the run.
 
-        A slot that was due before may have a row already, of the same channel.
+        Earlier slots are not skipped but ignored: they may have a row of the same channel already.
         """
         self._next = max(0, self.latest(now_ns - 1) + 1)
 
     def next(self, now_ns: int) -> Slot:
-        """The slot to serve next. A slot is passed over when the one behind it is due already."""
+        """Return the slot to serve next. A slot is skipped if the next slot is due already."""
         first = self._next
         tick = max(first, self.latest(now_ns))
         if self.ticks is not None and tick >= self.ticks:
             return Slot(None, range(first, self.ticks))
         return Slot(tick, range(first, tick))
 
-    def done(self, tick: int) -> None:
-        """A slot, and so all before it, has its row."""
+    def mark_served(self, tick: int) -> None:
+        """Record that a slot, and all slots before it, have their row."""
         self._next = tick + 1
 
     def due(self, now_ns: int) -> range:
-        """The slots that are due by now and have no row."""
+        """Return the slots that are due at ``now_ns`` and have no row."""
         end = self.latest(now_ns) + 1
         return range(self._next, end if self.ticks is None else min(end, self.ticks))
 
 
 def slots_in(duration: float, rate_hz: float) -> int:
-    """How many slots fall into ``duration`` seconds: 60 s at 10 Hz are 600."""
+    """Return the number of slots in ``duration`` seconds: 60 s at 10 Hz are 600."""
     exact = duration * rate_hz
     return max(1, round(exact) if math.isclose(exact, round(exact), rel_tol=1e-9) else math.ceil(exact))

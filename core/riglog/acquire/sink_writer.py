@@ -1,128 +1,183 @@
-"""One sink at work: what waits for it, when it writes, and what happens when it cannot."""
+"""The writer of one sink: buffers batches, flushes them, retries after errors, sets aside what the sink rejects."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 import anyio
-from msgspec import Struct
+from msgspec import Struct, field
 
+from riglog.acquire.flush import Flush
 from riglog.errors import RiglogError, StorageError
 from riglog.model import Batch, Clock, Event, EventKind, Sink
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
+LOGGER = logging.getLogger("riglog.acquire")
+LOGGER.addHandler(logging.NullHandler())
+
+
+class SetAside(Struct):
+    """Samples of one device that a sink rejects; they are not written again. ``error`` is the newest reason."""
+
+    device: str
+    samples: int
+    error: str
 
 
 class SinkResult(Struct):
-    """What became of the samples of one sink. ``error`` is the last trouble it had, also if it got over it."""
+    """What a sink has stored.
+
+    Attributes:
+        written: number of samples stored.
+        lost: number of samples not stored: those that did not fit into the buffer while the sink failed, those left at
+            the end, and those set aside.
+        set_aside: the part of ``lost`` that the sink rejected, one entry per device.
+        error: the last error, also if the sink has recovered from it.
+        closed: the sink was closed without an error.
+        warning: what the user should know although no sample was lost.
+    """
 
     name: str
     written: int = 0
     lost: int = 0
+    set_aside: list[SetAside] = field(default_factory=list)
     error: Exception | None = None
     closed: bool = False
-    remark: str | None = None
+    warning: str | None = None
 
 
-class Writer:
-    """Collects batches for a sink and writes them when there are enough of them or time is up.
+class SinkWriter:
+    """Buffers batches for a sink and writes them when the batch size or the flush interval is reached.
 
-    What waits is bounded: while the sink is merely slow, whoever offers is asked to wait (``space``); while it fails,
-    nobody waits for it, and what does not fit is lost to it and counted.
+    The buffer is bounded. A slow sink delays the producer (``wait_for_space``). A failing sink delays nothing: samples
+    that do not fit into its buffer are lost to this sink, and counted. Samples that the sink rejects while it stores
+    others are set aside, and counted by device.
     """
 
     def __init__(
         self,
         sink: Sink,
+        *,
+        add_event: Callable[[Event], None],
         batch_size: int,
         flush_interval: float,
         buffer_size: int,
-        patience: float,
-        note: Callable[[Event], None],
+        close_timeout: float,
         clock: Clock,
     ) -> None:
         self.sink = sink
         self.result = SinkResult(sink.name)
+        self.overflowed = False
+        """Samples were lost because the buffer was full."""
+        self._add_event = add_event
         self._batch_size = batch_size
         self._flush_interval = flush_interval
         self._buffer_size = buffer_size
-        self._patience = patience
-        self._note = note
+        self._close_timeout = close_timeout
         self._clock = clock
         self._batches: list[Batch] = []
         self._events: list[Event] = []
-        self._waiting = 0  # samples in _batches
-        self._failures = 0  # in a row
+        self._buffered = 0  # samples in _batches
+        self._failures = 0  # consecutive
+        self._undecided = False  # whether the sink rejects all that is buffered, or is unavailable
         self._changed = anyio.Event()
 
-    def offer(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
-        """Take batches and events; what does not fit while the sink fails is lost to it."""
+    def enqueue(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
+        """Add batches and events to the buffer. While the sink fails, samples that do not fit are lost."""
         self._events += events
         for batch in batches:
-            if self._failures and self._waiting + len(batch.samples) > self._buffer_size:
+            if self._failures and self._buffered + len(batch.samples) > self._buffer_size:
                 self.result.lost += len(batch.samples)
+                self.overflowed = True
                 continue
             self._batches.append(batch)
-            self._waiting += len(batch.samples)
-        self._wake()
+            self._buffered += len(batch.samples)
+        self._notify()
 
-    async def space(self) -> None:
-        """Wait while the sink is slow and too much is waiting already."""
-        while self._waiting > self._buffer_size and not self._failures:
+    async def wait_for_space(self) -> None:
+        """Wait while the sink is slow and its buffer is full."""
+        while self._buffered > self._buffer_size and not self._failures:
             await self._changed.wait()
 
     async def run(self) -> None:
-        """Write whenever there is enough, or old enough, until cancelled. A write that has begun is finished."""
+        """Flush at the batch size and at the flush interval, until cancelled. A write in progress is finished."""
         while True:
             with anyio.move_on_after(self._flush_interval):
-                while self._waiting < self._batch_size:
+                while self._buffered < self._batch_size:
                     await self._changed.wait()
             if not await self._flush():
                 await anyio.sleep(RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS)) - 1])
 
     async def close(self) -> None:
-        """Write what is left, trying for as long as patience lasts, and close the sink."""
-        deadline = anyio.current_time() + self._patience
+        """Write the rest, retrying until the close timeout, and close the sink."""
+        deadline = anyio.current_time() + self._close_timeout
         while not await self._flush() and anyio.current_time() < deadline:
             await anyio.sleep(RETRY_SECONDS[0])
-        self.result.lost += self._waiting
+        if self._undecided:
+            await self._flush(final=True)
+        self.result.lost += self._buffered
         try:
             await self.sink.aclose()
             self.result.closed = True
-            self.result.remark = self.sink.remark
+            self.result.warning = self.sink.warning
         except Exception as error:
             self.result.error = error
 
-    async def _flush(self) -> bool:
-        """Write all that waits; False if the sink could not."""
+    async def _flush(self, *, final: bool = False) -> bool:
+        """Write everything buffered. Return False if something has to be written again."""
         if not self._batches and not self._events:
             return True
-        batches, events, samples = list(self._batches), list(self._events), self._waiting
-        try:
-            with anyio.CancelScope(shield=True):
-                await self.sink.write(batches, events)
-        except Exception as error:
-            self._failed(error)
-            return False
-        del self._batches[: len(batches)], self._events[: len(events)]
-        self._waiting -= samples
-        self.result.written += samples
-        if self._failures:
-            self._failures = 0
-            self._tell(EventKind.SINK_BACK, f"sink {self.sink.name} stores again; nothing that waited was lost")
-        self._wake()
-        return True
+        batches, events = list(self._batches), list(self._events)
+        flush = Flush(self.sink)
+        with anyio.CancelScope(shield=True):
+            await flush.run(batches, events, final=final)
+        self._batches[: len(batches)], self._events[: len(events)] = flush.batches_left, flush.events_left
+        self._buffered = sum(len(batch.samples) for batch in self._batches)
+        self._undecided = flush.undecided
+        self.result.written += flush.samples_written
+        self._set_aside(flush)
+        if flush.error is not None:
+            self._failed(flush.error)
+        elif self._failures:
+            self._recovered()
+        self._notify()
+        return flush.error is None
+
+    def _set_aside(self, flush: Flush) -> None:
+        """Count what the sink rejects. One event and one line in the log for each device."""
+        for batch, error in flush.batches_rejected:
+            device, reason = batch.samples[0].device, f"{type(error).__name__}: {error}"
+            self.result.lost += len(batch.samples)
+            self.result.error = StorageError(f"samples rejected: {reason}", device=device)
+            known = next((each for each in self.result.set_aside if each.device == device), None)
+            if known is None:
+                self.result.set_aside.append(SetAside(device, len(batch.samples), reason))
+                message = f"sink {self.sink.name}: cannot store samples of {batch.samples[0].channel}: {reason}"
+                self._report(EventKind.SINK_FAILED, f"{message}; they are set aside, the others are stored")
+            else:
+                known.samples += len(batch.samples)
+                known.error = reason
+        for event, error in flush.events_rejected:
+            LOGGER.warning("sink %s: cannot store an event (%s): %s", self.sink.name, event.kind, error)
 
     def _failed(self, error: Exception) -> None:
-        if not isinstance(error, RiglogError):
-            error = StorageError(f"sink {self.sink.name} failed: {type(error).__name__}: {error}")
+        if not isinstance(error, (RiglogError, OSError)):
+            error = StorageError(f"unexpected {type(error).__name__}: {error}")
         self.result.error = error
         self._failures += 1
         if self._failures == 1:
-            self._tell(EventKind.SINK_FAILED, f"sink {self.sink.name}: {error}; samples wait in memory")
-        self._wake()
+            message = f"sink {self.sink.name}: write failed: {error}; samples are buffered in memory"
+            self._report(EventKind.SINK_FAILED, message)
 
-    def _tell(self, kind: EventKind, message: str) -> None:
-        self._note(Event(self._clock.utc_ns(), kind, message))
+    def _recovered(self) -> None:
+        self._failures = 0
+        message = f"sink {self.sink.name}: writing again; all buffered samples stored, {self.result.lost} lost"
+        self._report(EventKind.SINK_RECOVERED, message)
 
-    def _wake(self) -> None:
+    def _report(self, kind: EventKind, message: str) -> None:
+        message = message.encode("utf-8", "backslashreplace").decode()  # a name may be the text that cannot be stored
+        LOGGER.log(logging.INFO if kind is EventKind.SINK_RECOVERED else logging.WARNING, message)
+        self._add_event(Event(self._clock.utc_ns(), kind, message))
+
+    def _notify(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()

@@ -1,4 +1,4 @@
-"""One source of a recording: polled slot by slot, or listened to; what it says is counted and handed on.
+"""One source of a run: polled slot by slot, or listened to; its samples are counted and put into the stream.
 
 Every slot that was due has exactly one row of each channel, however the polling ends.
 """
@@ -7,133 +7,137 @@ from collections.abc import Sequence
 
 import anyio
 
-from riglog.acquire.active_run import Recording
+from riglog.acquire.active_run import ActiveRun
 from riglog.acquire.schedule import Schedule, slots_in
 from riglog.acquire.summary import SourceSummary
 from riglog.device import Pace, PollSource, missing
 from riglog.errors import ConnectionLostError, RiglogError
 from riglog.model import NS, Batch, Channel, EventKind, Sample, Status
 
-PASSED_OVER = "slot passed over: the poll before it took too long"
-ENDED = "slot passed over: polling ended before it was served"
-PAUSE_SECONDS = 1.0
-"""Before a source that could not even be asked is asked again."""
-BREATH_SECONDS = 0.05
-"""At least between two polls without a value, of a source that is listened to: it may fail without waiting."""
+OVERRUN = "slot skipped: the previous poll overran"
+DELAYED = "slot skipped: polling was held up by slow sinks or a busy computer"
+STOPPED = "slot skipped: polling stopped before it was served"
+RETRY_SECONDS = 1.0
+"""Pause after a failed poll that may have failed without waiting, such as one of a lost connection."""
+MIN_POLL_INTERVAL_SECONDS = 0.05
+"""Between two polls without a value of a device-paced source, which may return without waiting."""
 
 
 class SourceTask:
-    """Polls a source until the recording stops, its duration is over, or ``scope`` is cancelled.
+    """Polls a source until the run stops, its duration has elapsed, or ``scope`` is cancelled.
 
     Args:
-        start_ns: when slot 0 of the recording is due, on the monotonic clock.
-        duration: of the recording, in seconds; None: without end.
-        names: only these devices.
+        start_ns: when slot 0 of the run is due, on the monotonic clock.
+        duration: of the run, in seconds; None: no end.
+        names: poll only these devices.
     """
 
     def __init__(
         self,
         source: PollSource,
-        recording: Recording,
+        active_run: ActiveRun,
         *,
         start_ns: int,
         duration: float | None,
         names: Sequence[str] | None,
     ) -> None:
         self.source = source
-        self.recording = recording
-        self.clock = recording.clock
+        self.active_run = active_run
+        self.clock = active_run.clock
         self.start_ns = start_ns
         self.duration = duration
         self.names = names
         self.scope = anyio.CancelScope()
-        self.rate_hz = source.rate_hz or recording.rate_hz
-        told = SourceSummary(source.name, self.rate_hz if source.pace is Pace.HOST else None)
-        self.figures = recording.summary.sources.setdefault(source.name, told)
-        self._channels = channels_of(source, names)  # as of the last poll
+        self.rate_hz = source.rate_hz or active_run.rate_hz
+        summary = SourceSummary(source.name, self.rate_hz if source.pace is Pace.HOST else None)
+        self.stats = active_run.summary.sources.setdefault(source.name, summary)
+        self._channels = channels_of(source, names)  # those of the last poll
 
     async def run(self, since_ns: int) -> None:
-        """Slots that were due before ``since_ns`` are not this source's."""
+        """Poll. Slots that were due before ``since_ns`` do not count for this source."""
         if self.source.pace is Pace.DEVICE:
             with self.scope:
-                await self._take_what_comes()
+                await self._run_device_paced()
             return
         ticks = None if self.duration is None else slots_in(self.duration, self.rate_hz)
         schedule = Schedule(self.start_ns, self.rate_hz, ticks=ticks)
-        schedule.join(since_ns)
+        schedule.start_at(since_ns)
         with self.scope:
-            await self._poll_on_schedule(schedule)
-        now, stopped = self.clock.monotonic_ns(), self.recording.stopped_ns
+            await self._run_on_schedule(schedule)
+        now, stopped = self.clock.monotonic_ns(), self.active_run.stopped_ns
         for tick in schedule.due(now if stopped is None else min(now, stopped)):
-            self._pass_over(schedule, tick, ENDED)
+            self._skip(schedule, tick, STOPPED)
 
-    async def _poll_on_schedule(self, schedule: Schedule) -> None:
-        clock, figures, stream = self.clock, self.figures, self.recording.stream
-        while not self.recording.stopping:
+    async def _run_on_schedule(self, schedule: Schedule) -> None:
+        clock, stats, stream = self.clock, self.stats, self.active_run.stream
+        started = ended = 0  # of the last poll
+        while not self.active_run.stopping:
             slot = schedule.next(clock.monotonic_ns())
-            for tick in slot.missed:
-                self._pass_over(schedule, tick, PASSED_OVER)
-                await stream.space()
-            if slot.tick is None or not await self.recording.sleep_until(schedule.due_ns(slot.tick)):
+            for tick in slot.skipped:
+                overrun = started < schedule.due_ns(tick + 1) <= ended
+                self._skip(schedule, tick, OVERRUN if overrun else DELAYED)
+                await stream.wait_for_space()
+            if slot.tick is None or not await self.active_run.sleep_until(schedule.due_ns(slot.tick)):
                 return
             self._channels = channels_of(self.source, self.names)
-            begun = clock.monotonic_ns()
-            figures.lateness.add((begun - schedule.due_ns(slot.tick)) / NS)
-            polled = await self._poll()
-            took = (clock.monotonic_ns() - begun) / NS
-            figures.poll_time.add(took)
-            figures.busy_s += took
-            figures.ticks += 1
-            self._hand_on(slot.tick, polled)
-            schedule.done(slot.tick)
-            await stream.space()
+            started = clock.monotonic_ns()
+            stats.start_delay.add((started - schedule.due_ns(slot.tick)) / NS)
+            samples = await self._poll()
+            ended = clock.monotonic_ns()
+            seconds = (ended - started) / NS
+            stats.poll_time.add(seconds)
+            stats.busy_s += seconds
+            stats.slots_polled += 1
+            self._put(slot.tick, samples)
+            schedule.mark_served(slot.tick)
+            await stream.wait_for_space()
 
-    def _pass_over(self, schedule: Schedule, tick: int, why: str) -> None:
-        self.figures.ticks_missed += 1
-        absent = missing(self._channels, why, self.clock, Status.SKIPPED, due_ns=schedule.due_ns(tick))
-        self._hand_on(tick, absent)
-        schedule.done(tick)
-        message = f"slots of {self.source.name} passed over so far: {self.figures.ticks_missed}"
-        self.recording.tell_seldom(EventKind.LATE, self.source.name, message)
+    def _skip(self, schedule: Schedule, tick: int, reason: str) -> None:
+        self.stats.slots_skipped += 1
+        skipped = missing(self._channels, reason, self.clock, Status.SKIPPED, due_ns=schedule.due_ns(tick))
+        self._put(tick, skipped)
+        schedule.mark_served(tick)
+        message = f"{self.source.name}: {self.stats.slots_skipped} slots skipped so far"
+        self.active_run.add_event_throttled(EventKind.SLOTS_SKIPPED, self.source.name, message)
 
-    async def _take_what_comes(self) -> None:
+    async def _run_device_paced(self) -> None:
         end = None if self.duration is None else self.start_ns + self.duration * NS
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._end_at, end, tasks.cancel_scope)
-            while not self.recording.stopping:
+            while not self.active_run.stopping:
                 self._channels = channels_of(self.source, self.names)
-                begun = self.clock.monotonic_ns()
+                started = self.clock.monotonic_ns()
                 samples = await self._poll()
                 if samples:
-                    self.figures.ticks += 1
-                    self._hand_on(None, samples)
-                    await self.recording.stream.space()
+                    self.stats.slots_polled += 1
+                    self._put(None, samples)
+                    await self.active_run.stream.wait_for_space()
                 if all(sample.value is None for sample in samples):
-                    await self.recording.sleep_until(begun + BREATH_SECONDS * NS)
+                    await self.active_run.sleep_until(started + MIN_POLL_INTERVAL_SECONDS * NS)
 
     async def _end_at(self, end_ns: float | None, scope: anyio.CancelScope) -> None:
-        await self.recording.sleep_until(end_ns)
+        await self.active_run.sleep_until(end_ns)
         scope.cancel()
 
     async def _poll(self) -> Sequence[Sample]:
         try:
             return await self.source.poll(self.names)
         except RiglogError as error:
-            lost = isinstance(error, ConnectionLostError)  # a source that cannot come back by itself; a Manager's can
+            lost = isinstance(error, ConnectionLostError)  # of a source that does not reconnect; a Manager's do
             if lost or self.source.pace is Pace.DEVICE:
-                await self.recording.sleep_until(self.clock.monotonic_ns() + PAUSE_SECONDS * NS)
-            return missing(self._channels, str(error), self.clock, Status.SKIPPED if lost else Status.MISSING)
+                await self.active_run.sleep_until(self.clock.monotonic_ns() + RETRY_SECONDS * NS)
+            return missing(self._channels, error.message, self.clock, Status.SKIPPED if lost else Status.MISSING)
 
-    def _hand_on(self, tick: int | None, samples: Sequence[Sample]) -> None:
-        summary, buffer = self.recording.summary, self.recording.stream
+    def _put(self, tick: int | None, samples: Sequence[Sample]) -> None:
+        summary, stream = self.active_run.summary, self.active_run.stream
         batch = Batch(self.source.name, tick, samples)
-        summary.count(self.figures, batch)
-        if not buffer.put(batch):
-            summary.samples_dropped = buffer.samples_dropped
-            message = f"samples dropped so far: {summary.samples_dropped}; storing is slower than polling"
-            self.recording.tell_seldom(EventKind.DROPPED, "", message)
+        summary.count(self.stats, batch)
+        if not stream.put(batch):
+            summary.samples_dropped = stream.samples_dropped
+            message = f"{summary.samples_dropped} samples dropped so far: the sinks are slower than polling"
+            self.active_run.add_event_throttled(EventKind.SAMPLES_DROPPED, "", message)
 
 
 def channels_of(source: PollSource, names: Sequence[str] | None) -> list[Channel]:
-    """What a source reports of these devices; None: of all."""
+    """Return the channels that a source has of these devices; None: of all devices."""
     return [channel for channel in source.channels if names is None or channel.device in names]

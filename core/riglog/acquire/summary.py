@@ -1,4 +1,4 @@
-"""What a recording did, live and at its end. Durations in seconds, times in UTC nanoseconds."""
+"""Counts and times of a run, updated while it is recorded. Durations in seconds, times in nanoseconds."""
 
 from msgspec import Struct, field
 
@@ -7,34 +7,40 @@ from riglog.model import NS, Batch, Channel, Status, Value
 
 
 class ChannelSummary(Struct):
-    """Of one channel: how many rows, how many of them without a value, and the last value there was.
+    """Summary of one channel.
 
-    ``last_ns`` is when that was, on the monotonic clock; ``longest_gap_s`` the longest time between two values.
+    ``rows_without_value`` counts every row without a value, whatever its status. ``text`` and ``unit`` belong to
+    ``last_value``, which was received at ``last_value_ns`` (monotonic clock). ``longest_gap_s`` is the longest time
+    between two values.
     """
 
     rows: int = 0
-    missing: int = 0
-    last: Value = None
+    rows_without_value: int = 0
+    last_value: Value = None
     text: str | None = None
     unit: str | None = None
-    last_ns: int = 0
+    last_value_ns: int = 0
     longest_gap_s: float = 0.0
 
     def gap_until(self, now_ns: int) -> float:
-        """The longest time without a value, one that lasts until ``now_ns`` (monotonic) included; seconds."""
-        return max(self.longest_gap_s, (now_ns - self.last_ns) / NS)
+        """Return the longest time without a value, in seconds, up to ``now_ns`` on the monotonic clock."""
+        return max(self.longest_gap_s, (now_ns - self.last_value_ns) / NS)
 
 
 class SourceSummary(Struct):
-    """Of one poll source, usually a port. ``ticks`` are slots served, ``ticks_missed`` those passed over."""
+    """Summary of one poll source, usually a port.
+
+    ``rate_hz`` is None if the device sets the pace. ``samples_missing_or_skipped`` counts the samples with one of these
+    two statuses; out-of-range and fault samples are not in it. ``start_delay`` is how late polls started.
+    """
 
     name: str
     rate_hz: float | None
-    ticks: int = 0
-    ticks_missed: int = 0
+    slots_polled: int = 0
+    slots_skipped: int = 0
     samples: int = 0
-    samples_missing: int = 0
-    lateness: Quantiles = field(default_factory=Quantiles)
+    samples_missing_or_skipped: int = 0
+    start_delay: Quantiles = field(default_factory=Quantiles)
     poll_time: Quantiles = field(default_factory=Quantiles)
     busy_s: float = 0.0
 
@@ -42,12 +48,12 @@ class SourceSummary(Struct):
         return {
             "source": self.name,
             "rate_hz": self.rate_hz,
-            "ticks": self.ticks,
-            "ticks_missed": self.ticks_missed,
+            "slots_polled": self.slots_polled,
+            "slots_skipped": self.slots_skipped,
             "samples": self.samples,
-            "samples_missing": self.samples_missing,
-            "late_max_s": self.lateness.maximum,
-            "late_p99_s": self.lateness.at(0.99),
+            "samples_missing_or_skipped": self.samples_missing_or_skipped,
+            "start_delay_max_s": self.start_delay.maximum,
+            "start_delay_p99_s": self.start_delay.at(0.99),
             "poll_p50_s": self.poll_time.at(0.50),
             "poll_p99_s": self.poll_time.at(0.99),
             "busy_s": self.busy_s,
@@ -55,46 +61,46 @@ class SourceSummary(Struct):
 
 
 class AcquisitionSummary(Struct):
-    """Of a whole recording; a source's own figures stand in ``sources``, a channel's in ``channels``."""
+    """Summary of a run; ``sources`` and ``channels`` hold those of each source and channel."""
 
     started_ns: int
     anchor_ns: int
     finished_ns: int | None = None
     samples_dropped: int = 0
-    disconnects: int = 0
+    port_losses: int = 0
     sources: dict[str, SourceSummary] = {}
     channels: dict[Channel, ChannelSummary] = {}
 
     @property
-    def ticks(self) -> int:
-        return sum(source.ticks for source in self.sources.values())
+    def slots_polled(self) -> int:
+        return sum(source.slots_polled for source in self.sources.values())
 
     @property
-    def ticks_missed(self) -> int:
-        return sum(source.ticks_missed for source in self.sources.values())
+    def slots_skipped(self) -> int:
+        return sum(source.slots_skipped for source in self.sources.values())
 
     @property
     def samples(self) -> int:
         return sum(source.samples for source in self.sources.values())
 
     @property
-    def samples_missing(self) -> int:
-        return sum(source.samples_missing for source in self.sources.values())
+    def samples_missing_or_skipped(self) -> int:
+        return sum(source.samples_missing_or_skipped for source in self.sources.values())
 
     def count(self, source: SourceSummary, batch: Batch) -> None:
-        """Enter the samples of one batch."""
+        """Count the samples of one batch."""
         for sample in batch.samples:
             channel = self.channels.get(sample.channel)
             if channel is None:
                 channel = self.channels[sample.channel] = ChannelSummary(
-                    unit=sample.channel.unit, last_ns=self.anchor_ns
+                    unit=sample.channel.unit, last_value_ns=self.anchor_ns
                 )
             channel.rows += 1
             source.samples += 1
             if sample.value is None:
-                channel.missing += 1
-                source.samples_missing += sample.status in (Status.MISSING, Status.SKIPPED)
+                channel.rows_without_value += 1
+                source.samples_missing_or_skipped += sample.status in (Status.MISSING, Status.SKIPPED)
             else:
                 channel.longest_gap_s = channel.gap_until(sample.stamp.monotonic_ns)
-                channel.last_ns = sample.stamp.monotonic_ns
-                channel.last, channel.text, channel.unit = sample.value, sample.text, sample.unit
+                channel.last_value_ns = sample.stamp.monotonic_ns
+                channel.last_value, channel.text, channel.unit = sample.value, sample.text, sample.unit

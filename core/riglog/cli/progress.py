@@ -6,7 +6,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from riglog.acquire import AcquisitionSummary, Recording
+from riglog.acquire import AcquisitionSummary, ActiveRun
 from riglog.cli.console import format_value, messages
 from riglog.model import NS, SYSTEM_CLOCK
 
@@ -16,7 +16,7 @@ OLD_SECONDS = 5.0
 SEPARATOR = "   "
 
 
-async def show_progress(recording: Recording, duration: float | None) -> None:
+async def show_progress(recording: ActiveRun, duration: float | None) -> None:
     """Show the progress on a terminal until cancelled; then the display is removed."""
     console = messages()
     if not console.is_terminal:
@@ -40,7 +40,11 @@ async def show_progress(recording: Recording, duration: float | None) -> None:
 
 
 def _rows(summary: AcquisitionSummary) -> str:
-    missing = f", [yellow]{summary.samples_missing} missing or skipped[/]" if summary.samples_missing else ""
+    missing = (
+        f", [yellow]{summary.samples_missing_or_skipped} missing or skipped[/]"
+        if summary.samples_missing_or_skipped
+        else ""
+    )
     return f"{summary.samples} rows{missing}"
 
 
@@ -48,9 +52,9 @@ def latest_values(summary: AcquisitionSummary, now_ns: int, width: int) -> Text:
     """Return the latest value of every channel; lines are broken between channels."""
     lines: list[str] = []
     for channel, seen in summary.channels.items():
-        age = (now_ns - seen.last_ns) / NS
-        old = f" ({age:.0f} s old)" if seen.last is not None and age >= OLD_SECONDS else ""
-        latest = f"{channel} {format_value(seen.last)} {seen.unit or ''}".rstrip() + old
+        age = (now_ns - seen.last_value_ns) / NS
+        old = f" ({age:.0f} s old)" if seen.last_value is not None and age >= OLD_SECONDS else ""
+        latest = f"{channel} {format_value(seen.last_value)} {seen.unit or ''}".rstrip() + old
         if lines and len(lines[-1]) + len(SEPARATOR) + len(latest) <= width:
             lines[-1] += SEPARATOR + latest
         else:

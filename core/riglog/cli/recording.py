@@ -3,7 +3,7 @@
 import anyio
 from rich.markup import escape
 
-from riglog.acquire import Recording
+from riglog.acquire import ActiveRun
 from riglog.cli.console import format_time, messages, print_warning
 from riglog.cli.progress import show_progress
 from riglog.cli.signals import Interruption
@@ -12,7 +12,7 @@ from riglog.model import Event, EventKind, Run, iso
 from riglog.rig import Outcome, record_rig
 
 NOT_PRINTED = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED, EventKind.RUN_FINISHED}
-WARNINGS = {EventKind.PORT_LOST, EventKind.DEVICE_SILENT, EventKind.WRONG_INSTRUMENT, EventKind.SINK_FAILED}
+WARNINGS = {EventKind.PORT_LOST, EventKind.DEVICE_NOT_RESPONDING, EventKind.WRONG_INSTRUMENT, EventKind.SINK_FAILED}
 
 
 async def record_with_progress(
@@ -31,7 +31,7 @@ async def record_with_progress(
             def opening(device: str, port: str) -> None:
                 status.update(f"opening {device} on {escape(port)}")
 
-            def start(recording: Recording) -> None:
+            def start(recording: ActiveRun) -> None:
                 status.stop()
                 interruption.stop = recording.stop
                 tasks.start_soon(show_progress, recording, duration)

@@ -24,8 +24,8 @@ def report(outcome: Outcome, *, as_json: bool, max_gap: float | None = None) -> 
     else:
         _print_tables(outcome)
     for sink in outcome.sinks:
-        if sink.remark is not None:
-            print_warning(f"sink {sink.name}: {sink.remark}")
+        if sink.warning is not None:
+            print_warning(f"sink {sink.name}: {sink.warning}")
     if outcome.storage_error is not None:
         explain(outcome.storage_error)
         return STORAGE
@@ -44,12 +44,12 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
         "run": outcome.run.id,
         "started_at": iso(summary.started_ns),
         "finished_at": None if summary.finished_ns is None else iso(summary.finished_ns),
-        "slots_polled": summary.ticks,
-        "slots_skipped": summary.ticks_missed,
+        "slots_polled": summary.slots_polled,
+        "slots_skipped": summary.slots_skipped,
         "samples": summary.samples,
-        "samples_missing_or_skipped": summary.samples_missing,
+        "samples_missing_or_skipped": summary.samples_missing_or_skipped,
         "samples_dropped": summary.samples_dropped,
-        "port_losses": summary.disconnects,
+        "port_losses": summary.port_losses,
         "longest_gap_s": longest.seconds,
         "longest_gap_channel": None if longest.channel is None else str(longest.channel),
         "sources": [source.as_dict() for source in summary.sources.values()],
@@ -59,8 +59,8 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
                 "parameter": channel.parameter,
                 "instance": channel.instance,
                 "rows": seen.rows,
-                "rows_without_value": seen.missing,
-                "last_value": seen.last,
+                "rows_without_value": seen.rows_without_value,
+                "last_value": seen.last_value,
                 "text": seen.text,
                 "unit": seen.unit,
                 "longest_gap_s": seen.gap_until(end),
@@ -73,7 +73,7 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
                 "written": sink.written,
                 "lost": sink.lost,
                 "error": None if sink.error is None else str(sink.error),
-                "warning": sink.remark,
+                "warning": sink.warning,
             }
             for sink in outcome.sinks
         ],
@@ -84,7 +84,13 @@ def _print_tables(outcome: Outcome) -> None:
     summary = outcome.summary
     channels = table("device", "parameter", "rows", "no value", "last value", "unit", title=outcome.run.id)
     for channel, seen in summary.channels.items():
-        cells = [channel.device, channel_name(channel), seen.rows, seen.missing, format_value(seen.last, seen.text)]
+        cells = [
+            channel.device,
+            channel_name(channel),
+            seen.rows,
+            seen.rows_without_value,
+            format_value(seen.last_value, seen.text),
+        ]
         add_row(channels, *cells, seen.unit or "")
     ports = table(
         "port",
@@ -100,14 +106,14 @@ def _print_tables(outcome: Outcome) -> None:
     for source in summary.sources.values():
         busy = f"{source.busy_s / seconds:.0%}" if source.rate_hz is not None and seconds else "-"
         rate = "device-paced" if source.rate_hz is None else f"{source.rate_hz:g} Hz"
-        times = [_ms(source.poll_time.at(0.5)), _ms(source.poll_time.at(0.99)), _ms(source.lateness.at(0.99))]
+        times = [_ms(source.poll_time.at(0.5)), _ms(source.poll_time.at(0.99)), _ms(source.start_delay.at(0.99))]
         port = source.name.removesuffix(f" at {rate}")  # the rate has its own column
-        add_row(ports, port, rate, source.ticks, source.ticks_missed, busy, *times)
+        add_row(ports, port, rate, source.slots_polled, source.slots_skipped, busy, *times)
     results().print(channels)
     results().print()
     results().print(ports)
     results().print()
-    missing = f"{summary.samples_missing} missing or skipped"
+    missing = f"{summary.samples_missing_or_skipped} missing or skipped"
     stored = "" if outcome.storage_error is None else "; not all rows were stored"
     results().print(f"{plural(summary.samples, 'row')} in {seconds:.1f} s, {missing}{stored}.", soft_wrap=True)
 

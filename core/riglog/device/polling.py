@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from riglog.errors import AmbiguousReplyError, DeviceError, MalformedReplyError, ProtocolError
-from riglog.model import Channel, Clock, Sample, Stamp, Status, absent
+from riglog.model import Channel, Clock, Sample, Stamp, Status, missing_sample
 
 Read = TypeVar("Read")
 
@@ -52,4 +52,4 @@ def missing(
     now = clock.monotonic_ns()
     at = now if due_ns is None else due_ns
     stamp = Stamp(clock.utc_ns() - (now - at), None, at)
-    return [absent(channel, stamp, status, error) for channel in channels]
+    return [missing_sample(channel, stamp, status, error) for channel in channels]

@@ -142,7 +142,9 @@ class ManagedDevice:
     def _judge(self, answered: bool, shared: bool) -> None:
         if answered:
             if self._breaker.answered():
-                self._tell(EventKind.DEVICE_BACK, "device answers again", self.name)
+                self._tell(EventKind.DEVICE_RESPONDING, "device answers again", self.name)
         elif self._breaker.silent(self._clock.monotonic_ns() / NS, shared=shared):
             self.doubt()
-            self._tell(EventKind.DEVICE_SILENT, "device does not answer; it is asked again now and then", self.name)
+            self._tell(
+                EventKind.DEVICE_NOT_RESPONDING, "device does not answer; it is asked again now and then", self.name
+            )

@@ -138,7 +138,7 @@ class PortSession:
         self._lost = None
         for member in self.members.values():
             member.probe_now()
-        self._tell(EventKind.PORT_BACK, "port is open again", None)
+        self._tell(EventKind.PORT_RESTORED, "port is open again", None)
 
     def _back_off(self) -> None:
         """Say when to try next: soon at first, and seldom enough not to wear out whoever has to open it."""

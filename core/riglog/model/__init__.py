@@ -1,18 +1,19 @@
-"""The words of riglog as types. Nothing here does I/O."""
+"""The vocabulary of riglog as types. No I/O."""
 
 from riglog.model.batch import Batch
 from riglog.model.channel import Channel
 from riglog.model.clock import SYSTEM_CLOCK, Clock
-from riglog.model.event import Event, EventKind
+from riglog.model.event import RENAMED_KINDS, Event, EventKind, current_kind
 from riglog.model.policy import DeviceResult, ErrorPolicy
 from riglog.model.run import Run, new_run
-from riglog.model.sample import OK, Sample, Status, Value, absent
+from riglog.model.sample import OK, Sample, Status, Value, missing_sample
 from riglog.model.sink import Sink
 from riglog.model.stamp import NS, Stamp, iso, utc
 
 __all__ = [
     "NS",
     "OK",
+    "RENAMED_KINDS",
     "SYSTEM_CLOCK",
     "Batch",
     "Channel",
@@ -27,8 +28,9 @@ __all__ = [
     "Stamp",
     "Status",
     "Value",
-    "absent",
+    "current_kind",
     "iso",
+    "missing_sample",
     "new_run",
     "utc",
 ]

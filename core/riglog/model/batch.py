@@ -1,4 +1,4 @@
-"""A batch: the samples of one tick of one poll source."""
+"""A batch: the samples of one poll of one source."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from riglog.model.sample import Sample
 
 
 class Batch(Struct, frozen=True):
-    """``tick`` is the number of the scheduled slot; None when the instrument set the pace."""
+    """The samples of one poll. ``tick`` is the number of the slot; None if the device sets the pace."""
 
     source: str
     tick: int | None

@@ -1,12 +1,12 @@
-"""A channel: one thing one instrument reports. Declared once, before the first poll."""
+"""A channel: one parameter and instance of one device. Declared before the first poll."""
 
 from msgspec import Struct
 
 
 class Channel(Struct, frozen=True, kw_only=True, cache_hash=True):
-    """What a column of numbers is about.
+    """The source of one series of samples.
 
-    ``unit`` is the unit the values are expected in, None when nobody knows; the unit that counts is the sample's.
+    ``unit`` is the expected unit, None if it is not known in advance; the unit of a value is that of its sample.
     """
 
     device: str

@@ -1,10 +1,10 @@
-"""The two clocks of riglog, in one small seam so that tests can bring their own."""
+"""The two clocks of riglog behind one interface, so that tests can provide their own."""
 
 import time
 
 
 class Clock:
-    """UTC for people, monotonic for order. Nanoseconds both."""
+    """UTC for time stamps, monotonic for order and durations. Both in nanoseconds."""
 
     def utc_ns(self) -> int:
         return time.time_ns()

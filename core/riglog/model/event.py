@@ -1,33 +1,56 @@
-"""An event: something whoever reads the data later should know."""
+"""Events: what happened during a run, stored with its time."""
 
 from enum import StrEnum
 
 from msgspec import Struct
 
+RENAMED_KINDS = {
+    "port_back": "port_restored",
+    "device_silent": "device_not_responding",
+    "device_back": "device_responding",
+    "late": "slots_skipped",
+    "dropped": "samples_dropped",
+    "sink_back": "sink_recovered",
+}
+"""Kinds in recordings of early versions, and what they are called now. Readers accept them for ever."""
+
 
 class EventKind(StrEnum):
+    """What happened. ``EventKind("port_back")``, a kind under its early name, is PORT_RESTORED."""
+
     RUN_STARTED = "run_started"
     RUN_FINISHED = "run_finished"
     RUN_RESUMED = "run_resumed"
     PORT_LOST = "port_lost"
-    PORT_BACK = "port_back"
-    DEVICE_SILENT = "device_silent"
-    DEVICE_BACK = "device_back"
+    PORT_RESTORED = "port_restored"
+    DEVICE_NOT_RESPONDING = "device_not_responding"
+    DEVICE_RESPONDING = "device_responding"
     WRONG_INSTRUMENT = "wrong_instrument"
-    LATE = "late"
-    CLOCK_STEP = "clock_step"
-    DROPPED = "dropped"
     DRIVER_FAILED = "driver_failed"
-    WRITE = "write"
+    WRITE = "write"  # a parameter of an instrument was changed
+    SLOTS_SKIPPED = "slots_skipped"
+    SAMPLES_DROPPED = "samples_dropped"
+    CLOCK_STEP = "clock_step"
     SINK_FAILED = "sink_failed"
-    SINK_BACK = "sink_back"
+    SINK_RECOVERED = "sink_recovered"
+    FORWARD_DELAYED = "forward_delayed"  # the rows are stored locally, and not in the central database yet
+    FORWARD_RESUMED = "forward_resumed"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "EventKind | None":
+        return cls(RENAMED_KINDS[value]) if isinstance(value, str) and value in RENAMED_KINDS else None
 
 
 class Event(Struct, frozen=True):
-    """``at_ns`` is UTC, ns since the epoch."""
+    """Something that happened. ``at_ns`` is UTC, in nanoseconds since the epoch."""
 
     at_ns: int
     kind: EventKind
     message: str
     device: str | None = None
     port: str | None = None
+
+
+def current_kind(stored: str) -> str:
+    """Return the present name of a stored kind. A kind of a newer version is returned unchanged."""
+    return RENAMED_KINDS.get(stored, stored)

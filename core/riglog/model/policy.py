@@ -1,4 +1,4 @@
-"""What to do when one of several devices fails, and what came of each."""
+"""Operations on several devices: what happens when one of them fails, and the result of each."""
 
 from enum import Enum
 from typing import Generic, TypeVar
@@ -9,14 +9,14 @@ T = TypeVar("T")
 
 
 class ErrorPolicy(Enum):
-    """RAISE: collect every result, then raise an ExceptionGroup. RETURN: look at ``result.error``."""
+    """RAISE: collect all results, then raise an ExceptionGroup. RETURN: errors are in ``result.error``."""
 
     RAISE = "raise"
     RETURN = "return"
 
 
 class DeviceResult(Struct, Generic[T], frozen=True):
-    """What came of one operation on one device: a value, or the error instead of it."""
+    """The result of one operation on one device: a value, or an error."""
 
     device: str
     value: T | None = None

@@ -1,4 +1,4 @@
-"""A run: one recording, from its first tick to its last."""
+"""A run: one period of recording with one identifier and one rate. It may be interrupted and resumed."""
 
 import platform
 import re
@@ -12,14 +12,15 @@ from riglog.errors import ConfigError
 from riglog.model.clock import SYSTEM_CLOCK, Clock
 from riglog.model.stamp import utc
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+"""The pattern of a run name. It becomes part of the run id and of file names."""
 
 
 class Run(Struct, frozen=True):
-    """Who recorded what, when and with which versions.
+    """What was recorded: when, on which computer and with which versions.
 
-    ``id`` is unique in the world and readable: name, start, four random hex digits.
-    ``anchor_ns`` is the monotonic clock at ``started_ns``: the pair translates one clock into the other.
+    ``id`` is unique and readable: name, start time, four random hexadecimal digits.
+    ``anchor_ns`` is the monotonic clock at ``started_ns`` (UTC); the pair converts one clock into the other.
     """
 
     id: str
@@ -33,20 +34,23 @@ class Run(Struct, frozen=True):
 
 
 def new_run(name: str, clock: Clock = SYSTEM_CLOCK, *, rate_hz: float | None = None, rig: str | None = None) -> Run:
-    """Start a run now.
+    """Return a run that starts now.
 
     Raises:
-        ConfigError: the name is not made of letters, digits, ``_``, ``.`` and ``-``.
+        ConfigError: invalid name.
     """
-    if not NAME.fullmatch(name):
-        raise ConfigError(f"run name {name!r} is not usable", hint="use letters, digits, '_', '.' and '-', at most 64")
+    if not re.fullmatch(RUN_NAME, name):
+        raise ConfigError(
+            f"invalid run name {name!r}",
+            hint="Use letters, digits, '_', '.' and '-', starting with a letter or digit, at most 64 characters",
+        )
     started = clock.utc_ns()
     identity = f"{name}.{utc(started):%Y%m%dT%H%M%SZ}.{secrets.token_hex(2)}"
     return Run(identity, name, started, clock.monotonic_ns(), rate_hz, socket.gethostname(), versions(), rig)
 
 
 def versions() -> dict[str, str]:
-    """Python and every installed riglog distribution."""
+    """Return the versions of Python and of every installed riglog distribution."""
     found = {"python": platform.python_version()}
     for distribution in distributions():
         name = distribution.name or ""

@@ -1,4 +1,4 @@
-"""A sample: one value of one channel at one instant, or the visible absence of one."""
+"""A sample: one value of one channel with its time, unit and status, or the reason why there is none."""
 
 from enum import StrEnum
 
@@ -11,14 +11,14 @@ Value = float | int | bool | str | None
 
 
 class Status(StrEnum):
-    """What a sample is worth. Small and closed; everything a vendor adds goes into ``flags``."""
+    """How far a sample can be used. A closed list: vendor-specific conditions are ``flags``."""
 
     OK = "ok"
-    SUSPECT = "suspect"  # the instrument says so itself: warming up, calibrating, unstable sensor
-    OUT_OF_RANGE = "out_of_range"  # overload, under range: no value
-    FAULT = "fault"  # sensor or instrument failure
-    MISSING = "missing"  # it was asked, and no value came
-    SKIPPED = "skipped"  # the slot was due, and nothing was asked: port lost, breaker open
+    SUSPECT = "suspect"  # the instrument marks its value as unreliable: warming up, calibrating, unstable sensor
+    OUT_OF_RANGE = "out_of_range"  # overload, under range, not a finite number: no value
+    FAULT = "fault"  # failure of the sensor or the instrument
+    MISSING = "missing"  # requested, and no value obtained
+    SKIPPED = "skipped"  # the slot was due, and nothing was requested: port lost, polling suspended, overrun
 
 
 OK = Status.OK
@@ -27,9 +27,9 @@ OK = Status.OK
 class Sample(Struct, frozen=True, kw_only=True):
     """One value of one channel.
 
-    ``value`` is what the instrument said, never repeated, cached or guessed; None when there is none, and then
-    ``error`` says why in one line. ``text`` is the label of an enumerated value. ``unit`` is the unit of *this* value.
-    ``flags`` are vendor facts (stable, alarm1 …). ``raw`` is the wire payload, for diagnostics.
+    ``value`` is what the instrument reported, never repeated, cached or interpolated; None if there is no value, and
+    ``error`` is then the reason in one line. ``text`` is the label of an enumerated value. ``unit`` is the unit of this
+    value. ``flags`` are vendor-specific conditions (stable, alarm1 …). ``raw`` is the payload, for diagnostics.
     """
 
     channel: Channel
@@ -63,6 +63,6 @@ class Sample(Struct, frozen=True, kw_only=True):
         return self.channel.protocol
 
 
-def absent(channel: Channel, stamp: Stamp, status: Status, error: str) -> Sample:
-    """The sample that stands where a value should be."""
+def missing_sample(channel: Channel, stamp: Stamp, status: Status, error: str) -> Sample:
+    """Return the sample that stands in for a value that was not obtained."""
     return Sample(channel=channel, stamp=stamp, value=None, unit=channel.unit, status=status, error=error)

@@ -1,4 +1,4 @@
-"""Where rows go, as an interface. A sink is told of a run, takes batches and events, and is closed."""
+"""The interface of a sink: a destination to which batches and events are written."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from riglog.model.run import Run
 
 
 class Sink(ABC):
-    """One store. Calls never overlap; each returns when what it was given is safe."""
+    """One destination. Calls never overlap; each returns when what it was given is stored."""
 
     name: str
-    remark: str | None = None
-    """What whoever recorded should know in the end, though nothing was lost; set by ``aclose``."""
+    warning: str | None = None
+    """What the user should know after the run although no sample was lost; set by ``aclose``."""
 
     async def check(self) -> None:
-        """See, by reading only, that ``open`` can work; for before anything else is opened.
+        """Check, by reading only, that ``open`` can work. Called before any port is opened.
 
         Raises:
             StorageError: it cannot.
@@ -25,20 +25,22 @@ class Sink(ABC):
 
     @abstractmethod
     async def open(self, run: Run) -> None:
-        """Open the store and enter the run. An existing store of the same schema is continued, never truncated.
+        """Open the storage and add the run. An existing recording of the same schema is continued, never truncated.
 
         Raises:
-            StorageError: the store cannot be used; it was left as it was.
+            StorageError: the storage cannot be used; it was not modified.
         """
 
     @abstractmethod
     async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
-        """Store all of it, or nothing and raise; then it may be called again with the same.
+        """Store everything, or store nothing and raise.
 
         Raises:
-            StorageError: it cannot be stored now.
+            StorageError, OSError: it cannot be stored now. The same batches are written again later.
+            Exception: any other error means that the sink rejects the data. The caller then writes smaller parts to
+                find the samples that are rejected, sets these aside, and does not write them again.
         """
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Finish the run and close. What was written stays."""
+        """Finish the run and close. Everything written stays stored."""

@@ -1,4 +1,4 @@
-"""When it happened: one stamp per wire transaction, shared by all samples the transaction brought."""
+"""Time stamps: one per transaction, shared by all samples of the transaction."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -9,11 +9,11 @@ NS = 1_000_000_000
 
 
 class Stamp(Struct, frozen=True):
-    """Times of one exchange with an instrument.
+    """Times of one transaction with an instrument.
 
-    ``received_ns``: UTC, ns since the epoch, when the last byte of the reply was read.
-    ``latency_ns``: reply minus request; None when nobody asked (broadcast, autoprint).
-    ``monotonic_ns``: midpoint of the exchange on the monotonic clock, for ordering and rates.
+    ``received_ns``: when the last byte of the reply was read; UTC, nanoseconds since the epoch.
+    ``latency_ns``: from the request to the reply; None without a request (broadcast, autoprint).
+    ``monotonic_ns``: midpoint of the transaction on the monotonic clock, for order and rates.
     """
 
     received_ns: int
@@ -46,18 +46,18 @@ class Stamp(Struct, frozen=True):
 
 
 def utc(ns: int) -> datetime:
-    """An aware datetime; what is below a microsecond is cut off."""
+    """Return an aware datetime, truncated to microseconds."""
     seconds, rest = divmod(ns, NS)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
 
 
 def iso(ns: int) -> str:
-    """ISO 8601 UTC with microseconds and ``Z``: ``2026-11-20T12:00:00.000000Z``."""
+    """Return ISO 8601 UTC with microseconds and ``Z``: ``2026-11-20T12:00:00.000000Z``."""
     seconds, rest = divmod(ns, NS)
     return f"{_second(seconds)}.{rest // 1000:06d}Z"
 
 
 @lru_cache(maxsize=64)
 def _second(seconds: int) -> str:
-    """What the times of one second have in common: there are many of them."""
+    """Return the part that all times within one second share; formatting it is the expensive part."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,13 +1,15 @@
-"""Recordings read back: as rows, as Arrow tables, and exported into other formats."""
+"""Reading back: the rows of a recording, its events and gaps, and export into other formats."""
 
-from riglog.recordings.events import EventRow, read_events
-from riglog.recordings.export import FORMATS, Exported, export
+from riglog.recordings.export import Exported, export
 from riglog.recordings.gaps import Availability, Gap, GapFinder
 from riglog.recordings.reading import Rows, read
 from riglog.recordings.selection import Selection
+from riglog.sinks.formats import EXPORT_FORMATS
+from riglog.sinks.rows import EventRow
+from riglog.sinks.sqlite import last_run, read_events
 
 __all__ = [
-    "FORMATS",
+    "EXPORT_FORMATS",
     "Availability",
     "EventRow",
     "Exported",
@@ -16,6 +18,7 @@ __all__ = [
     "Rows",
     "Selection",
     "export",
+    "last_run",
     "read",
     "read_events",
 ]

@@ -1,6 +1,5 @@
-"""A recording into another format, in constant memory."""
+"""Exports an SQLite recording into another format, in constant memory."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -10,21 +9,20 @@ from msgspec import Struct, structs
 
 from riglog.errors import ConfigError
 from riglog.model import NS
-from riglog.recordings.formats import FORMATS, Records, output
 from riglog.recordings.selection import Selection
 from riglog.recordings.wide import layout, wide_records
-from riglog.sinks.columns import ROW, Columns
-from riglog.sinks.files import check_writable, file_error
-from riglog.sinks.rows import Row
-from riglog.sinks.sqlite.reader import open_to_read, read_pages
+from riglog.sinks.base import Records
+from riglog.sinks.files import check_writable, file_error, replacing
+from riglog.sinks.formats import record_writer
+from riglog.sinks.rows import ROW, Columns, Row
+from riglog.sinks.sqlite import open_recording, read_pages
 
-__all__ = ["FORMATS", "Exported", "export"]
 Pages = Iterator[tuple[float, Records]]
-"""The share of the recording that is done with it, and records."""
+"""Pages of records, each with the share of the recording that is complete after it."""
 
 
 class Exported(Struct):
-    """What was written; ``every`` are the seconds of a row if a wide row is a stretch of time."""
+    """What was written. ``every``: seconds covered by one row of a wide export; None if each row is one slot."""
 
     rows: int = 0
     every: float | None = None
@@ -43,47 +41,47 @@ def export(
     """Write the rows of an SQLite recording, oldest first, into a file of another format.
 
     Args:
-        out: a path, where the file appears when it is complete, or an opened binary file.
+        out: a path, where the file appears when it is complete, or an open binary file.
         format: ``csv``, ``jsonl`` or ``parquet``.
-        selection: which rows; all by default.
-        wide: one row per tick, one column per channel. Where the ticks of the channels do not agree, and with
-            ``every``, one row per stretch of so many seconds since the start of the run, and in it the last values.
-        progress: is told the share that is done, 0 to 1.
+        selection: which rows; default: all.
+        wide: one row per slot, one column per channel. If the channels have different rates, or with ``every``, a row
+            covers so many seconds since the start of the run, and holds the last value of each channel.
+        progress: called with the share that is complete, 0 to 1.
     Raises:
-        ConfigError: an argument makes no sense, or pyarrow is not installed.
+        ConfigError: an invalid argument, or pyarrow is not installed.
         StorageError: the recording cannot be read, or the file cannot be written.
     """
     if every is not None and not (wide and every > 0):
-        raise ConfigError("a stretch of time is for the wide form, and longer than nothing", hint="add --wide")
-    make = output(format)
+        raise ConfigError("--every needs --wide and a time greater than 0 s", hint="Add --wide")
+    make = record_writer(format)
     condition = (selection or Selection()).condition()
-    with closing(open_to_read(Path(path))) as database:
+    with closing(open_recording(Path(path))) as database:
         total = max(1, database.execute("SELECT coalesce(max(id), 0) FROM reading").fetchone()[0])
         done = Exported()
         columns: Columns = ROW
         if wide:
             shape = layout(database, *condition, every)
             columns, done.every = shape.columns, shape.every_ns / NS if shape.every_ns else None
-            pages = _counted(wide_records(database, *condition, shape), total)
+            pages = _wide_pages(wide_records(database, *condition, shape), total)
         else:
-            pages = _long(read_pages(database, *condition), total)
-        with _written(out) as file:
-            made = make(file, columns)
+            pages = _long_pages(read_pages(database, *condition), total)
+        with _output(out) as file:
+            writer = make(file, columns)
             for share, records in pages:
-                made.write(records)
+                writer.write(records)
                 done.rows += len(records)
                 progress(share)
-            made.close()
+            writer.close()
     progress(1.0)
     return done
 
 
-def _long(pages: Iterator[list[tuple[int, Row]]], total: int) -> Pages:
+def _long_pages(pages: Iterator[list[tuple[int, Row]]], total: int) -> Pages:
     for page in pages:
         yield page[-1][0] / total, [structs.astuple(row) for _, row in page]
 
 
-def _counted(pages: Iterator[tuple[int, Records]], total: int) -> Pages:
+def _wide_pages(pages: Iterator[tuple[int, Records]], total: int) -> Pages:
     done = 0
     for readings, records in pages:
         done += readings
@@ -91,19 +89,15 @@ def _counted(pages: Iterator[tuple[int, Records]], total: int) -> Pages:
 
 
 @contextmanager
-def _written(out: str | Path | BinaryIO) -> Iterator[BinaryIO]:
-    """The file to write to. A path appears, or is replaced, when all of it is there."""
+def _output(out: str | Path | BinaryIO) -> Iterator[BinaryIO]:
+    """Open the file to write to. At a path, it appears or is replaced when it is complete."""
     if not isinstance(out, (str, Path)):
         yield out
         return
     path = Path(out)
     check_writable(path)
-    hidden = path.with_name(f".{path.name}.new")
     try:
-        with hidden.open("wb") as file:
+        with replacing(path) as file:
             yield file
-        os.replace(hidden, path)
     except OSError as error:
         raise file_error(error, path) from error
-    finally:
-        hidden.unlink(missing_ok=True)

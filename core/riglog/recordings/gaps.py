@@ -1,4 +1,4 @@
-"""Where values are missing: availability per channel, and every gap with its reason. One pass, constant memory."""
+"""Gaps: times without values; and the availability of each channel. One pass over the rows, constant memory."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from riglog.sinks.rows import Row
 
-HOLE = "nothing was recorded"
+NO_ROWS = "no rows (recording not running, or samples lost)"
 
 
 class Key(NamedTuple):
@@ -24,33 +24,43 @@ class Key(NamedTuple):
 
 
 class Gap(Struct):
-    """A time without values, from its first row to the next value. ``slots`` are those that were due."""
+    """A time without values.
+
+    It starts with the first row without a value, or with the last row before slots that have no row, and ends with the
+    next value. ``slots`` is the number of due slots in it. ``first_cause`` is the reason of the first slot only; later
+    slots may have other reasons.
+    """
 
     channel: Key
-    begins_at: str
-    ends_at: str
+    started_at: str
+    ended_at: str
     slots: int
-    reason: str
+    first_cause: str
 
     @property
     def seconds(self) -> float:
-        return (datetime.fromisoformat(self.ends_at) - datetime.fromisoformat(self.begins_at)).total_seconds()
+        return (datetime.fromisoformat(self.ended_at) - datetime.fromisoformat(self.started_at)).total_seconds()
 
 
 class Availability(Struct):
-    """Of one channel: slots that were due, and how many of them brought a value."""
+    """How many slots of a channel were due, and how many of them have a value."""
 
-    due: int = 0
-    values: int = 0
+    slots_due: int = 0
+    slots_with_value: int = 0
     gaps: int = 0
 
     @property
     def share(self) -> float:
-        return self.values / self.due if self.due else 0.0
+        """From 0 to 1."""
+        return self.slots_with_value / self.slots_due if self.slots_due else 0.0
 
 
 class GapFinder:
-    """Feed it rows, oldest first; it gives gaps as they end. ``channels`` is complete when ``rest`` has been taken."""
+    """Finds the gaps in rows that are ordered by time; afterwards ``channels`` has the availability of each channel.
+
+    Slots without a row are inferred from the numbers of the slots. The rows of a device-paced channel have no numbers:
+    its gaps are only those recorded as rows without a value.
+    """
 
     def __init__(self) -> None:
         self.channels: dict[Key, Availability] = {}
@@ -58,42 +68,42 @@ class GapFinder:
         self._last: dict[Key, Row] = {}
 
     def find(self, rows: Iterable[Row]) -> Iterator[Gap]:
-        """Every gap, in the order in which they end; those that never end come last."""
+        """Return the gaps in the order of their ends; those that last until the end of the recording come last."""
         for row in rows:
-            yield from self._feed(row)
+            yield from self._add(row)
         for key, gap in self._open.items():
-            gap.ends_at = self._last[key].received_at
+            gap.ended_at = self._last[key].received_at
             yield gap
 
-    def _feed(self, row: Row) -> Iterator[Gap]:
+    def _add(self, row: Row) -> Iterator[Gap]:
         key = Key(row.run or "", row.device, row.parameter, row.instance)
         seen = self.channels.setdefault(key, Availability())
-        hole = self._hole(key, row)
-        if hole:
-            seen.due += hole
-            self._begin(key, self._last[key].received_at, hole, HOLE)
-        seen.due += 1
+        without_row = self._slots_without_row(key, row)
+        if without_row:
+            seen.slots_due += without_row
+            self._extend(key, self._last[key].received_at, without_row, NO_ROWS)
+        seen.slots_due += 1
         if row.value is None and row.text is None:
-            self._begin(key, row.received_at, 1, row.error or row.status)
+            self._extend(key, row.received_at, 1, row.error or row.status)
         else:
-            seen.values += 1
+            seen.slots_with_value += 1
             if (gap := self._open.pop(key, None)) is not None:
-                gap.ends_at = row.received_at
+                gap.ended_at = row.received_at
                 yield gap
         self._last[key] = row
 
-    def _hole(self, key: Key, row: Row) -> int:
-        """How many slots between this row and the one before it have no row at all."""
-        before = self._last.get(key)
-        if before is None or before.tick is None or row.tick is None:
+    def _slots_without_row(self, key: Key, row: Row) -> int:
+        """Return the number of slots between this row and the previous one."""
+        previous = self._last.get(key)
+        if previous is None or previous.tick is None or row.tick is None:
             return 0
-        return max(0, row.tick - before.tick - 1)
+        return max(0, row.tick - previous.tick - 1)
 
-    def _begin(self, key: Key, at: str, slots: int, reason: str) -> None:
-        """A gap begins, or the one that is there goes on; the first reason is the one that counts."""
+    def _extend(self, key: Key, at: str, slots: int, cause: str) -> None:
+        """Extend the open gap of a channel, or open one."""
         gap = self._open.get(key)
         if gap is None:
             self.channels[key].gaps += 1
-            self._open[key] = Gap(key, at, at, slots, reason)
+            self._open[key] = Gap(key, at, at, slots, cause)
         else:
             gap.slots += slots

@@ -1,4 +1,4 @@
-"""Which rows of a recording are meant, as a condition for SQL."""
+"""A selection of rows of an SQLite recording, as an SQL condition."""
 
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Selection(Struct, frozen=True):
-    """``run`` is an id or a name. Received at ``start`` or later, and before ``end``; without a zone they are UTC."""
+    """``run`` is an id or a name. Received at ``start`` or later and before ``end``; UTC if they have no time zone."""
 
     run: str | None = None
     device: str | None = None
@@ -21,10 +21,10 @@ class Selection(Struct, frozen=True):
     end: Moment = None
 
     def condition(self) -> tuple[str, list[object]]:
-        """An SQL condition over reading and run, and the values for its question marks.
+        """Return an SQL condition over reading and run, and the values for its placeholders.
 
         Raises:
-            ConfigError: a time makes no sense.
+            ConfigError: invalid time.
         """
         clauses: list[tuple[str, object]] = []
         if self.run is not None:
@@ -41,20 +41,20 @@ class Selection(Struct, frozen=True):
 
 
 def nanoseconds(moment: datetime | str) -> int:
-    """UTC, ns since the epoch.
+    """Return a time as nanoseconds since the epoch, UTC.
 
     Raises:
-        ConfigError: it is no time in ISO 8601.
+        ConfigError: a text that is not ISO 8601.
     """
     try:
-        found = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+        parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     except ValueError:
-        hint = "write it like 2026-11-20T12:00:00Z or 2026-11-20"
-        raise ConfigError(f"{moment!r} is no time in ISO 8601", hint=hint) from None
-    since = (found if found.tzinfo else found.replace(tzinfo=UTC)) - EPOCH
+        hint = "Use ISO 8601, for example 2026-11-20T12:00:00Z or 2026-11-20"
+        raise ConfigError(f"invalid time {moment!r}", hint=hint) from None
+    since = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)) - EPOCH
     return (since.days * 86_400 + since.seconds) * NS + since.microseconds * 1000
 
 
 def _channels(condition: str) -> str:
-    """A condition on channels; they are few, so they are looked up once and the readings compared by number."""
+    """Return a condition on channels. There are few of them, so they are selected once and readings compared by id."""
     return f"reading.channel_id IN (SELECT id FROM channel WHERE {condition})"  # noqa: S608 - constants

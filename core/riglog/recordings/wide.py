@@ -1,7 +1,7 @@
-"""One row per tick, one column per channel: the form for spreadsheets. Nothing is filled, averaged or moved.
+"""The wide form: one row per slot, one column per channel, for spreadsheets. No value is filled in, averaged or moved.
 
-A row is a tick of a run where all channels share their ticks. Ticks of devices with different rates, or with none, do
-not mean the same moment; then a row is a stretch of time, and a cell the last value received in it.
+If all channels of a run share the same slots, a row is one slot. Slots of devices with different rates are at different
+times, and device-paced devices have none; a row is then an interval of time, and a cell the last value received in it.
 """
 
 import sqlite3
@@ -11,17 +11,16 @@ from typing import Any
 from msgspec import Struct
 
 from riglog.model import NS, iso
-from riglog.sinks.columns import Column, Kind
-from riglog.sinks.sqlite.schema import SAMPLE_TABLES
+from riglog.sinks.rows import Column, Kind
+from riglog.sinks.sqlite.schema import SAMPLE_TABLES, UNIT
 
-AGREE_TICKS = 1.0
-"""Channels share their ticks if their rates, measured over the recording, take them no further apart than this."""
-PAGE = 2_000
-_UNIT = "CASE WHEN reading.note_id IS NULL THEN channel.unit ELSE note.unit END"
+MAX_DRIFT_SLOTS = 1.0
+"""Channels share their slots if their rates, measured over the recording, let them drift apart by at most this much."""
+PAGE_ROWS = 2_000
 
 
 class Layout(Struct, frozen=True):
-    """``cells`` are (channel, unit) to column; ``every_ns`` is the length of a stretch, None for rows of ticks."""
+    """``cells`` maps (channel, unit) to a column; ``every_ns`` is the interval of a row, None if a row is a slot."""
 
     columns: tuple[Column, ...]
     cells: dict[tuple[int, str | None], int]
@@ -29,63 +28,64 @@ class Layout(Struct, frozen=True):
     every_ns: int | None
 
 
-class _Seen(Struct, frozen=True):
-    """What a channel did in one unit over the whole selection."""
+class _Series(Struct, frozen=True):
+    """The samples of one channel in one unit, over the whole selection."""
 
     channel: int
     run: int
     name: str
     unit: str | None
     numbers: int
-    words: int
-    untimed: int
-    rate: float | None
-    span: int
-    usual: float | None
+    texts: int
+    without_tick: int
+    measured_rate: float | None
+    slots: int
+    run_rate: float | None
 
     @property
     def slot_s(self) -> float:
-        """Seconds from slot to slot: of the run, if the channel keeps to it, or else as measured."""
-        if self.rate is None or (self.usual and abs(self.rate / self.usual - 1) < 0.02):
-            return 1 / (self.usual or 1.0)
-        return 1 / float(f"{self.rate:.3g}")
+        """Seconds from slot to slot: of the run, or as measured if the channel has another rate."""
+        rate, usual = self.measured_rate, self.run_rate
+        if rate is None or (usual and abs(rate / usual - 1) < 0.02):
+            return 1 / (usual or 1.0)
+        return 1 / float(f"{rate:.3g}")
 
 
 def layout(database: sqlite3.Connection, where: str, values: list[object], every: float | None) -> Layout:
-    """Find out which columns there are; goes through the recording once.
+    """Return the columns of the selected rows. Reads the recording once.
 
     Args:
-        every: seconds of a stretch of time, None to let the recording decide.
+        every: seconds covered by a row; None: determined from the rates of the channels.
     """
-    seen = list(_survey(database, where, values))
-    filled = {one.channel for one in seen if one.numbers or one.words}
-    named: dict[str, int] = {}
+    found = list(_survey(database, where, values))
+    with_values = {series.channel for series in found if series.numbers or series.texts}
+    names: dict[str, int] = {}
     cells, numeric = {}, set()
-    for one in seen:
-        if one.numbers or one.words or one.channel not in filled:
-            label = f"{one.name} [{one.unit}]" if one.unit else one.name
-            at = cells[one.channel, one.unit] = named.setdefault(label, len(named))
-            if one.numbers:
-                numeric.add(at)
-    if every is None and not _ticks_agree(seen):
-        every = max((one.slot_s for one in seen if one.rate or one.untimed), default=1.0)
+    for series in found:
+        if series.numbers or series.texts or series.channel not in with_values:
+            label = f"{series.name} [{series.unit}]" if series.unit else series.name
+            column = cells[series.channel, series.unit] = names.setdefault(label, len(names))
+            if series.numbers:
+                numeric.add(column)
+    if every is None and not _slots_agree(found):
+        every = max((series.slot_s for series in found if series.measured_rate or series.without_tick), default=1.0)
     lead = [Column("run", Kind.TEXT, True), *([] if every else [Column("tick", Kind.INTEGER)])]
     lead.append(Column("time", Kind.TIME, True))
-    columns = [Column(name, Kind.REAL if at in numeric else Kind.TEXT) for name, at in named.items()]
+    columns = [Column(name, Kind.REAL if column in numeric else Kind.TEXT) for name, column in names.items()]
     return Layout((*lead, *columns), cells, frozenset(numeric), round(every * NS) if every else None)
 
 
 def wide_records(
     database: sqlite3.Connection, where: str, values: list[object], shape: Layout
 ) -> Iterator[tuple[int, list[list[Any]]]]:
-    """Pages of records with the columns of the layout, each with the number of readings that went into it.
+    """Return pages of records with the columns of the layout, each with the number of readings in it.
 
-    SQLite sorts the readings, on disk if they are many.
+    SQLite sorts the readings, on disk if there are many.
     """
     every = shape.every_ns
     slot = "reading.tick" if every is None else f"reading.received_ns / {every}"
     found = database.execute(
-        f"SELECT run.run, run.started_ns, {slot}, reading.received_ns, channel.id, {_UNIT}, reading.value, note.text"
+        f"SELECT run.run, run.started_ns, {slot}, reading.received_ns, channel.id, {UNIT}, reading.value, note.text"
         f" {SAMPLE_TABLES} WHERE {where or 'true'} ORDER BY run.id, {slot}, reading.id",
         values,
     )
@@ -94,12 +94,12 @@ def wide_records(
     readings = 0
     for run, started, number, received, channel, unit, value, text in found:
         readings += 1
-        at = shape.cells.get((channel, unit))
-        if wide.begins_another(run, number, at):
+        column = shape.cells.get((channel, unit))
+        if wide.ends_before(run, number, column):
             page.append(wide.record())
             wide = _WideRow(shape)
-        wide.put(run, number, started + (received if every is None else number * every), at, value, text)
-        if len(page) >= PAGE:
+        wide.put(run, number, started + (received if every is None else number * every), column, value, text)
+        if len(page) >= PAGE_ROWS:
             yield readings, page
             page, readings = [], 0
     if wide.key is not None:
@@ -109,7 +109,7 @@ def wide_records(
 
 
 class _WideRow:
-    """The row being filled."""
+    """A row that is being filled."""
 
     def __init__(self, shape: Layout) -> None:
         self.shape = shape
@@ -117,19 +117,20 @@ class _WideRow:
         self.time = 0
         self.cells: list[Any] = [None] * len(set(shape.cells.values()))
 
-    def begins_another(self, run: str, number: int | None, at: int | None) -> bool:
+    def ends_before(self, run: str, number: int | None, column: int | None) -> bool:
+        """Return True if a reading belongs to the next row: another slot, or a second reading in the same slot."""
         if self.key is None:
             return False
-        twice = self.shape.every_ns is None and at is not None and self.cells[at] is not None
-        return self.key != (run, number) or twice
+        second = self.shape.every_ns is None and column is not None and self.cells[column] is not None
+        return self.key != (run, number) or second
 
     def put(
-        self, run: str, number: int | None, time: int, at: int | None, value: float | None, text: str | None
+        self, run: str, number: int | None, time: int, column: int | None, value: float | None, text: str | None
     ) -> None:
         self.time = min(self.time, time) if self.key else time
         self.key = run, number
-        if at is not None and (cell := value if at in self.shape.numeric else text) is not None:
-            self.cells[at] = cell
+        if column is not None and (cell := value if column in self.shape.numeric else text) is not None:
+            self.cells[column] = cell
 
     def record(self) -> list[Any]:
         assert self.key is not None
@@ -137,27 +138,28 @@ class _WideRow:
         return [run, *([number] if self.shape.every_ns is None else []), iso(self.time), *self.cells]
 
 
-def _survey(database: sqlite3.Connection, where: str, values: list[object]) -> Iterator[_Seen]:
+def _survey(database: sqlite3.Connection, where: str, values: list[object]) -> Iterator[_Series]:
     found = database.execute(
         "SELECT channel.id, run.id, channel.device, channel.parameter, channel.instance,"
-        f" {_UNIT} AS said, count(reading.value), count(note.text), count(*) - count(reading.tick),"
+        f" {UNIT} AS sample_unit, count(reading.value), count(note.text), count(*) - count(reading.tick),"
         " (max(reading.tick) - min(reading.tick)) * 1e9"
         " / nullif(max(reading.received_ns) - min(reading.received_ns), 0),"
         " coalesce(max(reading.tick) - min(reading.tick), 0), run.rate_hz"
-        f" {SAMPLE_TABLES} WHERE {where or 'true'} GROUP BY channel.id, said ORDER BY channel.id, min(reading.id)",
+        f" {SAMPLE_TABLES} WHERE {where or 'true'}"
+        " GROUP BY channel.id, sample_unit ORDER BY channel.id, min(reading.id)",
         values,
     )
     for channel, run, device, parameter, instance, unit, *counts in found:
-        yield _Seen(channel, run, f"{device}.{parameter}[{instance}]", unit, *counts)
+        yield _Series(channel, run, f"{device}.{parameter}[{instance}]", unit, *counts)
 
 
-def _ticks_agree(seen: list[_Seen]) -> bool:
-    """Whether a tick means the same moment for all channels of a run."""
-    for run in {one.run for one in seen}:
-        here = [one for one in seen if one.run == run]
-        if any(one.untimed for one in here):
+def _slots_agree(found: list[_Series]) -> bool:
+    """Return True if a slot number means the same time for all channels of a run."""
+    for run in {series.run for series in found}:
+        of_run = [series for series in found if series.run == run]
+        if any(series.without_tick for series in of_run):
             return False
-        rates = [(one.rate, one.span) for one in here if one.rate]
-        if any(abs(rate / rates[0][0] - 1) * min(span, rates[0][1]) > AGREE_TICKS for rate, span in rates):
+        rates = [(series.measured_rate, series.slots) for series in of_run if series.measured_rate]
+        if any(abs(rate / rates[0][0] - 1) * min(slots, rates[0][1]) > MAX_DRIFT_SLOTS for rate, slots in rates):
             return False
     return True

@@ -6,15 +6,15 @@ from pathlib import Path
 import anyio
 from msgspec.structs import replace
 
-from riglog.acquire import Recording, pipe, record
+from riglog.acquire import ActiveRun, pipe, record
 from riglog.config import RigConfig, load_rig, seconds
 from riglog.errors import ConfigError, StorageError
 from riglog.manager import Manager
 from riglog.model import SYSTEM_CLOCK, Clock, Event, Run, new_run
 from riglog.plugin import Registry
+from riglog.recordings import last_run
 from riglog.rig.outcome import Outcome
 from riglog.sinks import SqliteSink
-from riglog.sinks.sqlite.resume import last_run
 
 BATCH_SIZE = 512
 """Samples after which a sink writes without waiting for the flush interval."""
@@ -28,7 +28,7 @@ async def record_rig(
     resume: Run | bool = False,
     stop: anyio.Event | None = None,
     on_opening: Callable[[str, str], None] | None = None,
-    on_start: Callable[[Recording], None] | None = None,
+    on_start: Callable[[ActiveRun], None] | None = None,
     on_event: Callable[[Event], None] | None = None,
     registry: Registry | None = None,
     clock: Clock = SYSTEM_CLOCK,
@@ -112,12 +112,12 @@ def _config(rig: RigConfig | str | Path, out: str | Path | None, registry: Regis
     return replace(rig, sinks=(SqliteSink(out),), destinations=(str(out),))
 
 
-async def _stop_when_set(stop: anyio.Event, recording: Recording) -> None:
+async def _stop_when_set(stop: anyio.Event, recording: ActiveRun) -> None:
     await stop.wait()
     recording.stop()
 
 
-async def _store(recording: Recording, rig: RigConfig, run: Run, clock: Clock) -> Outcome:
+async def _store(recording: ActiveRun, rig: RigConfig, run: Run, clock: Clock) -> Outcome:
     outcome = Outcome(run, recording.summary, [], 0)
     try:
         outcome.sinks = await pipe(

@@ -1,24 +1,23 @@
-"""Rows as Apache Arrow tables, the form of Parquet, pandas and polars. The only file that builds Arrow types."""
+"""Rows as Apache Arrow tables, for Parquet, pandas and polars. The only file that defines Arrow types."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from riglog.sinks.columns import ROW, Column, Columns, Kind, address
-from riglog.sinks.optional_dependencies import library
-from riglog.sinks.rows import Row
+from riglog.sinks.optional_dependencies import import_optional
+from riglog.sinks.rows import ROW, Column, Columns, Kind, Row, parse_address
 
 
 def pyarrow() -> Any:
-    """The library.
+    """Import pyarrow.
 
     Raises:
         ConfigError: it is not installed.
     """
-    return library("pyarrow", "parquet")
+    return import_optional("pyarrow", "parquet")
 
 
 def arrow_schema(columns: Columns = ROW) -> Any:
-    """Columns as an Arrow schema; times are ``timestamp[us, UTC]``."""
+    """Return columns as an Arrow schema; times are ``timestamp[us, UTC]``."""
     pa = pyarrow()
     types = {
         Kind.TEXT: pa.string(),
@@ -30,18 +29,18 @@ def arrow_schema(columns: Columns = ROW) -> Any:
 
 
 def record_batch(records: Sequence[Sequence[Any]], columns: Columns = ROW) -> Any:
-    """Records, times as text, as one Arrow record batch."""
+    """Return records, with times as text, as one Arrow record batch."""
     pa, schema = pyarrow(), arrow_schema(columns)
-    turned = zip(*records, strict=True) if records else [()] * len(columns)
+    by_column = zip(*records, strict=True) if records else [()] * len(columns)
     arrays = [
         _array(pa, values, column.kind, field.type)
-        for values, column, field in zip(turned, columns, schema, strict=True)
+        for values, column, field in zip(by_column, columns, schema, strict=True)
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def rows_of(batch: Any) -> Iterator[Row]:
-    """A record batch with the columns of the row, as rows."""
+    """Return the rows of a record batch that has the columns of the row."""
     return map(Row, *(_plain(values, column) for column, values in zip(ROW, batch.columns, strict=True)))
 
 
@@ -49,7 +48,7 @@ def _plain(values: Any, column: Column) -> list[Any]:
     found: list[Any] = values.to_pylist()
     if column.kind is Kind.TIME:
         return [None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}" for moment in found]
-    return [address(word) for word in found] if column.name == "address" else found
+    return [parse_address(text) for text in found] if column.name == "address" else found
 
 
 def _array(pa: Any, values: Sequence[Any], kind: Kind, type_: Any) -> Any:

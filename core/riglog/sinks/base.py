@@ -1,23 +1,29 @@
-"""What a plugin registers to bring a kind of store."""
+"""The parts of a storage format: its configuration, the sink type a plugin registers, and the writer of exports."""
 
-from collections.abc import Callable
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from msgspec import Struct
 
 from riglog.model import Sink
+from riglog.sinks.rows import Columns, Row
+
+Records = Sequence[Sequence[Any]]
+"""Rows as plain sequences, with the columns of a Columns; times as text."""
 
 
 class SinkConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """What every ``[[sink]]`` of a rig file says; a sink's own struct adds to it."""
+    """The keys of every ``[[sink]]`` of a rig file; the struct of a sink adds its own."""
 
     type: str
 
 
 class FileConfig(SinkConfig, kw_only=True, frozen=True):
-    """``path`` of the file. What is there is continued, unless ``overwrite`` says to begin anew.
+    """``path`` of the file. An existing recording is continued, or replaced with ``overwrite``.
 
-    Something else than a recording of the same kind is refused in both cases.
+    Anything that is not a recording of the same kind is refused in both cases.
     """
 
     path: str
@@ -25,12 +31,45 @@ class FileConfig(SinkConfig, kw_only=True, frozen=True):
 
 
 class SinkType(Struct, frozen=True):
-    """What a plugin registers: a kind of ``[[sink]]``.
+    """A kind of ``[[sink]]``, as a plugin registers it.
 
-    ``config`` extends SinkConfig; ``create`` makes the sink from it and touches nothing yet.
+    ``config`` extends SinkConfig. ``create`` makes the sink from it, without opening anything.
     """
 
     name: str
     summary: str
     config: type[SinkConfig]
     create: Callable[[Any], Sink]
+
+
+class RecordWriter(ABC):
+    """Writes records into an open binary file, which is not closed."""
+
+    @abstractmethod
+    def __init__(self, file: BinaryIO, columns: Columns) -> None:
+        """Write what precedes the records.
+
+        Raises:
+            ConfigError: the format needs a package that is not installed.
+        """
+
+    @abstractmethod
+    def write(self, records: Records) -> None:
+        """Append records."""
+
+    def close(self) -> None:
+        """Complete the file."""
+        return None
+
+
+class Format(Struct, frozen=True):
+    """A format in which recordings are read back.
+
+    ``recognizes`` decides by the first line of a file; the first line of an SQLite file is not empty either.
+    ``read`` returns all rows, oldest first. ``writer`` exports into the format; None: it cannot be exported to.
+    """
+
+    name: str
+    recognizes: Callable[[bytes], bool]
+    read: Callable[[Path], Iterator[Row]]
+    writer: type[RecordWriter] | None = None

@@ -1,71 +1,84 @@
-"""Comma-separated text: one header line, one line a row, nothing where there is nothing."""
+"""Comma-separated text: one header line, one line per row, an empty field for None."""
 
 import csv
-import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from msgspec import structs
 
 from riglog.errors import NotARecordingError
-from riglog.sinks.base import FileConfig, SinkType
-from riglog.sinks.columns import EMPTY_IS_A_WORD, ROW, Column, Kind, address
-from riglog.sinks.rows import COLUMNS, Row
-from riglog.sinks.text_files import OTHER, TextFileSink
+from riglog.sinks.base import FileConfig, Format, Records, RecordWriter, SinkType
+from riglog.sinks.files import NOT_MODIFIED
+from riglog.sinks.rows import COLUMNS, EMPTY_STRING_COLUMNS, ROW, Column, Columns, Kind, Row, parse_address
+from riglog.sinks.text_files import TextFileSink, complete_lines
+
+HEAD = ",".join(COLUMNS).encode()
 
 
 class CsvSink(TextFileSink):
     """UTF-8, ``,`` between fields, ``"`` around those that need it, ``\\n`` at the end of a line."""
 
     name = "csv"
-    head = (",".join(COLUMNS) + "\n").encode()
+    head = HEAD + b"\n"
 
     def _encode(self, found: list[Row]) -> bytes:
-        return csv_lines(map(structs.astuple, found))
+        return _lines(map(structs.astuple, found))
 
-    def _refuse_other(self, first: bytes) -> None:
-        if first + b"\n" != self.head:
-            raise NotARecordingError("the file exists and its columns are others", hint=OTHER, path=self.path)
+    def _check_first_line(self, first: bytes) -> None:
+        if first != HEAD:
+            raise NotARecordingError("file exists with different columns", hint=NOT_MODIFIED, path=self.path)
 
 
-def csv_lines(records: Iterable[Sequence[object]]) -> bytes:
-    """Records as lines; None is an empty field."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(records)
-    return text.getvalue().encode()
+class CsvWriter(RecordWriter):
+    """Exports to CSV; the first line has the names of the columns."""
+
+    def __init__(self, file: BinaryIO, columns: Columns) -> None:
+        self._file = file
+        file.write(_lines([[column.name for column in columns]]))
+
+    def write(self, records: Records) -> None:
+        self._file.write(_lines(records))
 
 
 def read_csv(path: Path) -> Iterator[Row]:
-    """The rows of a file written by CsvSink. A last line without its end is no row."""
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = _whole_lines(file)
-        next(lines, None)
-        for fields in csv.reader(lines):
-            yield Row(*(read(field) for read, field in zip(_READ, fields, strict=True)))
+    """Return the rows of a file written by CsvSink or exported to CSV."""
+    lines = (line.decode() for line in complete_lines(path))
+    next(lines, None)
+    for fields in csv.reader(lines):
+        yield Row(*(parse(field) for parse, field in zip(_PARSERS, fields, strict=True)))
 
 
-def _whole_lines(file: TextIO) -> Iterator[str]:
-    return (line for line in file if line.endswith("\n"))
+class _Lines(list[str]):
+    """What csv.writer writes: each line in one call."""
+
+    write = list.append
 
 
-def _word(field: str) -> str | None:
+def _lines(records: Iterable[Sequence[object]]) -> bytes:
+    lines = _Lines()
+    csv.writer(lines).writerows(records)  # with "\n" as its line end it would not quote a field that contains "\r"
+    return "".join([line.removesuffix("\r\n") + "\n" for line in lines]).encode()
+
+
+def _text(field: str) -> str | None:
     return field or None
 
 
-def _number(read: Callable[[str], int | float]) -> Callable[[str], int | float | None]:
-    return lambda field: read(field) if field else None
+def _number(parse: Callable[[str], int | float]) -> Callable[[str], int | float | None]:
+    return lambda field: parse(field) if field else None
 
 
-def _reader(column: Column) -> Callable[[str], Any]:
+def _parser(column: Column) -> Callable[[str], Any]:
     if column.name == "address":
-        return lambda field: address(_word(field))
-    if column.name in EMPTY_IS_A_WORD:
+        return lambda field: parse_address(_text(field))
+    if column.name in EMPTY_STRING_COLUMNS:
         return str
-    return {Kind.INTEGER: _number(int), Kind.REAL: _number(float)}.get(column.kind, _word)
+    return {Kind.INTEGER: _number(int), Kind.REAL: _number(float)}.get(column.kind, _text)
 
 
-_READ = [_reader(column) for column in ROW]
+_PARSERS = [_parser(column) for column in ROW]
 CSV = SinkType(
     "csv", "comma-separated text", FileConfig, lambda config: CsvSink(config.path, overwrite=config.overwrite)
 )
+CSV_FORMAT = Format("csv", lambda first: first == HEAD, read_csv, CsvWriter)

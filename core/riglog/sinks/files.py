@@ -1,10 +1,11 @@
-"""Sinks that write one file or folder in a worker thread: what they share."""
+"""Sinks that write one file or folder in a worker thread, and what they need of the file system."""
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -19,50 +20,17 @@ except ImportError:
     fcntl = None  # type: ignore[assignment]
 
 T = TypeVar("T")
+HEAD_BYTES = 65_536
+NOT_MODIFIED = "Use another file name. The file was not modified"
 
 
 class FileSink(Sink):
-    """Stores rows, not events: those are in an SQLite recording. Subclasses block; they are called in a thread."""
+    """A sink at a path. Its blocking calls run in a worker thread, one at a time."""
 
     def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
         self.path = Path(path)
         self.overwrite = overwrite
         self._limiter = anyio.CapacityLimiter(1)
-        self._run: str | None = None
-
-    async def check(self) -> None:
-        await self._in_thread(self._check)
-
-    async def open(self, run: Run) -> None:
-        self._run = run.id
-        await self._in_thread(self._check_and_begin)
-
-    async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
-        if batches:
-            await self._in_thread(lambda: self._store(list(rows(self._run, batches))))
-
-    async def aclose(self) -> None:
-        await self._in_thread(self._finish)
-
-    @abstractmethod
-    def _check(self) -> None:
-        """See, by reading only, that the store can be continued, or begun."""
-
-    @abstractmethod
-    def _begin(self) -> None:
-        """Open it, old content kept unless ``overwrite``."""
-
-    @abstractmethod
-    def _store(self, found: list[Row]) -> None:
-        """All of it, or nothing and raise."""
-
-    @abstractmethod
-    def _finish(self) -> None:
-        """Close it."""
-
-    def _check_and_begin(self) -> None:
-        self._check()
-        self._begin()
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         try:
@@ -71,34 +39,113 @@ class FileSink(Sink):
             raise file_error(error, self.path) from error
 
 
+class RowFileSink(FileSink):
+    """Stores rows and no events. The methods of subclasses block; they are called in the thread."""
+
+    _run: str | None = None
+
+    async def check(self) -> None:
+        await self._in_thread(self._check)
+
+    async def open(self, run: Run) -> None:
+        self._run = run.id
+        await self._in_thread(self._check_and_open)
+
+    async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
+        if batches:
+            await self._in_thread(lambda: self._store(list(rows(self._run, batches))))
+
+    async def aclose(self) -> None:
+        await self._in_thread(self._close)
+
+    @abstractmethod
+    def _check(self) -> None:
+        """Check, by reading only, that the recording can be created or continued."""
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Open it. The content is kept unless ``overwrite``."""
+
+    @abstractmethod
+    def _store(self, found: list[Row]) -> None:
+        """Store all rows, or none and raise."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Close it."""
+
+    def _check_and_open(self) -> None:
+        self._check()
+        self._open()
+
+
 def check_writable(path: Path) -> None:
-    """See that a file or folder can be made or changed there. Reads only.
+    """Check that a file or folder can be created or changed. Reads only.
 
     Raises:
-        StorageError: the directory is missing, or it or what is there cannot be written.
+        StorageError: the directory does not exist, or no permission to write.
     """
     if not path.parent.is_dir():
-        raise StorageError("the directory does not exist", hint=f"mkdir -p {path.parent}", path=path)
+        raise StorageError("directory not found", hint=f"Create it: mkdir -p {path.parent}", path=path)
     for needed in (path.parent, path):
         if needed.exists() and not os.access(needed, os.W_OK):
-            raise StorageError("permission denied", hint=f"make {needed} writable, or choose another path", path=path)
+            raise StorageError(
+                f"permission denied: cannot write {needed}",
+                hint=f"Make {needed} writable, or use another path",
+                path=path,
+            )
 
 
 def lock(file: int, path: Path) -> None:
-    """Keep an opened file or folder for us until it is closed: what two programs wrote would be lost in turn.
+    """Lock an open file or folder until it is closed: two programs would overwrite each other's rows.
 
     Raises:
-        StorageError: another program has it.
+        StorageError: another program has locked it.
     """
     if fcntl is None:  # Windows
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise StorageError("another recording is writing there", hint="choose another path", path=path) from None
+        hint = "Stop the other recording, or use another path"
+        raise StorageError("file is locked by another recording", hint=hint, path=path) from None
+
+
+def first_line(path: Path) -> bytes:
+    """Return the first line of a file without its end; empty if the file is empty.
+
+    Raises:
+        StorageError: the file does not exist, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.readline(HEAD_BYTES).rstrip(b"\r\n")
+    except OSError as error:
+        raise read_error(error, path) from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that appears at ``path`` when the block ends without an error: as a whole and in one step."""
+    hidden = path.with_name(f".{path.name}.new")
+    try:
+        with hidden.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(hidden, path)
+    finally:
+        hidden.unlink(missing_ok=True)
 
 
 def file_error(error: OSError, path: Path) -> StorageError:
-    """What the operating system says, with what to do about it."""
-    hint = "free some space" if error.errno == 28 else "check the path and its permissions"
-    return StorageError(f"cannot be stored: {error.strerror or error}", hint=hint, path=path)
+    """Return the error of a failed write, with the next step."""
+    hint = "Free disk space" if error.errno == 28 else "Check the path and its permissions"
+    return StorageError(f"write failed: {error.strerror or error}", hint=hint, path=path)
+
+
+def read_error(error: OSError, path: Path) -> StorageError:
+    """Return the error of a failed read, with the next step."""
+    if isinstance(error, FileNotFoundError):
+        return StorageError("file not found", hint="Check the path", path=path)
+    return StorageError(f"cannot read the file: {error.strerror or error}", hint="Check the permissions", path=path)

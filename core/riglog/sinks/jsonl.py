@@ -1,14 +1,16 @@
-"""JSON lines: one object a row, with the column names as keys, null where there is nothing."""
+"""JSON Lines: one object per row, with the column names as keys, null for None."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
 from riglog.errors import NotARecordingError
-from riglog.sinks.base import FileConfig, SinkType
-from riglog.sinks.rows import COLUMNS, Row
-from riglog.sinks.text_files import OTHER, TextFileSink
+from riglog.sinks.base import FileConfig, Format, Records, RecordWriter, SinkType
+from riglog.sinks.files import NOT_MODIFIED
+from riglog.sinks.rows import COLUMNS, Columns, Row
+from riglog.sinks.text_files import TextFileSink, complete_lines
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -21,33 +23,39 @@ class JsonlSink(TextFileSink):
     def _encode(self, found: list[Row]) -> bytes:
         return _ENCODER.encode_lines(found)
 
-    def _refuse_other(self, first: bytes) -> None:
+    def _check_first_line(self, first: bytes) -> None:
         if not is_row(first):
-            raise NotARecordingError("the file exists and does not hold our rows", hint=OTHER, path=self.path)
+            raise NotARecordingError("file exists and does not contain riglog rows", hint=NOT_MODIFIED, path=self.path)
+
+
+class JsonlWriter(RecordWriter):
+    """Exports to JSON Lines."""
+
+    def __init__(self, file: BinaryIO, columns: Columns) -> None:
+        self._file = file
+        self._names = [column.name for column in columns]
+
+    def write(self, records: Records) -> None:
+        self._file.write(_ENCODER.encode_lines([dict(zip(self._names, record, strict=True)) for record in records]))
 
 
 def is_row(line: bytes) -> bool:
-    """Whether a line is an object with exactly the columns of schema 1."""
+    """Return True if a line is an object with exactly the columns of schema 1."""
     try:
         return tuple(msgspec.json.decode(line, type=dict[str, object])) == COLUMNS
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return False
 
 
-def json_lines(names: Sequence[str], records: Iterable[Sequence[object]]) -> bytes:
-    """Records as lines of JSON."""
-    return _ENCODER.encode_lines([dict(zip(names, record, strict=True)) for record in records])
-
-
 def read_jsonl(path: Path) -> Iterator[Row]:
-    """The rows of a file written by JsonlSink. A last line without its end is no row."""
-    decode = msgspec.json.Decoder(Row).decode
-    with path.open("rb") as file:
-        for line in file:
-            if line.endswith(b"\n"):
-                yield decode(line)
+    """Return the rows of a file written by JsonlSink or exported to JSON Lines."""
+    return map(msgspec.json.Decoder(Row).decode, complete_lines(path))
 
 
 JSONL = SinkType(
-    "jsonl", "one JSON object a line", FileConfig, lambda config: JsonlSink(config.path, overwrite=config.overwrite)
+    "jsonl",
+    "JSON Lines: one object per row",
+    FileConfig,
+    lambda config: JsonlSink(config.path, overwrite=config.overwrite),
 )
+JSONL_FORMAT = Format("jsonl", is_row, read_jsonl, JsonlWriter)

@@ -1,4 +1,4 @@
-"""Keeps everything in memory: for tests and for short looks."""
+"""Keeps everything in memory: for tests and short runs."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from riglog.sinks.rows import Row, rows
 
 
 class MemorySink(Sink):
-    """``samples``, ``rows`` and ``events`` hold all that was recorded."""
+    """``samples``, ``rows`` and ``events`` hold everything that was recorded."""
 
     name = "memory"
 
@@ -37,4 +37,4 @@ class MemorySink(Sink):
         self.closed = True
 
 
-MEMORY = SinkType("memory", "keeps nothing: for a dry run", SinkConfig, lambda _: MemorySink())
+MEMORY = SinkType("memory", "stores nothing on disk; for test runs", SinkConfig, lambda _: MemorySink())

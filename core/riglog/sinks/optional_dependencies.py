@@ -1,4 +1,4 @@
-"""Libraries that not everybody needs: imported when used, and named with their extra when they are not there."""
+"""Packages that only some sinks need: imported when used; if one is missing, the hint is the command to install it."""
 
 from importlib import import_module
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 from riglog.errors import ConfigError
 
 
-def library(module: str, extra: str) -> Any:
-    """The imported module.
+def import_optional(module: str, extra: str) -> Any:
+    """Import a module of a package that the extra ``riglog[extra]`` installs.
 
     Raises:
-        ConfigError: it is not installed; the hint is the command that installs it.
+        ConfigError: it is not installed.
     """
     try:
         return import_module(module)
     except ImportError as error:
         name = module.partition(".")[0]
         raise ConfigError(
-            f"this needs {name}, which cannot be imported: {error}", hint=f'pip install "riglog[{extra}]"'
+            f"required package {name} cannot be imported: {error}", hint=f'Install it: pip install "riglog[{extra}]"'
         ) from error

@@ -1,30 +1,30 @@
-"""A folder of Parquet files that any Parquet reader opens as one table, at any moment, also after a power cut.
+"""A folder of Parquet files that any Parquet reader opens as one table, at any moment, also after a power failure.
 
-A Parquet file can be read only when it is finished. So the part being filled is kept in memory and written anew, whole
-and under its name in one step, with every flush, until it has PART_ROWS rows; then the next part begins.
+A Parquet file can be read only when it is complete. The current part is therefore kept in memory and written again as a
+whole, in one step, with every flush, until it has PART_ROWS rows; then the next part is started.
 """
 
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from msgspec import structs
 
 from riglog.errors import NotARecordingError, StorageError
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch, rows_of
-from riglog.sinks.base import FileConfig, SinkType
-from riglog.sinks.files import FileSink, check_writable, lock
-from riglog.sinks.optional_dependencies import library
-from riglog.sinks.rows import Row
+from riglog.sinks.base import FileConfig, Format, Records, RecordWriter, SinkType
+from riglog.sinks.files import RowFileSink, check_writable, lock, replacing
+from riglog.sinks.optional_dependencies import import_optional
+from riglog.sinks.rows import Columns, Row
 
 PART_ROWS = 20_000
-"""What bounds memory, the size of a file, and how often a row is written (PART_ROWS / rows per flush / 2 times)."""
+"""Bounds memory, the size of a file, and how often a row is written (PART_ROWS / rows per flush / 2 times)."""
 PART = "part-{:06d}.parquet"
 
 
-class ParquetSink(FileSink):
+class ParquetSink(RowFileSink):
     """``path`` is the folder. Times are ``timestamp[us, UTC]``, addresses are text."""
 
     name = "parquet"
@@ -36,9 +36,9 @@ class ParquetSink(FileSink):
             check_parts(self.path)
         check_writable(self.path)
 
-    def _begin(self) -> None:
+    def _open(self) -> None:
         self.path.mkdir(exist_ok=True)
-        self._folder = hold_folder(self.path)
+        self._folder = lock_folder(self.path)
         if self.overwrite:
             for part in parts(self.path):
                 part.unlink()
@@ -47,25 +47,51 @@ class ParquetSink(FileSink):
         self._batches: list[Any] = []
 
     def _store(self, found: list[Row]) -> None:
-        batches = [*self._batches, record_batch([structs.astuple(one) for one in found])]
-        replace_file(batches, self.path / PART.format(self._number))
+        batches = [*self._batches, record_batch([structs.astuple(row) for row in found])]
+        with replacing(self.path / PART.format(self._number)) as file:
+            _parquet().write_table(pyarrow().Table.from_batches(batches), file, compression="zstd")
         self._batches = batches
         if sum(batch.num_rows for batch in batches) >= PART_ROWS:
             self._number += 1
             self._batches = []
 
-    def _finish(self) -> None:
+    def _close(self) -> None:
         self._batches = []
         if self._folder is not None:
             os.close(self._folder)
             self._folder = None
 
 
-def hold_folder(path: Path) -> int | None:
-    """Keep a folder for us until what is given is closed; None where folders cannot be opened.
+class ParquetWriter(RecordWriter):
+    """Exports into one Parquet file; record batches are gathered into row groups of GROUP_ROWS."""
+
+    GROUP_ROWS = 50_000
+
+    def __init__(self, file: BinaryIO, columns: Columns) -> None:
+        self._columns = columns
+        self._batches: list[Any] = []
+        self._writer = _parquet().ParquetWriter(file, arrow_schema(columns), compression="zstd")
+
+    def write(self, records: Records) -> None:
+        self._batches.append(record_batch(records, self._columns))
+        if sum(batch.num_rows for batch in self._batches) >= self.GROUP_ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._batches:
+            self._writer.write_table(pyarrow().Table.from_batches(self._batches))
+            self._batches = []
+
+
+def lock_folder(path: Path) -> int | None:
+    """Open and lock a folder until it is closed; None where folders cannot be opened.
 
     Raises:
-        StorageError: another program has it.
+        StorageError: another program has locked it.
     """
     if sys.platform == "win32":
         return None
@@ -79,50 +105,42 @@ def hold_folder(path: Path) -> int | None:
 
 
 def parts(path: Path) -> list[Path]:
-    """The files of a folder written by ParquetSink, oldest first."""
+    """Return the files of a folder written by ParquetSink, oldest first."""
     return sorted(path.glob("part-??????.parquet"))
 
 
 def check_parts(path: Path) -> None:
-    """See that a folder holds only parts with the columns of schema 1. Reads only.
+    """Check that a folder holds only parts with the columns of schema 1. Reads only.
 
     Raises:
         NotARecordingError: it does not.
     """
-    other = "choose another path; nothing was touched"
+    hint = "Use another path. Nothing was modified"
     if not path.is_dir():
-        raise NotARecordingError("a Parquet recording is a folder, this is a file", hint=other, path=path)
-    strangers = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
-    strangers -= {part.name for part in parts(path)}
-    if strangers:
-        raise NotARecordingError(f"the folder holds other files: {sorted(strangers)[0]}", hint=other, path=path)
+        raise NotARecordingError("path is a file; a Parquet recording is a folder", hint=hint, path=path)
+    other = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
+    other -= {part.name for part in parts(path)}
+    if other:
+        raise NotARecordingError(f"folder contains other files: {min(other)}", hint=hint, path=path)
     for part in parts(path):
         try:
-            same = library("pyarrow.parquet", "parquet").read_schema(part).equals(arrow_schema())
+            same = _parquet().read_schema(part).equals(arrow_schema())
         except (pyarrow().ArrowInvalid, OSError):
             same = False
         if not same:
-            raise NotARecordingError(f"{part.name} has other columns", hint=other, path=path)
-
-
-def replace_file(batches: list[Any], path: Path) -> None:
-    """Write a Parquet file in one step: under its name is the old content or the new, never half of it."""
-    pq = library("pyarrow.parquet", "parquet")
-    hidden = path.with_name(f".{path.name}.new")
-    with hidden.open("wb") as file:
-        pq.write_table(pyarrow().Table.from_batches(batches), file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(hidden, path)
+            raise NotARecordingError(f"{part.name} has different columns", hint=hint, path=path)
 
 
 def read_parquet(path: Path) -> Iterator[Row]:
-    """The rows of a Parquet file or of a folder of them."""
-    pq = library("pyarrow.parquet", "parquet")
+    """Return the rows of a Parquet file or of a folder of them."""
     for part in parts(path) if path.is_dir() else [path]:
-        with pq.ParquetFile(part) as file:
+        with _parquet().ParquetFile(part) as file:
             for batch in file.iter_batches():
                 yield from rows_of(batch)
+
+
+def _parquet() -> Any:
+    return import_optional("pyarrow.parquet", "parquet")
 
 
 PARQUET = SinkType(
@@ -131,3 +149,4 @@ PARQUET = SinkType(
     FileConfig,
     lambda config: ParquetSink(config.path, overwrite=config.overwrite),
 )
+PARQUET_FORMAT = Format("parquet", lambda first: first.startswith(b"PAR1"), read_parquet, ParquetWriter)

@@ -1,18 +1,24 @@
-"""The long-format row of schema 1: the only place where a sample becomes columns."""
+"""The long-format row of schema 1 with its columns: the only place where a sample becomes columns."""
 
+import math
 from collections.abc import Iterator, Sequence
+from enum import Enum
+from types import NoneType
+from typing import Annotated, Any, SupportsFloat, get_args, get_type_hints
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from riglog.model import NS, Batch, Sample, iso
+from riglog.model import NS, OK, Batch, Sample, Status, iso
 
 SCHEMA_VERSION = 1
+Time = Annotated[str, Meta(title="time")]
+"""UTC, as ISO 8601 with microseconds and ``Z``. Nanoseconds are truncated."""
 
 
 class Row(Struct, frozen=True):
     """One sample as every tabular sink stores it. The order of the fields is the order of the columns.
 
-    Times are ISO 8601 UTC with ``Z`` and microseconds (what is below is cut off); ``latency_s`` is in seconds.
+    ``latency_s`` is in seconds.
     """
 
     run: str | None
@@ -30,27 +36,81 @@ class Row(Struct, frozen=True):
     status: str
     flags: str
     error: str | None
-    requested_at: str | None
-    received_at: str
-    midpoint_at: str
+    requested_at: Time | None
+    received_at: Time
+    midpoint_at: Time
     latency_s: float | None
     monotonic_ns: int
 
 
+class EventRow(Struct, frozen=True):
+    """One event as it is stored. ``kind`` is the present name, also of an event stored under an earlier one."""
+
+    run: str
+    at: Time
+    kind: str
+    device: str | None
+    port: str | None
+    message: str
+
+
+class Kind(Enum):
+    """The type of a column, from which every sink derives its own type."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    REAL = "real"
+    TIME = "time"
+
+
+class Column(Struct, frozen=True):
+    """``required``: never empty."""
+
+    name: str
+    kind: Kind
+    required: bool = False
+
+
+Columns = Sequence[Column]
+KINDS: dict[Any, Kind] = {Time: Kind.TIME, str: Kind.TEXT, float: Kind.REAL, int: Kind.INTEGER}
+"""In the order of precedence: an address is an integer or a text, so its column is a text."""
+
+
+def columns_of(struct: type[Struct]) -> tuple[Column, ...]:
+    """Return the columns of a struct such as Row."""
+    found = []
+    for name, hint in get_type_hints(struct, include_extras=True).items():
+        types = {hint} if hint in KINDS else set(get_args(hint))
+        kind = next(kind for type_, kind in KINDS.items() if type_ in types)
+        found.append(Column(name, kind, NoneType not in types))
+    return tuple(found)
+
+
 COLUMNS: tuple[str, ...] = Row.__struct_fields__
+ROW: tuple[Column, ...] = tuple(
+    Column(column.name, column.kind, column.required or column.name == "run") for column in columns_of(Row)
+)
+"""The columns of stored rows. ``run`` is never empty there; it is None only in rows that are printed."""
+EMPTY_STRING_COLUMNS = frozenset({"flags"})
+"""Columns in which an empty field of a text file is the empty string; in all others it is None."""
 
 
 def rows(run: str | None, batches: Sequence[Batch]) -> Iterator[Row]:
-    """Every sample of the batches as a row."""
+    """Return every sample of the batches as a row."""
     for batch in batches:
         for sample in batch.samples:
             yield row(run, batch.tick, sample)
 
 
 def row(run: str | None, tick: int | None, sample: Sample) -> Row:
-    """One sample as a row."""
+    """Return one sample as a row.
+
+    Raises:
+        TypeError, ValueError: the sample cannot be stored.
+    """
     channel, stamp = sample.channel, sample.stamp
     requested = stamp.requested_ns
+    number, text, status, error = content(sample)
     return Row(
         run,
         tick,
@@ -61,12 +121,12 @@ def row(run: str | None, tick: int | None, sample: Sample) -> Row:
         channel.parameter,
         channel.parameter_id,
         channel.instance,
-        number(sample),
-        words(sample),
+        number,
+        text,
         sample.unit,
-        sample.status.value,
+        status.value,
         flags(sample),
-        sample.error,
+        error,
         None if requested is None else iso(requested),
         iso(stamp.received_ns),
         iso(stamp.midpoint_ns),
@@ -75,22 +135,47 @@ def row(run: str | None, tick: int | None, sample: Sample) -> Row:
     )
 
 
-def number(sample: Sample) -> float | None:
-    """What goes into ``value``: numbers, and bools as 0 and 1."""
-    value = sample.value
-    return None if value is None or isinstance(value, str) else float(value)
+def content(sample: Sample) -> tuple[float | None, str | None, Status, str | None]:
+    """Return the columns ``value``, ``text``, ``status`` and ``error`` of a sample; every sink stores these.
+
+    A number is stored as a float, a bool as 0 or 1, a string as ``text``. A number that is not finite is not a value:
+    it is stored as None with status out_of_range.
+
+    Raises:
+        TypeError, ValueError: a value or text of a type that cannot be stored.
+    """
+    value, text, status, error = sample.value, sample.text, sample.status, sample.error
+    number: float | None = None
+    if isinstance(value, str):
+        text = value
+    elif value is not None:
+        number = float(value) if isinstance(value, (float, int)) else _number(value)
+        if not math.isfinite(number):
+            error = error or f"no value: {number} is not a finite number"
+            number, status = None, Status.OUT_OF_RANGE if status in (OK, Status.SUSPECT) else status
+    for words in (text, sample.unit, error):
+        if words is not None and not isinstance(words, str):
+            raise TypeError(f"a text of type {type(words).__name__} cannot be stored")
+    return number, text, status, error
 
 
-def words(sample: Sample) -> str | None:
-    """What goes into ``text``: words, and the label of an enumerated value."""
-    return sample.value if isinstance(sample.value, str) else sample.text
+def _number(value: object) -> float:
+    """Convert numbers that are neither float nor int, such as those of numpy. Not bytes: float() would parse them."""
+    if isinstance(value, SupportsFloat):
+        return float(value)
+    raise TypeError(f"a value of type {type(value).__name__} cannot be stored")
 
 
 def flags(sample: Sample) -> str:
-    """Vendor facts, separated by spaces; empty if there are none."""
+    """Return the flags, separated by blanks; empty if there are none."""
     return " ".join(sample.flags)
 
 
 def as_json_object(row: Row) -> dict[str, object]:
-    """A row with its column names, as ``riglog read --json`` prints it: all columns but ``run``."""
+    """Return a row with its column names, without ``run``, as ``riglog read --json`` prints it."""
     return {name: getattr(row, name) for name in COLUMNS if name != "run"}
+
+
+def parse_address(text: str | None) -> int | str | None:
+    """Return an address from a format that stores it as text: a number if it is written like one."""
+    return int(text) if text and text.isdecimal() and str(int(text)) == text else text

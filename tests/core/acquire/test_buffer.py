@@ -1,4 +1,4 @@
-"""The buffer between polling and storing: bounded, and exact about what it dropped."""
+"""The buffer between polling and storing: bounded, and exact about what was dropped."""
 
 import anyio
 import pytest
@@ -19,7 +19,7 @@ def batch(tick: int) -> Batch:
 
 
 def ticks(batches: list[Batch]) -> list[int | None]:
-    return [one.tick for one in batches]
+    return [batch.tick for batch in batches]
 
 
 @pytest.mark.parametrize(
@@ -36,14 +36,14 @@ def test_what_does_not_fit_is_dropped_by_policy_and_counted_in_samples(
     assert buffer.samples_dropped == dropped
 
 
-async def test_block_makes_whoever_polls_wait_until_something_is_taken() -> None:
+async def test_block_makes_the_producer_wait_until_batches_are_taken() -> None:
     buffer = BatchBuffer(1, Overflow.BLOCK)
     done = []
 
     async def produce() -> None:
         for tick in range(3):
             buffer.put(batch(tick))
-            await buffer.space()
+            await buffer.wait_for_space()
             done.append(tick)
         buffer.close()
 
@@ -51,18 +51,18 @@ async def test_block_makes_whoever_polls_wait_until_something_is_taken() -> None
         tasks.start_soon(produce)
         await anyio.wait_all_tasks_blocked()
         assert done == [0]
-        assert ticks(await buffer.take()) == [0, 1]
+        assert ticks(await buffer.next_batches()) == [0, 1]
         await anyio.wait_all_tasks_blocked()
         assert done == [0, 1, 2]
-        assert ticks(await buffer.take()) == [2]
-        assert await buffer.take() == []
+        assert ticks(await buffer.next_batches()) == [2]
+        assert await buffer.next_batches() == []
 
 
 async def test_what_a_loop_over_the_stream_did_not_reach_is_still_there() -> None:
     buffer = BatchBuffer(8, Overflow.BLOCK)
     for tick in range(3):
         buffer.put(batch(tick))
-    async for one in buffer:
-        assert one.tick == 0
+    async for first in buffer:
+        assert first.tick == 0
         break
     assert ticks(buffer.drain()) == [1, 2]

@@ -20,7 +20,7 @@ def test_a_week_at_ten_hertz_serves_every_slot_on_time() -> None:
     period, now, served = NS // 10, 0, 0
     while (slot := schedule.next(now)).tick is not None:
         assert slot.tick == served
-        schedule.done(served)
+        schedule.mark_served(served)
         served += 1
         now = slot.tick * period + 20_000_000
     assert served == WEEK_OF_TICKS
@@ -33,17 +33,17 @@ def test_a_summary_is_as_large_after_a_day_as_after_a_minute() -> None:
     channel = Channel(device="d", driver="toy", protocol="toy", address=1, parameter="p")
     sizes = []
     for tick in range(864_000):
-        if tick % 86_400 == 600:
-            sizes.append(sys.getsizeof(source.lateness._bins) + len(summary.channels))
+        if tick % 86_400 == 1_200:
+            sizes.append(source.start_delay.bins + len(summary.channels))
         if tick % 100 == 0:
             stamp = Stamp(tick * NS // 10, 2_000_000, tick * NS // 10)
             summary.count(source, Batch("source", tick, [Sample(channel=channel, stamp=stamp, value=1.0, unit=None)]))
-        source.lateness.add(tick % 977 * 1e-6)
+        source.start_delay.add(tick % 977 * 1e-6)
     assert len(set(sizes)) == 1
 
 
-class Forgetful(MemorySink):
-    """Counts, and keeps nothing."""
+class CountingSink(MemorySink):
+    """Counts samples and stores nothing."""
 
     rows_seen = 0
 
@@ -70,7 +70,7 @@ class SixtyFour:
 
 
 async def test_an_hour_of_sixty_four_devices_needs_no_more_memory_than_ten_minutes() -> None:
-    sink = Forgetful()
+    sink = CountingSink()
     blocks = []
 
     async def weigh() -> None:
@@ -80,10 +80,10 @@ async def test_an_hour_of_sixty_four_devices_needs_no_more_memory_than_ten_minut
             blocks.append(sys.getallocatedblocks())
 
     async with (
-        record(SixtyFour(), rate_hz=0.5, duration=3600, clock=LoopClock()) as recording,  # type: ignore[arg-type]
+        record(SixtyFour(), rate_hz=0.5, duration=3600, clock=LoopClock()) as active_run,  # type: ignore[arg-type]
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(weigh)
-        await pipe(recording, sink, run=Run("r", "r", 0, 0, None, "h", {}), clock=LoopClock())
+        await pipe(active_run, sink, run=Run("r", "r", 0, 0, None, "h", {}), clock=LoopClock())
     assert sink.rows_seen == 64 * 1800
     assert max(blocks) - min(blocks) < 2000

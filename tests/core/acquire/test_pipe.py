@@ -1,12 +1,14 @@
-"""Piping into sinks: by size, by time, with sinks that fail, and never losing what was taken."""
+"""Piping into sinks: by size, by time, with sinks that fail, and without losing received samples."""
 
+import logging
 from collections.abc import Sequence
+from typing import Any
 
 import anyio
 import pytest
 from toy import Metronome
 
-from riglog.acquire import pipe, record
+from riglog.acquire import ActiveRun, pipe, record
 from riglog.errors import StorageError
 from riglog.model import Batch, Event, EventKind, Run, Sink, new_run
 from riglog.sinks import MemorySink
@@ -14,7 +16,7 @@ from riglog.testing import LoopClock
 
 
 class MoodySink(MemorySink):
-    """Fails while ``failing``; takes ``seconds`` for each write; remembers the size of each."""
+    """Fails while ``failing``; takes ``seconds`` for each write; keeps the size of each write in ``sizes``."""
 
     name = "moody"
 
@@ -27,7 +29,7 @@ class MoodySink(MemorySink):
     async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         await anyio.sleep(self.seconds)
         if self.failing:
-            raise StorageError("the disk is full")
+            raise StorageError("disk full")
         self.sizes.append(sum(len(batch.samples) for batch in batches))
         await super().write(batches, events)
 
@@ -37,10 +39,10 @@ def run() -> Run:
     return Run("test", "test", 0, 0, None, "host", {})
 
 
-async def record_into(run: Run, *sinks: Sink, rate_hz: float = 10, duration: float = 10, **options: float) -> object:
-    async with record(Metronome(channels=2), rate_hz=rate_hz, duration=duration, clock=LoopClock()) as recording:
-        await pipe(recording, *sinks, run=run, clock=LoopClock(), **options)  # type: ignore[arg-type]
-    return recording
+async def record_into(run: Run, *sinks: Sink, rate_hz: float = 10, duration: float = 10, **options: Any) -> ActiveRun:
+    async with record(Metronome(channels=2), rate_hz=rate_hz, duration=duration, clock=LoopClock()) as active_run:
+        await pipe(active_run, *sinks, run=run, clock=LoopClock(), **options)
+    return active_run
 
 
 async def test_everything_recorded_is_in_the_sink_with_the_events_around_it(run: Run) -> None:
@@ -48,6 +50,7 @@ async def test_everything_recorded_is_in_the_sink_with_the_events_around_it(run:
     await record_into(run, sink)
     assert [batch.tick for batch in sink.batches] == list(range(100))
     assert [event.kind for event in sink.events] == [EventKind.RUN_STARTED, EventKind.RUN_FINISHED]
+    assert sink.events[1].message == "run finished: 200 samples, 0 missing or skipped, 0 slots skipped"
     assert sink.closed
 
 
@@ -63,26 +66,36 @@ async def test_a_sink_writes_when_time_is_up(run: Run) -> None:
     assert len(sink.sizes) >= 9
 
 
-async def test_a_failing_sink_does_not_stop_the_others_and_loses_nothing_when_it_recovers(run: Run) -> None:
+async def test_a_failing_sink_does_not_stop_the_others_and_loses_nothing_when_it_recovers(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
     healthy, moody = MemorySink(), MoodySink(failing=True)
 
-    async def mend() -> None:
+    async def repair() -> None:
         await anyio.sleep(6)
         assert healthy.batches
         moody.failing = False
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(mend)
-        await record_into(run, healthy, moody)
+    with caplog.at_level(logging.INFO, "riglog.acquire"):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(repair)
+            await record_into(run, healthy, moody)
     assert len(healthy.samples) == len(moody.samples) == 200
     assert [batch.tick for batch in moody.batches] == list(range(100))
-    kinds = [event.kind for event in healthy.events]
-    assert kinds.count(EventKind.SINK_FAILED) == kinds.count(EventKind.SINK_BACK) == 1
+    failures = [event for event in healthy.events if event.kind in (EventKind.SINK_FAILED, EventKind.SINK_RECOVERED)]
+    assert [(event.kind, event.message) for event in failures] == [
+        (EventKind.SINK_FAILED, "sink moody: write failed: disk full; samples are buffered in memory"),
+        (EventKind.SINK_RECOVERED, "sink moody: writing again; all buffered samples stored, 0 lost"),
+    ]
+    assert [(entry.levelname, entry.message) for entry in caplog.records] == [
+        ("WARNING", failures[0].message),
+        ("INFO", failures[1].message),
+    ]
 
 
 async def test_a_sink_that_fails_to_the_end_says_how_many_samples_were_lost(run: Run) -> None:
     healthy, moody = MemorySink(), MoodySink(failing=True)
-    with pytest.raises(StorageError, match=r"moody: 200 samples lost \(the disk is full\)"):
+    with pytest.raises(StorageError, match="moody: 200 samples lost, last error: disk full"):
         await record_into(run, healthy, moody)
     assert len(healthy.samples) == 200
     assert healthy.closed
@@ -94,54 +107,94 @@ async def test_when_no_sink_can_store_and_the_buffer_is_full_the_recording_stops
         await record_into(run, moody, duration=1e6, buffer_size=50)
 
 
+async def test_samples_that_did_not_fit_into_the_buffer_are_in_the_event_of_the_recovery(run: Run) -> None:
+    moody = MoodySink(failing=True)
+
+    async def repair() -> None:
+        await anyio.sleep(6)
+        moody.failing = False
+
+    healthy = MemorySink()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(repair)
+        with pytest.raises(StorageError, match="samples lost"):
+            await record_into(run, healthy, moody, buffer_size=50)
+    (recovered,) = [event for event in healthy.events if event.kind is EventKind.SINK_RECOVERED]
+    assert recovered.message.endswith(f"all buffered samples stored, {200 - len(moody.samples)} lost")
+    assert len(moody.samples) < 200
+
+
 async def test_a_slow_sink_slows_the_recording_down_but_loses_nothing(run: Run) -> None:
     slow = MoodySink(seconds=3.0)
-    recording = await record_into(run, slow, rate_hz=100, duration=30, batch_size=1, buffer_size=100)
-    assert len(slow.samples) == recording.summary.samples == 6000  # type: ignore[attr-defined]
+    active_run = await record_into(run, slow, rate_hz=100, duration=30, batch_size=1, buffer_size=100)
+    assert len(slow.samples) == active_run.summary.samples == 6000
+    reasons = {sample.error for sample in slow.samples if sample.value is None}
+    assert reasons == {"slot skipped: polling was held up by slow sinks or a busy computer"}
 
 
 @pytest.mark.parametrize("after", [0.35, 1.7, 2.0, 4.999])
 async def test_a_cancel_stores_as_many_rows_as_samples_were_taken(run: Run, after: float) -> None:
     sink = MoodySink(seconds=0.5)
     with anyio.move_on_after(after):
-        async with record(Metronome(channels=20), rate_hz=10, clock=LoopClock()) as recording:
-            await pipe(recording, sink, run=run, flush_interval=10, clock=LoopClock())
-    assert len(sink.samples) == recording.summary.samples > 0
+        async with record(Metronome(channels=20), rate_hz=10, clock=LoopClock()) as active_run:
+            await pipe(active_run, sink, run=run, flush_interval=10, clock=LoopClock())
+    assert len(sink.samples) == active_run.summary.samples > 0
     assert sink.closed
 
 
-async def test_a_cancel_also_stores_what_a_slow_sink_left_waiting_in_the_stream(run: Run) -> None:
-    sink, waiting = MoodySink(seconds=3.0), 0
+class TwoStepSink(MemorySink):
+    """Stores the first half of a write, waits, then stores the second: a cancellation in between would tear it."""
+
+    async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
+        half = len(batches) // 2
+        await super().write(batches[:half], ())
+        await anyio.sleep(0.5)
+        await super().write(batches[half:], events)
+
+
+@pytest.mark.parametrize("after", [1.2, 2.7, 3.1])
+async def test_a_write_in_progress_is_finished_when_the_run_is_cancelled(run: Run, after: float) -> None:
+    sink = TwoStepSink()
+    with anyio.move_on_after(after):
+        async with record(Metronome(), rate_hz=10, clock=LoopClock()) as active_run:
+            await pipe(active_run, sink, run=run, flush_interval=1, clock=LoopClock())
+    assert [batch.tick for batch in sink.batches] == list(range(active_run.summary.slots_polled))
+    kinds = [event.kind for event in sink.events]
+    assert kinds == [EventKind.RUN_STARTED, EventKind.RUN_FINISHED]
+
+
+async def test_a_cancel_also_stores_what_a_slow_sink_left_in_the_stream(run: Run) -> None:
+    sink, in_stream = MoodySink(seconds=3.0), 0
 
     async with anyio.create_task_group() as tasks:
-        async with record(Metronome(channels=20), rate_hz=10, clock=LoopClock()) as recording:
+        async with record(Metronome(channels=20), rate_hz=10, clock=LoopClock()) as active_run:
 
             async def interrupt() -> None:
-                nonlocal waiting
+                nonlocal in_stream
                 await anyio.sleep(2.55)
-                waiting = len(recording.stream._batches)
+                in_stream = len(active_run.stream)
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(interrupt)
-            await pipe(recording, sink, run=run, batch_size=1, buffer_size=40, clock=LoopClock())
-    assert waiting > 10
-    assert len(sink.samples) == recording.summary.samples == 26 * 20
+            await pipe(active_run, sink, run=run, batch_size=1, buffer_size=40, clock=LoopClock())
+    assert in_stream > 10
+    assert len(sink.samples) == active_run.summary.samples == 26 * 20
 
 
 async def test_a_sink_that_cannot_be_opened_is_an_error_and_the_others_are_closed(run: Run) -> None:
     class Closed(MemorySink):
         async def open(self, run: Run) -> None:
-            raise StorageError("no such directory")
+            raise StorageError("directory not found")
 
     opened = MemorySink()
-    with pytest.raises(StorageError, match="no such directory"):
-        async with record(Metronome(), rate_hz=1, duration=1, clock=LoopClock()) as recording:
-            await pipe(recording, opened, Closed(), run=run, clock=LoopClock())
+    with pytest.raises(StorageError, match="directory not found"):
+        async with record(Metronome(), rate_hz=1, duration=1, clock=LoopClock()) as active_run:
+            await pipe(active_run, opened, Closed(), run=run, clock=LoopClock())
     assert opened.closed
 
 
 async def test_a_run_has_a_readable_name_that_no_other_run_has() -> None:
     clock = LoopClock()
-    one, other = new_run("kiln-7", clock), new_run("kiln-7", clock)
-    assert one.id.startswith("kiln-7.20270115T080000Z.")
-    assert one.id != other.id
+    first, second = new_run("kiln-7", clock), new_run("kiln-7", clock)
+    assert first.id.startswith("kiln-7.20270115T080000Z.")
+    assert first.id != second.id

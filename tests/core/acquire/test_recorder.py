@@ -13,33 +13,33 @@ from riglog.model import Batch, EventKind, Run, Status
 from riglog.testing import LoopClock
 
 
-async def all_of(recording: object) -> list[Batch]:
-    return [batch async for batch in recording.stream]  # type: ignore[attr-defined]
+async def all_of(active_run: object) -> list[Batch]:
+    return [batch async for batch in active_run.stream]  # type: ignore[attr-defined]
 
 
 async def test_sixty_seconds_at_ten_hertz_are_six_hundred_slots() -> None:
     source = Metronome(channels=3)
-    async with record(source, rate_hz=10, duration=60, clock=LoopClock()) as recording:
-        batches = await all_of(recording)
+    async with record(source, rate_hz=10, duration=60, clock=LoopClock()) as active_run:
+        batches = await all_of(active_run)
     assert [batch.tick for batch in batches] == list(range(600))
-    assert (recording.summary.samples, recording.summary.ticks_missed) == (1800, 0)
+    assert (active_run.summary.samples, active_run.summary.slots_skipped) == (1800, 0)
 
 
 async def test_slots_fall_on_the_grid_and_nothing_drifts() -> None:
     source = Metronome(seconds=0.03)
-    async with record(source, rate_hz=10, duration=30, clock=LoopClock()) as recording:
-        batches = await all_of(recording)
+    async with record(source, rate_hz=10, duration=30, clock=LoopClock()) as active_run:
+        batches = await all_of(active_run)
     times = [batch.samples[0].stamp.monotonic_ns for batch in batches]
     assert {round((time - times[0]) / 1e6) % 100 for time in times} == {0}
 
 
-async def test_a_slow_source_has_its_passed_slots_as_rows_of_status_skipped() -> None:
+async def test_a_slow_source_has_its_skipped_slots_as_rows_of_status_skipped() -> None:
     source = Metronome(seconds=0.25)
-    async with record(source, rate_hz=10, duration=2, clock=LoopClock()) as recording:
-        batches = await all_of(recording)
+    async with record(source, rate_hz=10, duration=2, clock=LoopClock()) as active_run:
+        batches = await all_of(active_run)
     assert [batch.tick for batch in batches] == list(range(20))
     skipped = [batch.tick for batch in batches if batch.samples[0].status is Status.SKIPPED]
-    assert len(skipped) == recording.summary.ticks_missed == 12
+    assert len(skipped) == active_run.summary.slots_skipped == 12
     assert all(batch.samples[0].value is None for batch in batches if batch.tick in skipped)
 
 
@@ -69,30 +69,36 @@ class Rig:
 
 async def test_a_slow_source_costs_the_others_nothing() -> None:
     rig = Rig(Metronome("quick"), Metronome("slow", seconds=5.0))
-    async with record(rig, rate_hz=10, duration=20, clock=LoopClock()) as recording:
-        batches = await all_of(recording)
-    quick = recording.summary.sources["quick"]
-    assert (quick.ticks, quick.ticks_missed) == (200, 0)
+    async with record(rig, rate_hz=10, duration=20, clock=LoopClock()) as active_run:
+        batches = await all_of(active_run)
+    quick = active_run.summary.sources["quick"]
+    assert (quick.slots_polled, quick.slots_skipped) == (200, 0)
     assert sum(batch.source == "slow" for batch in batches) == 200
 
 
 async def test_a_source_may_have_a_rate_of_its_own() -> None:
     rig = Rig(Metronome("usual"), Metronome("fast", rate_hz=50))
-    async with record(rig, rate_hz=2, duration=10, clock=LoopClock()) as recording:
-        await all_of(recording)
-    assert {name: source.ticks for name, source in recording.summary.sources.items()} == {"usual": 20, "fast": 500}
+    async with record(rig, rate_hz=2, duration=10, clock=LoopClock()) as active_run:
+        await all_of(active_run)
+    assert {name: source.slots_polled for name, source in active_run.summary.sources.items()} == {
+        "usual": 20,
+        "fast": 500,
+    }
 
 
-async def test_sources_may_come_and_go_while_a_recording_runs() -> None:
+async def test_sources_may_be_added_and_removed_during_a_run() -> None:
     first, second = Metronome("first"), Metronome("second")
     rig = Rig(first)
     seen: list[Batch] = []
 
     async def take() -> None:
-        async for batch in recording.stream:
+        async for batch in active_run.stream:
             seen.append(batch)
 
-    async with record(rig, rate_hz=10, duration=10, clock=LoopClock()) as recording, anyio.create_task_group() as tasks:
+    async with (
+        record(rig, rate_hz=10, duration=10, clock=LoopClock()) as active_run,
+        anyio.create_task_group() as tasks,
+    ):
         tasks.start_soon(take)
         await anyio.sleep(3.05)
         rig.change(first, second)
@@ -105,34 +111,34 @@ async def test_sources_may_come_and_go_while_a_recording_runs() -> None:
 
 async def test_stop_ends_the_stream_after_the_polls_that_are_under_way() -> None:
     source = Metronome(seconds=0.05)
-    async with record(source, rate_hz=10, clock=LoopClock()) as recording:
+    async with record(source, rate_hz=10, clock=LoopClock()) as active_run:
         seen = []
-        async for batch in recording.stream:
+        async for batch in active_run.stream:
             seen.append(batch.tick)
             if batch.tick == 7:
-                recording.stop()
+                active_run.stop()
     assert seen[:8] == list(range(8))
     assert source.polls == len(seen) <= 9
 
 
-async def test_memory_stays_bounded_when_nobody_takes_the_batches() -> None:
+async def test_memory_stays_bounded_when_no_batches_are_taken() -> None:
     source = Metronome()
     async with record(
         source, rate_hz=100, duration=100, overflow=Overflow.DROP_OLDEST, buffer_size=10, clock=LoopClock()
-    ) as recording:
+    ) as active_run:
         await anyio.sleep(101)
-        kept = [batch.tick for batch in recording.stream.drain()]
+        kept = [batch.tick for batch in active_run.stream.drain()]
     assert kept == list(range(9990, 10000))
-    assert recording.summary.samples_dropped == 9990
+    assert active_run.summary.samples_dropped == 9990
 
 
 async def test_a_clock_that_is_set_is_an_event() -> None:
     clock = LoopClock()
-    async with record(Metronome(), rate_hz=1, duration=10, clock=clock) as recording:
+    async with record(Metronome(), rate_hz=1, duration=10, clock=clock) as active_run:
         await anyio.sleep(5.5)
         clock.step_ns = 3_600_000_000_000
-        await all_of(recording)
-    assert [event.message for event in recording.events[1:]] == ["the UTC clock was set by +3600.000 s"]
+        await all_of(active_run)
+    assert [event.message for event in active_run.events[1:]] == ["system clock (UTC) stepped by +3600.000 s"]
 
 
 @pytest.mark.parametrize(
@@ -158,28 +164,28 @@ async def test_a_resumed_run_keeps_the_numbers_and_times_of_its_slots() -> None:
     clock = LoopClock()
     run = Run("kiln.1", "kiln", clock.utc_ns(), clock.monotonic_ns(), 10.0, "host", {})
     await anyio.sleep(7.05)
-    async with record(Metronome(), rate_hz=10, duration=10, resumed_from=run, clock=clock) as recording:
-        batches = await all_of(recording)
+    async with record(Metronome(), rate_hz=10, duration=10, resumed_from=run, clock=clock) as active_run:
+        batches = await all_of(active_run)
     assert [batch.tick for batch in batches] == list(range(71, 100))
-    assert recording.events[0].message == "resumed 7.050 s after its start; what was due meanwhile is a hole"
+    assert active_run.events[0].message == "run resumed 7.050 s after its start; samples due in between are missing"
 
 
-async def test_the_garbage_collector_leaves_alone_what_was_there_at_the_start() -> None:
+async def test_the_garbage_collector_does_not_traverse_what_existed_at_the_start() -> None:
     assert gc.get_freeze_count() == 0
-    async with record(Metronome(), rate_hz=10, duration=1, clock=LoopClock()) as recording:
+    async with record(Metronome(), rate_hz=10, duration=1, clock=LoopClock()) as active_run:
         assert gc.get_freeze_count() > 10_000
-        async for _ in recording.stream:
+        async for _ in active_run.stream:
             pass
     assert gc.get_freeze_count() == 0
 
 
-async def test_how_much_of_its_time_a_source_was_busy_is_measured() -> None:
-    async with record(Metronome(seconds=0.025), rate_hz=10, duration=10, clock=LoopClock()) as recording:
-        async for _ in recording.stream:
+async def test_the_time_a_source_was_busy_is_measured() -> None:
+    async with record(Metronome(seconds=0.025), rate_hz=10, duration=10, clock=LoopClock()) as active_run:
+        async for _ in active_run.stream:
             pass
-    told = recording.summary.sources["metronome"].as_dict()
-    assert told["busy_s"] == pytest.approx(100 * 0.025)
-    assert told["poll_p50_s"] == pytest.approx(0.025, rel=0.05)
+    summary = active_run.summary.sources["metronome"].as_dict()
+    assert summary["busy_s"] == pytest.approx(100 * 0.025)
+    assert summary["poll_p50_s"] == pytest.approx(0.025, rel=0.05)
 
 
 class Slow(Metronome):
@@ -191,42 +197,42 @@ class Slow(Metronome):
 
 @pytest.mark.parametrize("stop_after", [0.31, 1.0, 1.56, 3.2])
 async def test_every_slot_that_was_due_before_a_stop_has_one_row(stop_after: float) -> None:
-    async with record(Slow(), rate_hz=10, clock=LoopClock()) as recording:
+    async with record(Slow(), rate_hz=10, clock=LoopClock()) as active_run:
         await anyio.sleep(stop_after)
-        recording.stop()
-        batches = await all_of(recording)
+        active_run.stop()
+        batches = await all_of(active_run)
     assert [batch.tick for batch in batches] == list(range(int(stop_after * 10 + 1e-6) + 1))
-    assert recording.summary.samples == len(batches)
+    assert active_run.summary.samples == len(batches)
 
 
-async def test_a_poll_that_is_cut_off_after_a_stop_leaves_a_row() -> None:
-    async with record(Metronome(seconds=60), rate_hz=1, clock=LoopClock()) as recording:
+async def test_a_poll_that_is_cancelled_after_a_stop_leaves_a_row() -> None:
+    async with record(Metronome(seconds=60), rate_hz=1, clock=LoopClock()) as active_run:
         await anyio.sleep(2.5)
-        recording.stop()
-        batches = await all_of(recording)
+        active_run.stop()
+        batches = await all_of(active_run)
     assert [(batch.tick, batch.samples[0].status) for batch in batches] == [(tick, Status.SKIPPED) for tick in range(3)]
 
 
-async def test_what_is_due_when_nobody_takes_any_more_has_its_row_after_a_stop() -> None:
-    async with record(Metronome(), rate_hz=10, buffer_size=4, clock=LoopClock()) as recording:
+async def test_slots_due_while_no_batches_are_taken_have_their_rows_after_a_stop() -> None:
+    async with record(Metronome(), rate_hz=10, buffer_size=4, clock=LoopClock()) as active_run:
         await anyio.sleep(5.05)
-        recording.stop()
+        active_run.stop()
         await anyio.sleep(10)
-        batches = await all_of(recording)
+        batches = await all_of(active_run)
     assert [batch.tick for batch in batches] == list(range(51))
 
 
-async def test_a_source_that_leaves_and_comes_back_has_no_slot_twice() -> None:
+async def test_a_source_that_is_removed_and_added_again_has_no_slot_twice() -> None:
     source, other = Metronome("one"), Metronome("other")
     rig = Rig(source, other)
     seen: list[int | None] = []
 
     async def take() -> None:
-        async for batch in recording.stream:
+        async for batch in active_run.stream:
             if batch.source == "one":
                 seen.append(batch.tick)
 
-    async with record(rig, rate_hz=1, duration=6, clock=LoopClock()) as recording, anyio.create_task_group() as tasks:
+    async with record(rig, rate_hz=1, duration=6, clock=LoopClock()) as active_run, anyio.create_task_group() as tasks:
         tasks.start_soon(take)
         await anyio.sleep(2.2)
         rig.change(other)
@@ -235,7 +241,7 @@ async def test_a_source_that_leaves_and_comes_back_has_no_slot_twice() -> None:
     assert seen == [0, 1, 2, 3, 4, 5]
 
 
-async def test_of_two_recordings_the_last_one_lets_go_of_the_garbage_collector() -> None:
+async def test_of_two_active_runs_the_last_one_releases_the_garbage_collector() -> None:
     async with record(Metronome(), rate_hz=1, duration=9, clock=LoopClock()):
         async with record(Metronome(), rate_hz=1, duration=1, clock=LoopClock()) as inner:
             await all_of(inner)
@@ -245,19 +251,19 @@ async def test_of_two_recordings_the_last_one_lets_go_of_the_garbage_collector()
 
 async def test_a_run_is_not_resumed_at_another_rate() -> None:
     run = Run("kiln.1", "kiln", 0, 0, 10.0, "host", {})
-    with pytest.raises(ConfigError, match="recorded at 10 Hz"):
+    with pytest.raises(ConfigError, match="cannot resume at 1 Hz: the run was recorded at 10 Hz"):
         async with record(Metronome(), rate_hz=1, resumed_from=run, clock=LoopClock()):
             pass
 
 
-async def test_slots_passed_over_are_told_once_a_minute_and_stamped_with_the_time_they_were_due() -> None:
+async def test_skipped_slots_are_reported_once_a_minute_and_stamped_with_the_time_they_were_due() -> None:
     clock = LoopClock()
-    async with record(Metronome(seconds=0.25), rate_hz=10, duration=150, clock=clock) as recording:
-        batches = await all_of(recording)
-    told = [event.message for event in recording.events if event.kind is EventKind.LATE]
-    assert len(told) == 3
-    assert told[0] == "slots of metronome passed over so far: 1"
-    start = recording.summary.anchor_ns
+    async with record(Metronome(seconds=0.25), rate_hz=10, duration=150, clock=clock) as active_run:
+        batches = await all_of(active_run)
+    messages = [event.message for event in active_run.events if event.kind is EventKind.SLOTS_SKIPPED]
+    assert len(messages) == 3
+    assert messages[0] == "metronome: 1 slots skipped so far"
+    start = active_run.summary.anchor_ns
     skipped = [batch for batch in batches if batch.samples[0].status is Status.SKIPPED]
     assert skipped
     for batch in skipped:
@@ -265,10 +271,10 @@ async def test_slots_passed_over_are_told_once_a_minute_and_stamped_with_the_tim
         assert batch.samples[0].stamp.monotonic_ns - start == batch.tick * 100_000_000
 
 
-async def test_samples_dropped_by_the_overflow_are_told() -> None:
+async def test_samples_dropped_by_the_overflow_are_reported() -> None:
     async with record(
         Metronome(), rate_hz=10, duration=5, overflow=Overflow.DROP_NEWEST, buffer_size=4, clock=LoopClock()
-    ) as recording:
+    ) as active_run:
         await anyio.sleep(6)
-    (told,) = [event for event in recording.events if event.kind is EventKind.DROPPED]
-    assert told.message == "samples dropped so far: 1; storing is slower than polling"
+    (event,) = [event for event in active_run.events if event.kind is EventKind.SAMPLES_DROPPED]
+    assert event.message == "1 samples dropped so far: the sinks are slower than polling"

@@ -1,4 +1,4 @@
-"""The absolute schedule: slots by number, nothing drifts, what is passed over is told."""
+"""The schedule: slots by number, no drift, and skipped slots are reported."""
 
 import pytest
 
@@ -20,49 +20,49 @@ def test_slots_are_served_one_after_the_other_when_nothing_is_late() -> None:
     served = []
     now = 0
     while (slot := schedule.next(now)).tick is not None:
-        assert not slot.missed
+        assert not slot.skipped
         served.append(slot.tick)
-        schedule.done(slot.tick)
+        schedule.mark_served(slot.tick)
         now = schedule.due_ns(slot.tick) + 1
     assert served == [0, 1, 2, 3, 4]
 
 
-def test_a_poll_that_overruns_passes_over_the_slots_whose_successor_is_due() -> None:
+def test_a_poll_that_overruns_skips_the_slots_whose_successor_is_due() -> None:
     schedule = Schedule(0, 10.0)
     assert schedule.next(0).tick == 0
-    schedule.done(0)
-    slot = schedule.next(350_000_000)  # slots 1 and 2 are gone, 3 is late but not yet overtaken
-    assert (slot.tick, list(slot.missed)) == (3, [1, 2])
-    schedule.done(3)
+    schedule.mark_served(0)
+    slot = schedule.next(350_000_000)  # slots 1 and 2 are skipped, 3 is late but slot 4 is not due yet
+    assert (slot.tick, list(slot.skipped)) == (3, [1, 2])
+    schedule.mark_served(3)
     assert schedule.next(360_000_000).tick == 4
 
 
-def test_every_slot_of_a_run_is_either_served_or_told_as_missed() -> None:
+def test_every_slot_of_a_run_is_either_served_or_reported_as_skipped() -> None:
     schedule = Schedule(0, 10.0, ticks=100)
     seen: list[int] = []
     now = 0
     while True:
         slot = schedule.next(now)
-        seen += slot.missed
+        seen += slot.skipped
         if slot.tick is None:
             break
         seen.append(slot.tick)
-        schedule.done(slot.tick)
+        schedule.mark_served(slot.tick)
         now = max(now, schedule.due_ns(slot.tick)) + (slot.tick * 7919 % 400) * 1_000_000
     assert seen == list(range(100))
 
 
-def test_a_source_that_joins_later_owes_nothing_from_before() -> None:
+def test_a_source_that_is_added_later_has_no_slots_from_before() -> None:
     schedule = Schedule(0, 10.0)
-    schedule.join(1_030_000_000)
+    schedule.start_at(1_030_000_000)
     slot = schedule.next(1_030_000_000)
-    assert (slot.tick, list(slot.missed)) == (11, [])
+    assert (slot.tick, list(slot.skipped)) == (11, [])
 
 
-def test_what_is_due_and_not_done_is_what_still_needs_a_row() -> None:
+def test_slots_that_are_due_and_not_served_still_need_a_row() -> None:
     schedule = Schedule(0, 10.0, ticks=5)
     assert list(schedule.due(250_000_000)) == [0, 1, 2]
-    schedule.done(1)
+    schedule.mark_served(1)
     assert list(schedule.due(250_000_000)) == [2]
     assert list(schedule.due(9_000_000_000)) == [2, 3, 4]
 

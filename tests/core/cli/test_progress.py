@@ -14,9 +14,9 @@ SUMMARY = AcquisitionSummary(
     0,
     sources={},
     channels={
-        channel("level"): ChannelSummary(rows=10, last=1.25, unit="mm", last_ns=99 * NS),
-        channel("flow"): ChannelSummary(rows=10, last=2.5, unit="l/min", last_ns=88 * NS),
-        channel("mass"): ChannelSummary(rows=10, missing=10),
+        channel("level"): ChannelSummary(rows=10, last_value=1.25, unit="mm", last_value_ns=99 * NS),
+        channel("flow"): ChannelSummary(rows=10, last_value=2.5, unit="l/min", last_value_ns=88 * NS),
+        channel("mass"): ChannelSummary(rows=10, rows_without_value=10),
     },
 )
 

@@ -74,7 +74,7 @@ DEVICE = '[[device]]\nname = "a"\ndriver = "toy"\nport = "sim:1"\n'
     ("text", "words"),
     [
         (DEVICE + "adress = 1\n", ["device[0].adress: unknown key", "did you mean 'address'?"]),
-        (DEVICE + 'address = "one"\n', ["device[0].address: 'one' is not a whole number", "device a"]),
+        (DEVICE + 'address = "one"\n', ["a: device[0].address: 'one' is not a whole number"]),
         (DEVICE.replace("toy", "toi"), ["no driver called 'toi'", "did you mean 'toy'?"]),
         (DEVICE.replace('driver = "toy"\n', ""), ["device[0].driver: is missing"]),
         (DEVICE.replace('port = "sim:1"\n', ""), ["device[0].port: is missing"]),

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from toy import Toy, ToyCodec, ToyConfig, ToyDriver, ToySimulator
 
-from riglog.acquire import Recording, record
+from riglog.acquire import ActiveRun, record
 from riglog.device import Pace
 from riglog.manager import Manager
 from riglog.model import Batch, Event, EventKind, Sample, Status
@@ -63,12 +63,12 @@ def talking(registry: Registry) -> Registry:
     return registry
 
 
-async def taken(recording: Recording, into: list[Batch]) -> None:
+async def taken(recording: ActiveRun, into: list[Batch]) -> None:
     async for batch in recording.stream:
         into.append(batch)
 
 
-def kinds(recording: Recording) -> list[EventKind]:
+def kinds(recording: ActiveRun) -> list[EventKind]:
     return [event.kind for event in recording.events[1:]]
 
 
@@ -193,7 +193,7 @@ async def test_a_ready_device_whose_port_is_lost_is_rows_and_comes_back_when_its
             assert [sample.status for sample in await manager.poll()] == [Status.SKIPPED] * 2
         port.inner = SimulatedTransport(FaultyWire(ToySimulator(1)))
         assert [sample.status for sample in await manager.poll()] == [Status.OK] * 2
-    assert [event.kind for event in events] == [EventKind.PORT_LOST, EventKind.PORT_BACK]
+    assert [event.kind for event in events] == [EventKind.PORT_LOST, EventKind.PORT_RESTORED]
 
 
 class BadlyClosing(SimulatedTransport):
@@ -229,7 +229,7 @@ async def test_whatever_goes_wrong_in_closing_and_opening_a_lost_port_costs_only
                 cut.cut()
     assert [batch.tick for batch in batches] == list(range(100))
     assert batches[-1].samples[0].status is Status.OK
-    assert kinds(recording) == [EventKind.PORT_LOST, EventKind.PORT_BACK]
+    assert kinds(recording) == [EventKind.PORT_LOST, EventKind.PORT_RESTORED]
 
 
 async def test_a_bug_in_asking_who_it_is_stops_nobody(registry: Registry, toy: ToyDriver) -> None:
@@ -250,7 +250,7 @@ async def test_a_bug_in_asking_who_it_is_stops_nobody(registry: Registry, toy: T
                 inner.cut()
     assert [batch.tick for batch in batches] == list(range(50))
     assert batches[-1].samples[0].status is Status.SKIPPED
-    assert kinds(recording) == [EventKind.PORT_LOST, EventKind.PORT_BACK, EventKind.DRIVER_FAILED]
+    assert kinds(recording) == [EventKind.PORT_LOST, EventKind.PORT_RESTORED, EventKind.DRIVER_FAILED]
 
 
 async def test_a_removed_port_is_not_opened_again_by_a_poll_that_was_waiting(registry: Registry) -> None:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from toy import ToyDriver
 
-from riglog.acquire import Recording, record
+from riglog.acquire import ActiveRun, record
 from riglog.errors import PortNotFoundError
 from riglog.manager import Manager
 from riglog.manager.breaker import ALONE_LONGEST, SHARED_LONGEST, Breaker
@@ -22,7 +22,7 @@ from riglog.transport import Transport
 @asynccontextmanager
 async def recorded(
     manager: Manager, duration: float, rate_hz: float = 10
-) -> AsyncIterator[tuple[Recording, list[Batch]]]:
+) -> AsyncIterator[tuple[ActiveRun, list[Batch]]]:
     """Record in the background while the block runs, to the end."""
     batches: list[Batch] = []
 
@@ -61,9 +61,9 @@ class Plug:
         self.out = False
 
 
-def kinds(recording: Recording) -> list[EventKind]:
+def kinds(recording: ActiveRun) -> list[EventKind]:
     """What happened to ports and devices, in order."""
-    return [event.kind for event in recording.events[1:] if event.kind is not EventKind.LATE]
+    return [event.kind for event in recording.events[1:] if event.kind is not EventKind.SLOTS_SKIPPED]
 
 
 def rows(batches: list[Batch], device: str, status: Status) -> list[int | None]:
@@ -88,8 +88,8 @@ async def test_a_pulled_cable_gives_skipped_rows_and_good_ones_again_after_its_r
     assert skipped == list(range(51, skipped[-1] + 1))  # type: ignore[operator]
     assert skipped[-1] < 120  # type: ignore[operator]  # back within two seconds
     assert len(rows(batches, "one", Status.OK)) + len(skipped) == 200
-    assert kinds(recording) == [EventKind.PORT_LOST, EventKind.PORT_BACK]
-    assert recording.summary.disconnects == 1
+    assert kinds(recording) == [EventKind.PORT_LOST, EventKind.PORT_RESTORED]
+    assert recording.summary.port_losses == 1
 
 
 async def test_a_lost_port_is_tried_more_and_more_seldom_and_never_too_seldom(registry: Registry) -> None:
@@ -148,7 +148,7 @@ async def test_a_dead_address_on_a_shared_line_leaves_its_neighbours_their_caden
     slots = minutes * 60 * 2
     assert len(rows(batches, "neighbour", Status.OK)) >= 0.99 * slots
     assert len(rows(batches, "dead", Status.SKIPPED)) > 0.95 * slots
-    assert kinds(recording) == [EventKind.DEVICE_SILENT]
+    assert kinds(recording) == [EventKind.DEVICE_NOT_RESPONDING]
 
 
 async def test_a_line_on_which_nobody_answered_for_long_is_recorded_again_soon(
@@ -199,7 +199,7 @@ async def test_a_silent_device_that_answers_again_is_recorded_again(registry: Re
     assert [tick for tick in rows(batches, "one", Status.OK) if tick is not None and tick > 125] == list(
         range(126, 200)
     )
-    assert kinds(recording) == [EventKind.DEVICE_SILENT, EventKind.DEVICE_BACK]
+    assert kinds(recording) == [EventKind.DEVICE_NOT_RESPONDING, EventKind.DEVICE_RESPONDING]
 
 
 async def test_another_instrument_on_the_same_port_is_not_recorded(registry: Registry, toy: ToyDriver) -> None:

@@ -1,4 +1,4 @@
-"""``riglog export`` and ``riglog forward`` as somebody types them."""
+"""``riglog export`` and ``riglog forward`` as they are typed."""
 
 import json
 import sqlite3
@@ -21,7 +21,7 @@ def riglog(*arguments: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_rows_go_to_stdout_and_notes_to_stderr(recording: Path) -> None:
+def test_rows_go_to_stdout_and_messages_to_stderr(recording: Path) -> None:
     done = riglog(
         "export", recording, "--run", "bench", "--device", "oven", "--from", "2026-11-20", "--to", "2026-11-21"
     )
@@ -38,40 +38,40 @@ def test_the_ending_of_the_file_decides(recording: Path, tmp_path: Path) -> None
         assert list(read(out)) == list(read(recording))
 
 
-def test_a_wide_export_tells_its_rule(recording: Path) -> None:
+def test_a_wide_export_prints_its_rule(recording: Path) -> None:
     done = riglog("export", recording, "--wide", "--every", "2", "--format", "jsonl")
     assert "each row covers 2 s and holds the last value of every channel" in done.stderr
     assert json.loads(done.stdout.splitlines()[0])["oven.process_value[1] [degC]"] == pytest.approx(20 + 2 / 3)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
-        (("export", "nothing.sqlite"), 4, "there is no such file"),
-        (("export", __file__), 4, "no SQLite database"),
-        (("export", "{}", "--from", "yesterday"), 2, "no time in ISO 8601"),
+        (("export", "nothing.sqlite"), 4, "file not found"),
+        (("export", __file__), 4, "not an SQLite database"),
+        (("export", "{}", "--from", "yesterday"), 2, "invalid time 'yesterday'"),
         (("export", "{}", "--format", "parquet"), 2, "Parquet cannot be written to standard output"),
-        (("export", "{}", "--every", "1"), 2, "add --wide"),
-        (("forward", "{}", "--to", "mysql://db"), 2, "no address of a PostgreSQL database"),
-        (("forward", "{}", "--to", "postgresql://db/x", "--schema", "A B"), 2, "no name for a schema"),
-        (("forward", "nothing.sqlite", "--to", "postgresql://db/x"), 4, "there is no such file"),
+        (("export", "{}", "--every", "1"), 2, "Add --wide"),
+        (("forward", "{}", "--to", "mysql://db"), 2, "invalid PostgreSQL URL"),
+        (("forward", "{}", "--to", "postgresql://db/x", "--schema", "A B"), 2, "invalid schema name"),
+        (("forward", "nothing.sqlite", "--to", "postgresql://db/x"), 4, "file not found"),
         (
             ("forward", "{}", "--to", "postgresql://lab:s3cret@127.0.0.1:1/x", "--give-up-after", "0"),
             4,
-            "no connection",
+            "PostgreSQL not reachable",
         ),
     ],
 )
-def test_bad_input_gives_one_clear_line(recording: Path, arguments: tuple[str, ...], code: int, told: str) -> None:
+def test_bad_input_gives_one_clear_line(recording: Path, arguments: tuple[str, ...], code: int, message: str) -> None:
     done = riglog(*(word.replace("{}", str(recording)) for word in arguments))
     assert done.returncode == code
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert "s3cret" not in done.stderr
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
+async def test_a_reader_that_closes_the_pipe_is_not_an_error(tmp_path: Path) -> None:
     path, run = tmp_path / "run.sqlite", make_run()
     await store(SqliteSink(path), run, list(steady(run, [WARM], 15_000)))
     program = f"{sys.executable} -m riglog export {path} --format jsonl | head -c 10"

@@ -1,4 +1,4 @@
-"""Export: equal rows in every format, complete or not there, in constant memory."""
+"""Export: equal rows in every format, a complete file or none, in constant memory."""
 
 import io
 import tracemalloc
@@ -34,14 +34,14 @@ def test_an_opened_file_is_written_to_and_left_open(recording: Path) -> None:
     assert out.getvalue().count(b"\n") == 1
 
 
-def test_progress_goes_from_little_to_all(recording: Path, tmp_path: Path) -> None:
-    told: list[float] = []
-    export(recording, tmp_path / "out", format="csv", progress=told.append)
-    assert told == sorted(told)
-    assert told[-1] == 1.0
+def test_progress_grows_to_one(recording: Path, tmp_path: Path) -> None:
+    shares: list[float] = []
+    export(recording, tmp_path / "out", format="csv", progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
 
 
-def test_an_export_that_fails_leaves_what_was_there(recording: Path, tmp_path: Path) -> None:
+def test_an_export_that_fails_does_not_change_an_existing_file(recording: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     out.write_text("precious")
 
@@ -55,11 +55,11 @@ def test_an_export_that_fails_leaves_what_was_there(recording: Path, tmp_path: P
 
 
 def test_bad_input_is_refused(recording: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no format"):
+    with pytest.raises(ConfigError, match="unknown format"):
         export(recording, tmp_path / "out", format="xlsx")
     with pytest.raises(ConfigError, match="wide"):
         export(recording, tmp_path / "out", format="csv", every=1.0)
-    with pytest.raises(StorageError, match="does not exist"):
+    with pytest.raises(StorageError, match="directory not found"):
         export(recording, tmp_path / "nowhere" / "out", format="csv")
     with pytest.raises(NotARecordingError):
         export(Path(__file__), tmp_path / "out", format="csv")

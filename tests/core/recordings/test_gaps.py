@@ -1,4 +1,4 @@
-"""Gaps: where they begin and end, why, and how much there is of the rest."""
+"""Gaps: when they start and end, their first cause, and the availability of each channel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from msgspec import structs
 
 from riglog.model import iso
 from riglog.recordings import GapFinder
-from riglog.recordings.gaps import HOLE
+from riglog.recordings.gaps import NO_ROWS
 from riglog.sinks import COLUMNS, Row
 
 SECOND = 1_000_000_000
@@ -45,19 +45,21 @@ class Case:
     "case",
     [
         Case([row(tick, 1.0) for tick in range(10)], [], 1.0),
-        Case(
-            [row(0, 1.0), row(1, None, "no reply"), row(2, None, "not asked"), row(3, 1.0)], [(2, 2, "no reply")], 0.5
-        ),
-        Case([row(0, 1.0), row(5, 1.0)], [(5, 4, HOLE)], 2 / 6),
+        Case([row(0, 1.0), row(1, None, "no reply"), row(2, None, "not read"), row(3, 1.0)], [(2, 2, "no reply")], 0.5),
+        Case([row(0, 1.0), row(5, 1.0)], [(5, 4, NO_ROWS)], 2 / 6),
         Case([row(0, 1.0), row(1, None, "port lost"), row(5, None, "x"), row(6, 1.0)], [(5, 5, "port lost")], 2 / 7),
         Case([row(0, 1.0), row(1, None, "no reply"), row(2, None, "no reply")], [(1, 2, "no reply")], 1 / 3),
-        Case([row(None, 1.0, at=0), row(None, None, "silent", at=4), row(None, 1.0, at=9)], [(5, 1, "silent")], 2 / 3),
+        Case(
+            [row(None, 1.0, at=0), row(None, None, "no broadcast", at=4), row(None, 1.0, at=9)],
+            [(5, 1, "no broadcast")],
+            2 / 3,
+        ),
     ],
-    ids=["none", "missing rows", "a hole", "a hole in a gap", "to the end", "its own pace"],
+    ids=["none", "missing rows", "slots without rows", "slots without rows in a gap", "to the end", "device-paced"],
 )
-def test_gaps_are_found_with_their_length_and_first_reason(case: Case) -> None:
+def test_gaps_are_found_with_their_length_and_first_cause(case: Case) -> None:
     finder = GapFinder()
-    found = [(gap.seconds, gap.slots, gap.reason) for gap in finder.find(case.rows)]
+    found = [(gap.seconds, gap.slots, gap.first_cause) for gap in finder.find(case.rows)]
     assert found == case.gaps
     (availability,) = finder.channels.values()
     assert availability.share == pytest.approx(case.share)
@@ -66,7 +68,7 @@ def test_gaps_are_found_with_their_length_and_first_reason(case: Case) -> None:
 
 def test_channels_and_runs_do_not_share_their_gaps() -> None:
     rows = [row(0, 1.0), row(0, 1.0, device="kiln"), row(1, None, "no reply"), row(1, 2.0, device="kiln"), row(2, 1.0)]
-    other = [structs.replace(one, run="later") for one in rows]
+    other = [structs.replace(row, run="later") for row in rows]
     finder = GapFinder()
     assert len(list(finder.find([*rows, *other]))) == 2
     assert {(key.run, key.device): seen.gaps for key, seen in finder.channels.items()} == {

@@ -1,4 +1,4 @@
-"""``riglog.read``: rows and tables out of every kind of recording."""
+"""``riglog.read``: rows and tables from every kind of recording."""
 
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_rows_come_oldest_first_and_as_often_as_wanted(recording: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "which"),
+    ("selection", "which"),
     [
         ({"run": FIRST.id}, lambda row: row.run == FIRST.id),
         ({"run": "other"}, lambda row: row.run == SECOND.id),
@@ -41,8 +41,8 @@ def test_rows_come_oldest_first_and_as_often_as_wanted(recording: Path) -> None:
         ),
     ],
 )
-def test_a_part_is_what_was_asked_for(recording: Path, asked: dict[str, Any], which: Any) -> None:
-    assert list(riglog.read(recording, **asked)) == [row for row in ALL if which(row)]
+def test_a_selection_has_the_selected_rows(recording: Path, selection: dict[str, Any], which: Any) -> None:
+    assert list(riglog.read(recording, **selection)) == [row for row in ALL if which(row)]
 
 
 def test_a_table_has_the_rows_and_the_types(recording: Path) -> None:
@@ -59,18 +59,18 @@ def test_a_table_without_rows_has_its_columns(recording: Path) -> None:
     assert riglog.read(recording, device="nobody").table().num_columns == len(structs.astuple(ALL[0]))
 
 
-def test_a_part_is_asked_of_sqlite_only(recording: Path, tmp_path: Path) -> None:
+def test_rows_are_selected_from_sqlite_only(recording: Path, tmp_path: Path) -> None:
     export(recording, tmp_path / "all.csv", format="csv")
     assert list(riglog.read(tmp_path / "all.csv")) == ALL
-    with pytest.raises(ConfigError, match="in part"):
+    with pytest.raises(ConfigError, match="only supported for SQLite"):
         riglog.read(tmp_path / "all.csv", device="oven")
 
 
-def test_what_cannot_be_read_is_said_at_once(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="no such file"):
+def test_a_file_that_cannot_be_read_is_an_error_at_once(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="file not found"):
         riglog.read(tmp_path / "nothing.sqlite")
     (tmp_path / "letter.txt").write_text("Dear reader,\n")
     with pytest.raises(NotARecordingError):
         riglog.read(tmp_path / "letter.txt")
-    with pytest.raises(ConfigError, match="no time"):
+    with pytest.raises(ConfigError, match="invalid time"):
         riglog.read(tmp_path / "nothing.sqlite", start="yesterday")

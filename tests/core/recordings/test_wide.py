@@ -1,4 +1,4 @@
-"""The wide form: a row per tick where ticks mean the same, else per stretch of time; nothing filled, nothing lost."""
+"""The wide form: a row per slot if all channels share the slots, else per interval; no value filled in, none lost."""
 
 import csv
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 from recorded import GAS, MODE, NET, WARM, ZONE, make_run, stamp, steady, store
 
-from riglog.model import Batch, Channel, Run, Sample, Status, absent
+from riglog.model import Batch, Channel, Run, Sample, Status, missing_sample
 from riglog.recordings import Exported, Selection, export
 from riglog.sinks import SqliteSink
 
@@ -19,7 +19,7 @@ RUN = make_run()
 async def wide(
     folder: Path, batches: Sequence[Batch], run: Run = RUN, **options: Any
 ) -> tuple[Exported, list[list[str]]]:
-    """What ``export --wide`` makes of batches: what it says, and the lines of the CSV file."""
+    """Export batches in the wide form; return the result, and the lines of the CSV file."""
     await store(SqliteSink(folder / "run.sqlite"), run, batches)
     done = export(folder / "run.sqlite", folder / "out.csv", format="csv", wide=True, **options)
     with (folder / "out.csv").open(encoding="utf-8", newline="") as file:
@@ -49,7 +49,10 @@ async def test_a_row_is_a_tick_and_a_column_a_channel(tmp_path: Path) -> None:
 async def test_a_gap_stays_empty(tmp_path: Path) -> None:
     batches = [one(WARM, tick, tick / 2, float(tick)) for tick in range(3)]
     batches += [one(ZONE, 0, 0.1, 7.0)]
-    batches += [Batch("bus", 1, [absent(ZONE, stamp(RUN, 0.6), Status.MISSING, "silent")]), one(ZONE, 2, 1.1, 9.0)]
+    batches += [
+        Batch("bus", 1, [missing_sample(ZONE, stamp(RUN, 0.6), Status.MISSING, "no reply")]),
+        one(ZONE, 2, 1.1, 9.0),
+    ]
     _, lines = await wide(tmp_path, batches)
     assert [line[3:] for line in lines[1:]] == [["0.0", "7.0"], ["1.0", ""], ["2.0", "9.0"]]
 
@@ -79,14 +82,14 @@ async def test_ticks_of_different_rates_are_not_put_side_by_side(tmp_path: Path)
 
 
 @pytest.mark.parametrize("rate", [1.99, 2.01, 2.2, 4.0])
-async def test_rates_that_are_nearly_the_same_are_told_apart(tmp_path: Path, rate: float) -> None:
+async def test_rates_that_are_nearly_the_same_are_distinguished(tmp_path: Path, rate: float) -> None:
     one_rate = [one(WARM, tick, tick / 2, float(tick)) for tick in range(300)]
     other = [one(GAS, tick, tick / rate, float(tick), "vpm") for tick in range(300)]
     done, _ = await wide(tmp_path, one_rate + other)
     assert done.every is not None
 
 
-async def test_what_has_no_ticks_is_put_into_stretches_of_time(tmp_path: Path) -> None:
+async def test_rows_of_device_paced_channels_are_intervals_of_time(tmp_path: Path) -> None:
     batches = [one(NET, None, 0.1, 1.0, "g"), one(NET, None, 0.9, 2.0, "g"), one(NET, None, 3.5, 3.0, "g")]
     done, lines = await wide(tmp_path, batches, every=1.0)
     assert done.every == 1.0
@@ -101,7 +104,7 @@ async def test_two_readings_in_one_tick_are_two_rows(tmp_path: Path) -> None:
     assert [(line[1], line[3]) for line in lines[1:]] == [("0", "1.0"), ("0", "2.0"), ("1", "3.0")]
 
 
-async def test_words_are_shown_where_there_are_no_numbers(tmp_path: Path) -> None:
+async def test_texts_are_shown_where_there_are_no_numbers(tmp_path: Path) -> None:
     batches = [
         one(
             Channel(device="oven", driver="watlow", protocol="stdbus", address=1, parameter="model"),
@@ -117,9 +120,9 @@ async def test_words_are_shown_where_there_are_no_numbers(tmp_path: Path) -> Non
     assert lines[1][3:] == ["PM6", "62.0"]
 
 
-async def test_a_channel_that_never_spoke_has_an_empty_column(tmp_path: Path) -> None:
-    silent = [Batch("bus", 0, [absent(ZONE, stamp(RUN, 0.1), Status.MISSING, "silent")])]
-    _, lines = await wide(tmp_path, [*silent, one(WARM, 0, 0.1, 1.0)])
+async def test_a_channel_without_a_value_has_an_empty_column(tmp_path: Path) -> None:
+    without_value = [Batch("bus", 0, [missing_sample(ZONE, stamp(RUN, 0.1), Status.MISSING, "no reply")])]
+    _, lines = await wide(tmp_path, [*without_value, one(WARM, 0, 0.1, 1.0)])
     assert lines[0][3:] == ["oven.process_value[2] [degC]", "oven.process_value[1] [degC]"]
     assert lines[1][3:] == ["", "1.0"]
 

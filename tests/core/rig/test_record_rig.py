@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import riglog
-from riglog.acquire import Recording
+from riglog.acquire import ActiveRun
 from riglog.config import load_rig
 from riglog.errors import ConfigError, PortNotFoundError, StorageError
 from riglog.model import Event, EventKind
@@ -54,7 +54,7 @@ async def test_a_rig_file_is_recorded_until_its_duration_has_elapsed(path: Path,
     assert opened == [("oven", "sim:bus")]
     assert [event.kind for event in events] == [EventKind.RUN_STARTED, EventKind.RUN_FINISHED]
     assert (outcome.run.name, outcome.run.rig, outcome.run.rate_hz) == ("kiln", RIG, 10.0)
-    assert (outcome.summary.samples, outcome.summary.samples_missing) == (40, 0)
+    assert (outcome.summary.samples, outcome.summary.samples_missing_or_skipped) == (40, 0)
     assert [(sink.written, sink.lost) for sink in outcome.sinks] == [(40, 0)]
     assert outcome.storage_error is None
     assert outcome.longest_gap.seconds < 0.2
@@ -71,7 +71,7 @@ async def test_a_configuration_is_recorded_into_another_file(path: Path, registr
 async def test_stop_ends_the_recording(path: Path, registry: Registry) -> None:
     stop = anyio.Event()
     rig = msgspec.structs.replace(load_rig(path, registry=registry), duration=None)
-    active: list[Recording] = []
+    active: list[ActiveRun] = []
     async with anyio.create_task_group() as tasks:
 
         async def set_later() -> None:

@@ -15,5 +15,5 @@ def database() -> Iterator[str]:
 
 @pytest.fixture
 def schema(request: pytest.FixtureRequest) -> str:
-    """The name of a schema that nobody has used."""
+    """The name of a schema that no other test uses."""
     return f"test_{abs(hash(request.node.nodeid)) % 10**12}"

@@ -1,6 +1,7 @@
-"""What every store must do alike: same columns, same types, equal rows back, append, refuse, overwrite on a word."""
+"""What all stores have in common: columns, types, equal rows read back, appending, refusing, overwriting."""
 
 import itertools
+import math
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -10,13 +11,13 @@ import anyio
 import pytest
 from msgspec import structs
 from postgres import rows_there
-from recorded import every_driver, make_run, store, varied
+from recorded import SERIAL, WARM, every_driver, make_run, stamp, store, varied
 
 from riglog.errors import ConfigError, NotARecordingError, StorageError
-from riglog.model import Batch, Run, Sink
+from riglog.model import Batch, Run, Sample, Sink, Status
 from riglog.plugin import installed
 from riglog.recordings import read
-from riglog.sinks import COLUMNS, CsvSink, JsonlSink, ParquetSink, Row, SqliteSink, rows
+from riglog.sinks import COLUMNS, CsvSink, JsonlSink, MemorySink, ParquetSink, Row, SqliteSink, rows
 from riglog.sinks.arrow import arrow_schema
 from riglog.sinks.postgres import forward
 
@@ -47,11 +48,42 @@ async def test_another_run_is_appended(make: Make, tmp_path: Path) -> None:
     assert list(read(tmp_path / "store")) == expected(first, varied(first)) + expected(second, varied(second))
 
 
-async def test_overwriting_needs_its_word(make: Make, tmp_path: Path) -> None:
+async def test_an_existing_recording_is_overwritten_only_if_configured(make: Make, tmp_path: Path) -> None:
     first, second = make_run(number=1), make_run(number=2)
     await store(make(tmp_path / "store"), first, varied(first))
     await store(make(tmp_path / "store", overwrite=True), second, varied(second))
     assert list(read(tmp_path / "store")) == expected(second, varied(second))
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    ("status", "stored"),
+    [(Status.OK, "out_of_range"), (Status.SUSPECT, "out_of_range"), (Status.FAULT, "fault")],
+)
+async def test_a_number_that_is_not_finite_is_never_stored_as_a_value(
+    make: Make, tmp_path: Path, number: float, status: Status, stored: str
+) -> None:
+    run = make_run()
+    sample = Sample(channel=WARM, stamp=stamp(run, 0.1), value=number, unit="degC", status=status)
+    with_reason = structs.replace(sample, error="sensor error: open")
+    memory = MemorySink()
+    for sink in (memory, make(tmp_path / "store")):
+        await store(sink, run, [Batch("bus", 0, [sample, with_reason])])
+    found = list(read(tmp_path / "store"))
+    assert found == memory.rows
+    assert [(row.value, row.status, row.unit) for row in found] == [(None, stored, "degC")] * 2
+    assert [row.error for row in found] == [f"no value: {number} is not a finite number", "sensor error: open"]
+
+
+async def test_texts_with_line_ends_and_quotes_are_read_back(make: Make, tmp_path: Path) -> None:
+    run = make_run()
+    texts = ["a\rb", "a\nb", "a\r\nb", 'say "x", y', "\r", "tab\t", "\u2028"]
+    batches = [
+        Batch("bus", n, [Sample(channel=SERIAL, stamp=stamp(run, n), value=text, unit=None)])
+        for n, text in enumerate(texts)
+    ]
+    await store(make(tmp_path / "store"), run, batches)
+    assert [row.text for row in read(tmp_path / "store")] == texts
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -103,7 +135,7 @@ async def test_two_recordings_do_not_write_into_one_file(tmp_path: Path) -> None
         await first.open(run)
         await first.write(varied(run), [])
         for overwrite in (False, True):
-            with pytest.raises(StorageError, match="another recording"):
+            with pytest.raises(StorageError, match="locked by another recording"):
                 await make(tmp_path / make.name, overwrite=overwrite).open(run)
         await first.aclose()
         assert list(read(tmp_path / make.name)) == expected(run, varied(run))
@@ -114,13 +146,13 @@ async def test_checking_changes_nothing(make: Make, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_missing_directory_is_said_with_what_to_do(make: Make, tmp_path: Path) -> None:
+async def test_a_missing_directory_is_an_error_with_the_next_step(make: Make, tmp_path: Path) -> None:
     with pytest.raises(StorageError) as refused:
         await make(tmp_path / "nowhere" / "store").check()
-    assert refused.value.hint == f"mkdir -p {tmp_path / 'nowhere'}"
+    assert refused.value.hint == f"Create it: mkdir -p {tmp_path / 'nowhere'}"
 
 
-async def test_events_alone_are_no_rows(make: Make, tmp_path: Path) -> None:
+async def test_events_alone_add_no_rows(make: Make, tmp_path: Path) -> None:
     sink = make(tmp_path / "store")
     await sink.open(make_run())
     await sink.write([], [])
@@ -184,12 +216,12 @@ async def test_a_missing_library_names_the_command_that_installs_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, needs, None)
     sink_type = installed().sink(kind)
-    told = {"type": kind, "path": str(tmp_path / "store")} | (
+    keys = {"type": kind, "path": str(tmp_path / "store")} | (
         {"url": "postgresql://db/x"} if kind == "postgres" else {}
     )
     with pytest.raises(ConfigError) as refused:
-        await sink_type.create(sink_type.config(**told)).check()
-    assert refused.value.hint == f'pip install "riglog[{extra}]"'
+        await sink_type.create(sink_type.config(**keys)).check()
+    assert refused.value.hint == f'Install it: pip install "riglog[{extra}]"'
     assert list(tmp_path.iterdir()) == []
 
 

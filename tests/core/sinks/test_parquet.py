@@ -1,4 +1,4 @@
-"""Parquet: readable at any moment by anybody's reader, in few files, with the types of the schema."""
+"""Parquet: readable at any moment by any reader, in few files, with the types of the schema."""
 
 import sys
 from pathlib import Path
@@ -41,9 +41,9 @@ async def test_a_killed_recording_can_be_read_by_any_reader(tmp_path: Path) -> N
     support = str(Path(__file__).parents[2] / "support")
     async with await anyio.open_process([sys.executable, "-c", KILLED, str(path), support]) as recorder:
         assert recorder.stdout is not None
-        said = BufferedByteReceiveStream(recorder.stdout)
+        output = BufferedByteReceiveStream(recorder.stdout)
         for _ in range(20):
-            stored = int(await said.receive_until(b"\n", 100))
+            stored = int(await output.receive_until(b"\n", 100))
         recorder.kill()
     found = pyarrow.dataset.dataset(path, format="parquet").to_table()["tick"].to_pylist()
     assert found[: stored + 1] == list(range(stored + 1))
@@ -77,5 +77,5 @@ async def test_the_types_are_those_of_the_schema(tmp_path: Path) -> None:
 async def test_parts_with_other_columns_are_refused(tmp_path: Path) -> None:
     (tmp_path / "run.parquet").mkdir()
     pyarrow.parquet.write_table(pyarrow.table({"a": [1]}), tmp_path / "run.parquet" / "part-000001.parquet")
-    with pytest.raises(NotARecordingError, match=r"part-000001\.parquet has other columns"):
+    with pytest.raises(NotARecordingError, match=r"part-000001\.parquet has different columns"):
         await ParquetSink(tmp_path / "run.parquet").check()

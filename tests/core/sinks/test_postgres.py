@@ -18,30 +18,30 @@ from riglog.errors import ConfigError, NewerSchemaError, NotARecordingError, Sto
 from riglog.model import EventKind
 from riglog.recordings import read
 from riglog.sinks import PostgresSink, SqliteSink, rows
-from riglog.sinks.postgres import Forwarded, forward
-from riglog.sinks.postgres.central import safe
+from riglog.sinks.postgres import ForwardProgress, forward
+from riglog.sinks.postgres.central import without_password
 from riglog.sinks.postgres.tables import SAMPLES, create
 
 pytestmark = pytest.mark.real_time
 NOWHERE = "postgresql://riglog@127.0.0.1:1/central"
 
 
-async def test_what_was_recorded_arrives_whole(database: str, schema: str, tmp_path: Path) -> None:
+async def test_a_recording_arrives_complete(database: str, schema: str, tmp_path: Path) -> None:
     run = make_run()
     path = await sqlite_recording(tmp_path / "run.sqlite", run)
-    shipped = await forward(path, database, schema=schema)
+    progress = await forward(path, database, schema=schema)
     assert await rows_there(database, schema) == [structs.astuple(row) for row in rows(run.id, varied(run))]
-    assert (shipped.samples, shipped.remaining) == (19, 0)
+    assert (progress.samples, progress.remaining) == (19, 0)
     assert await ask(database, f"SELECT run, host, rate_hz FROM {schema}.runs") == [(run.id, run.host, 2.0)]
     events = await ask(database, f"SELECT kind, port, message FROM {schema}.events ORDER BY sequence")
     assert events == [(event.kind.value, event.port, event.message) for event in EVENTS]
 
 
-async def test_the_command_ships_and_tells(database: str, schema: str, tmp_path: Path) -> None:
+async def test_the_command_forwards_and_prints_its_progress(database: str, schema: str, tmp_path: Path) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite")
     program = [sys.executable, "-m", "riglog", "forward", str(path), "--to", database, "--schema", schema, "--json"]
     done = await anyio.run_process(program)
-    assert json.loads(done.stdout) == {"samples": 19, "remaining": 0, "lost_connections": 0, "trouble": None}
+    assert json.loads(done.stdout) == {"samples": 19, "remaining": 0, "failed_attempts": 0, "last_error": None}
 
 
 async def test_following_ends_cleanly_with_an_interrupt(database: str, schema: str, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ async def arrived(database: str, schema: str) -> bool:
     return there == [(True,)] and await ask(database, f"SELECT count(*) FROM {schema}.samples") == [(19,)]
 
 
-async def test_forwarding_again_ships_only_what_is_new(database: str, schema: str, tmp_path: Path) -> None:
+async def test_forwarding_again_sends_only_new_rows(database: str, schema: str, tmp_path: Path) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite", make_run(number=1))
     await forward(path, database, schema=schema)
     assert (await forward(path, database, schema=schema)).samples == 0
@@ -71,14 +71,14 @@ async def test_forwarding_again_ships_only_what_is_new(database: str, schema: st
     assert await ask(database, f"SELECT count(*) FROM {schema}.samples") == [(38,)]
 
 
-async def test_from_the_start_again_doubles_nothing(database: str, schema: str, tmp_path: Path) -> None:
+async def test_a_restart_inserts_no_row_twice(database: str, schema: str, tmp_path: Path) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite")
     await forward(path, database, schema=schema)
-    assert (await forward(path, database, schema=schema, again=True)).samples == 19
+    assert (await forward(path, database, schema=schema, restart=True)).samples == 19
     assert await ask(database, f"SELECT count(*) FROM {schema}.samples") == [(19,)]
 
 
-async def test_a_database_that_was_made_anew_gets_everything(database: str, schema: str, tmp_path: Path) -> None:
+async def test_a_database_that_was_created_again_gets_all_rows(database: str, schema: str, tmp_path: Path) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite")
     await forward(path, database, schema=schema)
     await ask(database, f"DROP SCHEMA {schema} CASCADE")
@@ -86,7 +86,7 @@ async def test_a_database_that_was_made_anew_gets_everything(database: str, sche
     assert len(await ask(database, f"SELECT run FROM {schema}.runs")) == 1
 
 
-async def test_hosts_with_the_same_run_do_not_meet(database: str, schema: str, tmp_path: Path) -> None:
+async def test_rows_of_hosts_with_the_same_run_are_kept_apart(database: str, schema: str, tmp_path: Path) -> None:
     for host in ("one", "two"):
         path = await sqlite_recording(tmp_path / host, make_run(host=host))
         await forward(path, database, schema=schema)
@@ -95,7 +95,7 @@ async def test_hosts_with_the_same_run_do_not_meet(database: str, schema: str, t
 
 
 async def test_the_cursor_moves_only_after_the_commit(database: str, schema: str, tmp_path: Path) -> None:
-    """The commit is refused once, by a deferred check: the cursor stays, and the rows come again."""
+    """The commit is refused once, by a deferred check: the cursor stays, and the rows are sent again."""
     path = await sqlite_recording(tmp_path / "run.sqlite")
     await forward(path, database, schema=schema)
     await ask(
@@ -136,22 +136,20 @@ async def test_a_recording_that_grows_is_followed(database: str, schema: str, tm
     sink = SqliteSink(path)
     await sink.open(run)
     batches = list(steady(run, [varied(run)[0].samples[0].channel], 40))
-    heard = anyio.Event()
     arrived = 0
 
-    def hear(now: Forwarded) -> None:
+    def on_progress(now: ForwardProgress) -> None:
         nonlocal arrived
         arrived = now.samples
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lambda: forward(path, database, schema=schema, follow=True, tell=hear))
+        tasks.start_soon(lambda: forward(path, database, schema=schema, follow=True, on_progress=on_progress))
         with anyio.fail_after(20):
             for number, batch in enumerate(batches, 1):
                 await sink.write([batch], [])
                 if number % 20 == 0:
                     while arrived < number:
                         await anyio.sleep(0.02)
-        heard.set()
         tasks.cancel_scope.cancel()
     await sink.aclose()
     assert await ask(database, f"SELECT count(*) FROM {schema}.samples") == [(40,)]
@@ -162,25 +160,25 @@ async def test_the_sink_records_and_forwards(database: str, schema: str, tmp_pat
     await store(PostgresSink(database, str(path), schema=schema), run, varied(run), EVENTS)
     assert list(read(path)) == list(rows(run.id, varied(run)))
     assert await rows_there(database, schema) == [structs.astuple(row) for row in rows(run.id, varied(run))]
-    assert await ask(database, f"SELECT count(*) FROM {schema}.events WHERE kind <> 'sink_failed'") == [(2,)]
+    assert await ask(database, f"SELECT count(*) FROM {schema}.events WHERE kind <> 'forward_delayed'") == [(2,)]
 
 
-async def test_recording_does_not_wait_for_a_database_that_is_away(tmp_path: Path) -> None:
+async def test_recording_does_not_wait_for_a_database_that_is_not_reachable(tmp_path: Path) -> None:
     run, path = make_run(), tmp_path / "local.sqlite"
     with anyio.fail_after(2):
         await store(PostgresSink(NOWHERE, str(path)), run, varied(run))
     assert list(read(path)) == list(rows(run.id, varied(run)))
     with sqlite3.connect(path) as file:
-        told = file.execute("SELECT kind, message FROM events").fetchall()
-    assert told[-1][0] == EventKind.SINK_FAILED
-    assert f"riglog forward {path} --to {NOWHERE}" in told[-1][1]
+        events = file.execute("SELECT kind, message FROM events").fetchall()
+    assert {kind for kind, _ in events} == {EventKind.FORWARD_DELAYED}
+    assert f"run `riglog forward {path} --to {NOWHERE}` to send the rest" in events[-1][1]
 
 
-async def test_recording_does_not_wait_for_a_database_that_does_not_answer(
+async def test_recording_does_not_wait_for_a_database_that_does_not_respond(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It takes the connection and then says nothing."""
-    monkeypatch.setattr("riglog.sinks.postgres.sink.LAST_SECONDS", 0.2)
+    """It accepts the connection and then sends nothing."""
+    monkeypatch.setattr("riglog.sinks.postgres.sink.CLOSE_TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://riglog@127.0.0.1:{silent.getsockname()[1]}/central?sslmode=disable"
         run, path = make_run(), tmp_path / "local.sqlite"
@@ -189,12 +187,12 @@ async def test_recording_does_not_wait_for_a_database_that_does_not_answer(
     assert list(read(path)) == list(rows(run.id, varied(run)))
 
 
-async def test_a_database_that_stays_away_is_given_up_after_a_while(tmp_path: Path) -> None:
+async def test_forwarding_ends_with_an_error_when_the_database_stays_unreachable(tmp_path: Path) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite")
-    with anyio.fail_after(5), pytest.raises(StorageError, match="no connection") as given_up:
-        await forward(path, NOWHERE, patience=0.3)
+    with anyio.fail_after(5), pytest.raises(StorageError, match="PostgreSQL not reachable") as given_up:
+        await forward(path, NOWHERE, give_up_after=0.3)
     assert given_up.value.hint is not None
-    assert "nothing is lost" in given_up.value.hint
+    assert "No data is lost" in given_up.value.hint
 
 
 @pytest.mark.parametrize(
@@ -209,9 +207,9 @@ async def test_a_schema_with_other_tables_is_refused(
 ) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite")
     await ask(database, f"CREATE SCHEMA {schema}")
-    for one in statement.format(schema).split(";"):
-        await ask(database, one)
-    with pytest.raises(NotARecordingError, match="something else"):
+    for part in statement.format(schema).split(";"):
+        await ask(database, part)
+    with pytest.raises(NotARecordingError, match="schema is not a riglog schema"):
         await forward(path, database, schema=schema)
 
 
@@ -224,41 +222,44 @@ async def test_a_newer_schema_is_refused(database: str, schema: str, tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["Riglog", "pg_riglog", "a-b", "a; DROP TABLE x", "", "1a", "a" * 64, 'a"b'])
-async def test_a_name_that_is_no_identifier_is_refused(name: str, tmp_path: Path) -> None:
+async def test_a_name_that_is_not_an_identifier_is_refused(name: str, tmp_path: Path) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite")
-    with pytest.raises(ConfigError, match="no name for a schema"):
+    with pytest.raises(ConfigError, match="invalid schema name"):
         await forward(path, NOWHERE, schema=name)
-    with pytest.raises(ConfigError, match="no name for a schema"):
+    with pytest.raises(ConfigError, match="invalid schema name"):
         await PostgresSink(NOWHERE, str(path), schema=name).check()
 
 
-async def test_a_database_that_refuses_us_is_not_asked_again(database: str, tmp_path: Path) -> None:
+async def test_a_database_that_refuses_the_connection_is_not_retried(database: str, tmp_path: Path) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite")
     with anyio.fail_after(2), pytest.raises(StorageError, match='database "nowhere" does not exist'):
         await forward(path, database.replace("/postgres?", "/nowhere?"))
 
 
 @pytest.mark.parametrize("url", ["mysql://host/db", "central", ""])
-async def test_an_address_of_something_else_is_refused(url: str, tmp_path: Path) -> None:
+async def test_a_url_of_another_kind_is_refused(url: str, tmp_path: Path) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite")
-    with pytest.raises(ConfigError, match="no address of a PostgreSQL database"):
+    with pytest.raises(ConfigError, match="invalid PostgreSQL URL"):
         await forward(path, url)
 
 
 def test_passwords_are_not_shown() -> None:
-    assert safe("postgresql://lab:s3cret@db:5432/central") == "postgresql://lab@db:5432/central"
-    assert safe("postgresql://db/central") == "postgresql://db/central"
-    assert safe("postgresql://db/central?password=a:b@c") == "postgresql://db/central"
-    assert safe("postgresql://db/central?user=lab&password=x&host=/run") == "postgresql://db/central?user=lab&host=/run"
+    assert without_password("postgresql://lab:s3cret@db:5432/central") == "postgresql://lab@db:5432/central"
+    assert without_password("postgresql://db/central") == "postgresql://db/central"
+    assert without_password("postgresql://db/central?password=a:b@c") == "postgresql://db/central"
+    assert (
+        without_password("postgresql://db/central?user=lab&password=x&host=/run")
+        == "postgresql://db/central?user=lab&host=/run"
+    )
 
 
 def test_a_hypertable_has_the_time_in_its_key() -> None:
-    """TimescaleDB itself cannot be had here: only what would be sent is looked at."""
+    """There is no TimescaleDB server here: only the statements are checked."""
     assert "SELECT create_hypertable('central.samples', 'received_at')" in list(create("central", hypertable=True))
     assert "received_at" in SAMPLES.key
 
 
-async def test_the_questions_of_the_schema_page_run(database: str, schema: str, tmp_path: Path) -> None:
+async def test_the_queries_of_the_schema_page_run(database: str, schema: str, tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "reference" / "schema.md").read_text(encoding="utf-8")
     recipes = [
         sql for sql in re.findall(r"^```sql\n(.*?)^```", page, re.MULTILINE | re.DOTALL) if "riglog.samples" in sql

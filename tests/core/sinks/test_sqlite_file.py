@@ -1,26 +1,28 @@
-"""The SQLite file itself: small, the same through the view as raw, open to any tool, known from its first moment."""
+"""The SQLite file itself: small, the same through the view as raw, readable by any tool, identified from the start."""
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 from msgspec import structs
-from recorded import EVENTS, make_run, steady, store, varied
+from recorded import EVENTS, make_run, sqlite_recording, steady, store, varied
 
 from riglog.errors import StorageError
-from riglog.model import NS, Channel, iso
-from riglog.recordings import read
+from riglog.model import NS, RENAMED_KINDS, Channel, EventKind, iso
+from riglog.recordings import read, read_events
 from riglog.sinks import COLUMNS, SqliteSink, rows
-from riglog.sinks.sqlite.schema import check_recording, make_tables, open_database
+from riglog.sinks.sqlite.schema import check_recording, create_tables, open_database
 
 QUESTION = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, parameter"
 
 
 @pytest.mark.real_time
 async def test_a_row_takes_at_most_45_bytes(tmp_path: Path) -> None:
-    """Ten channels at 10 Hz for 20 minutes, each in an exchange of its own."""
+    """Ten channels at 10 Hz for 20 minutes, each in a transaction of its own."""
     path, run = tmp_path / "run.sqlite", make_run(rate_hz=10.0)
     channels = [
         Channel(
@@ -43,7 +45,7 @@ async def test_a_row_takes_at_most_45_bytes(tmp_path: Path) -> None:
     assert path.stat().st_size / 120_000 <= 45
 
 
-async def test_the_view_says_what_the_raw_tables_say(tmp_path: Path) -> None:
+async def test_the_view_agrees_with_the_raw_tables(tmp_path: Path) -> None:
     path, run = tmp_path / "run.sqlite", make_run()
     await store(SqliteSink(path), run, varied(run), EVENTS)
     with sqlite3.connect(path) as file:
@@ -67,13 +69,13 @@ async def test_the_shell_of_sqlite_reads_it(tmp_path: Path) -> None:
     path, run = tmp_path / "run.sqlite", make_run()
     await store(SqliteSink(path), run, varied(run))
     shell = await anyio.run_process(["sqlite3", str(path), QUESTION])
-    said = shell.stdout.decode()
-    assert said.splitlines()[0] == "balance|net|123.456"
-    assert "oven|process_value|20.3333333333333" in said
+    output = shell.stdout.decode()
+    assert output.splitlines()[0] == "balance|net|123.456"
+    assert "oven|process_value|20.3333333333333" in output
 
 
-async def test_a_recording_says_what_it_is_from_its_first_moment(tmp_path: Path) -> None:
-    """Killed before SQLite folded its log into the file, it can still be read, and continued."""
+async def test_a_recording_can_be_identified_from_its_first_moment(tmp_path: Path) -> None:
+    """Killed before SQLite wrote its log back into the file, it can still be read and continued."""
     path, first, second = tmp_path / "run.sqlite", make_run(number=1), make_run(number=2)
     young = SqliteSink(path)
     await young.open(first)
@@ -86,8 +88,35 @@ async def test_a_recording_says_what_it_is_from_its_first_moment(tmp_path: Path)
     assert [row.run for row in read(tmp_path / "copy.sqlite")] == [first.id] * 19 + [second.id] * 19
 
 
-async def test_what_a_full_disk_undid_is_entered_again(tmp_path: Path) -> None:
-    """Channels and notes are known by numbers; those of a transaction that failed do not exist."""
+class FailingConnection(sqlite3.Connection):
+    """A connection whose statements fail if they begin with one of ``failing``."""
+
+    failing: tuple[str, ...] = ()
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        if self.failing and statement.startswith(self.failing):
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(statement, *values)
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[FailingConnection]:
+    """Every connection that is opened during the test."""
+    opened: list[FailingConnection] = []
+    connect = sqlite3.connect
+
+    def remember(*place: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*place, factory=FailingConnection, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", remember)
+    return opened
+
+
+async def test_channels_and_texts_of_a_write_that_a_full_disk_undid_are_inserted_again(
+    tmp_path: Path, connections: list[FailingConnection]
+) -> None:
+    """Channels and annotations are stored once, by id; the ids of a transaction that failed do not exist."""
     path, run, channels = (
         tmp_path / "run.sqlite",
         make_run(),
@@ -95,12 +124,11 @@ async def test_what_a_full_disk_undid_is_entered_again(tmp_path: Path) -> None:
     )
     sink = SqliteSink(path)
     await sink.open(run)
-    assert sink._file is not None
-    database = sink._file.database
+    database = connections[-1]
     (pages,) = database.execute("PRAGMA page_count").fetchone()
     database.execute(f"PRAGMA max_page_count = {pages}")
     batches = [*varied(run), *steady(run, channels, 2000)]
-    with pytest.raises(StorageError, match="the disk is full"):
+    with pytest.raises(StorageError, match="disk full"):
         await sink.write(batches, EVENTS)
     database.execute("PRAGMA max_page_count = 100000")
     await sink.write(batches, EVENTS)
@@ -115,7 +143,7 @@ async def test_a_resumed_run_is_never_overwritten(tmp_path: Path) -> None:
     assert len(list(read(path))) == 38
 
 
-async def test_a_finished_recording_is_read_in_a_folder_nobody_may_write_to(tmp_path: Path) -> None:
+async def test_a_finished_recording_is_read_in_a_folder_without_write_permission(tmp_path: Path) -> None:
     folder = tmp_path / "archive"
     folder.mkdir()
     run = make_run()
@@ -129,63 +157,79 @@ async def test_a_finished_recording_is_read_in_a_folder_nobody_may_write_to(tmp_
         folder.chmod(0o700)
 
 
-class Sick:
-    """A connection whose statements of one kind fail."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self.database = database
-        self.failing: tuple[str, ...] = ()
-
-    def execute(self, statement: str, *values: object) -> sqlite3.Cursor:
-        if statement.startswith(self.failing) and self.failing:
-            raise sqlite3.OperationalError("disk I/O error")
-        return self.database.execute(statement, *values)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.database, name)
-
-
-@pytest.mark.parametrize("failing", [("COMMIT",), ("COMMIT", "ROLLBACK")])
-async def test_a_write_that_failed_in_every_way_can_be_tried_again(tmp_path: Path, failing: tuple[str, ...]) -> None:
-    """The numbers of channels and notes that were taken back must not be used: nobody would ever see those rows."""
+@pytest.mark.parametrize(
+    "failing", [("COMMIT",), ("COMMIT", "ROLLBACK"), ("COMMIT", "SELECT id"), ("COMMIT", "ROLLBACK", "SELECT id")]
+)
+async def test_a_write_whose_rollback_failed_too_can_be_repeated(
+    tmp_path: Path, connections: list[FailingConnection], failing: tuple[str, ...]
+) -> None:
+    """Ids of channels and annotations that were rolled back must not be used: such rows would be in no view."""
     path, run = tmp_path / "run.sqlite", make_run()
     sink = SqliteSink(path)
     await sink.open(run)
-    assert sink._file is not None
-    sick = sink._file.database = Sick(sink._file.database)  # type: ignore[assignment]
-    sick.failing = failing  # type: ignore[attr-defined]
-    with pytest.raises(StorageError):
-        await sink.write(varied(run), EVENTS)
-    sick.failing = ()  # type: ignore[attr-defined]
+    connections[-1].failing = failing
+    for _ in range(2):
+        with pytest.raises(StorageError):
+            await sink.write(varied(run), EVENTS)
+    connections[-1].failing = ()
     await sink.write(varied(run), EVENTS)
     await sink.aclose()
-    assert [structs.astuple(row) for row in read(path)] == [structs.astuple(row) for row in rows(run.id, varied(run))]
+    assert list(read(path)) == list(rows(run.id, varied(run)))
 
 
-def test_a_file_that_somebody_else_has_just_begun_is_continued(tmp_path: Path) -> None:
+async def test_a_channel_is_stored_once_although_its_id_could_not_be_read_again(
+    tmp_path: Path, connections: list[FailingConnection]
+) -> None:
+    path, run = tmp_path / "run.sqlite", make_run()
+    sink = SqliteSink(path)
+    await sink.open(run)
+    await sink.write(varied(run), [])
+    connections[-1].failing = ("COMMIT", "SELECT id")
+    with pytest.raises(StorageError):
+        await sink.write(varied(run), [])
+    connections[-1].failing = ()
+    await sink.write(varied(run), [])
+    await sink.aclose()
+    with sqlite3.connect(path) as file:
+        assert file.execute("SELECT count(*) FROM channel").fetchone() == (7,)
+    assert len(list(read(path))) == 38
+
+
+def test_a_file_that_another_program_has_just_created_is_continued(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     early = sqlite3.connect(path, isolation_level=None)
     open_database(path).close()
-    make_tables(early)
+    create_tables(early)
     assert early.execute("SELECT count(*) FROM samples").fetchone() == (0,)
     early.close()
 
 
-async def test_a_file_that_cannot_be_opened_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[sqlite3.Connection] = []
-    connect = sqlite3.connect
-
-    def remember(*place: object, **how: object) -> sqlite3.Connection:
-        opened.append(connect(*place, **how))  # type: ignore[call-overload]
-        return opened[-1]
-
+async def test_a_file_that_cannot_be_opened_is_closed_again(
+    tmp_path: Path, connections: list[FailingConnection]
+) -> None:
     path = tmp_path / "run.sqlite"
     await store(SqliteSink(path), make_run(number=1), [])
-    monkeypatch.setattr(sqlite3, "connect", remember)
-    other = connect(path, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(StorageError, match="locked"):
-        await SqliteSink(path).open(make_run(number=2))
-    other.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StorageError, match="locked"):
+            await SqliteSink(path).open(make_run(number=2))
     with pytest.raises(sqlite3.ProgrammingError):
-        opened[0].execute("SELECT 1")
+        connections[-1].execute("SELECT 1")
+
+
+@pytest.mark.parametrize(("stored", "kind"), RENAMED_KINDS.items())
+async def test_events_of_early_versions_are_read_under_their_present_names(
+    tmp_path: Path, stored: str, kind: str
+) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    with sqlite3.connect(path) as file:
+        file.execute("UPDATE event SET kind = ?", (stored,))
+    assert {event.kind for event in read_events(path)} == {kind}
+    assert EventKind(stored) == kind
+
+
+async def test_an_event_of_a_newer_version_is_read_as_it_is(tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    with sqlite3.connect(path) as file:
+        file.execute("UPDATE event SET kind = 'lamp_replaced'")
+    assert {event.kind for event in read_events(path)} == {"lamp_replaced"}

@@ -56,7 +56,7 @@ async def test_a_full_disk_leaves_whole_lines_and_can_be_tried_again(
     monkeypatch.setattr(os, "write", half)
     with pytest.raises(StorageError, match="No space left") as full:
         await sink.write(batches[3:], [])
-    assert full.value.hint == "free some space"
+    assert full.value.hint == "Free disk space"
     monkeypatch.undo()
     assert list(read(path)) == list(rows(run.id, batches[:3]))
     await sink.write(batches[3:], [])
@@ -82,6 +82,6 @@ async def test_json_lines_are_objects_with_every_column(tmp_path: Path) -> None:
     path, run = tmp_path / "rows.jsonl", make_run()
     await store(JsonlSink(path), run, varied(run))
     objects = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert {tuple(one) for one in objects} == {COLUMNS}
+    assert {tuple(keys) for keys in objects} == {COLUMNS}
     assert objects[1]["value"] is None
     assert objects[0]["value"] == 20.0

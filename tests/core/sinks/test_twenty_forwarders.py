@@ -1,4 +1,4 @@
-"""Twenty hosts, one database, connections cut and processes killed at random: every row is there, and once."""
+"""Twenty hosts, one database, connections cut and processes killed at random: every row arrives, and once."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ HOSTS, TICKS, CHANNELS = 20, 500, (WARM, GAS, NET)
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
 async def test_no_row_is_lost_and_none_is_there_twice(database: str, schema: str, tmp_path: Path) -> None:
     for number in range(HOSTS):
-        run = make_run(host=f"host-{number % 10}", number=number // 10)  # run ids meet, hosts tell them apart
+        run = make_run(host=f"host-{number % 10}", number=number // 10)  # equal run ids, distinguished by host
         await store(SqliteSink(tmp_path / f"{number}.sqlite"), run, list(steady(run, CHANNELS, TICKS)))
 
     def forward_all() -> str:

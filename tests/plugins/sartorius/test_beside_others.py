@@ -48,4 +48,4 @@ async def test_a_minute_of_all_three_vendors_is_a_row_for_every_slot(tmp_path: P
     for device, _, rows, ticks, bad in counted:
         assert (rows, ticks, bad) == (SLOTS[device], SLOTS[device], 0)
     assert columns[:4] == ["run", "tick", "device", "driver"]
-    assert recording.summary.ticks_missed == 0
+    assert recording.summary.slots_skipped == 0

@@ -41,7 +41,7 @@ async def test_a_minute_of_three_balances_is_a_row_for_every_slot_and_every_prin
     printed = [sample for sample in samples if sample.device == "printing"]
     assert 598 <= len(printed) <= 601
     assert all(sample.stamp.latency_ns is None for sample in printed)
-    assert recording.summary.samples_missing == 0
+    assert recording.summary.samples_missing_or_skipped == 0
 
 
 @pytest.mark.parametrize("settings", [ASKED, PRINTED, PRINTING], ids=["xbpi", "sbi", "printing"])
@@ -68,10 +68,10 @@ async def test_good_rows_come_again_within_two_seconds_after_the_cable_is_back(s
     assert after[0].stamp.monotonic_ns - back < 2e9
     assert all(sample.value is not None for sample in good)
     assert {sample.status for sample in samples} == {Status.OK, Status.SKIPPED}
-    quiet = (EventKind.RUN_STARTED, EventKind.LATE)
+    quiet = (EventKind.RUN_STARTED, EventKind.SLOTS_SKIPPED)
     assert [event.kind for event in recording.events if event.kind not in quiet] == [
         EventKind.PORT_LOST,
-        EventKind.PORT_BACK,
+        EventKind.PORT_RESTORED,
     ]
 
 

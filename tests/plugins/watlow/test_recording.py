@@ -29,7 +29,7 @@ async def recorded(manager: Manager, *, rate_hz: float, duration: float) -> Memo
     clock, sink = LoopClock(), MemorySink()
     async with record(manager, rate_hz=rate_hz, duration=duration, clock=clock) as recording:
         await pipe(recording, sink, run=new_run("test", clock), clock=clock)
-    assert recording.summary.ticks_missed == 0
+    assert recording.summary.slots_skipped == 0
     return sink
 
 

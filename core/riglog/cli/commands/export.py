@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from riglog.cli.console import discard_further_output, messages, plural
 from riglog.cli.errors import DONE, USAGE, print_error
-from riglog.recordings import FORMATS, Exported, Selection, export
+from riglog.recordings import EXPORT_FORMATS, Exported, Selection, export
 
 
 @click.command("export", short_help="Export a recording to CSV, JSON Lines or Parquet.")
@@ -18,7 +18,7 @@ from riglog.recordings import FORMATS, Exported, Selection, export
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(tuple(FORMATS)),
+    type=click.Choice(tuple(EXPORT_FORMATS)),
     help="Output format. Default: by the suffix of --out, else csv.",
 )
 @click.option("--out", type=click.Path(readable=False), help="Output file. Default: standard output.")
@@ -43,7 +43,7 @@ def command(
 ) -> int:
     """Export the rows of the recording FILE, oldest first, to another format."""
     suffix = Path(out).suffix.removeprefix(".") if out else ""
-    chosen = format_ or (suffix if suffix in FORMATS else "csv")
+    chosen = format_ or (suffix if suffix in EXPORT_FORMATS else "csv")
     if chosen == "parquet" and out is None:
         print_error("Parquet cannot be written to standard output", "Add --out FILE.parquet")
         return USAGE

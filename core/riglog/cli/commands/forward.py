@@ -11,7 +11,7 @@ from riglog.cli.console import messages, plural, print_json
 from riglog.cli.errors import DONE
 from riglog.cli.options import RenamedOption, json_option
 from riglog.cli.signals import Interruption, run
-from riglog.sinks.postgres import Forwarded, forward
+from riglog.sinks.postgres import ForwardProgress, forward
 from riglog.sinks.postgres.forwarder import SCHEMA
 
 
@@ -71,42 +71,52 @@ async def _forward(
     as_json: bool,
     interruption: Interruption,
 ) -> int:
-    latest: Forwarded | None = None
+    latest: ForwardProgress | None = None
     try:
         with _progress() as show:
 
-            def update(now: Forwarded) -> None:
+            def update(now: ForwardProgress) -> None:
                 nonlocal latest
                 latest = now
                 show(now)
 
-            await forward(file, url, schema=schema, follow=follow, again=restart, patience=give_up_after, tell=update)
+            await forward(
+                file,
+                url,
+                schema=schema,
+                follow=follow,
+                restart=restart,
+                give_up_after=give_up_after,
+                on_progress=update,
+            )
     finally:
         if as_json:
-            print_json(latest or Forwarded())
+            print_json(latest or ForwardProgress())
         elif latest is not None:
-            messages().print(f"[dim]{plural(latest.samples, 'row')} forwarded, {latest.remaining} remaining[/]")
+            remaining = "unknown number" if latest.remaining is None else latest.remaining
+            messages().print(f"[dim]{plural(latest.samples, 'row')} forwarded, {remaining} remaining[/]")
     return DONE
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Forwarded], None]]:
+def _progress() -> Iterator[Callable[[ForwardProgress], None]]:
     """Show a progress bar on a terminal, and a line per change of state; yield the function that updates them."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = messages()
-    trouble: str | None = None
+    failing = False
     columns = (TextColumn("forwarding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("", total=None)
 
-        def show(now: Forwarded) -> None:
-            nonlocal trouble
-            if now.trouble and not trouble:
-                progress.console.print(f"[yellow]retrying:[/] {escape(now.trouble)}", soft_wrap=True)
-            elif trouble and not now.trouble:
+        def show(now: ForwardProgress) -> None:
+            nonlocal failing
+            if now.last_error and not failing:
+                progress.console.print(f"[yellow]retrying:[/] {escape(now.last_error)}", soft_wrap=True)
+            elif failing and not now.last_error:
                 progress.console.print("[dim]database reachable again[/]")
-            trouble = now.trouble
-            progress.update(bar, completed=now.samples, total=now.samples + now.remaining)
+            failing = bool(now.last_error)
+            total = None if now.remaining is None else now.samples + now.remaining
+            progress.update(bar, completed=now.samples, total=total)
 
         yield show

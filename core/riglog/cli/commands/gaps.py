@@ -34,8 +34,8 @@ def command(file: str, run: str | None, device: str | None, min_duration: float,
         channels = [
             {
                 **key._asdict(),
-                "slots_due": seen.due,
-                "slots_with_value": seen.values,
+                "slots_due": seen.slots_due,
+                "slots_with_value": seen.slots_with_value,
                 "availability": seen.share,
                 "gaps": seen.gaps,
             }
@@ -44,11 +44,11 @@ def command(file: str, run: str | None, device: str | None, min_duration: float,
         gaps = [
             {
                 **gap.channel._asdict(),
-                "begins_at": gap.begins_at,
-                "ends_at": gap.ends_at,
+                "begins_at": gap.started_at,
+                "ends_at": gap.ended_at,
                 "seconds": gap.seconds,
                 "slots": gap.slots,
-                "cause": gap.reason,
+                "cause": gap.first_cause,
             }
             for gap in found
         ]
@@ -62,11 +62,13 @@ def _print(finder: GapFinder, found: list[Gap]) -> None:
         availability = table("channel", "slots due", "with value", "availability", "gaps", title=run)
         for key, seen in finder.channels.items():
             if key.run == run:
-                add_row(availability, key, seen.due, seen.values, f"{seen.share:.3%}", seen.gaps)
+                add_row(availability, key, seen.slots_due, seen.slots_with_value, f"{seen.share:.3%}", seen.gaps)
         results().print(availability)
         results().print()
     if found:
         listed = table("start (UTC)", "channel", "duration", "slots", "cause")
         for gap in found:
-            add_row(listed, format_time(gap.begins_at), gap.channel, f"{gap.seconds:.3f} s", gap.slots, gap.reason)
+            add_row(
+                listed, format_time(gap.started_at), gap.channel, f"{gap.seconds:.3f} s", gap.slots, gap.first_cause
+            )
         results().print(listed)

@@ -1,6 +1,6 @@
-"""PostgreSQL as a store: recorded locally first, then forwarded. Only ``central`` talks to a server."""
+"""PostgreSQL as a sink: runs are recorded locally first, then forwarded. Only ``central`` connects to a server."""
 
-from riglog.sinks.postgres.forwarder import Forwarded, forward
+from riglog.sinks.postgres.forwarder import ForwardProgress, forward
 from riglog.sinks.postgres.sink import POSTGRES, PostgresSink
 
-__all__ = ["POSTGRES", "Forwarded", "PostgresSink", "forward"]
+__all__ = ["POSTGRES", "ForwardProgress", "PostgresSink", "forward"]

@@ -1,6 +1,6 @@
-"""The seam to a library that knows only asyncio: its coroutine runs on a loop and in a thread of its own.
+"""Runs a coroutine of an asyncio library on an event loop and in a thread of its own.
 
-With this, riglog runs under trio as well, and a network that hangs never holds up a recording.
+riglog thereby also works under trio, and a blocked network does not delay a recording.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class AsyncioThread(Generic[T]):
-    """Runs ``work`` beside any event loop. Leaving the block cancels it if it still runs, and waits for its end."""
+    """Runs ``work`` in a thread. Leaving the block cancels it if it is still running, and waits for its end."""
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self._work = work
@@ -29,17 +29,17 @@ class AsyncioThread(Generic[T]):
         self._thread.start()
 
     def call(self, function: Callable[[], object]) -> None:
-        """Call something on the loop of the thread, soon; nothing if it has ended."""
+        """Call a function on the loop of the thread, unless the work has ended."""
         if not self._outcome.done():
             self._loop.call_soon_threadsafe(function)
 
     async def result(self) -> T:
-        """What the work came to; its error is raised."""
+        """Wait for the work; return its result or raise its error."""
         await anyio.to_thread.run_sync(self._thread.join, abandon_on_cancel=True)
         return self._outcome.result()
 
     async def cancel(self) -> None:
-        """End it now."""
+        """Cancel the work and wait for its end."""
         self.call(self._cancel)
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._thread.join)

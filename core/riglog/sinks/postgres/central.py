@@ -1,4 +1,4 @@
-"""The central database: connects, makes or checks its tables, takes records. The only file that uses asyncpg."""
+"""The central database: connects, creates or checks the tables, inserts records. The only file that uses asyncpg."""
 
 import asyncio
 import re
@@ -7,54 +7,54 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from riglog.errors import ConfigError, NewerSchemaError, NotARecordingError, StorageError
-from riglog.sinks.optional_dependencies import library
+from riglog.sinks.optional_dependencies import import_optional
 from riglog.sinks.postgres.tables import CENTRAL_VERSION, TABLES, Table, create, incoming, merge
 
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 60.0
 CLOSE_SECONDS = 2.0
-CREATING = 0x7269676C
-"""The advisory lock under which tables are made, so that twenty hosts can meet an empty database at once."""
+CREATE_LOCK = 0x7269676C
+"""The advisory lock for creating the tables: many hosts may connect to an empty database at the same time."""
 Records = Mapping[Table, Sequence[tuple[Any, ...]]]
 
 
 class UnreachableError(StorageError):
-    """The database is not there just now, or cut the conversation off; trying again may help."""
+    """The database cannot be reached, or closed the connection. A retry may help."""
 
 
 def check_url(url: str) -> None:
-    """See that a database can be meant by it, and that asyncpg is there. Reads only.
+    """Check the form of a URL, and that asyncpg is installed. Connects to nothing.
 
     Raises:
-        ConfigError: not.
+        ConfigError: one of the two is wrong.
     """
-    library("asyncpg", "postgres")
+    import_optional("asyncpg", "postgres")
     if not url.startswith(("postgresql://", "postgres://")):
-        hint = "it looks like postgresql://user@host:5432/database; the password may come from PGPASSWORD or ~/.pgpass"
-        raise ConfigError("this is no address of a PostgreSQL database", hint=hint, to=safe(url))
+        hint = "Use postgresql://user@host:5432/database; set the password with PGPASSWORD or ~/.pgpass"
+        raise ConfigError("invalid PostgreSQL URL", hint=hint, database=without_password(url) or None)
 
 
-def safe(url: str) -> str:
-    """The address without the password."""
+def without_password(url: str) -> str:
+    """Return the URL without the password."""
     return re.sub(r"(?<=[?&])password=[^&]*&?", "", re.sub(r"(://[^:@/]*):[^@]*@", r"\1@", url)).rstrip("?&")
 
 
 class Central:
-    """One connection. ``identity`` is the database's own; one that was made anew has another."""
+    """One connection. ``identity`` belongs to the database; a database that is created again has a new one."""
 
-    def __init__(self, connection: Any, where: str, schema: str, identity: str) -> None:
+    def __init__(self, connection: Any, url: str, schema: str, identity: str) -> None:
         self._connection = connection
-        self._where = where
+        self._url = url
         self._schema = schema
         self.identity = identity
 
-    async def take(self, records: Records) -> None:
-        """Commit all of them; those that are already there stay as they are.
+    async def insert(self, records: Records) -> None:
+        """Commit all records; those that are present already are not changed.
 
         Raises:
-            UnreachableError: it is not known whether they were committed; give them again.
+            UnreachableError: it is unknown whether they were committed; insert them again.
         """
-        async with _translated(self._where), self._connection.transaction():
+        async with _postgres_errors(self._url), self._connection.transaction():
             for table, found in records.items():
                 if found:
                     await self._connection.copy_records_to_table(
@@ -65,30 +65,30 @@ class Central:
 
 @asynccontextmanager
 async def connect(url: str, schema: str) -> AsyncIterator[Central]:
-    """A connection to a database whose tables are there and right.
+    """Connect to a database, and create or check its tables.
 
     Raises:
-        UnreachableError: try again later.
-        NotARecordingError, NewerSchemaError: the schema holds something else; it was left as it was.
-        StorageError: the database refuses us for good.
+        UnreachableError: a later attempt may succeed.
+        NotARecordingError, NewerSchemaError: the schema holds something else; it was not modified.
+        StorageError: the database refuses the connection or a statement; retries will not help.
     """
-    asyncpg = library("asyncpg", "postgres")
-    async with _translated(safe(url)):
+    asyncpg, shown = import_optional("asyncpg", "postgres"), without_password(url)
+    async with _postgres_errors(shown):
         connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS)
     try:
-        async with _translated(safe(url)):
+        async with _postgres_errors(shown):
             identity = await _prepare(connection, schema)
-        yield Central(connection, safe(url), schema, identity)
-        async with _translated(safe(url)):
+        yield Central(connection, shown, schema, identity)
+        async with _postgres_errors(shown):
             await connection.close(timeout=CLOSE_SECONDS)
     finally:
         connection.terminate()
 
 
 async def _prepare(connection: Any, schema: str) -> str:
-    """Make the tables if there are none, look at them if there are; the database's identity."""
+    """Create the tables, or check those that exist. Return the identity of the database."""
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", CREATING)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", CREATE_LOCK)
         known = await _columns(connection, schema)
         if not known:
             timescale = await connection.fetchval("SELECT true FROM pg_extension WHERE extname = 'timescaledb'")
@@ -96,13 +96,17 @@ async def _prepare(connection: Any, schema: str) -> str:
                 await connection.execute(statement)
             known = await _columns(connection, schema)
     if "meta" not in known:
-        raise _other(schema, "it has no table meta")
+        raise _other(schema, "table meta is missing")
     meta = dict(await connection.fetch(f"SELECT key, value FROM {schema}.meta"))  # noqa: S608 - a checked identifier
     if int(meta.get("schema", 0)) > CENTRAL_VERSION:
-        raise NewerSchemaError(f"the database has schema {meta['schema']}", hint="update riglog", schema=schema)
+        raise NewerSchemaError(
+            f"schema version {meta['schema']} of the database is newer than this riglog supports ({CENTRAL_VERSION})",
+            hint="Update riglog",
+            schema=schema,
+        )
     for table in TABLES:
         if known.get(table.name) != table.names:
-            raise _other(schema, f"the table {table.name} has other columns")
+            raise _other(schema, f"table {table.name} has different columns")
         await connection.execute(incoming(schema, table))
     return str(meta["id"])
 
@@ -119,19 +123,19 @@ async def _columns(connection: Any, schema: str) -> dict[str, list[str]]:
     return found
 
 
-def _other(schema: str, why: str) -> NotARecordingError:
+def _other(schema: str, reason: str) -> NotARecordingError:
     return NotARecordingError(
-        f"the schema holds something else: {why}",
-        hint="choose another with --schema; nothing was changed",
+        f"schema is not a riglog schema: {reason}",
+        hint="Choose another schema with --schema. Nothing was modified",
         schema=schema,
     )
 
 
 @asynccontextmanager
-async def _translated(where: str) -> AsyncIterator[None]:
-    """asyncpg's errors as ours: what may pass by itself, and what will not."""
-    asyncpg = library("asyncpg", "postgres")
-    passing = (
+async def _postgres_errors(url: str) -> AsyncIterator[None]:
+    """Raise errors of asyncpg as UnreachableError if a retry may help, and as StorageError if not."""
+    asyncpg = import_optional("asyncpg", "postgres")
+    retryable = (
         OSError,
         TimeoutError,
         asyncio.IncompleteReadError,
@@ -145,10 +149,11 @@ async def _translated(where: str) -> AsyncIterator[None]:
     )
     try:
         yield
-    except passing as error:
-        if isinstance(error, ValueError):  # asyncpg's own for what it cannot make sense of
-            raise StorageError(f"asyncpg says: {error}", hint="check the address", database=where) from error
-        raise UnreachableError(f"no connection: {str(error) or type(error).__name__}", database=where) from error
+    except retryable as error:
+        if isinstance(error, ValueError):  # an InterfaceError of asyncpg about its arguments
+            raise StorageError(f"PostgreSQL driver error: {error}", hint="Check the URL", database=url) from error
+        reason = str(error) or type(error).__name__
+        raise UnreachableError(f"PostgreSQL not reachable: {reason}", database=url) from error
     except asyncpg.PostgresError as error:
-        hint = "check user, password, database name and rights"
-        raise StorageError(f"PostgreSQL says: {error}", hint=hint, database=where) from error
+        hint = "Check user, password, database name and privileges"
+        raise StorageError(f"PostgreSQL error: {error}", hint=hint, database=url) from error

@@ -1,4 +1,4 @@
-"""Ships a recording, also one that grows, to the central database: oldest first, nothing lost, nothing twice."""
+"""Forwards a recording, also one that is growing, to the central database: oldest rows first, each row once."""
 
 import asyncio
 import random
@@ -12,28 +12,35 @@ from msgspec import Struct
 from riglog.errors import StorageError
 from riglog.sinks.postgres.asyncio_thread import AsyncioThread
 from riglog.sinks.postgres.central import Central, UnreachableError, check_url, connect
-from riglog.sinks.postgres.outbox import Cursor, Outbox
+from riglog.sinks.postgres.forward_queue import Cursor, ForwardQueue
 from riglog.sinks.postgres.tables import identifier
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
-LOOK_SECONDS = 1.0
+MIN_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.2, 30.0
+FOLLOW_INTERVAL_SECONDS = 1.0
 SCHEMA = "riglog"
 
 
-class Forwarded(Struct):
-    """How far it is, live. ``trouble`` is why nothing moves just now, None while it does."""
+class ForwardProgress(Struct):
+    """How far a recording is forwarded; updated while it is.
+
+    Attributes:
+        samples: rows forwarded by this call.
+        remaining: rows that are not in the database yet; None until the database was reached once.
+        failed_attempts: attempts to connect or to insert that failed.
+        last_error: the error of the last attempt; None if it succeeded.
+    """
 
     samples: int = 0
-    remaining: int = 0
-    lost_connections: int = 0
-    trouble: str | None = None
+    remaining: int | None = None
+    failed_attempts: int = 0
+    last_error: str | None = None
 
 
 class Forwarder:
-    """One file on its way to one database. Runs on asyncio; ``tell`` is called whenever something has changed.
+    """Forwards one file to one database. Runs on asyncio; ``on_progress`` is called after every change.
 
-    The cursor in the file is moved only after the commit at the other side. Whatever happens in between, the same rows
-    are given again, and the key of the table keeps them from being there twice.
+    The cursor in the file moves only after the commit in the database. After an interruption in between, the same rows
+    are sent again, and the primary key of the table prevents duplicates.
     """
 
     def __init__(
@@ -43,88 +50,88 @@ class Forwarder:
         *,
         schema: str = SCHEMA,
         follow: bool = False,
-        again: bool = False,
-        stubborn: bool = False,
-        patience: float | None = None,
-        tell: Callable[[Forwarded], None] = lambda _: None,
+        restart: bool = False,
+        retry_all: bool = False,
+        give_up_after: float | None = None,
+        on_progress: Callable[[ForwardProgress], None] = lambda _: None,
     ) -> None:
         check_url(url)
         self.path, self.url, self.schema = Path(path), url, identifier(schema)
         self.follow = follow
-        self.figures = Forwarded()
-        self._again = again
-        self._passing = StorageError if stubborn else UnreachableError
-        self._patience = patience
-        self._tell = tell
+        self.progress = ForwardProgress()
+        self._restart = restart
+        self._retryable = StorageError if retry_all else UnreachableError
+        self._give_up_after = give_up_after
+        self._on_progress = on_progress
         self._finishing = asyncio.Event()
 
     def finish(self) -> None:
-        """End when everything is shipped, or with the first trouble; to be called on the forwarder's own loop."""
+        """End when all rows are forwarded, or at the next error. To be called on the event loop of the forwarder."""
         self.follow = False
         self._finishing.set()
 
-    async def run(self) -> Forwarded:
-        """Ship until everything is shipped, and on if it is to follow.
+    async def run(self) -> ForwardProgress:
+        """Forward all rows; with ``follow``, also those that the file gains later.
 
         Raises:
-            UnreachableError: the database was away for longer than patience lasts.
-            StorageError: the database refuses us, or the file cannot be read.
+            UnreachableError: no progress for ``give_up_after`` seconds.
+            StorageError: the database refuses the connection or the rows, or the file cannot be read.
         """
-        outbox, failures, since = Outbox(self.path), 0, time.monotonic()
+        queue, failures, since = ForwardQueue(self.path), 0, time.monotonic()
         try:
             while True:
-                before = self.figures.samples
+                before = self.progress.samples
                 try:
                     async with connect(self.url, self.schema) as central:
-                        await self._ship(outbox, central)
-                    return self.figures
-                except self._passing as error:
-                    if self.figures.samples > before:
+                        await self._forward(queue, central)
+                    return self.progress
+                except self._retryable as error:
+                    if self.progress.samples > before:
                         failures, since = 0, time.monotonic()
-                    self._give_up(since, error)
+                    self._check_deadline(since, error)
                     failures += 1
-                    self._trouble(error)
-                await self._wait(_pause(failures))
+                    self._attempt_failed(error)
+                await self._wait(_backoff(failures))
         finally:
-            outbox.close()
+            queue.close()
 
-    async def _ship(self, outbox: Outbox, central: Central) -> None:
-        if self._again:
-            outbox.forget(central.identity)
-            self._again = False
-        cursor = outbox.cursor(central.identity)
-        self._moved(outbox, cursor, 0)
+    async def _forward(self, queue: ForwardQueue, central: Central) -> None:
+        if self._restart:
+            queue.reset(central.identity)
+            self._restart = False
+        cursor = queue.cursor(central.identity)
+        self._update(queue, cursor, 0)
         while True:
-            while page := outbox.next(cursor):
-                await central.take(page.records)
+            while page := queue.next(cursor):
+                await central.insert(page.records)
                 cursor = page.cursor
-                outbox.shipped(central.identity, page)
-                self._moved(outbox, cursor, page.samples)
+                queue.mark_forwarded(central.identity, page)
+                self._update(queue, cursor, page.samples)
             if not self.follow:
                 return
-            await self._wait(LOOK_SECONDS)
+            await self._wait(FOLLOW_INTERVAL_SECONDS)
 
     async def _wait(self, seconds: float) -> None:
-        """Sleep, until somebody waits for the end."""
+        """Sleep, but not longer than until ``finish`` is called."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._finishing.wait(), seconds)
 
-    def _moved(self, outbox: Outbox, cursor: Cursor, samples: int) -> None:
-        self.figures.samples += samples
-        self.figures.remaining = outbox.remaining(cursor)
-        self.figures.trouble = None
-        self._tell(self.figures)
+    def _update(self, queue: ForwardQueue, cursor: Cursor, samples: int) -> None:
+        self.progress.samples += samples
+        self.progress.remaining = queue.remaining(cursor)
+        self.progress.last_error = None
+        self._on_progress(self.progress)
 
-    def _trouble(self, error: StorageError) -> None:
-        self.figures.lost_connections += 1
-        self.figures.trouble = str(error)
-        self._tell(self.figures)
+    def _attempt_failed(self, error: StorageError) -> None:
+        self.progress.failed_attempts += 1
+        self.progress.last_error = str(error)
+        self._on_progress(self.progress)
 
-    def _give_up(self, since: float, error: StorageError) -> None:
-        """Raise if patience is at its end, or if somebody waits for ours."""
-        patience = 0.0 if self._finishing.is_set() else self._patience
-        if patience is not None and time.monotonic() - since > patience:
-            error.hint = "nothing is lost: run the same command again when the database is back"
+    def _check_deadline(self, since: float, error: StorageError) -> None:
+        """Raise the error if there was no progress for too long, or if ``finish`` was called."""
+        limit = 0.0 if self._finishing.is_set() else self._give_up_after
+        if limit is not None and time.monotonic() - since > limit:
+            error.hint = "No data is lost. Run the same command again when the database is reachable"
             raise error
 
 
@@ -134,27 +141,35 @@ async def forward(
     *,
     schema: str = SCHEMA,
     follow: bool = False,
-    again: bool = False,
-    patience: float | None = 60.0,
-    tell: Callable[[Forwarded], None] = lambda _: None,
-) -> Forwarded:
-    """Ship a recording to a PostgreSQL database; on any event loop. Rows that are already there are not doubled.
+    restart: bool = False,
+    give_up_after: float | None = 60.0,
+    on_progress: Callable[[ForwardProgress], None] = lambda _: None,
+) -> ForwardProgress:
+    """Forward a recording to a PostgreSQL database, on any event loop. No row is inserted twice.
 
     Args:
-        schema: where the tables are, or are made.
-        follow: go on when everything is shipped, and ship what the file still gains, until cancelled.
-        again: begin with the oldest row, whatever was shipped before.
-        patience: seconds without any progress after which to give up; None never.
-        tell: called with live figures, in another thread.
+        schema: the schema with the tables; it is created if it does not exist.
+        follow: continue after the last row, and forward what the file gains, until cancelled.
+        restart: start with the oldest row, whatever was forwarded before.
+        give_up_after: seconds without progress after which the last error is raised; None: never.
+        on_progress: called after every change, in another thread.
     Raises:
-        ConfigError: the address or the schema's name makes no sense, or asyncpg is not installed.
+        ConfigError: the URL or the schema name is invalid, or asyncpg is not installed.
         StorageError: the file or the database cannot be used.
     """
-    forwarder = Forwarder(path, url, schema=schema, follow=follow, again=again, patience=patience, tell=tell)
+    forwarder = Forwarder(
+        path,
+        url,
+        schema=schema,
+        follow=follow,
+        restart=restart,
+        give_up_after=give_up_after,
+        on_progress=on_progress,
+    )
     async with AsyncioThread(forwarder.run) as thread:
         return await thread.result()
 
 
-def _pause(failures: int) -> float:
-    """Longer and longer, and never for many hosts at the same moment."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures, 20)) * random.uniform(0.5, 1.0)
+def _backoff(failures: int) -> float:
+    """Return a delay that grows with the failures, with a random part so that many hosts do not retry together."""
+    return min(MAX_BACKOFF_SECONDS, MIN_BACKOFF_SECONDS * 2.0 ** min(failures, 20)) * random.uniform(0.5, 1.0)

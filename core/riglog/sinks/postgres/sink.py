@@ -1,4 +1,4 @@
-"""``[[sink]] type = "postgres"``: records into a local SQLite file, which is forwarded on the way."""
+"""``[[sink]] type = "postgres"``: records into a local SQLite file, which is forwarded while it is recorded."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -10,27 +10,27 @@ from riglog.errors import StorageError
 from riglog.model import SYSTEM_CLOCK, Batch, Event, EventKind, Run
 from riglog.sinks.base import FileConfig, SinkType
 from riglog.sinks.postgres.asyncio_thread import AsyncioThread
-from riglog.sinks.postgres.central import check_url, safe
-from riglog.sinks.postgres.forwarder import SCHEMA, Forwarded, Forwarder
+from riglog.sinks.postgres.central import check_url, without_password
+from riglog.sinks.postgres.forwarder import SCHEMA, Forwarder, ForwardProgress
 from riglog.sinks.postgres.tables import identifier
 from riglog.sinks.sqlite import SqliteSink
 
-LAST_SECONDS = 5.0
-"""How long the end of a recording waits for the network; what is left then is shipped by ``riglog forward``."""
+CLOSE_TIMEOUT_SECONDS = 5.0
+"""How long the end of a run waits for the network. The rest is forwarded by ``riglog forward``."""
 
 
 class PostgresConfig(FileConfig, kw_only=True, frozen=True):
-    """``url`` of the database, ``path`` of the local recording that no other sink may have."""
+    """``url`` of the database, ``path`` of the local recording, which no other sink may use."""
 
     url: str
     schema: str = SCHEMA
 
 
 class PostgresSink(SqliteSink):
-    """A recording in SQLite that is forwarded while it grows. Rows are safe as soon as they are in the local file:
-    recording never waits for the network.
+    """An SQLite recording that is forwarded while it grows.
 
-    When the database goes away or comes back, an event in the recording says so.
+    Samples are stored when they are in the local file: recording never waits for the network. Events in the recording
+    report when forwarding is delayed and when it resumes.
     """
 
     name = "postgres"
@@ -39,8 +39,8 @@ class PostgresSink(SqliteSink):
         super().__init__(path, overwrite=overwrite)
         self.url = url
         self.schema = schema
-        self._said: deque[Event] = deque()
-        self._away: str | None = None
+        self._pending_events: deque[Event] = deque()
+        self._last_error: str | None = None
 
     async def check(self) -> None:
         check_url(self.url)
@@ -50,56 +50,57 @@ class PostgresSink(SqliteSink):
     async def open(self, run: Run) -> None:
         await super().open(run)
         self._forwarder = Forwarder(
-            self.path, self.url, schema=self.schema, follow=True, stubborn=True, tell=self._hear
+            self.path, self.url, schema=self.schema, follow=True, retry_all=True, on_progress=self._on_progress
         )
         self._thread = AsyncioThread(self._forwarder.run)
         self._thread.start()
 
     async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
-        said = list(self._said)
-        await super().write(batches, [*events, *said])
-        for _ in said:
-            self._said.popleft()
+        pending = list(self._pending_events)
+        await super().write(batches, [*events, *pending])
+        for _ in pending:
+            self._pending_events.popleft()
 
     async def aclose(self) -> None:
         try:
-            if not await self._shipped():
-                command = f"riglog forward {self.path} --to {safe(self.url)}"
-                why = f": {self._away}" if self._away else ""
-                self.remark = f"not everything is in PostgreSQL yet{why}; `{command}` ships it"
-                self._say(EventKind.SINK_FAILED, self.remark)
+            if not await self._finish_forwarding():
+                command = f"riglog forward {self.path} --to {without_password(self.url)}"
+                reason = f": {self._last_error}" if self._last_error else ""
+                self.warning = f"not all rows are in PostgreSQL yet{reason}; run `{command}` to send the rest"
+                self._add_event(EventKind.FORWARD_DELAYED, self.warning)
             await self.write((), ())
         finally:
             await super().aclose()
 
-    async def _shipped(self) -> bool:
-        """Let the forwarder come to its end, if that does not take long; whether everything is over."""
+    async def _finish_forwarding(self) -> bool:
+        """Let the forwarder finish within the close timeout. Return True if all rows are in the database."""
         self._thread.call(self._forwarder.finish)
-        with anyio.move_on_after(LAST_SECONDS):
+        with anyio.move_on_after(CLOSE_TIMEOUT_SECONDS):
             try:
                 await self._thread.result()
             except StorageError as error:
-                self._away = str(error)
+                self._last_error = str(error)
             else:
                 return True
         await self._thread.cancel()
         return False
 
-    def _hear(self, figures: Forwarded) -> None:
-        """Called in the forwarder's thread."""
-        if figures.trouble and not self._away:
-            self._say(EventKind.SINK_FAILED, f"PostgreSQL: {figures.trouble}; rows wait in {self.path}")
-        elif self._away and not figures.trouble:
-            self._say(EventKind.SINK_BACK, "PostgreSQL is back; what waited is being shipped")
-        self._away = figures.trouble
+    def _on_progress(self, progress: ForwardProgress) -> None:
+        """Add an event when forwarding is delayed or resumes. Called in the thread of the forwarder."""
+        if progress.last_error and not self._last_error:
+            message = f"forwarding delayed: {progress.last_error}; rows are kept in {self.path} until it succeeds"
+            self._add_event(EventKind.FORWARD_DELAYED, message)
+        elif self._last_error and not progress.last_error:
+            self._add_event(EventKind.FORWARD_RESUMED, "PostgreSQL reachable again; sending the accumulated rows")
+        self._last_error = progress.last_error
 
-    def _say(self, kind: EventKind, message: str) -> None:
-        self._said.append(Event(SYSTEM_CLOCK.utc_ns(), kind, message))
+    def _add_event(self, kind: EventKind, message: str) -> None:
+        self._pending_events.append(Event(SYSTEM_CLOCK.utc_ns(), kind, message))
 
 
 POSTGRES = SinkType(
     "postgres",
-    "a local SQLite file, forwarded to PostgreSQL",
+    "local SQLite file, forwarded to PostgreSQL",
     PostgresConfig,
     lambda config: PostgresSink(config.url, config.path, schema=config.schema, overwrite=config.overwrite),
 )

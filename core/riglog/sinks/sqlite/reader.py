@@ -1,56 +1,49 @@
-"""Reads a recording back, page by page and oldest first, also while it is being written."""
+"""Reads an SQLite recording: its rows page by page, its events, its runs. Also while it is being written."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
+import msgspec
+
 from riglog.errors import StorageError
-from riglog.sinks.rows import Row
-from riglog.sinks.sqlite.schema import SAMPLE_COLUMNS, SAMPLE_TABLES, check_recording, storage_error
+from riglog.model import Run, current_kind
+from riglog.sinks.base import Format
+from riglog.sinks.rows import EventRow, Row
+from riglog.sinks.sqlite.schema import HEADER, SAMPLE_COLUMNS, SAMPLE_TABLES, check_recording, sqlite_errors
 
 PAGE_ROWS = 5_000
-"""Short reads: a long one would keep SQLite from folding the write-ahead log of a growing file."""
+"""Reads are short: a long one prevents SQLite from writing the write-ahead log of a growing file back."""
 
 
-def open_to_read(path: Path) -> sqlite3.Connection:
-    """Open a recording; nothing in it can be changed through the connection.
+def open_recording(path: Path) -> sqlite3.Connection:
+    """Open a recording for reading; nothing in it can be changed through the connection.
 
     Raises:
-        NotARecordingError, NewerSchemaError: the file is something else.
+        NotARecordingError, NewerSchemaError: the file is not a recording that this version can read.
         StorageError: it cannot be read.
     """
-    if not path.exists():
-        raise StorageError("there is no such file", hint="check the path", path=path)
-    check_recording(path)
+    check_recording(path, hint="Give a riglog recording in SQLite")
     location = f"file:{quote(str(path.absolute()))}"
-    try:
-        return _connected(location + "?mode=rw")  # not "ro": that would leave SQLite's files beside it behind
-    except sqlite3.OperationalError as error:
-        if path.with_name(path.name + "-wal").exists():
-            raise storage_error(error, path) from error
-        return _connected(location + "?immutable=1")  # a finished recording in a folder nobody may write to
-
-
-def _connected(location: str) -> sqlite3.Connection:
-    database = sqlite3.connect(location, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False)
-    try:
-        database.execute("PRAGMA query_only = ON")
-        database.execute("SELECT count(*) FROM meta")
-    except BaseException:
-        database.close()
-        raise
-    return database
+    with sqlite_errors(path):
+        try:
+            return _connect(location + "?mode=rw")  # with "ro", SQLite leaves its -wal and -shm files behind
+        except sqlite3.OperationalError:
+            if path.with_name(path.name + "-wal").exists():
+                raise
+            return _connect(location + "?immutable=1")  # a finished recording in a folder without write permission
 
 
 def read_page(
     database: sqlite3.Connection, after: int, limit: int = PAGE_ROWS, where: str = "", values: Sequence[object] = ()
 ) -> list[tuple[int, Row]]:
-    """The next rows with their numbers: ``reading.id``, which grows with every row a file takes.
+    """Return the next rows with their numbers: ``reading.id``, which grows with every row added to a file.
 
     Args:
-        after: the number behind which to begin; 0 for the oldest.
-        where: an SQL condition over reading, channel and run, with ``values`` for its question marks.
+        after: the number of the last row already read; 0 for the oldest rows.
+        where: an SQL condition over reading, channel and run, with ``values`` for its placeholders.
     """
     found = database.execute(
         f"SELECT reading.id, {SAMPLE_COLUMNS} {SAMPLE_TABLES}"
@@ -63,8 +56,69 @@ def read_page(
 def read_pages(
     database: sqlite3.Connection, where: str = "", values: Sequence[object] = ()
 ) -> Iterator[list[tuple[int, Row]]]:
-    """All pages there are now."""
+    """Return all pages that are present now."""
     after = 0
     while page := read_page(database, after, PAGE_ROWS, where, values):
         yield page
         after = page[-1][0]
+
+
+def read_sqlite(path: Path) -> Iterator[Row]:
+    """Return the rows of a recording, oldest first."""
+    with closing(open_recording(path)) as database, sqlite_errors(path):
+        for page in read_pages(database):
+            yield from (row for _, row in page)
+
+
+def read_events(path: str | Path, *, run: str | None = None) -> Iterator[EventRow]:
+    """Return the events of a recording, oldest first.
+
+    Args:
+        run: only those of the run with this id.
+    Raises:
+        NotARecordingError, NewerSchemaError, StorageError: it cannot be read.
+    """
+    path = Path(path)
+    with closing(open_recording(path)) as database, sqlite_errors(path):
+        for run_id, at, kind, device, port, message in database.execute(
+            "SELECT run, at, kind, device, port, message FROM events WHERE ?1 IS NULL OR run = ?1 ORDER BY at", (run,)
+        ):
+            yield EventRow(run_id, at, current_kind(kind), device, port, message)
+
+
+def last_run(path: str | Path, name: str) -> Run:
+    """Return the newest run of this name, to be resumed. Reads only.
+
+    Raises:
+        NotARecordingError, NewerSchemaError: the file is not a recording that this version can continue.
+        StorageError: the file does not exist, or has no run of this name.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise StorageError("no recording to resume", hint="Start a new recording without --resume", path=path)
+    with closing(open_recording(path)) as database, sqlite_errors(path):
+        found = database.execute(
+            "SELECT run, name, started_ns, anchor_ns, rate_hz, host, versions, rig FROM run"
+            " WHERE name = ? ORDER BY started_ns DESC LIMIT 1",
+            (name,),
+        ).fetchone()
+    if found is None:
+        hint = "Start a new run without --resume, or check [run] name"
+        raise StorageError(f"no run named {name!r} to resume", hint=hint, path=path)
+    run_id, run_name, started_ns, anchor_ns, rate_hz, host, versions, rig = found
+    installed = msgspec.json.decode(versions, type=dict[str, str])
+    return Run(run_id, run_name, started_ns, anchor_ns, rate_hz, host, installed, rig)
+
+
+def _connect(location: str) -> sqlite3.Connection:
+    database = sqlite3.connect(location, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute("PRAGMA query_only = ON")
+        database.execute("SELECT count(*) FROM meta")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+SQLITE_FORMAT = Format("sqlite", lambda first: first.startswith(HEADER.rstrip(b"\0")), read_sqlite)

@@ -1,20 +1,23 @@
-"""Schema 1 of a riglog recording in SQLite, and the check that a file is one. Stored small, read long.
+"""Schema 1 of a riglog recording in SQLite, and the check that a file is one. Stored compactly, read as long rows.
 
-``reading`` holds integers and the value; the words stand once in ``channel`` and ``note``. Times are nanoseconds:
-``received_ns`` counts from ``run.started_ns``, ``skew_ns`` is what the monotonic clock was off the run's anchor.
-The view ``samples`` is the long-format row of docs/reference/schema.md.
+A row of ``reading`` holds integers and the value; texts are stored once, in ``channel`` and ``note`` (annotations).
+Times are nanoseconds: ``received_ns`` counts from ``run.started_ns``; ``skew_ns`` is the deviation of the monotonic
+clock from the anchor of the run. The view ``samples`` is the long-format row of docs/reference/schema.md.
 """
 
-import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from riglog.errors import NewerSchemaError, NotARecordingError, StorageError
+from riglog.sinks.files import NOT_MODIFIED, check_writable, read_error
 from riglog.sinks.rows import SCHEMA_VERSION
 
 APPLICATION_ID = 0x7269676C  # "rigl"
 HEADER = b"SQLite format 3\0"
+DATA_ERRORS = (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.IntegrityError)
+"""Errors of SQLite about the data of a statement. All others are about the file."""
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -79,6 +82,7 @@ def _iso(ns: str) -> str:
 _RECEIVED = "(run.started_ns + reading.received_ns)"
 _MIDPOINT = "(run.started_ns + reading.received_ns - coalesce(reading.latency_ns, 0) / 2)"
 
+UNIT = "CASE WHEN reading.note_id IS NULL THEN channel.unit ELSE note.unit END"
 SAMPLE_COLUMNS = f"""
     run.run AS run,
     reading.tick AS tick,
@@ -91,7 +95,7 @@ SAMPLE_COLUMNS = f"""
     channel.instance AS instance,
     reading.value AS value,
     note.text AS text,
-    CASE WHEN reading.note_id IS NULL THEN channel.unit ELSE note.unit END AS unit,
+    {UNIT} AS unit,
     coalesce(note.status, 'ok') AS status,
     coalesce(note.flags, '') AS flags,
     note.error AS error,
@@ -100,7 +104,7 @@ SAMPLE_COLUMNS = f"""
     {_iso(_MIDPOINT)} AS midpoint_at,
     reading.latency_ns / 1e9 AS latency_s,
     run.anchor_ns + {_MIDPOINT} - run.started_ns + coalesce(reading.skew_ns, 0) AS monotonic_ns"""
-"""The row of schema 1, out of …"""
+"""The row of schema 1, selected from SAMPLE_TABLES."""
 SAMPLE_TABLES = """
 FROM reading
 JOIN channel ON channel.id = reading.channel_id
@@ -117,30 +121,30 @@ FROM event JOIN run ON run.id = event.run_id;
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open a recording for writing; make it if there is no file, continue it if it is one.
+    """Open a recording for writing; create it if the file does not exist.
 
     Raises:
-        NotARecordingError, NewerSchemaError: the file is something else; it was left as it was.
+        NotARecordingError, NewerSchemaError: the file is something else; it was not modified.
         StorageError: it cannot be opened.
     """
     check_path(path)
-    try:
+    with sqlite_errors(path):
         database = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
         try:
-            make_tables(database)  # before the write-ahead log is there: then the file itself says at once what it is
+            create_tables(
+                database
+            )  # before the write-ahead log exists, so that the file itself holds its identification
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = NORMAL")
             database.execute("PRAGMA wal_autocheckpoint = 4000")
         except BaseException:
             database.close()
             raise
-    except sqlite3.Error as error:
-        raise storage_error(error, path) from error
     return database
 
 
-def make_tables(database: sqlite3.Connection) -> None:
-    """Make a recording of an empty file. Two programs may begin one at the same moment; one of them does it."""
+def create_tables(database: sqlite3.Connection) -> None:
+    """Make a recording of an empty file. If two programs do it at the same moment, one of them creates the tables."""
     if _application(database):
         return
     database.execute("BEGIN IMMEDIATE")
@@ -157,54 +161,50 @@ def _application(database: sqlite3.Connection) -> int:
 
 
 def check_path(path: Path) -> None:
-    """See that a recording can be written there. Reads only.
+    """Check that a recording can be written at a path. Reads only.
 
     Raises:
         NotARecordingError, NewerSchemaError: the file is something else.
-        StorageError: the directory is missing, or it or the file cannot be written.
+        StorageError: the directory does not exist, or no permission to write.
     """
-    if not path.parent.is_dir():
-        raise StorageError("the directory does not exist", hint=f"mkdir -p {path.parent}", path=path)
-    if path.exists() and path.stat().st_size:
+    if path.exists() and (path.is_dir() or path.stat().st_size):
         check_recording(path)
-    for needed in (path.parent, path):
-        if needed.exists() and not os.access(needed, os.W_OK):
-            raise StorageError("permission denied", hint=f"make {needed} writable, or choose another path", path=path)
+    check_writable(path)
 
 
-def check_recording(path: Path) -> None:
-    """See that a file is a riglog recording this version can read and continue. Reads only.
+def check_recording(path: Path, *, hint: str = NOT_MODIFIED) -> None:
+    """Check that a file is a riglog recording that this version can read and continue. Reads only.
 
     Raises:
         NotARecordingError, NewerSchemaError, StorageError: it is not.
     """
     if path.is_dir():
-        raise NotARecordingError("a directory is no recording", hint="name a file in it", path=path)
-    other = "choose another file name; the file was not touched"
+        raise NotARecordingError("path is a directory", hint="Give the name of a file in it", path=path)
     try:
         with path.open("rb") as file:
             header = file.read(100)
     except OSError as error:
-        raise StorageError(f"cannot be read: {error.strerror}", hint="check the permissions", path=path) from error
+        raise read_error(error, path) from error
     if not header.startswith(HEADER) or len(header) < 100:
-        raise NotARecordingError("the file exists and is no SQLite database", hint=other, path=path)
+        raise NotARecordingError("file exists and is not an SQLite database", hint=hint, path=path)
     application, version = (int.from_bytes(header[at : at + 4], "big") for at in (68, 60))
     if application != APPLICATION_ID:
-        raise NotARecordingError("the file is an SQLite database of another program", hint=other, path=path)
+        raise NotARecordingError("SQLite database of another program", hint=hint, path=path)
     if version > SCHEMA_VERSION:
-        hint = "update riglog to read it, or choose another file name"
         raise NewerSchemaError(
-            f"the file has schema {version}, this riglog knows {SCHEMA_VERSION}", hint=hint, path=path
+            f"schema version {version} is newer than this riglog supports ({SCHEMA_VERSION})",
+            hint="Update riglog, or use another file",
+            path=path,
         )
 
 
 def remove_recording(path: Path, *, unless_run: str) -> None:
-    """Take away what ``overwrite`` gives up: the recording and SQLite's files beside it.
+    """Remove a recording that is to be overwritten, with the -wal and -shm files of SQLite.
 
     Args:
         unless_run: a recording that holds this run is kept, because the run is being resumed.
     Raises:
-        NotARecordingError, NewerSchemaError: the file is something else; it was left as it was.
+        NotARecordingError, NewerSchemaError: the file is something else; it was not modified.
     """
     check_path(path)
     if not path.exists():
@@ -217,12 +217,23 @@ def remove_recording(path: Path, *, unless_run: str) -> None:
 
 
 def storage_error(error: sqlite3.Error, path: Path) -> StorageError:
-    """What SQLite says, with what to do about it."""
+    """Return an error of SQLite as a StorageError, with the next step."""
     text = str(error)
     if "full" in text:
-        return StorageError("the disk is full", hint="free some space", path=path)
+        return StorageError("disk full", hint="Free disk space", path=path)
     if "locked" in text or "busy" in text:
-        return StorageError("the database is locked by another program", hint="close it there", path=path)
+        hint = "Close it in the other program"
+        return StorageError("database locked by another program", hint=hint, path=path)
     if "readonly" in text or "unable to open" in text:
-        return StorageError(f"cannot be written: {text}", hint="check file and directory permissions", path=path)
-    return StorageError(f"SQLite says: {text}", path=path)
+        hint = "Check the permissions of the file and its directory"
+        return StorageError(f"cannot write: {text}", hint=hint, path=path)
+    return StorageError(f"SQLite error: {text}", path=path)
+
+
+@contextmanager
+def sqlite_errors(path: Path) -> Iterator[None]:
+    """Raise the errors of SQLite as StorageError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise storage_error(error, path) from error

@@ -1,36 +1,30 @@
-"""Records into SQLite: one transaction per flush, all SQL off the event loop."""
+"""The SQLite sink: one transaction per flush, all SQL in a worker thread."""
 
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import anyio
-import anyio.to_thread
 import msgspec
 
-from riglog.model import OK, Batch, Channel, Event, Run, Sample, Sink
+from riglog.model import OK, Batch, Channel, Event, Run, Sample
 from riglog.sinks.base import FileConfig, SinkType
-from riglog.sinks.rows import flags, number, words
-from riglog.sinks.sqlite.schema import check_path, open_database, remove_recording, storage_error
+from riglog.sinks.files import FileSink
+from riglog.sinks.rows import content, flags
+from riglog.sinks.sqlite.schema import DATA_ERRORS, check_path, open_database, remove_recording, storage_error
 
 T = TypeVar("T")
-Reading = tuple[int, int | None, int, int | None, int, float | None, int | None]
-COLUMNS_OF_CHANNEL = Channel.__struct_fields__
+ReadingColumns = tuple[int, int | None, int, int | None, int, float | None, int | None]
+CHANNEL_COLUMNS = Channel.__struct_fields__
 
-NOTES_REMEMBERED = 10_000
+CACHED_ANNOTATIONS = 10_000
 
 
-class SqliteSink(Sink):
-    """One file, many runs. See docs/reference/schema.md for what is in it."""
+class SqliteSink(FileSink):
+    """One file with any number of runs, described in docs/reference/schema.md."""
 
     name = "sqlite"
-
-    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
-        self.path = Path(path)
-        self.overwrite = overwrite
-        self._limiter = anyio.CapacityLimiter(1)
-        self._file: _File | None = None
+    _file: "_File | None" = None
 
     async def check(self) -> None:
         await self._in_thread(lambda: check_path(self.path))
@@ -43,45 +37,48 @@ class SqliteSink(Sink):
     async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         file = self._file
         assert file is not None, "open() comes first"
-        await self._in_thread(lambda: file.write(batches, events))
+        await self._in_thread(lambda: file.write(batches, events), passing=DATA_ERRORS)
 
     async def aclose(self) -> None:
         file, self._file = self._file, None
         if file is not None:
             await self._in_thread(file.close)
 
-    async def _in_thread(self, call: Callable[[], T]) -> T:
+    async def _in_thread(self, call: Callable[[], T], *, passing: tuple[type[Exception], ...] = ()) -> T:
         try:
-            return await anyio.to_thread.run_sync(call, limiter=self._limiter)
+            return await super()._in_thread(call)
+        except passing:
+            raise
         except sqlite3.Error as error:
             raise storage_error(error, self.path) from error
 
 
 class _File:
-    """The open database and the numbers by which it knows words. Blocking; one thread at a time."""
+    """The open database, with the ids of the channels and annotations in it. Blocking; one thread at a time."""
 
     def __init__(self, path: Path, run: Run) -> None:
         self.database = open_database(path)
         self.run = run
         self.channels: dict[Channel, int] = {}
-        self.notes: dict[tuple[object, ...], int] = {}
+        self.annotations: dict[tuple[object, ...], int] = {}
+        self.rollback_pending = False
         try:
-            self.run_id = self._enter_run()
+            self.run_id = self._insert_run()
         except BaseException:
             self.database.close()
             raise
 
     def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
-        """All of it or nothing."""
+        """Store all of it, or none and raise."""
         database = self.database
-        if database.in_transaction:  # even taking back failed the last time
+        if self.rollback_pending:
             self._roll_back()
         database.execute("BEGIN IMMEDIATE")
         try:
             database.executemany(
                 "INSERT INTO reading (channel_id, tick, received_ns, latency_ns, skew_ns, value, note_id)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [self._reading(batch.tick, sample) for batch in batches for sample in batch.samples],
+                [self._reading_columns(batch.tick, sample) for batch in batches for sample in batch.samples],
             )
             if events:
                 database.executemany(
@@ -94,7 +91,7 @@ class _File:
             raise
 
     def close(self) -> None:
-        """Finish the run, fold the write-ahead log into the file, and close."""
+        """Finish the run, write the write-ahead log back into the file, and close."""
         try:
             self.database.execute(
                 "UPDATE run SET finished_ns = (SELECT max(at_ns) FROM event WHERE run_id = ?1) WHERE id = ?1",
@@ -104,12 +101,12 @@ class _File:
         finally:
             self.database.close()
 
-    def _enter_run(self) -> int:
-        """The number of the run: a new one, or the one it has if it is resumed."""
+    def _insert_run(self) -> int:
+        """Return the id of the run: a new one, or the present one if it is resumed."""
         run = self.run
         known = self.database.execute("SELECT id FROM run WHERE run = ?", (run.id,)).fetchone()
         if known is not None:
-            self.channels = self._entered(known[0])
+            self.channels = self._stored_channels(known[0])
             return int(known[0])
         cursor = self.database.execute(
             "INSERT INTO run (run, name, started_ns, anchor_ns, rate_hz, host, versions, rig) VALUES (?,?,?,?,?,?,?,?)",
@@ -127,30 +124,30 @@ class _File:
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
-    def _entered(self, run_id: int) -> dict[Channel, int]:
-        """The channels of a run that are in the file."""
+    def _stored_channels(self, run_id: int) -> dict[Channel, int]:
+        """Return the channels of a run that are in the file, with their ids."""
         found = self.database.execute(
-            f"SELECT id, {', '.join(COLUMNS_OF_CHANNEL)} FROM channel WHERE run_id = ?",  # noqa: S608 - constants
+            f"SELECT id, {', '.join(CHANNEL_COLUMNS)} FROM channel WHERE run_id = ?",  # noqa: S608 - constants
             (run_id,),
         )
-        return {Channel(**dict(zip(COLUMNS_OF_CHANNEL, words, strict=True))): number for number, *words in found}
+        return {Channel(**dict(zip(CHANNEL_COLUMNS, columns, strict=True))): number for number, *columns in found}
 
-    def _reading(self, tick: int | None, sample: Sample) -> Reading:
+    def _reading_columns(self, tick: int | None, sample: Sample) -> ReadingColumns:
         channel, stamp, run = sample.channel, sample.stamp, self.run
-        channel_id = self.channels.get(channel) or self._enter_channel(channel)
-        plain = sample.status is OK and not sample.flags and sample.unit == channel.unit and sample.error is None
-        text = words(sample)
+        channel_id = self.channels.get(channel) or self._insert_channel(channel)
+        number, text, status, error = content(sample)
+        plain = text is None and status is OK and error is None and not sample.flags and sample.unit == channel.unit
         return (
             channel_id,
             tick,
             stamp.received_ns - run.started_ns,
             stamp.latency_ns,
             stamp.monotonic_ns - run.anchor_ns - (stamp.midpoint_ns - run.started_ns),
-            number(sample),
-            None if plain and text is None else self._note(text, sample),
+            number,
+            None if plain else self._annotation_id((text, sample.unit, status.value, flags(sample), error)),
         )
 
-    def _enter_channel(self, channel: Channel) -> int:
+    def _insert_channel(self, channel: Channel) -> int:
         found = self.database.execute(
             "INSERT INTO channel (run_id, device, driver, protocol, address, parameter, parameter_id, instance, unit)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
@@ -159,28 +156,29 @@ class _File:
         self.channels[channel] = found
         return int(found)
 
-    def _note(self, text: str | None, sample: Sample) -> int:
-        key = (text, sample.unit, sample.status.value, flags(sample), sample.error)
-        if key not in self.notes:
-            if len(self.notes) >= NOTES_REMEMBERED:
-                self.notes.clear()  # then a note is entered again; that costs bytes, not truth
-            self.notes[key] = self.database.execute(
-                "INSERT INTO note (text, unit, status, flags, error) VALUES (?, ?, ?, ?, ?) RETURNING id", key
+    def _annotation_id(self, columns: tuple[str | None, str | None, str, str, str | None]) -> int:
+        """Return the id of an annotation: text, unit, status, flags and error, stored once for many readings."""
+        if columns not in self.annotations:
+            if len(self.annotations) >= CACHED_ANNOTATIONS:
+                self.annotations.clear()  # some are then stored twice, which is correct and costs bytes only
+            self.annotations[columns] = self.database.execute(
+                "INSERT INTO note (text, unit, status, flags, error) VALUES (?, ?, ?, ?, ?) RETURNING id", columns
             ).fetchone()[0]
-        return self.notes[key]
+        return self.annotations[columns]
 
     def _roll_back(self) -> None:
-        """Forget what was entered in the transaction that failed: its numbers do not exist, or come to be another's."""
-        self.notes.clear()
-        self.channels.clear()  # first, because on a sick disk what follows may fail too
+        """Undo the transaction, and forget the ids it inserted: they do not exist, or will belong to other rows."""
+        self.rollback_pending = True  # until it is complete: on a failing disk each of these statements may fail too
         if self.database.in_transaction:
             self.database.execute("ROLLBACK")
-        self.channels = self._entered(self.run_id)
+        self.annotations.clear()
+        self.channels = self._stored_channels(self.run_id)
+        self.rollback_pending = False
 
 
 SQLITE = SinkType(
     "sqlite",
-    "one SQLite file, any number of runs",
+    "SQLite file with any number of runs",
     FileConfig,
     lambda config: SqliteSink(config.path, overwrite=config.overwrite),
 )

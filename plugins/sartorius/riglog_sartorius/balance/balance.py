@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from riglog.device import poll_reads
 from riglog.errors import DeviceError
-from riglog.model import Channel, Sample, Status, absent
+from riglog.model import Channel, Sample, Status, missing_sample
 from riglog.model.units import DEG_C
 from riglog.plugin import Client
 from riglog_sartorius.balance.metrology import Metrology
@@ -82,7 +82,7 @@ class Balance(Weighing, Settings, Metrology, Service):
             return (sample_of(channel, await self._dialect.read(Quantity(channel.parameter))),)
         amount = await self.temperature(channel.instance)
         if amount.value is None:
-            return (absent(channel, amount.stamp, Status.FAULT, "no such sensor is fitted"),)
+            return (missing_sample(channel, amount.stamp, Status.FAULT, "no such sensor is fitted"),)
         return (Sample(channel=channel, stamp=amount.stamp, value=amount.value, unit=amount.unit),)
 
     @staticmethod

@@ -1,0 +1,42 @@
+"""All formats of recordings: the only list of them. Each is defined in the file of its sink."""
+
+from pathlib import Path
+
+from riglog.errors import ConfigError, NotARecordingError
+from riglog.sinks.base import Format, RecordWriter
+from riglog.sinks.csv import CSV_FORMAT
+from riglog.sinks.files import first_line
+from riglog.sinks.jsonl import JSONL_FORMAT
+from riglog.sinks.parquet import PARQUET_FORMAT
+from riglog.sinks.sqlite.reader import SQLITE_FORMAT
+
+FORMATS = (SQLITE_FORMAT, CSV_FORMAT, JSONL_FORMAT, PARQUET_FORMAT)
+EXPORT_FORMATS = {format.name: format.writer for format in FORMATS if format.writer is not None}
+
+
+def format_of(path: Path) -> Format:
+    """Return the format of a recording. A folder is a Parquet recording.
+
+    Raises:
+        NotARecordingError: it is in none of the formats.
+        StorageError: the file cannot be read.
+    """
+    if path.is_dir():
+        return PARQUET_FORMAT
+    first = first_line(path)
+    for format in FORMATS:
+        if format.recognizes(first):
+            return format
+    hint = "Give a riglog recording in SQLite, CSV, JSON Lines or Parquet"
+    raise NotARecordingError("not a riglog recording", hint=hint, path=path)
+
+
+def record_writer(format: str) -> type[RecordWriter]:
+    """Return the writer of a format.
+
+    Raises:
+        ConfigError: unknown format.
+    """
+    if format not in EXPORT_FORMATS:
+        raise ConfigError(f"unknown format {format!r}", hint=f"Available: {', '.join(EXPORT_FORMATS)}")
+    return EXPORT_FORMATS[format]
