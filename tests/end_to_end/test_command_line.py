@@ -197,7 +197,7 @@ def test_a_recording_without_permission_is_an_error_before_a_port_is_opened(tmp_
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"my precious notes", "no SQLite database"),
+        (b"my precious notes", "file exists and is not an SQLite database. "),
         (b"SQLite format 3\0" + b"\0" * 200, "another program"),
     ],
 )
@@ -218,7 +218,7 @@ def test_a_newer_recording_is_not_modified(tmp_path: Path) -> None:
     before = (tmp_path / "new.sqlite").read_bytes()
     done = riglog("demo", "--duration", "1s", "--out", "new.sqlite", cwd=tmp_path)
     assert done.code == 4
-    assert "schema 99, this riglog knows 1" in done.err
+    assert "schema version 99 is newer than this riglog supports (1)" in done.err
     assert (tmp_path / "new.sqlite").read_bytes() == before
 
 
