@@ -21,7 +21,7 @@ RETIRED = re.compile(
     r"|silent|nobody|somebody|everybody|whoever|ones|thing|things|gives? up|let go|comes? back|of itself|doubt|doubtful"
     r"|owed?|owes|believed?|patience|quiet|hole|holes|what was due|leave away|beside|knob|passed over|slaves?"
     r"|analysers?"
-    r"|so far end|far end|shipped|ships?)\b"
+    r"|far end|shipped|ships?)\b"
     r"|\b(?:the|this|that|each|every|another|no|any|it is) one\b(?! of)"
     r"|\b(?:is|are|was|were) no\b|\bhas no such\b|\bno .+ called\b|\bnames nothing\b",
     re.IGNORECASE,
