@@ -1,7 +1,7 @@
-"""CPU of the client per operation, over a pseudo-terminal; the instrument answers at once, from another process.
+"""CPU of the client per operation, over a pseudo-terminal; the instrument responds at once, from another process.
 
 ``poll`` is the whole way to one sample; ``raw`` the same bytes without any protocol: write, wait until readable, read.
-Gaps between requests are set to 0, or their sleeping would be counted.
+The inter-frame gap is set to 0, as its sleep would be counted.
 """
 
 import os
@@ -12,7 +12,9 @@ from measuring import cpu_per_call, instrument, pin
 
 from riglog.device import Device
 from riglog.manager import resolve_device
-from riglog.plugin import installed
+from riglog.model import SYSTEM_CLOCK
+from riglog.plugin import Driver, installed
+from riglog.protocol import Connection
 from riglog.transport import open_transport
 
 CALLS = 500
@@ -33,18 +35,20 @@ CASES: dict[str, Table] = {
 
 
 PAUSES = {"  lines waiting": 0.0}
-"""Seconds between two lines: with none there always is a next one, and nobody waits for it."""
+"""Seconds between two lines: with 0 the next line is always there already."""
 USUAL_PAUSE = 0.0005
 
 
 async def costs(table: Table, pause: float) -> tuple[float, float]:
-    """Microseconds per poll, and per exchange of the same bytes without riglog."""
+    """Return microseconds per poll, and per exchange of the same bytes without riglog."""
     with instrument(table, pause=pause) as port:
-        wanted = resolve_device(installed(), table | {"name": "device", "port": port})
-        transport = await open_transport(port, wanted.link)
-        client = wanted.driver.connect(wanted.link, transport)
-        device = wanted.driver.device(wanted.config, client)
-        client.gap = 0.0
+        spec = resolve_device(installed(), table | {"name": "device", "port": port})
+        assert spec.port is not None
+        assert isinstance(spec.driver, Driver)
+        transport = await open_transport(port, spec.port.link)
+        client = spec.port.factory(Connection(transport, spec.port.link))
+        device = spec.driver.device(spec.config, client, spec.context(SYSTEM_CLOCK))
+        client.line.inter_frame_gap = 0.0
         await device.open()
         request = await bytes_of_one_poll(device, transport)
         poll = await cpu_per_call(device.poll, CALLS)
@@ -54,7 +58,7 @@ async def costs(table: Table, pause: float) -> tuple[float, float]:
 
 
 async def bytes_of_one_poll(device: Device, transport: Any) -> bytes:
-    """What a poll sends, nothing if it only listens; and see that it brings what it should."""
+    """Return what a poll sends (nothing if it only listens), and check that it gives values."""
     sent = []
     send = transport.send
     transport.send = lambda data: sent.append(data) or send(data)

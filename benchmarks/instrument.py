@@ -1,4 +1,4 @@
-"""An instrument on a pseudo-terminal that answers at once, or speaks of itself; prints the port's name.
+"""A simulated instrument on a pseudo-terminal that responds at once, or sends by itself; prints the port name.
 
 Run by the benchmarks in a process of its own, so that its cost is not the client's.
 """
@@ -16,26 +16,25 @@ from riglog.simulation import Simulator
 
 
 def main() -> None:
-    """Seconds between two things it says of itself, then one table for each instrument on the line."""
+    """Arguments: seconds between two unsolicited frames, then one table for each instrument on the bus."""
     pause, *tables = sys.argv[1:]
     simulators = [_simulator(json.loads(table)) for table in tables]
     master, slave = os.openpty()
     tty.setraw(slave)
     print(os.ttyname(slave), flush=True)  # noqa: T201
     if simulators[0].next_due(0.0) is None:
-        _answer(simulators, master)
+        _respond(simulators, master)
     else:
-        _speak(simulators[0], master, float(pause))
+        _send_unsolicited(simulators[0], master, float(pause))
 
 
 def _simulator(table: dict[str, Any]) -> Simulator:
-    wanted = resolve_device(installed(), {"name": "device"} | table | {"port": "sim:line"})
-    simulator = wanted.driver.simulator(wanted.config)
+    simulator = resolve_device(installed(), {"name": "device"} | table | {"port": "sim:line"}).simulator()
     simulator.idle(0.0)
     return simulator
 
 
-def _answer(simulators: list[Simulator], master: int) -> None:
+def _respond(simulators: list[Simulator], master: int) -> None:
     while True:
         data = os.read(master, 4096)
         for simulator in simulators:
@@ -43,8 +42,8 @@ def _answer(simulators: list[Simulator], master: int) -> None:
                 os.write(master, reply)
 
 
-def _speak(simulator: Simulator, master: int, pause: float) -> None:
-    """Its clock runs as fast as it has something to say."""
+def _send_unsolicited(simulator: Simulator, master: int, pause: float) -> None:
+    """The clock of the simulator is always at its next frame."""
     now = 0.0
     while True:
         now = simulator.next_due(now) or now

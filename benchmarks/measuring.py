@@ -17,10 +17,10 @@ ROUNDS = 7
 
 @contextmanager
 def instrument(*tables: Mapping[str, Any], pause: float = 0.0005, pinned: bool = True) -> Iterator[str]:
-    """Instruments on one line, in a process of their own; yields its port.
+    """Simulate instruments on one bus, in a process of their own; yields its port.
 
     Args:
-        pause: seconds between two things that an instrument says of itself; 0: as fast as they are taken.
+        pause: seconds between two unsolicited frames of an instrument; 0: as fast as they are read.
         pinned: on the last core.
     """
     command = [sys.executable, str(INSTRUMENT), str(pause), *map(json.dumps, tables)]

@@ -83,7 +83,7 @@ class Ready:
     pace = Pace.HOST
     rate_hz = None
 
-    async def poll(self, names: Sequence[str] | None = None) -> Sequence[Sample]:
+    async def poll(self) -> Sequence[Sample]:
         return _samples(time.time_ns(), time.monotonic_ns(), 0)
 
 

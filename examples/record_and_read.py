@@ -1,4 +1,4 @@
-"""Records two simulated instruments for two seconds, then reads the recording back. Needs no hardware."""
+"""Record two simulated instruments for two seconds, then read the recording. Needs no hardware."""
 
 import sys
 
@@ -8,23 +8,23 @@ import riglog
 
 
 async def record(path: str) -> str:
-    """A recording of an oven and a balance; the id of its run."""
+    """Record an oven and a balance. Return the id of the run."""
     run = riglog.new_run("example")
     async with riglog.Manager() as rig:
         await rig.add("oven", "sim:oven", driver="watlow", temperature_unit="degC")
         await rig.add("balance", "sim:balance", driver="sartorius", protocol="xbpi", rate_hz=10.0)
-        async with riglog.record(rig, rate_hz=2, duration=2) as recording:
-            await riglog.pipe(recording, riglog.SqliteSink(path), run=run)
+        async with riglog.record(rig, rate_hz=2, duration=2) as active_run:
+            await riglog.pipe(active_run, riglog.SqliteSink(path), run=run)
     return run.id
 
 
 def mean_of_values(path: str, run: str) -> dict[str, float]:
-    """The mean of every channel. A row without a value is a reading that is missing, never a zero."""
+    """Return the mean of every channel. A row without a value is excluded; it is not a zero."""
     values: dict[str, list[float]] = {}
     for row in riglog.read(path, run=run):
         if row.value is not None:
             values.setdefault(f"{row.device}.{row.parameter} [{row.unit}]", []).append(row.value)
-    return {channel: sum(found) / len(found) for channel, found in values.items()}
+    return {channel: sum(numbers) / len(numbers) for channel, numbers in values.items()}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""The tutorial, the how-to pages and the examples are run as they stand."""
+"""The tutorial, the how-to pages and the examples run exactly as they are printed."""
 
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def as_script(shell: str) -> str:
-    """What a person types: the next line when the simulator before it has said that it is ready."""
+    """Return the commands as a user types them: the next line when the simulator before it is ready."""
     return re.sub(
         r"^(riglog simulate .*--link (\S+).*&)$", r"\1\nuntil [ -e \2 ]; do sleep 0.05; done", shell, flags=re.MULTILINE
     )
@@ -50,6 +51,15 @@ def test_the_tutorial_works_as_it_is_written(tmp_path: Path) -> None:
     assert "port is open again" in done.stderr
     assert re.search(r"oven\.setpoint +[\d.]+ s +\d+ +connection lost", done.stdout)
     assert re.search(r"balance\|net\|g\|\d+\|\d+", done.stdout)
+    with sqlite3.connect(tmp_path / "tutorial.sqlite") as recording:
+        (first, second) = recording.execute("SELECT run, count(*) FROM samples GROUP BY run ORDER BY run").fetchall()
+        resumed = recording.execute("SELECT run, at FROM events WHERE kind = 'run_resumed'").fetchall()
+        assert [run for run, _ in resumed] == [second[0]]
+        (after,) = recording.execute(
+            "SELECT count(value) FROM samples WHERE received_at > ?", resumed[0][1:]
+        ).fetchone()
+    assert first[1] > 4 * 2 * 4  # ten rows a second from the balance alone
+    assert after > 3 * 10
     header = (tmp_path / "tutorial.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header.startswith("run,time,")
     assert "oven.process_value[1] [degC]" in header
@@ -92,7 +102,7 @@ def test_the_example_in_python_records_and_reads_back(tmp_path: Path) -> None:
     assert re.search(r"^balance\.net \[g\]: 326\.\d\d$", done.stdout, re.MULTILINE)
 
 
-def test_the_rig_file_of_the_readme_is_right(tmp_path: Path) -> None:
+def test_the_rig_file_of_the_readme_is_valid(tmp_path: Path) -> None:
     (tmp_path / "rig.toml").write_text(blocks((ROOT / "README.md").read_text(encoding="utf-8"), "toml")[0])
     assert riglog("check", tmp_path / "rig.toml").code == 0
 
@@ -101,7 +111,7 @@ def test_the_rig_file_of_the_readme_is_right(tmp_path: Path) -> None:
     "page",
     ["docs/how-to/share-a-port.md", *(f"plugins/{name}/README.md" for name in ("sartorius", "servomex", "watlow"))],
 )
-def test_every_rig_file_of_the_pages_is_right(tmp_path: Path, page: str) -> None:
+def test_every_rig_file_of_the_pages_is_valid(tmp_path: Path, page: str) -> None:
     for number, text in enumerate(blocks((ROOT / page).read_text(encoding="utf-8"), "toml")):
         path = tmp_path / f"rig-{number}.toml"
         path.write_text(text)
@@ -115,6 +125,8 @@ def test_the_commands_and_the_python_of_the_how_to_pages_run(tmp_path: Path) -> 
     (tmp_path / "rig.toml").write_text(rig)
     assert riglog("record", "rig.toml", "--duration", "1s", "--out", "run.sqlite", cwd=tmp_path).code == 0
     for page in sorted((ROOT / "docs" / "how-to").glob("*.md")):
+        if page.name == "first-driver.md":  # needs its plugin: test_first_driver.py
+            continue
         text = page.read_text(encoding="utf-8")
         for line in "\n".join(blocks(text, "sh")).splitlines():
             if line.startswith("riglog ") and "record" not in line:

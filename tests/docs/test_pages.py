@@ -1,6 +1,7 @@
-"""The pages keep to their form: the same sections for every vendor, decisions without gaps, no page lost."""
+"""The form of the pages: the same sections for every vendor, decisions without gaps, every page reachable."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from riglog.cli.app import COMMANDS
 from riglog.plugin import installed
 
 ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FAST = 'pytest -m "not real_time and not slow"'
 SECTIONS = [
     "Models",
     "Wiring",
@@ -31,7 +34,7 @@ def test_every_vendor_has_the_same_sections_in_the_same_order(vendor: str) -> No
     assert headings(ROOT / "plugins" / vendor / "README.md") == SECTIONS
 
 
-def test_decisions_are_numbered_without_gaps_and_say_why() -> None:
+def test_decisions_are_numbered_without_gaps_and_give_their_reasons() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
     for page in pages:
@@ -51,6 +54,37 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
             waiting += [(page.parent / link).resolve() for link in links]
     pages = {page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "decisions"}
     assert pages <= reached
+
+
+def test_the_readme_has_the_two_commands_and_the_fast_tests() -> None:
+    code = "\n".join(re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
+    vendors = "watlow", "servomex", "sartorius"
+    assert [line for line in code.splitlines() if line.startswith("pip install")] == [
+        f"pip install . {' '.join(f'./plugins/{vendor}' for vendor in vendors)} && riglog demo",
+        f'pip install -e ".[dev]" {" ".join(f"-e ./plugins/{vendor}" for vendor in vendors)} && pytest',
+    ]
+    assert FAST in code.splitlines()
+    assert f"`{FAST}`" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_the_map_of_the_house_is_that_of_the_import_layers() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = [set(layer.split(" | ")) for layer in contracts[0]["layers"] if layer != "__main__"]
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("\n## Map and layers\n")[2]
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| .* \| .* \|$", contributing, re.MULTILINE)
+    assert [set(re.findall(r"\w+", row)) for row in rows] == layers
+
+
+def test_pre_commit_runs_the_quick_checks_of_ci_without_a_download() -> None:
+    config = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    checks = (ROOT / ".ci" / "run").read_text(encoding="utf-8").partition("set -x\n")[2].splitlines()
+    hooks = re.findall(r"^        entry: (.+)\n        language: system$", config, re.MULTILINE)
+    assert [hook.replace(" --force-exclude", "") for hook in hooks] == [
+        check.removesuffix(" .").replace(" --check", "") for check in checks
+    ]
+    assert re.findall(r"- repo: (.+)", config) == ["local"]
 
 
 def test_the_changes_name_every_command() -> None:

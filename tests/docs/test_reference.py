@@ -1,9 +1,11 @@
-"""The documentation says what there is: every error, hook, command, driver member and key; and its code runs."""
+"""The reference is complete: every error, hook, command, plugin member and key; and the code of the pages runs."""
 
+import ast
 import inspect
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,10 @@ import riglog
 from riglog import errors
 from riglog.cli.app import COMMANDS
 from riglog.config.rig import RunConfig
-from riglog.plugin import DeviceConfig, Driver, hooks
-from riglog.simulation import Fault
+from riglog.device import Device, PortDevice
+from riglog.plugin import DeviceConfig, DeviceContext, DirectDriver, Driver, hooks
+from riglog.protocol import Codec, ProtocolClient
+from riglog.simulation import Fault, Simulator
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -28,7 +32,7 @@ ERRORS = [name for name, one in vars(errors).items() if inspect.isclass(one) and
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_every_error_is_explained_and_stands_in_the_tree(name: str) -> None:
+def test_every_error_is_explained_and_is_in_the_tree(name: str) -> None:
     assert f"| `{name}` |" in page("errors.md")
     assert name == "RiglogError" or name in (errors.__doc__ or "")
 
@@ -38,15 +42,48 @@ def test_every_hook_is_explained(hook: str) -> None:
     assert f"`{hook}(" in page("plugins.md")
 
 
-@pytest.mark.parametrize("member", [name for name in vars(Driver) if not name.startswith("_")])
-def test_every_member_of_a_driver_is_explained(member: str) -> None:
-    assert f"`{member}" in page("plugins.md")
+def section(name: str, title: str) -> str:
+    return page(name).split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def members(kind: type) -> list[str]:
+    """The public names that a class defines, methods and annotated attributes."""
+    return sorted(name for name in {*vars(kind), *vars(kind).get("__annotations__", {})} if not name.startswith("_"))
+
+
+PLUGIN_CLASSES = [Driver, DirectDriver, Device, PortDevice, DeviceContext, Codec, ProtocolClient, Simulator]
+
+
+@pytest.mark.parametrize(("kind", "member"), [(kind, name) for kind in PLUGIN_CLASSES for name in members(kind)])
+def test_every_member_that_a_plugin_uses_is_explained(kind: type, member: str) -> None:
+    assert f"`{member}" in section("plugins.md", kind.__name__)
+
+
+def test_every_public_module_of_the_api_policy_lists_its_names() -> None:
+    modules = re.findall(r"^\| `(riglog[\w.]*)` \|", page("api-policy.md"), re.MULTILINE)
+    assert len(modules) == 14
+    for module in modules:
+        names = import_module(module).__all__
+        assert names
+        assert sorted(names) == sorted(set(names))
+
+
+PYTHON = [
+    pytest.param(code, id=f"{path.name}-{number}")
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/README.md")]
+    for number, code in enumerate(
+        re.findall(r"^```python\n(.*?)^```", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    )
+]
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_all_python_of_the_pages_is_valid(code: str) -> None:
+    compile(code, "page", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_explained_with_all_of_its_options(command: str) -> None:
-    from importlib import import_module
-
     found = re.search(rf"^## `riglog {command}\b.*?(?=^## |\Z)", page("command-line.md"), re.MULTILINE | re.DOTALL)
     assert found
     for option in import_module(f"riglog.cli.commands.{command.replace('-', '_')}").command.params:
@@ -54,8 +91,9 @@ def test_every_command_is_explained_with_all_of_its_options(command: str) -> Non
 
 
 @pytest.mark.parametrize("fault", list(Fault))
-def test_every_fault_is_named(fault: str) -> None:
+def test_every_fault_is_explained(fault: str) -> None:
     assert f"`{fault}`" in page("command-line.md")
+    assert f"| `{fault}` |" in section("plugins.md", "Tests")
 
 
 @pytest.mark.parametrize("config", [RunConfig, DeviceConfig])
@@ -82,7 +120,7 @@ def test_the_python_example_of_the_readme_runs(tmp_path: Path) -> None:
     assert (tmp_path / "rig.sqlite").exists()
 
 
-def test_the_users_names_are_exactly_those_that_can_be_had() -> None:
+def test_the_names_of_riglog_are_exactly_those_that_can_be_imported() -> None:
     assert sorted(riglog.__all__) == sorted(riglog._HOMES)
     for name in riglog.__all__:
         assert getattr(riglog, name).__name__ == name

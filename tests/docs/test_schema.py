@@ -67,14 +67,14 @@ def test_every_sink_is_there_with_all_of_its_keys(name: str) -> None:
 
 
 def test_every_table_and_column_of_the_file_is_there(recording: Path) -> None:
-    told: dict[str, list[str]] = {}
+    listed: dict[str, list[str]] = {}
     for table, columns in re.findall(r"^\| (?:`(\w+)`)? ?\| (`[^|]+) \|", section("The SQLite file"), re.MULTILINE):
-        table = table or list(told)[-1]  # a line that names no table goes on with the one above
-        told.setdefault(table, []).extend(re.findall(r"`(\w+)`", columns))
+        table = table or list(listed)[-1]  # a line without a table belongs to the table above
+        listed.setdefault(table, []).extend(re.findall(r"`(\w+)`", columns))
     with sqlite3.connect(recording) as file:
         tables = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         there = {name: [row[1] for row in file.execute(f"PRAGMA table_info({name})")] for name in tables}
-    assert told == there
+    assert listed == there
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
@@ -94,23 +94,23 @@ async def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.Monke
     assert names["table"].num_rows == 19
 
 
-def ask(path: Path, sql: str) -> list[dict[str, Any]]:
+def query(path: Path, sql: str) -> list[dict[str, Any]]:
     with sqlite3.connect(path) as file:
         file.row_factory = sqlite3.Row
         return [dict(row) for row in file.execute(sql)]
 
 
-def test_there_are_recipes_for_what_people_ask() -> None:
+def test_there_is_a_recipe_for_each_common_query() -> None:
     assert len(RECIPES) == 6
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_runs_and_finds_something(recording: Path, recipe: str) -> None:
-    assert ask(recording, recipe)
+    assert query(recording, recipe)
 
 
-def test_the_recipes_tell_the_truth(recording: Path) -> None:
-    latest, averages, availability, beside, _, fast = (ask(recording, recipe) for recipe in RECIPES)
+def test_the_recipes_give_the_right_numbers(recording: Path) -> None:
+    latest, averages, availability, beside, _, fast = (query(recording, recipe) for recipe in RECIPES)
     oven = next(row for row in latest if row["parameter"] == "process_value")
     assert oven["value"] == 119.1
     assert oven["received_at"].startswith("2026-11-20T15:00:59.")

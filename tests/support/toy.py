@@ -8,14 +8,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from riglog.device import Device, Pace, poll_reads
+from riglog.device import DeviceContext, Pace, PortDevice, poll_reads
 from riglog.errors import DeviceRefusedError
-from riglog.model import Channel, Clock, Sample
-from riglog.plugin import Client, DeviceConfig, Driver
-from riglog.protocol import Codec, ProtocolClient
+from riglog.model import Channel, Sample
+from riglog.plugin import DeviceConfig, Driver
+from riglog.protocol import Codec, Connection, HeldLine, ProtocolClient
 from riglog.simulation import Simulator
 from riglog.testing import LoopClock
-from riglog.transport import Link, Transport
+from riglog.transport import Link
 
 UNITS = {"level": "mm", "flow": "l/min"}
 
@@ -26,7 +26,10 @@ class Ask(Struct, frozen=True):
 
 
 class ToyCodec(Codec[Ask, str]):
-    quarantine = 0.1
+    hold_off = 0.1
+
+    def is_repeatable(self, request: Ask) -> bool:
+        return True
 
     def encode(self, request: Ask) -> bytes:
         return f"?{request.address} {request.parameter}\n".encode()
@@ -44,8 +47,8 @@ class ToyCodec(Codec[Ask, str]):
     def address(self, request: Ask) -> object:
         return request.address
 
-    def resync_request(self, request: Ask, owed: Sequence[Ask]) -> Ask | None:
-        taken = {one.parameter for one in [request, *owed]}
+    def resync_request(self, request: Ask, outstanding: Sequence[Ask]) -> Ask | None:
+        taken = {other.parameter for other in [request, *outstanding]}
         return next((Ask(request.address, name) for name in ("who", "level", "flow") if name not in taken), None)
 
 
@@ -85,61 +88,52 @@ class ToyConfig(DeviceConfig, kw_only=True, frozen=True):
     identity: str = "toy"
 
 
-class Toy(Device):
-    def __init__(self, config: ToyConfig, client: Client) -> None:
-        self.name = config.name
-        self.rate_hz = config.rate_hz
+ToyClient = ProtocolClient[Ask, str]
+
+
+class Toy(PortDevice[ToyClient]):
+    def __init__(self, config: ToyConfig, client: ToyClient, context: DeviceContext) -> None:
+        super().__init__(client, context)
         self._address = config.address or 1
-        self._client = client
-        self.channels = tuple(
-            Channel(
-                device=config.name,
-                driver="toy",
-                protocol="toy",
-                address=config.address,
-                parameter=parameter,
-                unit=UNITS.get(parameter),
-            )
-            for parameter in config.parameters
-        )
+        self.channels = tuple(context.channel(name, unit=UNITS.get(name)) for name in config.parameters)
 
     async def open(self) -> None:
-        await self._client.transact(Ask(self._address, "who"))
+        await self.client.transact(Ask(self._address, "who"))
 
-    async def identity(self) -> str | None:
-        return str((await self._client.transact(Ask(self._address, "who"))).reply)
+    async def identity(self, line: HeldLine[Ask, str] | None = None) -> str | None:
+        async with self.client.hold(line) as line:
+            return (await line.transact(Ask(self._address, "who"))).reply
 
-    async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
-        return await poll_reads(self.channels, lambda channel: [channel], self._read, self._client.clock)
+    async def poll(self, line: HeldLine[Ask, str] | None = None) -> list[Sample]:
+        async with self.client.hold(line) as line:
 
-    async def _read(self, channel: Channel) -> list[Sample]:
-        reply, stamp = await self._client.transact(Ask(self._address, channel.parameter))
-        return [Sample(channel=channel, stamp=stamp, value=float(reply), unit=channel.unit)]
+            async def read(channel: Channel) -> list[Sample]:
+                reply, stamp = await line.transact(Ask(self._address, channel.parameter))
+                return [Sample(channel=channel, stamp=stamp, value=float(reply), unit=channel.unit)]
+
+            return await poll_reads(self.channels, lambda channel: [channel], read, self.context.clock)
 
 
-class ToyDriver(Driver[ToyConfig]):
-    """``clock`` and ``simulators`` are for tests to look at."""
+class ToyDriver(Driver[ToyConfig, ToyClient]):
+    """``simulators`` are for tests to look at."""
 
     name = "toy"
     summary = "an instrument for tests"
     protocols = ("toy",)
     config = ToyConfig
+    selects_parameters = True
 
-    def __init__(self, clock: Clock | None = None) -> None:
-        self.clock = clock or LoopClock()
+    def __init__(self) -> None:
         self.simulators: dict[str, ToySimulator] = {}
-
-    def check(self, config: ToyConfig) -> None:
-        return None
 
     def link(self, config: ToyConfig) -> Link:
         return config.link_over(Link(protocol="toy"))
 
-    def connect(self, link: Link, transport: Transport) -> Client:
-        return ProtocolClient(transport, ToyCodec(), timeout=0.3, clock=self.clock)
+    def connect(self, connection: Connection) -> ToyClient:
+        return ProtocolClient(connection, ToyCodec(), timeout=0.3)
 
-    def device(self, config: ToyConfig, client: Client) -> Device:
-        return Toy(config, client)
+    def device(self, config: ToyConfig, client: ToyClient, context: DeviceContext) -> Toy:
+        return Toy(config, client, context)
 
     def simulator(self, config: ToyConfig) -> Simulator:
         made = self.simulators[config.name] = ToySimulator(config.address or 1, config.identity)
@@ -170,7 +164,7 @@ class Metronome:
             for number in range(channels)
         ]
 
-    async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
+    async def poll(self) -> list[Sample]:
         import anyio
 
         await anyio.sleep(self.seconds)

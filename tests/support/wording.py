@@ -51,7 +51,7 @@ def texts(path: Path) -> Iterator[Text]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     finder = _Finder(str(path.relative_to(ROOT)), tree)
     finder.visit(tree)
-    yield from (text for text in dict.fromkeys(finder.found) if text.text.replace("{}", "").strip())
+    yield from (text for text in dict.fromkeys(finder.found) if re.search(r"[a-z]{2}", text.text))
 
 
 class _Finder(ast.NodeVisitor):

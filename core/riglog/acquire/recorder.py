@@ -10,7 +10,7 @@ from anyio.abc import TaskGroup
 
 from riglog.acquire.active_run import ActiveRun
 from riglog.acquire.buffer import BatchBuffer, Overflow
-from riglog.acquire.source_task import SourceTask, channels_of
+from riglog.acquire.source_task import SourceTask
 from riglog.acquire.summary import AcquisitionSummary
 from riglog.device import PollSource, SourceGroup
 from riglog.errors import ConfigError
@@ -63,7 +63,8 @@ async def record(
     active_run = ActiveRun(rate_hz, summary, BatchBuffer(buffer_size, overflow), clock)
     unsubscribe = source.subscribe(active_run.add_event) if isinstance(source, SourceGroup) else lambda: None
     start_ns = _start(active_run, resumed_from, clock)
-    source_tasks = SourceTasks(active_run, duration, names, start_ns, resumed_from is not None)
+    checked = isinstance(source, SourceGroup)
+    source_tasks = SourceTasks(active_run, duration, names, start_ns, resumed_from is not None, checked)
     failure: Exception | None = None
     try:
         with _frozen_heap():
@@ -122,10 +123,12 @@ class SourceTasks:
         names: Sequence[str] | None,
         start_ns: int,
         resumed: bool,
+        checked: bool,
     ) -> None:
         self.active_run = active_run
         self.duration = duration
         self.names = names
+        self.checked = checked
         self.clock = active_run.clock
         self.start_ns = start_ns
         self.since_ns = self.clock.monotonic_ns() if resumed else start_ns
@@ -151,13 +154,17 @@ class SourceTasks:
 
         Slots that were due before ``since_ns`` do not count for a new source.
         """
-        wanted = [source for source in sources if channels_of(source, self.names)]
+        wanted = [source for source in sources if source.channels]
         for removed in self.running.keys() - set(wanted):
             self.running.pop(removed).scope.cancel()
         for source in wanted:
             if source not in self.running:
                 self.running[source] = task = SourceTask(
-                    source, self.active_run, start_ns=self.start_ns, duration=self.duration, names=self.names
+                    source,
+                    self.active_run,
+                    start_ns=self.start_ns,
+                    duration=self.duration,
+                    checked=self.checked,
                 )
                 tasks.start_soon(task.run, since_ns)
 
@@ -168,7 +175,7 @@ class SourceTasks:
         async with anyio.create_task_group() as timer:
             timer.start_soon(self._end_at, end_ns, timer.cancel_scope)
             while not group.closed:
-                self._update(group.sources(), tasks, since_ns)
+                self._update(group.sources(self.names), tasks, since_ns)
                 await group.changed()
                 since_ns = self.clock.monotonic_ns()
             self._update((), tasks, since_ns)

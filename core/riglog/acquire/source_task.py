@@ -10,9 +10,9 @@ import anyio
 from riglog.acquire.active_run import ActiveRun
 from riglog.acquire.schedule import Schedule, slots_in
 from riglog.acquire.summary import SourceSummary
-from riglog.device import Pace, PollSource, missing
+from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, Pace, PollSource, check_poll, missing
 from riglog.errors import ConnectionLostError, RiglogError
-from riglog.model import NS, Batch, Channel, EventKind, Sample, Status
+from riglog.model import NS, Batch, Event, EventKind, Sample, Status
 
 OVERRUN = "slot skipped: the previous poll overran"
 DELAYED = "slot skipped: polling was held up by slow sinks or a busy computer"
@@ -29,7 +29,7 @@ class SourceTask:
     Args:
         start_ns: when slot 0 of the run is due, on the monotonic clock.
         duration: of the run, in seconds; None: no end.
-        names: poll only these devices.
+        checked: the source checks its own samples, as a Manager does.
     """
 
     def __init__(
@@ -39,19 +39,20 @@ class SourceTask:
         *,
         start_ns: int,
         duration: float | None,
-        names: Sequence[str] | None,
+        checked: bool,
     ) -> None:
         self.source = source
         self.active_run = active_run
         self.clock = active_run.clock
         self.start_ns = start_ns
         self.duration = duration
-        self.names = names
+        self.checked = checked
         self.scope = anyio.CancelScope()
         self.rate_hz = source.rate_hz or active_run.rate_hz
         summary = SourceSummary(source.name, self.rate_hz if source.pace is Pace.HOST else None)
         self.stats = active_run.summary.sources.setdefault(source.name, summary)
-        self._channels = channels_of(source, names)  # those of the last poll
+        self._channels = list(source.channels)  # those of the last poll
+        self._reported_problems: set[str] = set()
 
     async def run(self, since_ns: int) -> None:
         """Poll. Slots that were due before ``since_ns`` do not count for this source."""
@@ -79,7 +80,7 @@ class SourceTask:
                 await stream.wait_for_space()
             if slot.tick is None or not await self.active_run.sleep_until(schedule.due_ns(slot.tick)):
                 return
-            self._channels = channels_of(self.source, self.names)
+            self._channels = list(self.source.channels)
             started = clock.monotonic_ns()
             stats.start_delay.add((started - schedule.due_ns(slot.tick)) / NS)
             samples = await self._poll()
@@ -105,7 +106,7 @@ class SourceTask:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._end_at, end, tasks.cancel_scope)
             while not self.active_run.stopping:
-                self._channels = channels_of(self.source, self.names)
+                self._channels = list(self.source.channels)
                 started = self.clock.monotonic_ns()
                 samples = await self._poll()
                 if samples:
@@ -121,12 +122,34 @@ class SourceTask:
 
     async def _poll(self) -> Sequence[Sample]:
         try:
-            return await self.source.poll(self.names)
+            samples = await self.source.poll()
+            return samples if self.checked else self._check(samples)
         except RiglogError as error:
             lost = isinstance(error, ConnectionLostError)  # of a source that does not reconnect; a Manager's do
             if lost or self.source.pace is Pace.DEVICE:
                 await self.active_run.sleep_until(self.clock.monotonic_ns() + RETRY_SECONDS * NS)
             return missing(self._channels, error.message, self.clock, Status.SKIPPED if lost else Status.MISSING)
+        except Exception as error:
+            if self.checked:
+                raise
+            problem = f"{type(error).__name__}: {error}"
+            self._report_problem(problem)
+            if self.source.pace is Pace.DEVICE:
+                await self.active_run.sleep_until(self.clock.monotonic_ns() + RETRY_SECONDS * NS)
+            return missing(self._channels, f"{DRIVER_ERROR}: {problem}", self.clock)
+
+    def _check(self, samples: object) -> Sequence[Sample]:
+        """Check the samples of a source that no Manager has checked."""
+        found = check_poll(samples, self._channels, self.source.pace, self.clock)
+        if found.problems:
+            self._report_problem("; ".join(found.problems))
+        return found.samples
+
+    def _report_problem(self, problem: str) -> None:
+        if problem not in self._reported_problems and len(self._reported_problems) < MAX_REPORTED_PROBLEMS:
+            self._reported_problems.add(problem)
+            message = f"{DRIVER_ERROR}: {problem}"
+            self.active_run.add_event(Event(self.clock.utc_ns(), EventKind.DRIVER_FAILED, message, self.source.name))
 
     def _put(self, tick: int | None, samples: Sequence[Sample]) -> None:
         summary, stream = self.active_run.summary, self.active_run.stream
@@ -136,8 +159,3 @@ class SourceTask:
             summary.samples_dropped = stream.samples_dropped
             message = f"{summary.samples_dropped} samples dropped so far: the sinks are slower than polling"
             self.active_run.add_event_throttled(EventKind.SAMPLES_DROPPED, "", message)
-
-
-def channels_of(source: PollSource, names: Sequence[str] | None) -> list[Channel]:
-    """Return the channels that a source has of these devices; None: of all devices."""
-    return [channel for channel in source.channels if names is None or channel.device in names]

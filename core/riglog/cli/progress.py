@@ -40,12 +40,8 @@ async def show_progress(recording: ActiveRun, duration: float | None) -> None:
 
 
 def _rows(summary: AcquisitionSummary) -> str:
-    missing = (
-        f", [yellow]{summary.samples_missing_or_skipped} missing or skipped[/]"
-        if summary.samples_missing_or_skipped
-        else ""
-    )
-    return f"{summary.samples} rows{missing}"
+    count = summary.samples_missing_or_skipped
+    return f"{summary.samples} rows" + (f", [yellow]{count} missing or skipped[/]" if count else "")
 
 
 def latest_values(summary: AcquisitionSummary, now_ns: int, width: int) -> Text:

@@ -72,6 +72,7 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
                 "name": sink.name,
                 "written": sink.written,
                 "lost": sink.lost,
+                "set_aside": sink.set_aside,
                 "error": None if sink.error is None else str(sink.error),
                 "warning": sink.warning,
             }
@@ -84,14 +85,8 @@ def _print_tables(outcome: Outcome) -> None:
     summary = outcome.summary
     channels = table("device", "parameter", "rows", "no value", "last value", "unit", title=outcome.run.id)
     for channel, seen in summary.channels.items():
-        cells = [
-            channel.device,
-            channel_name(channel),
-            seen.rows,
-            seen.rows_without_value,
-            format_value(seen.last_value, seen.text),
-        ]
-        add_row(channels, *cells, seen.unit or "")
+        name, last_value = channel_name(channel), format_value(seen.last_value, seen.text)
+        add_row(channels, channel.device, name, seen.rows, seen.rows_without_value, last_value, seen.unit or "")
     ports = table(
         "port",
         "rate",

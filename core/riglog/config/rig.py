@@ -205,7 +205,7 @@ def _sink(plugins: Registry, table: dict[str, Any], where: str) -> Sink:
 
 def _with_port(device: dict[str, Any], ports: Mapping[str, Any]) -> dict[str, Any]:
     """Return a device's table with the keys of its ``[ports.NAME]`` table; a key in both must have the same value."""
-    named = ports.get(str(device.get("port")))
+    named = ports.get(str(device["port"])) if "port" in device else None
     if not isinstance(named, dict):
         return device
     where = f"ports.{device['port']}"
@@ -226,14 +226,16 @@ def _conflicts(specs: tuple[DeviceSpec, ...]) -> Iterator[ConfigError]:
     names: set[str] = set()
     ports: dict[str, list[DeviceSpec]] = {}
     for wanted in specs:
-        name = wanted.config.name
-        if name in names:
-            yield ConfigError(f"duplicate device name {name!r}", hint="Give every device a unique name")
-        names.add(name)
+        if wanted.name in names:
+            hint = "Give every device a unique name"
+            yield ConfigError(f"duplicate device name {wanted.name!r}", hint=hint)
+        names.add(wanted.name)
+        if wanted.port is None:
+            continue
         others = ports.setdefault(wanted.key, [])
         try:
-            if others:
-                check_compatible(wanted, others[0].link, {other.config.name: other.address for other in others})
+            if others and others[0].port is not None:
+                check_compatible(wanted, others[0].port, {other.name: other.address for other in others})
         except ConfigError as error:
             yield error
         others.append(wanted)

@@ -1,8 +1,27 @@
-"""Instruments: what they report, who sets the pace, and what may change them."""
+"""Devices: what they report, what sets their pace, how they are checked, and what may change them."""
 
-from riglog.device.device import Device
+from riglog.device.context import DeviceContext
+from riglog.device.device import Device, PortDevice
+from riglog.device.poll_check import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, CheckedPoll, check_poll
 from riglog.device.polling import missing, poll_reads
 from riglog.device.safety import Safety, require_confirmation
 from riglog.device.source import Pace, PollSource, SourceGroup
+from riglog.device.threads import in_thread
 
-__all__ = ["Device", "Pace", "PollSource", "Safety", "SourceGroup", "missing", "poll_reads", "require_confirmation"]
+__all__ = [
+    "DRIVER_ERROR",
+    "MAX_REPORTED_PROBLEMS",
+    "CheckedPoll",
+    "Device",
+    "DeviceContext",
+    "Pace",
+    "PollSource",
+    "PortDevice",
+    "Safety",
+    "SourceGroup",
+    "check_poll",
+    "in_thread",
+    "missing",
+    "poll_reads",
+    "require_confirmation",
+]

@@ -1,18 +1,25 @@
-"""One instrument behind one address."""
+"""The interface of a device: one instrument, card, camera or computed value that gives samples."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
+from riglog.device.context import DeviceContext
 from riglog.device.source import Pace
+from riglog.device.threads import BlockingCalls
 from riglog.errors import UnsupportedError
 from riglog.model import Channel, Sample
+from riglog.protocol import HeldLine, ProtocolClient
+
+T = TypeVar("T")
+Client = TypeVar("Client", bound=ProtocolClient[Any, Any])
 
 
 class Device(ABC):
-    """Base of every vendor's Controller, Analyzer, Balance …
+    """Base class of every device: Controller, Analyzer, Balance …
 
-    Construction sends nothing. ``open`` may read (identity, which channels are there), never write; after it
-    ``channels`` is complete and stays as it is.
+    The constructor sends nothing. ``open`` may read (identity, available channels), but never write. After ``open``,
+    ``channels`` is complete and does not change.
     """
 
     name: str
@@ -20,55 +27,107 @@ class Device(ABC):
     rate_hz: float | None = None
     channels: tuple[Channel, ...] = ()
     on_write: Callable[[str], None] | None = None
-    """Told of every change made to the instrument; a Manager records them as events."""
+    """Called with a description of every change of the instrument; a Manager records them as events."""
+    _blocking_calls: BlockingCalls | None = None
 
     @abstractmethod
     async def open(self) -> None:
-        """Get to know the instrument, by reading only.
+        """Read what is needed to operate the instrument.
 
         Raises:
-            ProtocolError: it does not answer, or not sense.
-            DeviceError: it is not what the configuration says.
+            ProtocolError: no reply, or an invalid one.
+            DeviceError: the instrument does not match the configuration.
         """
 
-    @abstractmethod
     async def identity(self) -> str | None:
-        """What tells this instrument from others of its kind (serial number …), read now; None if it cannot tell.
+        """Read what distinguishes this instrument from others of its kind (serial number …); None: nothing does.
+
+        Changes nothing, neither in the instrument nor in this object.
 
         Raises:
-            ProtocolError: it does not answer.
+            ProtocolError: no reply, or an invalid one.
         """
+        return None
+
+    async def reconnected(self) -> None:
+        """Read the set-up of the instrument again: it may have changed while the connection was interrupted.
+
+        Called before the identity is compared and values are taken again.
+
+        Raises:
+            ProtocolError, DeviceError: as ``open``.
+        """
+        return None
 
     @abstractmethod
-    async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
-        """One sample per channel, in the order of ``channels``; a failed read is a sample without a value.
+    async def poll(self) -> Sequence[Sample]:
+        """Return one sample per channel, in the order of ``channels``; a failed read is a sample without a value.
+
+        A device that sets its own pace waits for what the instrument sends next, and may return any number of samples
+        per channel.
 
         Raises:
-            ConnectionLostError: the port is gone; nothing was read.
+            ConnectionLostError: the connection is gone; nothing was read.
         """
 
     async def set_parameter(
         self, name: str, value: str, /, instance: int = 1, *, confirm: bool = False
     ) -> Sample | None:
-        """Change one parameter of the instrument; what it holds afterwards, None if it does not say.
+        """Write one parameter; return the value read back, or None if it cannot be read.
 
-        What ``riglog set`` calls; each vendor's own writing methods say more.
+        What ``riglog set`` calls; the writing methods of each vendor do more.
 
         Args:
-            value: as a person writes it: a number in the unit that reading gives, or a label.
+            value: as a person writes it: a number in the unit in which it is read, or a label.
 
         Raises:
-            UnsupportedError: this kind of instrument has nothing to write.
-            WriteRefusedError: not confirmed, read-only, or not such a value; nothing was sent.
-            DeviceError, ProtocolError: it was sent, and not taken, or nobody knows.
+            UnsupportedError: the device has no writable parameters.
+            WriteRefusedError: not confirmed, read-only, or an invalid value; nothing was sent.
+            DeviceError, ProtocolError: it was sent, and refused, or it is not known whether it was executed.
         """
-        raise UnsupportedError("this instrument has no parameters to write", device=self.name)
+        raise UnsupportedError("the device has no writable parameters", device=self.name)
+
+    async def in_thread(self, call: Callable[[], T], *, timeout: float) -> T:
+        """Run a blocking call of a vendor's library in a worker thread, one at a time for each device.
+
+        Args:
+            timeout: seconds after which the call is abandoned. Until it returns, further calls fail at once.
+
+        Raises:
+            ReplyTimeoutError: no result in time.
+        """
+        if self._blocking_calls is None:
+            self._blocking_calls = BlockingCalls()
+        return await self._blocking_calls.run(call, timeout=timeout)
 
     def wrote(self, what: str) -> None:
-        """Tell that the instrument was changed: ``setpoint[1] = 75 degF``. Every writing method ends with it."""
+        """Report a change of the instrument (``setpoint[1] = 75 degF``). Every writing method must call it."""
         if self.on_write is not None:
             self.on_write(what)
 
     async def aclose(self) -> None:
-        """Let go of the instrument; the port stays open. Nothing is written."""
+        """Release the instrument. The port stays open; nothing is written."""
         return None
+
+
+class PortDevice(Device, Generic[Client]):
+    """A device behind the client of a port.
+
+    ``identity``, ``reconnected`` and ``poll`` take the line that the caller holds already: a Manager holds the port for
+    all devices of one poll, and hands the line down. Called without it, they take the port themselves. Both are
+    ``async with self.client.hold(line) as line:``.
+    """
+
+    def __init__(self, client: Client, context: DeviceContext) -> None:
+        self.client = client
+        self.context = context
+        self.name = context.device
+
+    async def identity(self, line: HeldLine[Any, Any] | None = None) -> str | None:
+        return None
+
+    async def reconnected(self, line: HeldLine[Any, Any] | None = None) -> None:
+        return None
+
+    @abstractmethod
+    async def poll(self, line: HeldLine[Any, Any] | None = None) -> Sequence[Sample]: ...

@@ -1,12 +1,13 @@
-"""One poll as a list of reads: every read gives its samples, whatever goes wrong on the way."""
+"""One poll as a list of reads: every read gives its samples, whatever fails."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
-from riglog.errors import AmbiguousReplyError, DeviceError, MalformedReplyError, ProtocolError
+from riglog.errors import AmbiguousReplyError, DeviceError, MalformedReplyError, ProtocolError, ReplyTimeoutError
 from riglog.model import Channel, Clock, Sample, Stamp, Status, missing_sample
 
 Read = TypeVar("Read")
+LINE_BUSY = "line_busy"
 
 
 async def poll_reads(
@@ -15,25 +16,33 @@ async def poll_reads(
     take: Callable[[Read], Awaitable[Sequence[Sample]]],
     clock: Clock,
 ) -> list[Sample]:
-    """Do the reads in turn, each with one sample per channel.
+    """Perform the reads in turn; each gives one sample per channel.
 
-    A refused or senseless reply costs only its own channels. When the instrument does not answer at all, the reads that
-    are left are not sent: they would only wait out one timeout after the other while neighbours on the line are due.
+    A refused or malformed reply costs only its own channels. When the device does not respond at all, the remaining
+    reads are not sent: they would only wait for one timeout after the other while other devices on the bus are due.
     """
     samples: list[Sample] = []
-    silent: ProtocolError | None = None
+    failed: ProtocolError | None = None
     for read in reads:
-        if silent is not None:
-            samples += missing(channels_of(read), f"not asked, an earlier read got no reply: {silent.message}", clock)
+        if failed is not None:
+            error = f"not read: an earlier read of this poll failed ({failed.message})"
+            samples += missing(channels_of(read), error, clock, responded=None)
             continue
         try:
             samples += await take(read)
         except (DeviceError, MalformedReplyError, AmbiguousReplyError) as error:
-            samples += missing(channels_of(read), str(error), clock)
+            samples += missing(channels_of(read), error.message, clock, responded=True)
         except ProtocolError as error:
-            silent = error
-            samples += missing(channels_of(read), str(error), clock)
+            failed = error
+            samples += missing(channels_of(read), error.message, clock, responded=has_responded(error))
     return samples
+
+
+def has_responded(error: ProtocolError | DeviceError) -> bool | None:
+    """Return whether an error shows that the device sent a reply; None: it was not asked, as the line was busy."""
+    if not isinstance(error, ReplyTimeoutError):
+        return True
+    return None if error.reason == LINE_BUSY else False
 
 
 def missing(
@@ -43,13 +52,15 @@ def missing(
     status: Status = Status.MISSING,
     *,
     due_ns: int | None = None,
+    responded: bool | None = False,
 ) -> list[Sample]:
-    """A sample without a value for each channel.
+    """Return a sample without a value for each channel.
 
     Args:
         due_ns: when it was due, on the monotonic clock; None: now.
+        responded: whether the device sent a reply nevertheless; None: nothing was requested.
     """
     now = clock.monotonic_ns()
     at = now if due_ns is None else due_ns
     stamp = Stamp(clock.utc_ns() - (now - at), None, at)
-    return [missing_sample(channel, stamp, status, error) for channel in channels]
+    return [missing_sample(channel, stamp, status, error, responded=responded) for channel in channels]

@@ -8,21 +8,21 @@ from riglog.model import Channel, Event, Sample
 
 
 class Pace(Enum):
-    """Who decides when the next samples come."""
+    """What determines when samples come."""
 
-    HOST = "host"  # the recorder schedules; poll asks
-    DEVICE = "device"  # the instrument speaks (broadcast, autoprint); poll waits for what it says next
+    HOST = "host"  # the schedule of the recorder
+    DEVICE = "device"  # the device: broadcast, autoprint; ``poll`` waits for what it sends next
 
 
 class PollSource(Protocol):
-    """A device, a port with its devices, or a whole rig."""
+    """A device, or the devices of one port that share a rate."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def channels(self) -> Sequence[Channel]:
-        """Every channel a poll answers, declared before the first poll."""
+        """Every channel of which a poll returns samples, declared before the first poll."""
         ...
 
     @property
@@ -30,11 +30,11 @@ class PollSource(Protocol):
 
     @property
     def rate_hz(self) -> float | None:
-        """Polls per second this source wants for itself; None: the recorder's rate."""
+        """Polls per second of this source; None: the rate of the run."""
         ...
 
-    async def poll(self, names: Sequence[str] | None = None) -> Sequence[Sample]:
-        """One sample per channel, a missing one included. ``names`` limits it to these devices.
+    async def poll(self) -> Sequence[Sample]:
+        """Return one sample per channel, a missing one included.
 
         Raises:
             ConnectionLostError: the port is gone; nothing was read.
@@ -48,17 +48,21 @@ class SourceGroup(Protocol):
 
     @property
     def closed(self) -> bool:
-        """No source will come any more: then there is nothing left to record."""
+        """True if no source will be added any more: then there is nothing left to record."""
         ...
 
-    def sources(self) -> Sequence[PollSource]:
-        """One source per port and rate; those that are equal are the same source, also in a later answer."""
+    def sources(self, names: Sequence[str] | None = None) -> Sequence[PollSource]:
+        """Return one source per port and rate; equal sources are the same source, also in a later result.
+
+        Args:
+            names: only these devices; None: all.
+        """
         ...
 
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Be told of events; the returned function ends it."""
+        """Call ``listener`` with every event; the returned function ends it."""
         ...
 
     async def changed(self) -> None:
-        """Wait until ``sources`` may have another answer."""
+        """Wait until ``sources`` may have another result."""
         ...

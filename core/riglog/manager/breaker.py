@@ -1,46 +1,46 @@
-"""When to leave a silent instrument alone. Pure; the time is an argument, in seconds."""
+"""When to suspend the polling of a device that does not respond. Pure; the time is an argument, in seconds."""
 
 THRESHOLD = 2
-"""Polls in a row without any reply after which an instrument counts as silent."""
-FIRST = 1.0
-ALONE_LONGEST = 2.0
-SHARED_LONGEST = 120.0
-"""Seconds between probes at most: often where nobody else waits for the line, seldom where neighbours pay for it."""
+"""Polls in a row without any reply after which polling is suspended."""
+INITIAL_DELAY = 1.0
+MAX_DELAY_DEDICATED = 2.0
+MAX_DELAY_SHARED = 120.0
+"""Seconds between two retries, at most: a retry on a shared port delays the other devices of the port."""
 
 
 class Breaker:
-    """Closed: poll. Open: the slots are skipped, and a probe is due now and then, ever more seldom."""
+    """Closed: poll. Open: slots are skipped, and a retry is due at growing intervals."""
 
     def __init__(self) -> None:
         self._failures = 0
-        self._pause = 0.0
-        self._next_probe = 0.0
+        self._delay = 0.0
+        self._next_retry = 0.0
 
     @property
     def open(self) -> bool:
         return self._failures >= THRESHOLD
 
     def may_poll(self, now: float) -> bool:
-        """Closed, or open and a probe is due."""
-        return not self.open or now >= self._next_probe
+        """Return True if the breaker is closed, or a retry is due."""
+        return not self.open or now >= self._next_retry
 
-    def answered(self) -> bool:
-        """A reply came; True if that closes the breaker."""
+    def record_success(self) -> bool:
+        """Note a reply; return True if that closes the breaker."""
         was_open = self.open
         self._failures = 0
-        self._pause = 0.0
+        self._delay = 0.0
         return was_open
 
-    def probe_now(self) -> None:
-        """Something has changed on the line: a probe is due."""
-        self._pause = 0.0
-        self._next_probe = 0.0
+    def retry_now(self) -> None:
+        """Make a retry due: the connection has changed."""
+        self._delay = 0.0
+        self._next_retry = 0.0
 
-    def silent(self, now: float, *, shared: bool) -> bool:
-        """No reply came; True if that opens the breaker."""
+    def record_failure(self, now: float, *, shared: bool) -> bool:
+        """Note a poll without any reply; return True if that opens the breaker."""
         self._failures += 1
         if self.open:
-            longest = SHARED_LONGEST if shared else ALONE_LONGEST
-            self._pause = min(max(FIRST, self._pause * 2), longest)
-            self._next_probe = now + self._pause
+            max_delay = MAX_DELAY_SHARED if shared else MAX_DELAY_DEDICATED
+            self._delay = min(max(INITIAL_DELAY, self._delay * 2), max_delay)
+            self._next_retry = now + self._delay
         return self._failures == THRESHOLD

@@ -1,4 +1,4 @@
-"""The same operation on several devices at once, one result per device."""
+"""The same operation on several devices at the same time, one result per device."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
@@ -19,14 +19,14 @@ async def execute(
     requests: Mapping[str, Request],
     policy: ErrorPolicy,
 ) -> dict[str, DeviceResult[T]]:
-    """Do something with each device; a failure never keeps the others from finishing.
+    """Perform an operation on each device; a failure does not keep the others from finishing.
 
     Raises:
-        ExceptionGroup: under ErrorPolicy.RAISE, what went wrong.
+        ExceptionGroup: under ErrorPolicy.RAISE, all failures.
     """
     results: dict[str, DeviceResult[T]] = {}
 
-    async def do(name: str) -> None:
+    async def perform(name: str) -> None:
         try:
             with error_context(device=name):
                 results[name] = DeviceResult(name, await operation(devices[name], requests[name]))
@@ -35,7 +35,7 @@ async def execute(
 
     async with anyio.create_task_group() as tasks:
         for name in requests:
-            tasks.start_soon(do, name)
+            tasks.start_soon(perform, name)
     failed = [result.error for result in results.values() if result.error is not None]
     if failed and policy is ErrorPolicy.RAISE:
         raise ExceptionGroup(f"{len(failed)} of {len(requests)} devices failed", failed)

@@ -1,94 +1,151 @@
-"""What it takes to open a device, worked out before anything is touched, and whether a port can be shared for it."""
+"""What it takes to open a device, resolved before anything is opened, and whether it can share a port."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
 
+from riglog.device import DeviceContext
 from riglog.errors import ConfigError, LinkConflictError, error_context
-from riglog.plugin import DeviceConfig, Driver, Registry, configure
-from riglog.simulation import FaultyWire, SimulatedBus, SimulatedTransport, Simulator
-from riglog.transport import Link, Transport, canonical_port
+from riglog.manager.port_session import ClientFactory
+from riglog.model import Clock
+from riglog.plugin import AnyDriver, DeviceConfig, DirectConfig, DirectDriver, Driver, Registry, configure
+from riglog.simulation import Simulator
+from riglog.transport import Link, canonical_port
 
 SIMULATED = "sim:"
+DIRECT = "direct:"
 
 
-class DeviceSpec(Struct, frozen=True):
-    """A device to open: by which driver, over which link, where on which port."""
+class PortSpec(Struct, frozen=True):
+    """The port of a device: its name, its key, how it is operated, and what makes its client."""
 
-    driver: Driver[Any]
-    config: DeviceConfig
-    link: Link
-    address: int | str | None
+    name: str
     key: str
+    link: Link
+    factory: ClientFactory
 
     @property
     def simulated(self) -> bool:
         return self.key.startswith(SIMULATED)
 
 
-def resolve_device(
-    registry: Registry, table: Mapping[str, Any], where: str = "device", *, strict: bool = True, key: str | None = None
-) -> DeviceSpec:
-    """Read and check everything that can be checked without opening anything.
+class DeviceSpec(Struct, frozen=True):
+    """A device to open. ``port`` is None for a device without one."""
 
-    Args:
-        key: what identifies the port, if its name does not: a transport that was handed in.
+    driver: AnyDriver[Any]
+    config: DirectConfig
+    address: int | str | None = None
+    port: PortSpec | None = None
 
-    Raises:
-        ConfigError: an unknown driver or key, a wrong value, a port name that makes no sense.
-    """
-    name = table.get("name")
-    with error_context(device=name):
-        if "driver" not in table:
-            raise ConfigError(f"{where}.driver: is missing", hint="add driver = …; `riglog plugins` lists them")
-        driver = registry.driver(str(table["driver"]))
-        config = configure(driver, table, where, strict=strict)
-        return DeviceSpec(
-            driver, config, driver.link(config), driver.address(config), key or canonical_port(config.port)
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def key(self) -> str:
+        """Identifies its connection in the rig."""
+        return self.port.key if self.port is not None else DIRECT + self.config.name
+
+    @property
+    def port_name(self) -> str | None:
+        """The port as the user calls it; None for a device without one."""
+        return None if self.port is None else self.port.name
+
+    @property
+    def protocol(self) -> str:
+        """The wire protocol; the name of the driver for a device without a port."""
+        return self.driver.name if self.port is None else self.port.link.protocol
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters that the core has to select; empty if the driver does it, or all are wanted."""
+        return () if self.driver.selects_parameters else self.config.parameters
+
+    def simulator(self) -> Simulator:
+        """Return a simulated instrument as the device is configured.
+
+        Raises:
+            ConfigError: it has no port on which an instrument could be simulated.
+        """
+        if not isinstance(self.driver, Driver):
+            raise ConfigError(f"driver {self.driver.name} has no port, so there is nothing to simulate")
+        return self.driver.simulator(self.config)
+
+    def context(self, clock: Clock) -> DeviceContext:
+        """Return what the driver is told about the device."""
+        return DeviceContext(
+            device=self.config.name,
+            driver=self.driver.name,
+            protocol=self.protocol,
+            address=self.address,
+            clock=clock,
         )
 
 
-def check_compatible(wanted: DeviceSpec, link: Link, others: Mapping[str, int | str | None]) -> None:
-    """See that a device can join a port whose link and occupants (name to address) are these.
+def resolve_device(
+    registry: Registry, table: Mapping[str, Any], where: str = "device", *, strict: bool = True, key: str | None = None
+) -> DeviceSpec:
+    """Check everything that can be checked without opening anything.
+
+    Args:
+        table: a ``[[device]]`` table.
+        key: identifies the port, if its name does not: a transport that was handed in.
 
     Raises:
-        LinkConflictError: other settings, or one of them needs the port for itself.
-        ConfigError: the address is taken.
+        ConfigError: an unknown driver or key, an invalid value or port name.
     """
+    name = table.get("name")
+    with error_context(device=name):
+        if not table.get("driver"):
+            hint = 'Add driver = "…"; `riglog plugins` lists the drivers'
+            raise ConfigError(f"{where}.driver: missing", hint=hint)
+        driver = registry.driver(str(table["driver"]))
+        config = configure(driver, table, where, strict=strict)
+        if isinstance(driver, DirectDriver):
+            return DeviceSpec(driver, config)
+        assert isinstance(driver, Driver)
+        assert isinstance(config, DeviceConfig)
+        link = driver.link(config)
+        port = PortSpec(config.port, key or canonical_port(config.port), link, driver.client_factory(link))
+        return DeviceSpec(driver, config, driver.address(config), port)
+
+
+def check_compatible(wanted: DeviceSpec, port: PortSpec, others: Mapping[str, int | str | None]) -> None:
+    """Check that a device can join a port that is operated like this for other devices.
+
+    Args:
+        others: the addresses of the devices on the port, by name.
+
+    Raises:
+        LinkConflictError: other settings, another plugin's protocol, or one of them needs the port for itself.
+        ConfigError: the address is used already.
+    """
+    assert wanted.port is not None
     names = ", ".join(others)
-    context = {"device": wanted.config.name, "port": wanted.config.port}
-    if wanted.link != link:
-        differences = "; ".join(wanted.link.differences(link))
+    context = {"device": wanted.name, "port": wanted.port_name}
+    if wanted.port.link != port.link:
+        differences = "; ".join(wanted.port.link.differences(port.link))
         raise LinkConflictError(
-            f"port is shared with {names}, which needs it set up otherwise: {differences}",
-            hint="the same protocol and settings for both, or a port of its own for each",
+            f"port settings conflict with {names}: {differences}",
+            hint="Use the same protocol and serial settings for all devices on a port, or separate ports",
+            **context,
+        )
+    if wanted.port.factory != port.factory:
+        raise LinkConflictError(
+            f"protocol {port.link.protocol!r} of driver {wanted.driver.name} is not the protocol of {names}, "
+            "although it has the same name",
+            hint=f"Connect {wanted.name} to a separate port",
             **context,
         )
     for name, address in others.items():
         if wanted.address is None or address is None:
-            alone = wanted.config.name if wanted.address is None else name
-            hint = "give it a port of its own"
-            raise LinkConflictError(f"{alone} needs the port for itself, and {names} is on it", hint=hint, **context)
+            alone, other = (wanted.name, name) if wanted.address is None else (name, wanted.name)
+            raise LinkConflictError(
+                f"{alone} cannot share a port: it has no bus address, and {other} uses the same port",
+                hint=f"Connect {alone} to a separate port",
+                **context,
+            )
         if address == wanted.address:
-            hint = "every device on a shared port needs its own address"
-            raise ConfigError(f"address {wanted.address} is taken by {name}", hint=hint, **context)
-
-
-class SimulatedPort:
-    """Ports named ``sim:…``: the drivers' own simulators, one line for all devices of that port name."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._simulators: dict[str, Simulator] = {}
-        self._bus = SimulatedBus()
-        self._wire = FaultyWire(self._bus)
-
-    def plug(self, simulator: Simulator, device: str, beside: Container[str]) -> None:
-        """Connect a simulator to the line; only those of the devices ``beside`` it stay."""
-        self._simulators = {name: one for name, one in self._simulators.items() if name in beside}
-        self._simulators[device] = simulator
-        self._bus.simulators = list(self._simulators.values())
-
-    async def open(self) -> Transport:
-        return SimulatedTransport(self._wire, port=self.name)
+            hint = "Give every device on a shared port a unique address"
+            raise ConfigError(f"address {wanted.address} is already used by {name}", hint=hint, **context)

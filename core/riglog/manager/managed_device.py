@@ -1,150 +1,249 @@
-"""A device on a port: whether it may be polled now, whether it is still the same instrument, and what its poll gave."""
+"""One device of a rig: decides whether it is polled, checks its identity after an interruption, returns its samples.
 
-from collections.abc import Callable
+Every poll gives one sample per channel. Errors become missing samples; only a lost connection is raised.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from traceback import extract_tb, format_exception
+from typing import Any
 
 import anyio
 
-from riglog.device import Device, missing
-from riglog.errors import ConnectionLostError, RiglogError
+from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, Device, PortDevice, check_poll, missing
+from riglog.device.polling import has_responded
+from riglog.errors import ConfigError, ConnectionLostError, DeviceError, ProtocolError, RiglogError
 from riglog.manager.breaker import Breaker
-from riglog.model import NS, Clock, EventKind, Sample, Status
-from riglog.plugin import Client
+from riglog.model import NS, Channel, Clock, EventKind, Sample, Status
+from riglog.protocol import HeldLine
 
-Tell = Callable[[EventKind, str, str | None], None]
+Report = Callable[[EventKind, str, str | None], None]
+"""Called with the kind of an event, its message, and the name of the device it is about."""
+
 PAUSE_SECONDS = 0.5
+SUSPENDED = "device not responding: polling suspended, retried at intervals"
+NOT_CONFIRMED = "identity not confirmed after the interruption: value not recorded"
 
 
 class ManagedDevice:
-    """One device of a rig and how it has been doing. Told events go out once per change of state."""
+    """A device and its state: responding, suspended, or awaiting an identity check. Each change of state is one event.
+
+    Args:
+        address: its address on a shared port; None if it needs the port for itself, or has none.
+        parameters: the parameters to keep, if the driver has not selected them itself; empty: all.
+    """
 
     def __init__(
-        self, device: Device, client: Client | None, address: int | str | None, tell: Tell, clock: Clock
+        self,
+        device: Device,
+        report: Report,
+        clock: Clock,
+        *,
+        address: int | str | None = None,
+        parameters: Sequence[str] = (),
     ) -> None:
         self.device = device
-        self.client = client
         self.address = address
         self.identity: str | None = None
-        self._tell = tell
+        self._parameters = parameters
+        self._declared: tuple[Channel, ...] = device.channels
+        self._report = report
         self._clock = clock
         self._breaker = Breaker()
-        self._verified = True
-        self._stranger: str | None = None
-        self._bugs: set[tuple[object, ...]] = set()
+        self._identity_confirmed = True
+        self._mismatch: str | None = None
+        self._responded: bool | None = None  # in the poll under way; None: nothing was requested
+        self._reported_problems: set[object] = set()
 
     @property
     def name(self) -> str:
         return self.device.name
 
-    async def open(self) -> None:
-        """Get to know the instrument; what it is now is what it has to be later."""
-        await self.device.open()
-        self.identity = await self.device.identity()
-
     @property
-    def silent(self) -> bool:
-        """It is only asked now and then."""
+    def suspended(self) -> bool:
+        """True if the device does not respond and is polled at intervals only."""
         return self._breaker.open
 
-    def probe_now(self) -> None:
-        """The line is back: ask at the next slot, however silent it was before."""
-        self._breaker.probe_now()
-
-    def doubt(self) -> None:
-        """The line was interrupted: whoever answers next may be another instrument."""
-        self._verified = False
-
-    async def poll(self, *, shared: bool) -> list[Sample]:
-        """One sample per channel, whatever happens.
+    async def open(self) -> None:
+        """Open the device; its identity now is the one it must have later.
 
         Raises:
-            ConnectionLostError: the port is gone.
+            ConfigError: the configuration names a parameter that the device does not have.
+            ProtocolError, DeviceError: see ``Device.open``.
         """
-        now = self._clock.monotonic_ns() / NS
-        if not self._breaker.may_poll(now):
-            return self.absent(Status.SKIPPED, "device is silent; it is asked again now and then")
-        asked, answered = self._traffic()
-        if self._verified or await self._is_the_same():
-            samples = await self._samples()
-        else:
-            samples = self.absent(Status.SKIPPED, self._stranger or "device did not say who it is")
-        asked_now, answered_now = self._traffic()
-        if asked_now > asked:
-            self._judge(answered_now > answered, shared)
-        return samples
+        await self.device.open()
+        self.accept_channels()
+        self.identity = await self.device.identity()
 
-    async def listen(self) -> list[Sample]:
-        """What the instrument says next of itself.
+    def accept_channels(self) -> None:
+        """Take over the channels of an opened device, limited to the configured parameters.
 
         Raises:
-            ConnectionLostError: the port is gone.
+            ConfigError: the configuration names a parameter that the device does not have.
         """
-        samples = await self._samples(pause=PAUSE_SECONDS)
-        heard = any(sample.value is not None for sample in samples)
-        if self._verified or not heard or await self._is_the_same():  # who it is, is known from what it says
-            return samples
-        return self.absent(Status.SKIPPED, self._stranger or "device did not say who it is")
+        self._declared = tuple(self.device.channels)
+        self.device.channels = selected(self._declared, self._parameters, self.name)
 
-    def absent(self, status: Status, error: str) -> list[Sample]:
-        """A sample without a value for every channel."""
-        return missing(self.device.channels, error, self._clock, status)
+    async def aclose(self) -> None:
+        """Release the device."""
+        await self.device.aclose()
 
-    async def _samples(self, *, pause: float = 0.0) -> list[Sample]:
-        """What the device's poll gives. Whatever goes wrong in it is a row, and costs nobody else anything.
+    def require_identity_check(self) -> None:
+        """Accept no value before the identity is confirmed: another instrument may be connected now."""
+        self._identity_confirmed = False
+
+    def retry_now(self) -> None:
+        """Poll in the next slot, even if polling is suspended: the connection is restored."""
+        self._breaker.retry_now()
+
+    async def poll(self, line: HeldLine[Any, Any] | None, *, shared: bool) -> Sequence[Sample]:
+        """Return one sample per channel, in any case.
 
         Args:
-            pause: seconds after a poll that failed; nobody schedules the next one of a device that sets its own pace.
+            line: the held line of its port; None for a device without a port.
+            shared: other devices wait for this one while it does not respond.
+
+        Raises:
+            ConnectionLostError: the connection is gone.
+        """
+        if not self._breaker.may_poll(self._now()):
+            return self.missing(Status.SKIPPED, SUSPENDED)
+        self._responded = None
+        if self._identity_confirmed or await self._check_identity(line):
+            samples = await self._samples(line)
+        else:
+            samples = self.missing(Status.SKIPPED, self._mismatch or NOT_CONFIRMED)
+        self._update_breaker(shared)
+        return samples
+
+    async def listen(self) -> Sequence[Sample]:
+        """Return what a device that sets its own pace sends next.
+
+        Raises:
+            ConnectionLostError: the connection is gone.
+        """
+        samples = await self._samples(None, pause=PAUSE_SECONDS)
+        received = any(sample.value is not None for sample in samples)
+        if self._identity_confirmed or not received or await self._check_identity(None):  # known from what it sends
+            return samples
+        return self.missing(Status.SKIPPED, self._mismatch or NOT_CONFIRMED)
+
+    def missing(self, status: Status, error: str, *, responded: bool | None = None) -> list[Sample]:
+        """Return a sample without a value for every channel."""
+        return missing(self.device.channels, error, self._clock, status, responded=responded)
+
+    async def _samples(self, line: HeldLine[Any, Any] | None, *, pause: float = 0.0) -> Sequence[Sample]:
+        """Poll the device. Whatever fails is a row, and has no effect on other devices.
+
+        Args:
+            pause: seconds to wait after a failed poll of a device that sets its own pace, which nobody schedules.
         """
         try:
-            return await self.device.poll()
+            return self._checked(await self._poll_device(line))
         except ConnectionLostError:
             raise
+        except (ProtocolError, DeviceError) as error:
+            self._responded = self._responded or has_responded(error)
+            problem = error.message
         except RiglogError as error:
-            problem = str(error)
+            problem = error.message
         except Exception as error:
-            problem = f"the driver failed: {type(error).__name__}: {error}"
+            self._responded = True
+            problem = f"{DRIVER_ERROR}: {type(error).__name__}: {error}"
             self._driver_failed(error)
         await anyio.sleep(pause)
-        return self.absent(Status.MISSING, problem)
+        return self.missing(Status.MISSING, problem, responded=self._responded)
 
-    async def _is_the_same(self) -> bool:
-        """Ask the instrument who it is. A stranger is told once; silence says nothing about who it is."""
+    def _checked(self, polled: object) -> Sequence[Sample]:
+        """Check what the plugin returned, and drop what the configuration does not select."""
+        checked = check_poll(polled, self._declared, self.device.pace, self._clock)
+        if checked.problems:
+            problems = "; ".join(checked.problems)
+            self._report_once(problems, f"{DRIVER_ERROR}: {problems}")
+        samples = checked.samples
+        if len(self.device.channels) != len(self._declared):
+            wanted = set(self.device.channels)
+            samples = [sample for sample in samples if sample.channel in wanted]
+        for sample in samples:
+            if sample.responded is not None:
+                self._responded = self._responded or self._is_response(sample)
+        return samples
+
+    def _is_response(self, sample: Sample) -> bool:
+        """A device without a port has no transactions: its value, or a status that it reports, is its response."""
+        if isinstance(self.device, PortDevice):
+            return bool(sample.responded)
+        return sample.status not in (Status.MISSING, Status.SKIPPED)
+
+    async def _poll_device(self, line: HeldLine[Any, Any] | None) -> object:
+        return await (self.device.poll(line) if isinstance(self.device, PortDevice) else self.device.poll())
+
+    async def _check_identity(self, line: HeldLine[Any, Any] | None) -> bool:
+        """Read the set-up and the identity. A mismatch is reported once; no response says nothing about it."""
+        device = self.device
         try:
-            found = await self.device.identity()
+            if isinstance(device, PortDevice):
+                await device.reconnected(line)
+                found = await device.identity(line)
+            else:
+                await device.reconnected()
+                found = await device.identity()
         except ConnectionLostError:
             raise
+        except (ProtocolError, DeviceError) as error:
+            self._responded = has_responded(error)
+            return False
         except RiglogError:
             return False
         except Exception as error:
             self._driver_failed(error)
             return False
-        self._verified = found is None or self.identity is None or found == self.identity
-        stranger = None if self._verified else f"expected {self.identity}, found {found}; its values are not recorded"
-        if stranger is not None and stranger != self._stranger:
-            self._tell(EventKind.WRONG_INSTRUMENT, stranger, self.name)
-        self._stranger = stranger
-        return self._verified
+        # A library may know the serial number without asking the instrument; a reply on a line is proof.
+        self._responded = True if found is not None and isinstance(device, PortDevice) else None
+        self._identity_confirmed = found is None or self.identity is None or found == self.identity
+        mismatch = None
+        if not self._identity_confirmed:
+            mismatch = f"wrong instrument: expected {self.identity}, found {found}; values are not recorded"
+            if mismatch != self._mismatch:
+                self._report(EventKind.WRONG_INSTRUMENT, mismatch, self.name)
+        self._mismatch = mismatch
+        return self._identity_confirmed
 
     def _driver_failed(self, error: Exception) -> None:
-        """Tell of a bug, once for each line of code it comes from."""
+        """Report a bug of the plugin, once for each line of code it comes from."""
         where = extract_tb(error.__traceback__)[-1]
-        bug = (type(error), where.filename, where.lineno)
-        if bug not in self._bugs:
-            self._bugs.add(bug)
-            self._tell(EventKind.DRIVER_FAILED, "".join(format_exception(error)), self.name)
+        self._report_once((type(error), where.filename, where.lineno), "".join(format_exception(error)))
 
-    def _traffic(self) -> tuple[int, int]:
-        """Requests and replies on the line so far."""
-        if self.client is None:
-            return 0, 0
-        return self.client.counters.requests, self.client.counters.replies
+    def _report_once(self, key: object, message: str) -> None:
+        if key not in self._reported_problems and len(self._reported_problems) < MAX_REPORTED_PROBLEMS:
+            self._reported_problems.add(key)
+            self._report(EventKind.DRIVER_FAILED, message, self.name)
 
-    def _judge(self, answered: bool, shared: bool) -> None:
-        if answered:
-            if self._breaker.answered():
-                self._tell(EventKind.DEVICE_RESPONDING, "device answers again", self.name)
-        elif self._breaker.silent(self._clock.monotonic_ns() / NS, shared=shared):
-            self.doubt()
-            self._tell(
-                EventKind.DEVICE_NOT_RESPONDING, "device does not answer; it is asked again now and then", self.name
+    def _update_breaker(self, shared: bool) -> None:
+        if self._responded:
+            if self._breaker.record_success():
+                self._report(EventKind.DEVICE_RESPONDING, "device responding again", self.name)
+        elif self._responded is False and self._breaker.record_failure(self._now(), shared=shared):
+            self.require_identity_check()
+            self._report(EventKind.DEVICE_NOT_RESPONDING, SUSPENDED, self.name)
+
+    def _now(self) -> float:
+        return self._clock.monotonic_ns() / NS
+
+
+def selected(channels: Iterable[Channel], parameters: Sequence[str], device: str) -> tuple[Channel, ...]:
+    """Return the channels that ``parameters`` name (``level`` or ``level[2]``), in their order; empty: all.
+
+    Raises:
+        ConfigError: no channel has a name.
+    """
+    declared = tuple(channels)
+    if not parameters:
+        return declared
+    names = {channel: (channel.parameter, f"{channel.parameter}[{channel.instance}]") for channel in declared}
+    for parameter in parameters:
+        if not any(parameter in own for own in names.values()):
+            available = ", ".join(dict.fromkeys(channel.parameter for channel in declared))
+            raise ConfigError(
+                f"parameters: unknown parameter {parameter!r}", hint=f"Available: {available}", device=device
             )
+    return tuple(channel for channel, own in names.items() if any(name in parameters for name in own))

@@ -1,5 +1,6 @@
 """A rig: devices by name, ports shared between them, and what happens when one of them fails."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -11,26 +12,37 @@ import anyio
 from riglog.device import Device, Pace, PollSource
 from riglog.errors import ConfigError, error_context
 from riglog.manager import concurrent
-from riglog.manager.device_spec import DeviceSpec, SimulatedPort, check_compatible, resolve_device
-from riglog.manager.managed_device import ManagedDevice
-from riglog.manager.port_session import PortSession, RateGroup
+from riglog.manager.device_spec import DeviceSpec, PortSpec, check_compatible, resolve_device
+from riglog.manager.direct_session import DirectSession
+from riglog.manager.managed_device import ManagedDevice, Report
+from riglog.manager.port_session import Opener, PortSession
+from riglog.manager.rate_group import RateGroup
+from riglog.manager.session import Session
+from riglog.manager.simulated_port import SimulatedPort
 from riglog.model import SYSTEM_CLOCK, Channel, Clock, DeviceResult, ErrorPolicy, Event, EventKind, Sample
-from riglog.plugin import Registry, installed
-from riglog.transport import Link, Transport, open_transport
+from riglog.plugin import DirectDriver, Driver, Registry, installed
+from riglog.transport import Transport, open_transport
+
+log = logging.getLogger("riglog.manager")
 
 T = TypeVar("T")
 Request = TypeVar("Request")
 Listener = Callable[[Event], None]
 
+WARNINGS = frozenset(
+    {EventKind.PORT_LOST, EventKind.DEVICE_NOT_RESPONDING, EventKind.WRONG_INSTRUMENT, EventKind.DRIVER_FAILED}
+)
+
 
 class Manager:
-    """Opens devices, shares ports between them, and polls all of it as one source.
+    """Opens devices, shares ports between them, and polls all of them as one source.
 
-    Use it as an async context manager. Devices on one port take turns; ports do not wait for each other.
+    Use it as an async context manager. The devices of one port are polled in turn; ports do not wait for each other.
 
     Args:
         error_policy: what ``poll_each`` and ``execute`` do with a device that fails.
-        registry: where drivers come from; default the plugins that are installed.
+        registry: the drivers; default: those of the installed plugins.
+        clock: the clock of the rig, for all stamps.
     """
 
     name = "rig"
@@ -48,11 +60,11 @@ class Manager:
         self.closed = False
         self._registry = registry
         self._clock = clock
-        self._ports: dict[str, PortSession] = {}  # by canonical key
-        self._where: dict[str, PortSession] = {}  # by device name, in the order of adding
+        self._sessions: dict[str, Session] = {}  # by key
+        self._session_of: dict[str, Session] = {}  # by device name, in the order of adding
         self._simulated: dict[str, SimulatedPort] = {}
         self._listeners: list[Listener] = []
-        self._building = anyio.Lock()
+        self._change_lock = anyio.Lock()
         self._changed = anyio.Event()
 
     async def __aenter__(self) -> Self:
@@ -70,68 +82,63 @@ class Manager:
     # --- building the rig
 
     async def add(
-        self, name: str, source: str | Transport | Device, *, driver: str | None = None, **options: Any
+        self,
+        name: str,
+        source: str | Transport | Device | None = None,
+        *,
+        driver: str | None = None,
+        **options: Any,
     ) -> Device:
         """Open a device and add it to the rig.
 
         Args:
             source: a port name (the port is opened, and shared with other devices on it), a Transport (used, not
-                closed) or a Device that is ready (polled, not closed).
-            driver: which driver opens it; not needed for a ready Device.
-            options: what a ``[[device]]`` of a rig file may say, besides name, driver and port.
+                closed), a Device that is ready (polled, not closed), or None for a driver without a port.
+            driver: the driver that opens it; not needed for a ready Device.
+            options: the keys of a ``[[device]]`` table, except name, driver and port.
 
         Raises:
-            ConfigError: a name twice, an unknown driver or key, a port or address that cannot be shared; nothing was
-                opened.
+            ConfigError: a duplicate name, an unknown driver or key, a port or address that cannot be shared; nothing
+                was opened.
             PortError, ProtocolError, DeviceError: it cannot be opened; everything is as it was before.
         """
         if isinstance(source, Device):
             return await self._add_ready(name, source)
-        given, port = (None, source) if isinstance(source, str) else (source, source.port)
-        table = {**options, "name": name, "driver": driver or "", "port": port}
-        key = None if given is None else f"handed in {id(given)}"
-        return await self.add_spec(resolve_device(self._registry or installed(), table, key=key), given=given)
+        transport = source if isinstance(source, Transport) else None
+        port = source.port if isinstance(source, Transport) else source
+        table = {**options, "name": name, "driver": driver or ""} | ({} if port is None else {"port": port})
+        key = None if transport is None else f"handed in {id(transport)}"
+        spec = resolve_device(self._registry or installed(), table, key=key)
+        return await self.add_spec(spec, transport=transport)
 
-    async def add_spec(self, wanted: DeviceSpec, *, given: Transport | None = None) -> Device:
-        """``add`` for a configuration that has been read and checked already."""
-        name, key = wanted.config.name, wanted.key
-        async with self._building:
-            with error_context(device=name, port=wanted.config.port):
-                self._refuse_name(name)
-                port = self._ports.get(key)
-                if port is not None:
-                    check_compatible(wanted, port.link, {other.name: other.address for other in port.members.values()})
-                    return await self._join(port, wanted)
-                port = self._new_port(wanted, given)
-                try:
-                    await port.open(given)
-                    port.client = wanted.driver.connect(wanted.link, port.transport)
-                    port.client.clock = self._clock  # one clock for all stamps of a rig
-                    return await self._join(port, wanted)
-                except BaseException:
-                    with anyio.CancelScope(shield=True):
-                        await port.aclose()
-                    raise
+    async def add_spec(self, spec: DeviceSpec, *, transport: Transport | None = None) -> Device:
+        """``add`` for a configuration that has been resolved already."""
+        async with self._change_lock:
+            with error_context(device=spec.name, port=spec.port_name):
+                self._refuse_name(spec.name)
+                if spec.port is None:
+                    return await self._add_direct(spec)
+                return await self._add_on_port(spec, spec.port, transport)
 
     async def remove(self, name: str) -> None:
-        """Take a device out of the rig; its port is closed with its last device.
+        """Remove a device from the rig; its port is closed with its last device.
 
         Raises:
             ConfigError: there is no such device.
         """
-        async with self._building:
+        async with self._change_lock:
             await self._remove(name)
 
     async def close(self) -> None:
         """Remove every device, the last one first.
 
         Raises:
-            ExceptionGroup: what went wrong on the way; everything was closed all the same.
+            ExceptionGroup: all errors on the way; everything was closed nevertheless.
         """
         self.closed = True
         problems: list[Exception] = []
         with anyio.CancelScope(shield=True):  # a rig that is cancelled leaves no port open
-            async with self._building:
+            async with self._change_lock:
                 for name in reversed(self.names):
                     try:
                         await self._remove(name)
@@ -139,131 +146,194 @@ class Manager:
                         problems.append(error)
             self._notify()
         if problems:
-            raise ExceptionGroup("closing the rig", problems)
+            raise ExceptionGroup("errors while closing the rig", problems)
+
+    async def _add_on_port(self, spec: DeviceSpec, port: PortSpec, transport: Transport | None) -> Device:
+        session = self._sessions.get(port.key)
+        if isinstance(session, PortSession):
+            others = {managed.name: managed.address for managed in session.devices.values()}
+            check_compatible(spec, PortSpec(session.name, session.key, session.link, session.factory), others)
+            return await self._open_on_port(session, spec)
+        session = self._new_port_session(port, transport)
+        try:
+            await session.open()
+            return await self._open_on_port(session, spec)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await session.aclose()
+            raise
+
+    def _new_port_session(self, port: PortSpec, transport: Transport | None) -> PortSession:
+        opener: Opener
+        if transport is not None:
+            opener = partial(_given, transport)
+        elif port.simulated:
+            opener = self._simulated.setdefault(port.key, SimulatedPort(port.name)).open
+        else:
+            opener = partial(open_transport, port.name, port.link)
+        report = self._reporter(port.name)
+        return PortSession(
+            port.key, port.name, port.link, port.factory, opener, report, self._clock, owned=transport is None
+        )
+
+    async def _open_on_port(self, session: PortSession, spec: DeviceSpec) -> Device:
+        """Open a device on a port that is open."""
+        driver = spec.driver
+        assert isinstance(driver, Driver)
+        client = session.client.with_timeout(spec.config.timeout)
+        device = driver.device(spec.config, client, spec.context(self._clock))
+        if spec.port is not None and spec.port.simulated:
+            self._simulated[session.key].connect(spec.simulator(), spec.name, session.devices)
+        managed = self._managed(spec, device, session.name)
+        await managed.open()
+        self._register(session, managed)
+        return device
+
+    async def _add_direct(self, spec: DeviceSpec) -> Device:
+        """Open a device without a port."""
+        driver = spec.driver
+        assert isinstance(driver, DirectDriver)
+        device = await driver.open(spec.config, spec.context(self._clock))
+        managed = self._managed(spec, device, None)
+        try:
+            await managed.open()
+        except BaseException:
+            with anyio.CancelScope(shield=True), suppress(Exception):
+                await managed.aclose()
+            raise
+        session = DirectSession(spec.key, spec.name, self._reporter(spec.name), self._clock, owned=True)
+        self._register(session, managed)
+        return device
 
     async def _add_ready(self, name: str, device: Device) -> Device:
-        """Track a device that somebody else opened and will close."""
-        async with self._building:
+        """Track a device that the caller has opened, and will close."""
+        async with self._change_lock:
             self._refuse_name(name)
             if device.name != name:
                 raise ConfigError(
-                    f"the device calls itself {device.name!r}", hint="add it under that name", device=name
+                    f"name mismatch: the device object is named {device.name!r}",
+                    hint="Add it under the name of the device object",
+                    device=name,
                 )
-            key = f"ready {id(device)}"
-            port = PortSession(key, name, Link(protocol="ready"), None, self._teller(None), self._clock)
-            self._enter(port, ManagedDevice(device, None, None, self._teller(None), self._clock))
+            session = DirectSession(f"ready {id(device)}", name, self._reporter(None), self._clock, owned=False)
+            managed = ManagedDevice(device, self._reporter(None), self._clock)
+            self._register(session, managed)
             return device
 
-    def _new_port(self, wanted: DeviceSpec, given: Transport | None) -> PortSession:
-        name, key = wanted.config.port, wanted.key
-        if given is not None:
-            opener = None
-        elif wanted.simulated:
-            opener = self._simulated.setdefault(key, SimulatedPort(name)).open
-        else:
-            opener = partial(open_transport, name, wanted.link)
-        return PortSession(key, name, wanted.link, opener, self._teller(name), self._clock)
-
-    async def _join(self, port: PortSession, wanted: DeviceSpec) -> Device:
-        """Open a device on a port that is open."""
-        assert port.client is not None
-        device = wanted.driver.device(wanted.config, port.client)
-        member = ManagedDevice(device, port.client, wanted.address, self._teller(port.name), self._clock)
-        if wanted.simulated:
-            self._simulated[port.key].plug(wanted.driver.simulator(wanted.config), device.name, port.members)
-        await member.open()
-        self._enter(port, member)
-        return device
-
-    def _enter(self, port: PortSession, member: ManagedDevice) -> None:
-        self._ports[port.key] = port
-        port.members[member.name] = member
-        self._where[member.name] = port
-        member.device.on_write = lambda what: self._tell(
-            EventKind.WRITE, what, member.name, None if port.client is None else port.name
+    def _managed(self, spec: DeviceSpec, device: Device, port: str | None) -> ManagedDevice:
+        device.name = spec.name
+        device.rate_hz = spec.config.rate_hz or device.rate_hz
+        return ManagedDevice(
+            device, self._reporter(port), self._clock, address=spec.address, parameters=spec.parameters
         )
+
+    def _register(self, session: Session, managed: ManagedDevice) -> None:
+        self._sessions[session.key] = session
+        session.devices[managed.name] = managed
+        self._session_of[managed.name] = session
+        port = session.name if isinstance(session, PortSession) else None
+        managed.device.on_write = lambda what: self._report(EventKind.WRITE, what, managed.name, port)
+        log.info("%s: device added", managed.name)
         self._notify()
 
     async def _remove(self, name: str) -> None:
-        member, port = self._member(name), self._where.pop(name)
-        del port.members[name]
-        if not port.members:
-            del self._ports[port.key]
-        member.device.on_write = None
+        managed, session = self._managed_device(name), self._session_of.pop(name)
+        del session.devices[name]
+        if not session.devices:
+            del self._sessions[session.key]
+        managed.device.on_write = None
+        log.info("%s: device removed", name)
         self._notify()
         try:
-            if port.client is not None:
-                await member.device.aclose()
+            if session.owns_devices:
+                await managed.aclose()
         finally:
-            if not port.members:
+            if not session.devices:
                 with anyio.CancelScope(shield=True):
-                    await port.aclose()
+                    await session.aclose()
 
     # --- looking at it
 
     @property
     def names(self) -> list[str]:
-        """Device names, in the order in which they were added."""
-        return list(self._where)
+        """The names of the devices, in the order in which they were added."""
+        return list(self._session_of)
 
     def get(self, name: str) -> Device:
-        """A device by name.
+        """Return a device by its name.
 
         Raises:
             ConfigError: there is no such device.
         """
-        return self._member(name).device
+        return self._managed_device(name).device
+
+    def port(self, port: str) -> PortSession:
+        """Return the session of an open port, by its key (its canonical name).
+
+        Raises:
+            ConfigError: no device of the rig uses this port.
+        """
+        session = self._sessions.get(port)
+        if not isinstance(session, PortSession):
+            known = ", ".join(key for key, other in self._sessions.items() if isinstance(other, PortSession))
+            raise ConfigError(f"no device uses the port {port!r}", hint=f"Ports of this rig: {known or 'none'}")
+        return session
 
     @property
     def channels(self) -> list[Channel]:
         return [channel for name in self.names for channel in self.get(name).channels]
 
-    def sources(self) -> Sequence[PollSource]:
-        """One source per port, rate and pace."""
-        found: dict[tuple[str, float | None, Pace], RateGroup] = {}
-        for key, port in self._ports.items():
-            for member in port.members.values():
-                kind = (key, member.device.rate_hz, member.device.pace)
-                found.setdefault(kind, RateGroup(port, *kind[1:]))
-        return list(found.values())
+    def sources(self, names: Sequence[str] | None = None) -> Sequence[PollSource]:
+        """Return one source per session, rate and pace. ``names``: only these devices."""
+        only = None if names is None else tuple(names)
+        found: dict[RateGroup, None] = {}
+        for session in self._sessions.values():
+            for managed in session.devices.values():
+                if only is None or managed.name in only:
+                    found.setdefault(RateGroup(session, managed.device.rate_hz, managed.device.pace, only))
+        return list(found)
 
     async def changed(self) -> None:
         """Wait until a device is added or removed."""
         await self._changed.wait()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Be told of events: port lost and back, device silent and back, writes. The returned function ends it."""
+        """Call ``listener`` with every event: lost and restored connections, devices not responding, writes.
+
+        Returns:
+            A function that ends it.
+        """
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     # --- using it
 
     async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
-        """One sample per channel of the rig: ports side by side, the devices of one port in turn."""
+        """Return one sample per channel: ports concurrently, the devices of one port in turn."""
         samples: dict[str, list[Sample]] = {}
 
-        async def poll_port(port: PortSession) -> None:
-            members = [member for member in port.members.values() if names is None or member.name in names]
-            for sample in await port.poll(members):
+        async def poll_session(session: Session) -> None:
+            devices = [managed for managed in session.devices.values() if names is None or managed.name in names]
+            for sample in await session.poll(devices):
                 samples.setdefault(sample.device, []).append(sample)
 
         async with anyio.create_task_group() as tasks:
-            for port in self._ports.values():
-                tasks.start_soon(poll_port, port)
+            for session in self._sessions.values():
+                tasks.start_soon(poll_session, session)
         return [sample for name in self.names for sample in samples.get(name, ())]
 
-    async def poll_each(self, names: Sequence[str] | None = None) -> dict[str, DeviceResult[list[Sample]]]:
-        """Poll, one result per device."""
+    async def poll_each(self, names: Sequence[str] | None = None) -> dict[str, DeviceResult[Sequence[Sample]]]:
+        """Poll, with one result per device."""
         return await self.execute_each(lambda device: device.poll(), names)
 
     async def execute_each(
         self, operation: Callable[[Device], Awaitable[T]], names: Sequence[str] | None = None
     ) -> dict[str, DeviceResult[T]]:
-        """Do the same with several devices, ports side by side.
+        """Perform the same operation on several devices, ports concurrently.
 
         Raises:
             ConfigError: a name that is not in the rig; nothing was done.
-            ExceptionGroup: under ErrorPolicy.RAISE, what went wrong, after all of them are done.
+            ExceptionGroup: under ErrorPolicy.RAISE, all failures, after all devices are done.
         """
         chosen = self.names if names is None else names
         return await self.execute(lambda device, _: operation(device), dict.fromkeys(chosen))
@@ -271,34 +341,42 @@ class Manager:
     async def execute(
         self, operation: Callable[[Device, Request], Awaitable[T]], requests: Mapping[str, Request]
     ) -> dict[str, DeviceResult[T]]:
-        """Do something with several devices, each with its own request; one result per device.
+        """Perform an operation on several devices, each with its own request; one result per device.
 
         Raises:
             ConfigError: a name that is not in the rig; nothing was done.
-            ExceptionGroup: under ErrorPolicy.RAISE, what went wrong, after all of them are done.
+            ExceptionGroup: under ErrorPolicy.RAISE, all failures, after all devices are done.
         """
-        devices = {name: self._member(name).device for name in requests}
+        devices = {name: self._managed_device(name).device for name in requests}
         return await concurrent.execute(devices, operation, requests, self.error_policy)
 
-    def _member(self, name: str) -> ManagedDevice:
-        if name not in self._where:
-            raise ConfigError(f"no device called {name!r}", hint=f"in the rig: {', '.join(self._where) or 'none'}")
-        return self._where[name].members[name]
+    def _managed_device(self, name: str) -> ManagedDevice:
+        if name not in self._session_of:
+            hint = f"Devices of this rig: {', '.join(self._session_of) or 'none'}"
+            raise ConfigError(f"unknown device {name!r}", hint=hint)
+        return self._session_of[name].devices[name]
 
     def _refuse_name(self, name: str) -> None:
         if self.closed:
             raise ConfigError("the rig is closed", device=name)
-        if name in self._where:
-            raise ConfigError(f"the name {name!r} is taken", hint="every device needs its own name", device=name)
+        if name in self._session_of:
+            hint = "Give every device a unique name"
+            raise ConfigError(f"duplicate device name {name!r}", hint=hint, device=name)
 
     def _notify(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
 
-    def _teller(self, port: str | None) -> Callable[[EventKind, str, str | None], None]:
-        return lambda kind, message, device: self._tell(kind, message, device, port)
+    def _reporter(self, port: str | None) -> Report:
+        return lambda kind, message, device: self._report(kind, message, device, port)
 
-    def _tell(self, kind: EventKind, message: str, device: str | None, port: str | None) -> None:
+    def _report(self, kind: EventKind, message: str, device: str | None, port: str | None) -> None:
+        where = device or port or self.name
+        log.log(logging.WARNING if kind in WARNINGS else logging.INFO, "%s: %s: %s", where, kind.value, message)
         event = Event(self._clock.utc_ns(), kind, message, device, port)
         for listener in list(self._listeners):
             listener(event)
+
+
+async def _given(transport: Transport) -> Transport:
+    return transport

@@ -1,19 +1,20 @@
-"""Can the lines carry what is asked of them? Worked out from settings and frame lengths before anything is opened."""
+"""How much of the time of each port is needed, computed from settings and frame lengths before anything is opened."""
 
 from collections.abc import Iterable
 
 from msgspec import Struct
 
 from riglog.errors import ConfigError
-from riglog.manager.device_spec import DeviceSpec
+from riglog.manager.device_spec import DeviceSpec, PortSpec
+from riglog.plugin import Driver
 
 WARN_ABOVE = 0.8
-WITHOUT_WIRE = ("/dev/pts/", "tcp:", "sim:")
-"""Ports on which characters take no time worth counting."""
+WITHOUT_WIRE_TIME = ("/dev/pts/", "tcp:", "sim:")
+"""Ports on which the time of a character is negligible."""
 
 
 class PortUtilisation(Struct, frozen=True):
-    """``share`` of a port's time that its devices ask for; None if a driver does not know its frames."""
+    """``share`` of the time of a port that its devices need; None if a driver does not know its frames."""
 
     port: str
     devices: tuple[str, ...]
@@ -24,32 +25,39 @@ class PortUtilisation(Struct, frozen=True):
         return self.share is not None and self.share > WARN_ABOVE
 
     def refuse_impossible(self) -> None:
-        """Refuse what cannot work.
+        """Refuse a load that the port cannot carry.
 
         Raises:
-            ConfigError: more is asked of the port than it can carry.
+            ConfigError: the devices need more time than there is.
         """
         if self.share is not None and self.share > 1:
             raise ConfigError(
-                f"{self.share:.0%} of what the line can carry is asked for by {', '.join(self.devices)}",
-                hint="poll fewer parameters, more slowly, at a higher baud rate, or over more ports",
+                f"polling load {self.share:.0%} exceeds the capacity of the port (devices: {', '.join(self.devices)})",
+                hint="Poll fewer parameters, lower rate_hz, raise the baud rate, or spread the devices over more ports",
                 port=self.port,
             )
 
 
 def port_utilisation(specs: Iterable[DeviceSpec], rate_hz: float) -> list[PortUtilisation]:
-    """How much of each port's time the devices ask for; ``rate_hz`` is for those without a rate of their own."""
-    ports: dict[str, list[DeviceSpec]] = {}
+    """Return the utilisation of each port.
+
+    Args:
+        rate_hz: for devices without a rate of their own.
+    """
+    ports: dict[PortSpec, list[DeviceSpec]] = {}
+    by_key: dict[str, PortSpec] = {}
     for spec in specs:
-        ports.setdefault(spec.key, []).append(spec)
-    return [_use(sharing, rate_hz) for sharing in ports.values()]
+        if spec.port is not None:
+            ports.setdefault(by_key.setdefault(spec.key, spec.port), []).append(spec)
+    return [_utilisation(port, sharing, rate_hz) for port, sharing in ports.items()]
 
 
-def _use(specs: list[DeviceSpec], rate_hz: float) -> PortUtilisation:
+def _utilisation(port: PortSpec, specs: list[DeviceSpec], rate_hz: float) -> PortUtilisation:
+    on_wire = not port.key.startswith(WITHOUT_WIRE_TIME)
     share: float | None = 0.0
     for spec in specs:
-        exchanges = spec.driver.transactions(spec.config)
-        wire = not spec.key.startswith(WITHOUT_WIRE)
-        took = sum(exchange.seconds(spec.link, wire=wire) for exchange in exchanges)
-        share = share + took * (spec.config.rate_hz or rate_hz) if exchanges and share is not None else None
-    return PortUtilisation(specs[0].config.port, tuple(spec.config.name for spec in specs), share)
+        assert isinstance(spec.driver, Driver)
+        transactions = spec.driver.transactions(spec.config)
+        seconds = sum(transaction.seconds(port.link, on_wire=on_wire) for transaction in transactions)
+        share = share + seconds * (spec.config.rate_hz or rate_hz) if transactions and share is not None else None
+    return PortUtilisation(port.name, tuple(spec.name for spec in specs), share)

@@ -1,4 +1,4 @@
-"""A port that can be closed and opened again underneath those who use it."""
+"""A transport that can be closed and opened again while clients keep using it."""
 
 import anyio
 
@@ -7,7 +7,7 @@ from riglog.transport import Transport
 
 
 class ReconnectableTransport(Transport):
-    """Hands everything on to the transport that is there now; while there is none, the connection is lost."""
+    """Forwards everything to the present transport; while there is none, the connection is lost."""
 
     def __init__(self, port: str, inner: Transport | None = None) -> None:
         self.port = port
@@ -15,31 +15,31 @@ class ReconnectableTransport(Transport):
 
     async def receive(self) -> bytes:
         try:
-            return await self._there().receive()
+            return await self._present().receive()
         except anyio.ClosedResourceError:
-            raise self._away() from None
+            raise self._disconnected() from None
 
     async def send(self, data: bytes) -> None:
         try:
-            await self._there().send(data)
+            await self._present().send(data)
         except anyio.ClosedResourceError:
-            raise self._away() from None
+            raise self._disconnected() from None
 
     def receive_nowait(self) -> bytes:
         try:
-            return self._there().receive_nowait()
+            return self._present().receive_nowait()
         except anyio.ClosedResourceError:
-            raise self._away() from None
+            raise self._disconnected() from None
 
     async def aclose(self) -> None:
         inner, self.inner = self.inner, None
         if inner is not None:
             await inner.aclose()
 
-    def _there(self) -> Transport:
+    def _present(self) -> Transport:
         if self.inner is None:
-            raise self._away()
+            raise self._disconnected()
         return self.inner
 
-    def _away(self) -> ConnectionLostError:
-        return ConnectionLostError("port is away", port=self.port)
+    def _disconnected(self) -> ConnectionLostError:
+        return ConnectionLostError("port disconnected", port=self.port)

@@ -30,6 +30,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     ``value`` is what the instrument reported, never repeated, cached or interpolated; None if there is no value, and
     ``error`` is then the reason in one line. ``text`` is the label of an enumerated value. ``unit`` is the unit of this
     value. ``flags`` are vendor-specific conditions (stable, alarm1 …). ``raw`` is the payload, for diagnostics.
+    ``responded``: whether the device sent a reply; None: nothing was requested. It is not stored.
     """
 
     channel: Channel
@@ -41,6 +42,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     error: str | None = None
     text: str | None = None
     raw: bytes | None = None
+    responded: bool | None = True
 
     @property
     def device(self) -> str:
@@ -63,6 +65,10 @@ class Sample(Struct, frozen=True, kw_only=True):
         return self.channel.protocol
 
 
-def missing_sample(channel: Channel, stamp: Stamp, status: Status, error: str) -> Sample:
+def missing_sample(
+    channel: Channel, stamp: Stamp, status: Status, error: str, *, responded: bool | None = True
+) -> Sample:
     """Return the sample that stands in for a value that was not obtained."""
-    return Sample(channel=channel, stamp=stamp, value=None, unit=channel.unit, status=status, error=error)
+    return Sample(
+        channel=channel, stamp=stamp, value=None, unit=channel.unit, status=status, error=error, responded=responded
+    )

@@ -1,6 +1,8 @@
-"""How plugins are written (Driver, hookimpl), found (loader) and looked up (registry)."""
+"""How plugins are written (Driver, DirectDriver, hookimpl), found (loader) and looked up (registry)."""
 
-from riglog.plugin.driver import Client, DeviceConfig, Driver, Found
+from riglog.device import DeviceContext
+from riglog.plugin.config import DeviceConfig, DirectConfig
+from riglog.plugin.driver import AnyClient, AnyDriver, DirectDriver, Driver, Found
 from riglog.plugin.hooks import API_VERSION, hookimpl
 from riglog.plugin.loader import Plugin, load_plugins
 from riglog.plugin.options import configure, convert
@@ -8,8 +10,12 @@ from riglog.plugin.registry import Registry, installed
 
 __all__ = [
     "API_VERSION",
-    "Client",
+    "AnyClient",
+    "AnyDriver",
     "DeviceConfig",
+    "DeviceContext",
+    "DirectConfig",
+    "DirectDriver",
     "Driver",
     "Found",
     "Plugin",

@@ -1,57 +1,30 @@
-"""What a plugin registers: how to open one kind of instrument."""
+"""What a plugin registers: how to open one kind of device.
+
+``Driver`` is for devices on a port, ``DirectDriver`` for everything else: a vendor's library, a card, a camera, a
+computed value. Both describe themselves in the same way (``AnyDriver``).
+"""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from riglog.device import Device
-from riglog.protocol import ProtocolClient, TransactionCost
+from riglog.device import Device, DeviceContext, PortDevice
+from riglog.plugin.config import DeviceConfig, DirectConfig
+from riglog.protocol import Connection, ProtocolClient, TransactionCost
 from riglog.simulation import Simulator
-from riglog.transport import Link, Transport
-from riglog.transport.link import Bytesize, Parity, Stopbits
+from riglog.transport import Link
 
-NAME = "a name: letters, digits, _ and -, beginning with a letter or digit, at most 64"
-Seconds = Annotated[float, Meta(gt=0, le=86400)]
-Rate = Annotated[float, Meta(gt=0, le=10_000)]
-
-
-class DeviceConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """What every ``[[device]]`` of a rig file may say; a driver's own struct adds to it.
-
-    Serial settings that are None are the driver's usual ones for the protocol. ``timeout`` is in seconds per request.
-    """
-
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description=NAME)]
-    driver: str
-    port: Annotated[str, Meta(min_length=1, description="the name of a port")]
-    protocol: str | None = None
-    rate_hz: Rate | None = None
-    timeout: Seconds | None = None
-    parameters: tuple[str, ...] = ()
-    baudrate: Annotated[int, Meta(ge=50, le=4_000_000)] | None = None
-    bytesize: Bytesize | None = None
-    parity: Parity | None = None
-    stopbits: Stopbits | None = None
-    rtscts: bool = False
-    xonxoff: bool = False
-    dtr: bool | None = None
-    rts: bool | None = None
-    echo: bool = False
-
-    def link_over(self, usual: Link) -> Link:
-        """The driver's usual link, with what this configuration says put over it."""
-        said = {
-            name: value
-            for name in ("baudrate", "bytesize", "parity", "stopbits", "rtscts", "xonxoff", "dtr", "rts", "echo")
-            if (value := getattr(self, name)) is not None
-        }
-        return Link(**({name: getattr(usual, name) for name in usual.__struct_fields__} | said))
+AnyClient = ProtocolClient[Any, Any]
+CommonConfig = TypeVar("CommonConfig", bound=DirectConfig)
+Config = TypeVar("Config", bound=DeviceConfig)
+Direct = TypeVar("Direct", bound=DirectConfig)
+Client = TypeVar("Client", bound=AnyClient)
 
 
 class Found(Struct, frozen=True):
-    """An instrument that answered a probe; ``settings`` are config keys to reach it again."""
+    """An instrument that responded to a probe; ``settings`` are the keys of a ``[[device]]`` that reach it again."""
 
     protocol: str
     address: int | str | None
@@ -59,72 +32,96 @@ class Found(Struct, frozen=True):
     settings: dict[str, str | int | float | bool]
 
 
-Config = TypeVar("Config", bound=DeviceConfig)
-Client = ProtocolClient[Any, Any]
-
-
-class Driver(ABC, Generic[Config]):
-    """How to open one kind of instrument. Only ``probe`` does I/O; importing a driver imports nothing heavy.
+class AnyDriver(ABC, Generic[CommonConfig]):
+    """What all drivers have in common. Importing a driver imports nothing heavy.
 
     Attributes:
-        name: what a rig file calls it.
+        name: the name in a rig file.
         summary: one line for ``riglog plugins``.
-        protocols: the wire protocols it speaks; the first is the default.
-        config: a msgspec struct that extends DeviceConfig; unknown keys are refused.
+        protocols: the wire protocols; the first is the default. Empty for a device without a port.
+        config: a msgspec struct that extends DeviceConfig or DirectConfig; unknown keys are refused.
+        selects_parameters: True if the driver interprets the key ``parameters`` itself. Otherwise the core keeps only
+            the channels that the key names.
     """
 
     name: str
     summary: str
-    protocols: tuple[str, ...]
-    config: type[Config]
+    config: type[CommonConfig]
+    protocols: tuple[str, ...] = ()
+    selects_parameters: ClassVar[bool] = False
 
-    @abstractmethod
-    def check(self, config: Config) -> None:
-        """Refuse what the struct's types cannot: unknown parameters, an address out of range, settings that exclude.
+    def check(self, config: CommonConfig) -> None:
+        """Refuse what the types of the struct cannot: unknown parameters, an invalid address, conflicting settings.
 
         Raises:
             ConfigError: naming what is wrong and what would be right.
         """
+        return None
+
+    def demo(self) -> Sequence[Mapping[str, Any]]:
+        """Return ``[[device]]`` tables for ``riglog demo``; ``port`` is the name of a port that is simulated for it."""
+        return ()
+
+
+class Driver(AnyDriver[Config], Generic[Config, Client]):
+    """How to open one kind of device on a port. Only ``probe`` does I/O."""
 
     @abstractmethod
     def link(self, config: Config) -> Link:
-        """How the port must be set up. Devices whose links are equal share a port."""
+        """Return the protocol and settings of the port. Devices with equal links can share a port."""
 
     @abstractmethod
-    def connect(self, link: Link, transport: Transport) -> Client:
-        """The client for an opened port; shared by every device on it."""
+    def connect(self, connection: Connection) -> Client:
+        """Return the client of an opened port; all devices of the port share it."""
+
+    def client_factory(self, link: Link) -> Callable[[Connection], Client]:
+        """Return what makes the client of a port with this link. Devices share a port only if it is the same.
+
+        The default is ``connect`` of this driver, so that a protocol belongs to the plugin that brings it. Drivers of
+        different vendors share a port by returning one function of the core, such as
+        ``riglog.protocol.modbus.connect_modbus``.
+        """
+        return self.connect
 
     @abstractmethod
-    def device(self, config: Config, client: Client) -> Device:
-        """The device; it borrows the client. Sends nothing."""
+    def device(self, config: Config, client: Client, context: DeviceContext) -> PortDevice[Client]:
+        """Return the device; it uses the client, but does not own it. Sends nothing."""
 
     @abstractmethod
     def simulator(self, config: Config) -> Simulator:
-        """The far end of the wire as ``config`` would find it: for tests, ``riglog demo`` and ``riglog simulate``."""
+        """Return a simulated instrument as ``config`` describes it, for tests, ``demo`` and ``simulate``."""
 
     def transactions(self, config: Config) -> Sequence[TransactionCost]:
-        """What one poll puts on the wire, for the budget of the line; empty if it is not known."""
+        """Return what one poll puts on the line, for the utilisation of the port; empty if it is not known."""
         return ()
 
     def links_to_probe(self) -> Sequence[Link]:
-        """The settings ``riglog discover`` tries on a port, likeliest first."""
+        """Return the settings that ``riglog discover`` tries on a port, the most likely first."""
         return ()
 
-    async def probe(self, link: Link, transport: Transport, *, listen: float | None = None) -> Sequence[Found]:
-        """Who answers on an opened port. Reads only; silence is an empty answer, not an error.
+    async def probe(self, connection: Connection, *, listen: float | None = None) -> Sequence[Found]:
+        """Return the instruments that respond on an opened port. Reads only; no response is an empty result.
 
         Args:
-            listen: seconds to wait for an instrument that speaks of itself; None: as long as is usual for its kind.
+            listen: seconds to wait for an instrument in continuous output mode; None: the usual time of its kind.
 
         Raises:
             ConnectionLostError: the port is gone.
         """
         return ()
 
-    def demo(self) -> Sequence[Mapping[str, Any]]:
-        """``[[device]]`` tables for ``riglog demo``; ``port`` is the name of a line that is simulated for it."""
-        return ()
-
     def address(self, config: Config) -> int | str | None:
-        """Where on a shared port the device sits; None if it needs the port for itself."""
+        """Return the address on a shared port; None if the device needs the port for itself."""
         return None
+
+
+class DirectDriver(AnyDriver[Direct]):
+    """How to open one kind of device without a port: only ``open`` is needed."""
+
+    @abstractmethod
+    async def open(self, config: Direct, context: DeviceContext) -> Device:
+        """Return the device; the core calls its own ``open`` next, and again after an interruption.
+
+        Raises:
+            ConfigError, DeviceError: it cannot be opened.
+        """

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from riglog.plugin.driver import Driver
+from riglog.plugin.driver import AnyDriver
 
 if TYPE_CHECKING:
     import click
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PROJECT = "riglog"
 GROUP = "riglog"
-API_VERSION = 1
+API_VERSION = 2
 """A plugin module says ``RIGLOG_API = 1``; another number is refused with both numbers named."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -22,7 +22,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def riglog_drivers() -> Iterable[Driver[Any]]:
+def riglog_drivers() -> Iterable[AnyDriver[Any]]:
     """The drivers this plugin brings."""
     raise NotImplementedError
 

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from riglog.errors import ConfigError, error_context
-from riglog.plugin.driver import DeviceConfig, Driver
+from riglog.plugin.config import DeviceConfig, DirectConfig
+from riglog.plugin.driver import AnyDriver
 from riglog.plugin.wording import wanted
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -34,16 +35,16 @@ def convert(table: Mapping[str, Any], to: type[T], where: str, *, strict: bool =
         raise _config_error(str(error), table, to, where) from None
 
 
-def configure(driver: Driver[Any], table: Mapping[str, Any], where: str, *, strict: bool = True) -> DeviceConfig:
+def configure(driver: AnyDriver[Any], table: Mapping[str, Any], where: str, *, strict: bool = True) -> DirectConfig:
     """A device's table as its driver's config, checked by the driver.
 
     Raises:
         ConfigError: what the struct or the driver refuses.
     """
-    config: DeviceConfig = convert(table, driver.config, where, strict=strict)
-    if config.protocol is not None and config.protocol not in driver.protocols:
-        hint = f"{driver.name} speaks {', '.join(driver.protocols)}"
-        raise ConfigError(f"{where}.protocol: no protocol called {config.protocol!r}", hint=hint, device=config.name)
+    config: DirectConfig = convert(table, driver.config, where, strict=strict)
+    if isinstance(config, DeviceConfig) and config.protocol not in (None, *driver.protocols):
+        hint = f"Protocols of {driver.name}: {', '.join(driver.protocols)}"
+        raise ConfigError(f"{where}.protocol: unknown protocol {config.protocol!r}", hint=hint, device=config.name)
     with error_context(device=config.name):
         driver.check(config)
     return config

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from riglog.errors import ConfigError, UnknownDriverError
-from riglog.plugin.driver import Driver
+from riglog.plugin.driver import AnyDriver
 from riglog.plugin.loader import LoadedPlugins, Plugin, load_plugins
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Registry:
     def __init__(self, loaded: LoadedPlugins) -> None:
         self._manager = loaded.manager
         self._problems: dict[str, str] = {}
-        self.drivers: dict[str, Driver[Any]] = self._collect("riglog_drivers", lambda driver: driver.name)
+        self.drivers: dict[str, AnyDriver[Any]] = self._collect("riglog_drivers", lambda driver: driver.name)
         self.sinks: dict[str, SinkType] = self._collect("riglog_sinks", lambda sink: sink.name)
         self._plugins = loaded.plugins
 
@@ -35,7 +35,7 @@ class Registry:
             for plugin in self._plugins
         )
 
-    def driver(self, name: str) -> Driver[Any]:
+    def driver(self, name: str) -> AnyDriver[Any]:
         """The driver of that name.
 
         Raises:

@@ -1,8 +1,19 @@
 """Requests and replies: codecs know the frames, the client performs the transactions."""
 
-from riglog.protocol.client import ProtocolClient
+from riglog.protocol.client import HeldLine, ProtocolClient, Transactor
 from riglog.protocol.codec import Codec
-from riglog.protocol.line import ClientCounters, TimedReply
+from riglog.protocol.connection import Connection
+from riglog.protocol.line import ClientCounters
+from riglog.protocol.timed_reply import TimedReply
 from riglog.protocol.transaction_cost import TransactionCost
 
-__all__ = ["ClientCounters", "Codec", "ProtocolClient", "TimedReply", "TransactionCost"]
+__all__ = [
+    "ClientCounters",
+    "Codec",
+    "Connection",
+    "HeldLine",
+    "ProtocolClient",
+    "TimedReply",
+    "TransactionCost",
+    "Transactor",
+]

@@ -1,171 +1,169 @@
-"""The one object per port that may talk on it: one conversation at a time.
+"""The client of one port: performs transactions, one at a time, and never returns a wrong value.
 
-No wrong value, ever. After a failure the line is quarantined until it has been silent, and an instrument that still
-owes replies is first asked for its marker (see Codec.marker), behind which nothing older can come. Where requests carry
-numbers, none of it is needed (see Codec.renew). What makes a single exchange safe stands in ``line``.
+The client has a ``Line`` and a ``PortLock``. Whoever holds the port gets the line, and hands it down to the functions
+it calls: nothing takes the lock a second time.
 """
 
-from contextlib import suppress
+import copy
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Any, Generic, Self
 
-import anyio
-
-from riglog.errors import DeviceRefusedError, MalformedReplyError, ProtocolError, ReplyTimeoutError
-from riglog.model import SYSTEM_CLOCK, Clock, Stamp
+from riglog.model import Clock
 from riglog.protocol.codec import Codec, Reply, Request
-from riglog.protocol.line import Line, TimedReply
+from riglog.protocol.connection import Connection
+from riglog.protocol.line import ClientCounters, Line
 from riglog.protocol.port_lock import PortLock
+from riglog.protocol.timed_reply import TimedReply
 from riglog.transport import Transport
 
-PATIENCE = 5
-"""How many quarantines the line gets to fall silent."""
 
-QUARANTINE_AFTER_RESTART = 0.25
-"""Seconds of silence, at most, on a line that was just opened again."""
+class Transactor(ABC, Generic[Request, Reply]):
+    """What performs transactions: a client (which takes the port for each of them) or a line that is held."""
+
+    @abstractmethod
+    async def transact(
+        self, request: Request, *, timeout: float | None = None, retries: int | None = None, skip_resync: bool = False
+    ) -> TimedReply[Reply]:
+        """Send a request and return its reply; see ``Line.transact``. None: the client's own timeout and retries."""
+
+    @abstractmethod
+    async def send_without_reply(self, request: Request) -> None:
+        """Send a request that has no reply; allowed while another task listens."""
 
 
-class ProtocolClient(Line[Request, Reply]):
-    """One conversation at a time on one port.
+class ProtocolClient(Transactor[Request, Reply]):
+    """Performs transactions on one port, one at a time.
 
     Args:
-        timeout: seconds to wait for a reply, from the moment the request was handed to the port.
-        retries: how often a *read* that got no reply is asked again; writes never are.
-        gap: seconds of silence before each request; default what the codec says.
-        echo: the adapter hands our own bytes back; they are compared and taken off.
+        timeout: seconds to wait for a reply, from the moment at which the request was handed to the port.
+        retries: of a request without a reply; requests that are not repeatable (``Codec.is_repeatable``) never are.
     """
 
     def __init__(
-        self,
-        transport: Transport,
-        codec: Codec[Request, Reply],
-        *,
-        timeout: float = 0.5,
-        retries: int = 0,
-        gap: float | None = None,
-        echo: bool = False,
-        clock: Clock = SYSTEM_CLOCK,
+        self, connection: Connection, codec: Codec[Request, Reply], *, timeout: float = 0.5, retries: int = 0
     ) -> None:
-        super().__init__(transport, codec, gap=codec.gap if gap is None else gap, echo=echo, clock=clock)
+        self.connection = connection
+        self.codec = codec
         self.timeout = timeout
         self.retries = retries
-        self.turn = PortLock()
-        self._heard_utc = 0  # UTC ns of the last byte a listener got
+        self.line = Line(connection, codec)
+        self.lock = PortLock()
+
+    @property
+    def port(self) -> str:
+        return self.line.port
+
+    @property
+    def transport(self) -> Transport:
+        return self.line.transport
+
+    @property
+    def clock(self) -> Clock:
+        return self.line.clock
+
+    @property
+    def counters(self) -> ClientCounters:
+        return self.line.counters
+
+    def with_timeout(self, timeout: float | None) -> Self:
+        """Return a client of the same port, line and lock, with another default timeout; None: this one."""
+        if timeout is None or timeout == self.timeout:
+            return self
+        other = copy.copy(self)
+        other.timeout = timeout
+        return other
 
     def widen_gap(self, seconds: float) -> None:
-        """One of the devices on this line needs more silence before a request: then all of them give it."""
-        self.gap = max(self.gap, seconds)
+        """Wait at least ``seconds`` before each request to any device of this port: one of them needs it."""
+        self.line.inter_frame_gap = max(self.line.inter_frame_gap, seconds)
+
+    def hold(self, line: "HeldLine[Request, Reply] | None" = None) -> "HeldLine[Request, Reply]":
+        """Return the line as an async context manager, for several transactions in a row.
+
+        Args:
+            line: the line of this port, held already by a caller; then nothing is locked.
+        """
+        return HeldLine(self, line)
 
     async def transact(
         self, request: Request, *, timeout: float | None = None, retries: int | None = None, skip_resync: bool = False
     ) -> TimedReply[Reply]:
-        """Send a request and wait for the reply that answers it.
-
-        Args:
-            skip_resync: go out even if the line was not found clean after a failure; only for what must be sent come
-                what may, and where an older reply taken for this one does no harm.
-
-        Raises:
-            ReplyTimeoutError: no answer in time; ``reason`` says what came instead.
-            DeviceRefusedError, MalformedReplyError: an answer, but no value.
-            ConnectionLostError: the port is gone.
-        """
-        wait = self.timeout if timeout is None else timeout
-        attempts = 1 + (self.retries if retries is None else retries)
-        first: ReplyTimeoutError | None = None
-        async with self.turn:
-            while True:
-                attempts -= 1
-                try:
-                    if (self._owed or self._quarantine) and not skip_resync:
-                        await self._settle(request, wait)
-                    return await self._exchange(request, wait)
-                except ReplyTimeoutError as error:
-                    first = first or error  # the later ones may be about the marker, which nobody asked for
-                    if not attempts:
-                        raise first from None
-                    self.counters.retries += 1
-
-    async def write(self, request: Request, *, timeout: float | None = None) -> TimedReply[Reply]:
-        """``ask`` for requests that change the instrument: never repeated."""
-        return await self.transact(request, timeout=timeout, retries=0)
+        await self.lock.acquire()
+        try:
+            return await self.line.transact(
+                request,
+                timeout=self.timeout if timeout is None else timeout,
+                retries=self.retries if retries is None else retries,
+                skip_resync=skip_resync,
+            )
+        finally:
+            self.lock.release()
 
     async def send_without_reply(self, request: Request) -> None:
-        """Send a request that has no reply; allowed while another task listens."""
-        async with self.turn:
-            await self._silence(self.gap)
-            await self.transport.send(self.codec.encode(request))
-            self._quiet_since = self.clock.monotonic_ns()
+        await self.lock.acquire()
+        try:
+            await self.line.send_without_reply(request)
+        finally:
+            self.lock.release()
 
     async def listen(self) -> TimedReply[Reply]:
-        """Wait for the next frame the instrument sends of itself; each frame is delivered once.
+        """Wait for the next unsolicited frame; each frame is returned once.
 
         Raises:
             ConnectionLostError: the port is gone.
         """
-        while (answer := self._unasked()) is None:
-            self._heard(await self.transport.receive())
-        return answer
+        return await self.line.listen()
 
     def receive_unsolicited_nowait(self) -> TimedReply[Reply] | None:
-        """``listen`` without waiting: None if no whole frame has come. Not while another task listens or asks.
+        """Return an unsolicited frame that has been received completely, or None. Not while another task listens.
 
         Raises:
             ConnectionLostError: the port is gone.
         """
-        if data := self.transport.receive_nowait():
-            self._heard(data)
-        return self._unasked()
+        return self.line.receive_unsolicited_nowait()
 
-    def restart(self) -> None:
-        """The port was closed and opened again: nothing is half read. What was owed may still come.
+    def discard_input(self) -> None:
+        """Discard what has been received; a frame that has begun is not completed."""
+        self.line.discard_input()
 
-        The instrument behind a device server or an adapter does not know that we were away. Most of its silence has
-        passed meanwhile.
-        """
-        self._buffer.clear()
-        self._quarantine = min(self._quarantine, QUARANTINE_AFTER_RESTART)
-        self._quiet_since = self.clock.monotonic_ns()
+    def reopened(self) -> None:
+        """Note that the port was closed and opened again."""
+        self.line.reopened()
 
-    def _heard(self, data: bytes) -> None:
-        self._buffer += data
-        self._heard_utc, self._quiet_since = self.clock.utc_ns(), self.clock.monotonic_ns()
 
-    def _unasked(self) -> TimedReply[Reply] | None:
-        frame = self.codec.unsolicited(self._buffer) if self._buffer else None
-        return None if frame is None else TimedReply(frame, Stamp(self._heard_utc, None, self._quiet_since))
+class HeldLine(Transactor[Request, Reply]):
+    """The line of a port, held by one task from ``async with`` to its end. ``ProtocolClient.hold`` makes it."""
 
-    async def _settle(self, request: Request, timeout: float) -> None:
-        """Make sure that what comes next cannot be older than what is asked next."""
-        if self._quarantine:
-            await self._fall_silent()
-        marker = self._owed.resync_request(request)
-        if marker is not None:
-            await self._mark(marker, timeout)
-            self.counters.resynchronised += 1
+    client: ProtocolClient[Request, Reply]
 
-    async def _mark(self, marker: Request, timeout: float) -> None:
-        """Ask for the marker; its reply proves that everything older has come."""
-        try:
-            await self._exchange(marker, timeout)
-        except (DeviceRefusedError, MalformedReplyError):  # perhaps an older one: then its own is still to come
-            with suppress(ProtocolError, DeviceRefusedError):
-                await self._reply(marker, b"", timeout)
-            self._owed.answered(marker)
+    def __init__(self, client: ProtocolClient[Request, Reply], outer: "HeldLine[Any, Any] | None") -> None:
+        if outer is not None and outer.client.lock is not client.lock:
+            raise ValueError("the line that was handed down belongs to another port")
+        self.client = client
+        self._outer = outer
 
-    async def _fall_silent(self) -> None:
-        """Wait the quarantine out; every late byte starts it anew, but not for ever.
+    async def __aenter__(self) -> Self:
+        if self._outer is None:
+            await self.client.lock.acquire()
+        return self
 
-        Raises:
-            ReplyTimeoutError: somebody talks on and on.
-        """
-        self.counters.stale_bytes += len(self._buffer)
-        self._buffer.clear()
-        with anyio.move_on_after(self._quarantine * PATIENCE) as patience:
-            await self._silence(self._quarantine, listening=True)
-            self._quarantine = 0.0
-        if patience.cancelled_caught:
-            raise ReplyTimeoutError(
-                f"the line was not silent for {self._quarantine:g} s, so nothing could be asked",
-                reason="babble",
-                hint="another master on the line, or an instrument that broadcasts",
-                port=self.port,
-            )
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._outer is None:
+            self.client.lock.release()
+
+    async def transact(
+        self, request: Request, *, timeout: float | None = None, retries: int | None = None, skip_resync: bool = False
+    ) -> TimedReply[Reply]:
+        client = self.client
+        return await client.line.transact(
+            request,
+            timeout=client.timeout if timeout is None else timeout,
+            retries=client.retries if retries is None else retries,
+            skip_resync=skip_resync,
+        )
+
+    async def send_without_reply(self, request: Request) -> None:
+        await self.client.line.send_without_reply(request)

@@ -1,4 +1,7 @@
-"""What a wire protocol is to the client: requests become bytes, bytes become replies. No I/O, no clock, no state."""
+"""The interface of a wire protocol: encodes requests, decodes replies.
+
+No I/O and no clock; no received data is kept. The only state a codec may have is what numbers its transactions.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,60 +12,74 @@ Reply = TypeVar("Reply")
 
 
 class Codec(ABC, Generic[Request, Reply]):
-    """One wire protocol. Half a frame is not an error; the buffer keeps it until more comes."""
+    """One wire protocol. An incomplete frame is not an error: it stays in the buffer until the rest arrives."""
 
-    quarantine: float | None = None
-    """Seconds of silence after a failure before the next request; None: as long as the timeout."""
+    hold_off: float | None = None
+    """Seconds for which the line must be idle after a failure before the next request; None: as long as the timeout."""
 
-    gap: float = 0.0
-    """Seconds of silence before every request."""
+    inter_frame_gap: float = 0.0
+    """Seconds for which the line must be idle before every request."""
 
     @abstractmethod
     def encode(self, request: Request) -> bytes:
-        """The request as bytes, whole."""
+        """Return the complete frame of a request."""
 
     @abstractmethod
     def decode(self, request: Request, buffer: bytearray, *, final: bool = False) -> Reply | None:
-        """Take the reply to ``request`` out of the buffer, and all that stands before it; None: more is needed.
+        """Return the reply to ``request``, or None if more bytes are needed.
 
-        What does not match the request by everything the wire offers (address, service, selector, function code,
-        length) is no reply: it is dropped and the search goes on behind it. Unfinished input stays in the buffer.
+        Removes the reply and everything before it from ``buffer``. A frame that does not match the request in every
+        field the protocol provides (address, service, selector, function code, length) is not the reply: it is
+        discarded and the search continues after it. An incomplete frame stays in the buffer.
 
         Args:
-            final: nothing more will come; what was held back as an unfinished frame is searched once more.
+            final: no more bytes will arrive. Bytes that were held back as the start of an incomplete frame are searched
+                again for a complete frame.
 
         Raises:
-            DeviceRefusedError: an intact reply to this request is an error code.
-            MalformedReplyError: an intact reply to this request makes no sense.
+            DeviceRefusedError: an intact reply to this request carries an error code.
+            MalformedReplyError: an intact reply to this request has invalid content.
         """
 
-    def unsolicited(self, buffer: bytearray) -> Reply | None:
-        """Take the next frame the instrument sent of itself; None: more is needed, or there is no such thing."""
-        return None
+    def is_repeatable(self, request: Request) -> bool:
+        """Return True if the request changes nothing in the device, so that it may be sent again after a timeout.
 
-    def address(self, request: Request) -> object:
-        """Whose reply it must be, if every reply says who speaks; None if replies carry no address."""
-        return None
-
-    def reply_signature(self, request: Request) -> object:
-        """What its reply looks like: a reply to one request can be taken for one to another only if these are equal."""
-        return request
-
-    def new_transaction_number(self) -> bool:
-        """After a failure: let requests carry another number from now on, if the protocol has room for one.
-
-        True: no reply to an older request can be taken for one to a later, so nothing need be flushed out.
+        Default: False, no request is ever repeated.
         """
         return False
 
-    def resync_request(self, request: Request, owed: Sequence[Request]) -> Request | None:
-        """A harmless request to the same address whose reply cannot be taken for one to ``request`` or to any ``owed``.
+    def unsolicited(self, buffer: bytearray) -> Reply | None:
+        """Return the next frame that was sent without a request; None if it is incomplete or the protocol has none."""
+        return None
 
-        After a timeout the client sends it and throws away all that comes before its reply: instruments answer in
-        order, so nothing older can come behind it. None: the protocol has no such request; silence must do.
+    def address(self, request: Request) -> object:
+        """Return the address that every reply carries; None if replies of this protocol carry no address."""
+        return None
+
+    def reply_signature(self, request: Request) -> object:
+        """Return the signature of the reply to ``request``.
+
+        A reply to one request can be mistaken for a reply to another only if the two signatures are equal.
+        """
+        return request
+
+    def new_transaction_number(self) -> bool:
+        """Change the transaction number after a failure, if the protocol has one.
+
+        Returns:
+            True: no reply to an earlier request can match a later one, so no resynchronisation is needed.
+        """
+        return False
+
+    def resync_request(self, request: Request, outstanding: Sequence[Request]) -> Request | None:
+        """Return a read request to the same address whose reply cannot be mistaken for an outstanding one.
+
+        Neither for the reply to ``request``, nor for that to any of ``outstanding``. The client sends it after a
+        timeout and discards everything that arrives before its reply. Devices respond in order, so no older reply can
+        follow. None: the protocol has no such request, and only the hold-off is used.
         """
         return None
 
     def diagnose(self, request: Request, received: bytes) -> str:
-        """One word for why ``received`` holds no reply to ``request``, for the error: ``no_frame``, ``bad_crc`` …"""
-        return "unmatched" if received else "no_frame"
+        """Return one word for why ``received`` contains no reply to ``request``: ``no_reply``, ``bad_crc`` …"""
+        return "unmatched" if received else "no_reply"

@@ -1,11 +1,11 @@
-"""One exchange on a line, and the line left so that the next one is safe. Whose turn it is, is not known here.
+"""Transactions on a line: send a request, receive its reply, leave the line in a known state.
 
-Input that is older than the request is discarded; a reply counts only if the codec proves that it answers this request.
-For some time after a reply went missing, one that looks like it is believed only if it comes as soon as replies do, and
-stays alone (see OutstandingReplies).
+``line_state`` has the theory of operation and the table of transitions that this file acts on. Which task may use the
+line is decided by the caller: see ``client``.
 """
 
-from typing import Generic, NamedTuple, TypeVar
+from contextlib import suppress
+from typing import Generic
 
 import anyio
 import anyio.lowlevel
@@ -15,90 +15,171 @@ from riglog.errors import (
     AmbiguousReplyError,
     DeviceRefusedError,
     MalformedReplyError,
+    ProtocolError,
     ReplyTimeoutError,
     error_context,
 )
-from riglog.model import NS, Clock, Stamp
+from riglog.model import NS, Stamp
+from riglog.protocol import failures
 from riglog.protocol.codec import Codec, Reply, Request
+from riglog.protocol.connection import Connection
+from riglog.protocol.line_state import TRANSITIONS, LineEvent, LineState
 from riglog.protocol.outstanding import OutstandingReplies
-from riglog.transport import Transport
+from riglog.protocol.timed_reply import TimedReply
 
-R = TypeVar("R")
+MIN_CONFIRMATION_SECONDS = 0.05
+"""A reply in an ambiguity window must arrive within this time, and be the only one for it, at least."""
 
-SILENT = "check power, wiring, address, baud rate and protocol"
-GARBLED = "check baud rate, parity and protocol; does somebody else talk on this line?"
+MAX_HOLD_OFFS = 5
+"""The line is busy if it has not been idle for one hold-off time within this many."""
 
-LEAST_PATIENCE = 0.05
-"""Seconds within which a doubtful reply has to come, and for which it has to stay alone, at least."""
-
-
-class TimedReply(NamedTuple, Generic[R]):
-    """A reply and when it came."""
-
-    reply: R
-    stamp: Stamp
+HOLD_OFF_AFTER_REOPENING = 0.25
+"""Seconds of hold-off, at most, on a port that was just opened again: most of it has passed meanwhile."""
 
 
 class ClientCounters(Struct):
-    """What happened on the line since it was opened."""
+    """Counts since the port was opened. ``stale_bytes`` were discarded, as they cannot belong to a request."""
 
     requests: int = 0
     replies: int = 0
     timeouts: int = 0
     retries: int = 0
     resynchronised: int = 0
-    stale_bytes: int = 0  # arrived when nobody could prove what they answer; thrown away
+    stale_bytes: int = 0
 
 
 class Line(Generic[Request, Reply]):
-    """What is common to everything that is said on one port: bytes, codec, clock, and what is still owed."""
+    """The line of one port. Not for concurrent use."""
 
-    def __init__(
-        self, transport: Transport, codec: Codec[Request, Reply], *, gap: float, echo: bool, clock: Clock
-    ) -> None:
-        self.transport = transport
+    def __init__(self, connection: Connection, codec: Codec[Request, Reply]) -> None:
+        self.transport = connection.transport
+        self.clock = connection.clock
+        self.echo = connection.link.echo
         self.codec = codec
-        self.gap = gap
-        self.echo = echo
-        self.clock = clock
+        self.inter_frame_gap = codec.inter_frame_gap
         self.counters = ClientCounters()
+        self.state = LineState.IDLE
         self._buffer = bytearray()
-        self._owed = OutstandingReplies(codec)
-        self._quarantine = 0.0  # seconds of silence the line owes us before the next request
-        self._quiet_since = 0  # monotonic ns of the last byte in either direction
-        self._slowest = 0  # ns: the longest a reply has taken lately
+        self._outstanding = OutstandingReplies(codec)
+        self._hold_off = 0.0
+        self._last_byte_ns = 0  # monotonic, in either direction
+        self._received_utc_ns = 0  # of the last byte of an unsolicited frame
+        self._max_recent_latency_ns = 0
 
     @property
     def port(self) -> str:
         return self.transport.port
 
-    async def _exchange(self, request: Request, timeout: float) -> TimedReply[Reply]:
-        """One request, one reply. However it ends, the line is left so that the next one is safe."""
+    async def transact(
+        self, request: Request, *, timeout: float, retries: int = 0, skip_resync: bool = False
+    ) -> TimedReply[Reply]:
+        """Send a request and return the reply that is proven to belong to it.
+
+        Args:
+            timeout: seconds, from the moment at which the request was handed to the port.
+            retries: of a request without a reply; only requests that the codec calls repeatable are repeated.
+            skip_resync: send even if outstanding replies may still arrive; only for a request that must be sent in any
+                case, and where an older reply taken for its own does no harm.
+
+        Raises:
+            ReplyTimeoutError: no valid reply in time; ``reason`` says what was received instead.
+            AmbiguousReplyError: the reply may belong to another request.
+            DeviceRefusedError, MalformedReplyError: a reply, but no value.
+            ConnectionLostError: the port is gone.
+        """
+        retries_left = retries if retries and self.codec.is_repeatable(request) else 0
+        first: ReplyTimeoutError | None = None
+        while True:
+            try:
+                if (self._outstanding or self.state is LineState.HOLD_OFF) and not skip_resync:
+                    await self._resynchronise(request, timeout)
+                return await self._transaction(request, timeout, LineEvent.REQUEST_SENT)
+            except ReplyTimeoutError as error:
+                first = first or error  # later ones may be about the resync request, which the caller did not send
+                if not retries_left:
+                    raise first from None
+                retries_left -= 1
+                self.counters.retries += 1
+
+    async def send_without_reply(self, request: Request) -> None:
+        """Send a request that has no reply; allowed while another task listens."""
+        await self._wait_idle(self.inter_frame_gap)
+        await self.transport.send(self.codec.encode(request))
+        self._last_byte_ns = self.clock.monotonic_ns()
+
+    async def listen(self) -> TimedReply[Reply]:
+        """Wait for the next unsolicited frame; each frame is returned once.
+
+        Raises:
+            ConnectionLostError: the port is gone.
+        """
+        while (frame := self._unsolicited()) is None:
+            self._append_received(await self.transport.receive())
+        return frame
+
+    def receive_unsolicited_nowait(self) -> TimedReply[Reply] | None:
+        """Return an unsolicited frame that has been received completely, or None. Not while another task listens.
+
+        Raises:
+            ConnectionLostError: the port is gone.
+        """
+        if data := self.transport.receive_nowait():
+            self._append_received(data)
+        return self._unsolicited()
+
+    def discard_input(self) -> None:
+        """Discard what has been received; a frame that has begun is not completed."""
+        self.counters.stale_bytes += len(self._buffer) + self.transport.discard_input()
+        self._buffer.clear()
+
+    def reopened(self) -> None:
+        """The port was closed and opened again. Outstanding replies stay: the device does not know about it."""
+        self.state = TRANSITIONS[self.state][LineEvent.REOPENED]
+        self._buffer.clear()
+        self._hold_off = min(self._hold_off, HOLD_OFF_AFTER_REOPENING)
+        self._last_byte_ns = self.clock.monotonic_ns()
+
+    # --- one transaction
+
+    async def _transaction(self, request: Request, timeout: float, sent_as: LineEvent) -> TimedReply[Reply]:
+        """Perform one transaction. However it ends, the line is in a state in which the next one is safe."""
         clock = self.clock
-        await self._silence(self.gap)
+        await self._wait_idle(self.inter_frame_gap)
         self.counters.stale_bytes += len(self._buffer) + self.transport.discard_input()
         self._buffer.clear()
         frame = self.codec.encode(request)
         self.counters.requests += 1
         sent_utc, sent = clock.utc_ns(), clock.monotonic_ns()
+        self.state = TRANSITIONS[self.state][sent_as]
         try:
             await self.transport.send(frame)
-            reply = await self._reply(request, frame, timeout, echo=self.echo)
-            latency = self._quiet_since - sent
-            if self._owed.doubtful(request, sent):
-                await self._dispel_doubt(request, reply, latency, timeout)
-        except (DeviceRefusedError, MalformedReplyError, AmbiguousReplyError):
+            reply = await self._receive_reply(request, frame, timeout, echo=self.echo)
+            latency = self._last_byte_ns - sent
+            if self._buffer and self._second_reply_follows(request, reply):
+                raise failures.ambiguous(failures.SECOND_REPLY, **self._where(request))
+            if self._outstanding.is_ambiguous(request, sent):
+                self.state = TRANSITIONS[self.state][LineEvent.REPLY_IN_WINDOW]
+                await self._confirm(request, reply, latency, timeout)
+                event = LineEvent.CONFIRMED
+            else:
+                event = LineEvent.REPLY
+        except (DeviceRefusedError, MalformedReplyError):
+            self.state = TRANSITIONS[self.state][LineEvent.REPLY]
+            raise
+        except AmbiguousReplyError:
+            self.state = TRANSITIONS[self.state][LineEvent.SECOND_REPLY]
             raise
         except BaseException:
             self._failed(request, timeout)
             raise
-        if self._owed:
-            self._owed.answered(request)
-        self._slowest = max(latency, self._slowest - self._slowest // 64)
+        self.state = TRANSITIONS[self.state][event]
+        if self._outstanding:
+            self._outstanding.reply_received(request)
+        self._max_recent_latency_ns = max(latency, self._max_recent_latency_ns - self._max_recent_latency_ns // 64)
         return TimedReply(reply, Stamp(sent_utc + latency, latency, sent + latency // 2))
 
-    async def _reply(self, request: Request, frame: bytes, timeout: float, *, echo: bool = False) -> Reply:
-        """Receive until something answers the request or the time is over. With ``echo``, ``frame`` comes first."""
+    async def _receive_reply(self, request: Request, frame: bytes, timeout: float, *, echo: bool = False) -> Reply:
+        """Receive until the reply is complete or the timeout has passed. With ``echo``, ``frame`` comes back first."""
         codec, buffer, clock = self.codec, self._buffer, self.clock
         received = b""
         reply = None
@@ -107,14 +188,14 @@ class Line(Generic[Request, Reply]):
             with anyio.CancelScope(deadline=deadline):
                 while reply is None:
                     data = await self.transport.receive()
-                    self._quiet_since = clock.monotonic_ns()
+                    self._last_byte_ns = clock.monotonic_ns()
                     received += data
                     if echo:
                         _, found, data = received.partition(frame)
-                        echo = not found  # and until it is, what there is behind it is nothing
+                        echo = not found  # until the echo is complete, nothing after it is known
                     buffer += data
                     reply = codec.decode(request, buffer)
-                    if reply is None and anyio.current_time() >= deadline:  # a flood never lets the scope interrupt
+                    if reply is None and anyio.current_time() >= deadline:  # data without end never lets the scope end
                         break
             if reply is None:
                 reply = codec.decode(request, buffer, final=True)
@@ -124,65 +205,108 @@ class Line(Generic[Request, Reply]):
                 raise error
         if reply is None:
             self.counters.timeouts += 1
-            raise ReplyTimeoutError(
-                "no reply in time; what came answers nothing" if received else "no reply in time",
-                reason="no_echo" if echo and received else codec.diagnose(request, received),
-                hint=GARBLED if received else SILENT,
-                port=self.port,
-                address=codec.address(request),
-                request=frame,
-                reply=received or None,
-            )
+            context = self._where(request) | {"request": frame}
+            if echo and received:
+                raise failures.no_echo(timeout, received, **context)
+            raise failures.no_reply(timeout, received, codec.diagnose(request, received), **context)
         self.counters.replies += 1
         return reply
 
-    async def _dispel_doubt(self, request: Request, reply: Reply, latency: int, timeout: float) -> None:
-        """A reply that looks like one that is missing has to come as soon as replies do, and to stay alone that long.
+    def _failed(self, request: Request, timeout: float) -> None:
+        """The reply may still arrive: note it as outstanding, and begin the hold-off."""
+        if not self.codec.new_transaction_number():
+            self._outstanding.add_timed_out(request, self.clock.monotonic_ns())
+        self._hold_off = timeout if self.codec.hold_off is None else self.codec.hold_off
+        self._last_byte_ns = self.clock.monotonic_ns()
+        self.state = TRANSITIONS[self.state][LineEvent.FAILED]
+
+    # --- after a failure
+
+    async def _resynchronise(self, request: Request, timeout: float) -> None:
+        """Bring the line into a state in which the next reply must belong to the next request."""
+        if self.state is LineState.HOLD_OFF:
+            await self._wait_hold_off()
+        resync = self._outstanding.resync_request(request)
+        if resync is None:
+            return
+        try:
+            await self._transaction(resync, timeout, LineEvent.RESYNC_SENT)
+        except (DeviceRefusedError, MalformedReplyError):
+            await self._receive_own_reply(resync, timeout)
+        self.counters.resynchronised += 1
+
+    async def _receive_own_reply(self, resync: Request, timeout: float) -> None:
+        """A refusal may belong to an older request: then the reply to the resync request is still to come."""
+        self.state = TRANSITIONS[self.state][LineEvent.RESYNC_SENT]
+        try:
+            with suppress(ProtocolError, DeviceRefusedError):
+                await self._receive_reply(resync, b"", timeout)
+        except BaseException:
+            self._failed(resync, timeout)
+            raise
+        self.state = TRANSITIONS[self.state][LineEvent.REPLY]
+        self._outstanding.reply_received(resync)
+
+    async def _confirm(self, request: Request, reply: Reply, latency: int, timeout: float) -> None:
+        """A reply in an ambiguity window must come within the usual time, and no other reply may follow in that time.
 
         Raises:
-            AmbiguousReplyError: nobody can tell what it answers.
+            AmbiguousReplyError: it is not certain to which request the reply belongs.
         """
-        usual = max(LEAST_PATIENCE, 1.5 * self._slowest / NS) if self._slowest else timeout
+        recent = self._max_recent_latency_ns
+        usual = max(MIN_CONFIRMATION_SECONDS, 1.5 * recent / NS) if recent else timeout
         rest = usual - latency / NS
         if rest < 0:
-            raise self._ambiguous(request, "a reply came later than replies do, while an older one is missing")
+            raise failures.ambiguous(failures.TOO_LATE, **self._where(request))
         with anyio.move_on_after(rest):
-            while not self._another(request, reply):
+            while not self._second_reply_follows(request, reply):
                 self._buffer += await self.transport.receive()
-                self._quiet_since = self.clock.monotonic_ns()
-            self._owed.arrived(request)
-            raise self._ambiguous(request, "two replies came to one request")
+                self._last_byte_ns = self.clock.monotonic_ns()
+            self._outstanding.confirm_late(request)
+            raise failures.ambiguous(failures.SECOND_REPLY, **self._where(request))
 
-    def _ambiguous(self, request: Request, message: str) -> AmbiguousReplyError:
-        return AmbiguousReplyError(
-            f"{message}: nobody can tell what it answers",
-            hint="replies are held up on their way: look at device server, adapter and timeout",
-            port=self.port,
-            address=self.codec.address(request),
-        )
-
-    def _another(self, request: Request, reply: Reply) -> bool:
-        """Whether what came behind the reply answers the request too, and otherwise."""
+    def _second_reply_follows(self, request: Request, reply: Reply) -> bool:
+        """True if the bytes behind the reply hold another one to the same request, which differs."""
         try:
-            another = self.codec.decode(request, self._buffer)
+            second = self.codec.decode(request, self._buffer)
         except (DeviceRefusedError, MalformedReplyError):
             return True
-        return another is not None and another != reply
+        return second is not None and second != reply
 
-    def _failed(self, request: Request, timeout: float) -> None:
-        """The instrument may still answer this: remember it, and give the line time to fall silent."""
-        if not self.codec.new_transaction_number():
-            self._owed.add(request, self.clock.monotonic_ns())
-        self._quarantine = timeout if self.codec.quarantine is None else self.codec.quarantine
-        self._quiet_since = self.clock.monotonic_ns()
+    def _where(self, request: Request) -> dict[str, object]:
+        return {"port": self.port, "address": self.codec.address(request)}
 
-    async def _silence(self, seconds: float, *, listening: bool = False) -> None:
-        """Wait until the line has been silent for ``seconds``; with ``listening``, late bytes start the wait anew."""
-        while (rest := seconds - (self.clock.monotonic_ns() - self._quiet_since) / NS) > 0:
-            if not listening:
-                await anyio.sleep(rest)
-                continue
-            with anyio.move_on_after(rest):
-                self.counters.stale_bytes += len(await self.transport.receive())
-                self._quiet_since = self.clock.monotonic_ns()
-            await anyio.lowlevel.checkpoint()  # a flood would never let anybody interrupt
+    # --- idle time
+
+    async def _wait_idle(self, seconds: float) -> None:
+        """Wait until ``seconds`` have passed since the last byte in either direction."""
+        while (rest := seconds - (self.clock.monotonic_ns() - self._last_byte_ns) / NS) > 0:
+            await anyio.sleep(rest)
+
+    async def _wait_hold_off(self) -> None:
+        """Wait until the line has been idle for the hold-off time. Late bytes are discarded and start it again.
+
+        Raises:
+            ReplyTimeoutError: the line does not become idle.
+        """
+        self.counters.stale_bytes += len(self._buffer)
+        self._buffer.clear()
+        with anyio.move_on_after(self._hold_off * MAX_HOLD_OFFS):
+            while (rest := self._hold_off - (self.clock.monotonic_ns() - self._last_byte_ns) / NS) > 0:
+                with anyio.move_on_after(rest):
+                    self.counters.stale_bytes += len(await self.transport.receive())
+                    self._last_byte_ns = self.clock.monotonic_ns()
+                await anyio.lowlevel.checkpoint()  # data without end would never let the outer scope end
+            self.state = TRANSITIONS[self.state][LineEvent.LINE_IDLE]
+            return
+        raise failures.line_busy(self._hold_off, port=self.port)
+
+    # --- unsolicited frames
+
+    def _append_received(self, data: bytes) -> None:
+        self._buffer += data
+        self._received_utc_ns, self._last_byte_ns = self.clock.utc_ns(), self.clock.monotonic_ns()
+
+    def _unsolicited(self) -> TimedReply[Reply] | None:
+        frame = self.codec.unsolicited(self._buffer) if self._buffer else None
+        return None if frame is None else TimedReply(frame, Stamp(self._received_utc_ns, None, self._last_byte_ns))

@@ -1,8 +1,11 @@
-"""What was asked and never answered, and may still be. No I/O; the time is an argument, in nanoseconds.
+"""Outstanding replies: requests that were sent without a reply, and whose replies may still arrive.
 
-Two things are remembered of it. An instrument that answers in the order of asking owes nothing older than the last
-reply it gave: that is what markers are for. But a reply can also be held up on its way while later ones pass it (device
-servers, radio links), so for some time every reply of that shape is in doubt, and has to stay alone.
+No I/O; the time is an argument, in nanoseconds. Two facts are kept per request:
+
+- Order. A device that responds in order has nothing older to send once it has replied to a later request. The resync
+  request relies on this.
+- Ambiguity. A device server or a radio link can deliver a delayed reply after later ones. For 10 s after a timeout
+  every reply with the same signature is therefore ambiguous and must be confirmed.
 """
 
 from typing import Generic
@@ -10,80 +13,82 @@ from typing import Generic
 from riglog.model import NS
 from riglog.protocol.codec import Codec, Reply, Request
 
-DOUBT_NS = 10 * NS
-"""For how long a reply that never came may still be on its way."""
+AMBIGUITY_WINDOW_NS = 10 * NS
+"""For this long after its timeout, a reply may still be in transit."""
 
-Likeness = tuple[object, object]
+Signature = tuple[object, object]
 
 
 class OutstandingReplies(Generic[Request, Reply]):
-    """The replies that each address still owes."""
+    """The outstanding replies of every address on a line."""
 
     def __init__(self, codec: Codec[Request, Reply]) -> None:
         self._codec = codec
         self._requests: dict[object, list[Request]] = {}
-        self._markers: list[Request] = []  # those that were only asked to find the end of the rest
-        self._doubts: dict[Likeness, list[int]] = {}  # when each doubt ends
+        self._resync_requests: list[Request] = []
+        self._windows: dict[Signature, list[int]] = {}  # when each ambiguity window ends
 
     def __bool__(self) -> bool:
         return bool(self._requests)
 
-    def add(self, request: Request, now_ns: int) -> None:
-        """It was sent, and nothing answered it."""
-        owed = self._requests.setdefault(self._codec.address(request), [])
-        if request not in owed:
-            owed.append(request)
-        self._doubts.setdefault(self._likeness(request), []).append(now_ns + DOUBT_NS)
+    def add_timed_out(self, request: Request, now_ns: int) -> None:
+        """Note a request whose reply did not arrive in time."""
+        requests = self._requests.setdefault(self._codec.address(request), [])
+        if request not in requests:
+            requests.append(request)
+        self._windows.setdefault(self._signature(request), []).append(now_ns + AMBIGUITY_WINDOW_NS)
 
-    def doubtful(self, request: Request, now_ns: int) -> bool:
-        """Whether a reply to it may be an older one that was held up."""
-        if not self._doubts:
+    def is_ambiguous(self, request: Request, now_ns: int) -> bool:
+        """True if a reply to ``request`` may be a late reply to an earlier request with the same signature."""
+        if not self._windows:
             return False
-        likeness = self._likeness(request)
-        ends = [end for end in self._doubts.pop(likeness, ()) if end > now_ns]
+        signature = self._signature(request)
+        ends = [end for end in self._windows.pop(signature, ()) if end > now_ns]
         if ends:
-            self._doubts[likeness] = ends
+            self._windows[signature] = ends
         return bool(ends)
 
-    def arrived(self, request: Request) -> None:
-        """A reply of this shape came that was one too many: one doubt less."""
-        likeness = self._likeness(request)
-        ends = self._doubts.pop(likeness, [])[1:]
+    def confirm_late(self, request: Request) -> None:
+        """Close one ambiguity window: one reply of this signature more than expected has arrived."""
+        signature = self._signature(request)
+        ends = self._windows.pop(signature, [])[1:]
         if ends:
-            self._doubts[likeness] = ends
+            self._windows[signature] = ends
 
     def resync_request(self, request: Request) -> Request | None:
-        """What to ask before ``request`` can be asked; None if nothing is owed, or only silence can help."""
-        owed = self._requests.get(self._codec.address(request))
-        if not owed:
+        """Return the resync request to send before ``request``; None if none is needed, or the protocol has none."""
+        outstanding = self._requests.get(self._codec.address(request))
+        if not outstanding:
             return None
-        marker = self._codec.resync_request(request, owed)
-        if marker is None:  # none is left that was not asked in vain already
-            marker = self._codec.resync_request(request, [one for one in owed if one not in self._markers])
-        if marker is None:
-            self.forgive(request)
-        elif marker not in self._markers:
-            self._markers.append(marker)
-        return marker
+        resync = self._codec.resync_request(request, outstanding)
+        if resync is None:  # all of them have been sent in vain already: use the first ones again
+            requests = [earlier for earlier in outstanding if earlier not in self._resync_requests]
+            resync = self._codec.resync_request(request, requests)
+        if resync is None:
+            self.clear(request)
+        elif resync not in self._resync_requests:
+            self._resync_requests.append(resync)
+        return resync
 
-    def answered(self, request: Request) -> None:
-        """Its reply came, so what was asked before is no longer owed.
+    def reply_received(self, request: Request) -> None:
+        """The reply to ``request`` arrived, so replies to earlier requests of this address can no longer arrive.
 
-        Unless the reply looks like one that is owed and may be that one: then its own is still on its way.
+        Except when it has the same signature as an outstanding one: then it may have been that one, and its own reply
+        is still to come.
         """
         address = self._codec.address(request)
-        owed = self._requests.get(address, ())
-        shape = self._codec.reply_signature(request)
-        alike = any(self._codec.reply_signature(one) == shape for one in owed)
-        self.forgive(request)
-        if alike:
+        signature = self._codec.reply_signature(request)
+        earlier = self._requests.get(address, ())
+        confusable = any(self._codec.reply_signature(other) == signature for other in earlier)
+        self.clear(request)
+        if confusable:
             self._requests[address] = [request]
 
-    def forgive(self, request: Request) -> None:
-        """Nothing is owed any more by whoever is asked ``request``."""
+    def clear(self, request: Request) -> None:
+        """Forget all outstanding replies of the address of ``request``."""
         address = self._codec.address(request)
         self._requests.pop(address, None)
-        self._markers = [one for one in self._markers if self._codec.address(one) != address]
+        self._resync_requests = [other for other in self._resync_requests if self._codec.address(other) != address]
 
-    def _likeness(self, request: Request) -> Likeness:
+    def _signature(self, request: Request) -> Signature:
         return self._codec.address(request), self._codec.reply_signature(request)

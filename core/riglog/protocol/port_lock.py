@@ -1,28 +1,22 @@
-"""Whose turn it is on a line. The task that has the turn may ask for it again."""
-
-from types import TracebackType
+"""The lock of a port: it gives one task the port for one transaction, or for several in a row."""
 
 import anyio
 
 
 class PortLock:
-    """``async with turn:`` holds the line; re-entrant for the task that holds it."""
+    """Not re-entrant. A task that holds the port hands the held line down to the functions it calls."""
 
     def __init__(self) -> None:
         self._lock = anyio.Lock(fast_acquire=True)
-        self._depth = 0
 
-    async def __aenter__(self) -> None:
-        try:
-            await self._lock.acquire()
-        except RuntimeError:  # it is ours already: a lock knows its holder, and does not let it wait for itself
-            self._depth += 1
-        else:
-            self._depth = 1
+    async def acquire(self) -> None:
+        """Wait until the port is free, and take it.
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._depth -= 1
-        if not self._depth:
-            self._lock.release()
+        Raises:
+            RuntimeError: this task holds the port already; it must hand its held line down instead.
+        """
+        await self._lock.acquire()
+
+    def release(self) -> None:
+        """Give the port to the task that has waited longest."""
+        self._lock.release()

@@ -1,4 +1,4 @@
-"""One request and its reply as a load on the line: how long it keeps others waiting. Pure."""
+"""The time that one transaction occupies a port. Pure."""
 
 from msgspec import Struct
 
@@ -6,14 +6,14 @@ from riglog.transport import Link
 
 
 class TransactionCost(Struct, frozen=True):
-    """Bytes each way, seconds the instrument thinks (``turnaround``) and seconds of silence before it (``gap``)."""
+    """Bytes in each direction, seconds of turnaround in the device, and seconds of inter-frame gap."""
 
     sent: int
     received: int
     turnaround: float = 0.0
-    gap: float = 0.0
+    inter_frame_gap: float = 0.0
 
-    def seconds(self, link: Link, *, wire: bool = True) -> float:
-        """How long it takes; without ``wire``, characters cost nothing (TCP, pseudo-terminals)."""
-        characters = link.seconds(self.sent + self.received) if wire else 0.0
-        return self.gap + characters + self.turnaround
+    def seconds(self, link: Link, *, on_wire: bool = True) -> float:
+        """Return the duration. ``on_wire`` False: characters take no time (TCP, pseudo-terminals)."""
+        characters = link.seconds(self.sent + self.received) if on_wire else 0.0
+        return self.inter_frame_gap + characters + self.turnaround

@@ -44,7 +44,7 @@ async def record_rig(
         out: path of an SQLite file to record into, instead of the sinks of the rig file.
         resume: True continues the latest run of this rig in its SQLite sink; a Run continues that run.
         stop: ends the recording when it is set, after the polls in progress.
-        on_opening: called with the names of the device and of its port before each device is opened.
+        on_opening: called with the names of the device and of its port (or driver, without a port) before each is opened.
         on_start: called with the active recording when polling starts; its ``summary`` is updated continuously.
         on_event: called with every event of the recording.
         registry: source of drivers and sinks; default: the installed plugins.
@@ -66,7 +66,7 @@ async def record_rig(
     async with Manager(registry=registry, clock=clock) as manager:
         for spec in config.specs:
             if on_opening is not None:
-                on_opening(spec.config.name, spec.config.port)
+                on_opening(spec.name, spec.port_name or spec.protocol)
             await manager.add_spec(spec)
         run = resumed_from or new_run(config.name, clock, rate_hz=config.rate_hz, rig=config.text)
         async with record(

@@ -53,6 +53,10 @@ class FaultyWire(SimulatedPeer):
         self._arriving = Arrivals()
         self._previous = b""
 
+    def set_rates(self, rates: Mapping[Fault, float]) -> None:
+        """Inject these faults at random from now on; the rates are fractions of the replies, 0 to 1."""
+        self._rates = dict(rates)
+
     def send(self, data: bytes, now: float) -> None:
         if not self.plugged:
             return

@@ -1,4 +1,4 @@
-"""``riglog sartorius …``: what only Sartorius users need at the prompt."""
+"""The commands ``riglog sartorius …``."""
 
 import click
 
@@ -12,12 +12,12 @@ def sartorius() -> None:
 
 @sartorius.command()
 @click.argument("data")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def decode(data: str, as_json: bool) -> None:
-    """Explain bytes of xBPI or SBI.
+    """Decode xBPI or SBI bytes.
 
-    DATA is hex (0b4148… or 0b 41 48 …), or text of SBI lines with \\r\\n and \\x1b written as such; a text without an
-    end of line is taken as one whole line.
+    DATA is hex (0b4148… or 0b 41 48 …) or SBI text, with \\r\\n and \\x1b as escapes. Text without a line end is
+    decoded as one complete line.
     """
     from riglog_sartorius.decode import explain
 
@@ -41,7 +41,7 @@ def decode(data: str, as_json: bool) -> None:
 
 
 def bytes_of(data: str) -> bytes:
-    """Hex if it can be hex, text otherwise."""
+    """Return the bytes of hex, or of text if it is not hex."""
     try:
         return bytes.fromhex(data.replace(":", " "))
     except ValueError:

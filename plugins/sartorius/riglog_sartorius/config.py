@@ -1,31 +1,40 @@
-"""What a ``[[device]]`` with ``driver = "sartorius"`` may say."""
+"""The keys of a ``[[device]]`` table with ``driver = "sartorius"``."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta
 
 from riglog.errors import ConfigError
 from riglog.plugin import DeviceConfig
-from riglog_sartorius.dialect import Quantity
 
 XBPI, SBI = "xbpi", "sbi"
 PROTOCOLS = (SBI, XBPI)
-"""The first is the default, as it is the balance's."""
+"""The first is the default: balances are delivered in SBI mode."""
 
 Sensor = Annotated[int, Meta(ge=0, le=3)]
+
+
+class Quantity(StrEnum):
+    """What a balance can be polled for; the names of the channels."""
+
+    NET = "net"
+    GROSS = "gross"
+    TARE = "tare"
+    TEMPERATURE = "temperature"
 
 
 class SartoriusConfig(DeviceConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """One balance on a port of its own.
 
-    ``parameters`` are among net, gross, tare and temperature; SBI has net only. ``timeout`` is seconds per request, and
-    with ``autoprint`` the longest pause between two lines.
+    ``parameters`` may contain net, gross, tare and temperature; over SBI only net. ``timeout`` is in seconds per
+    request; with ``autoprint`` it is the longest pause between two lines.
 
     Attributes:
-        autoprint: the balance prints of itself (SBI); it is listened to and sets the pace.
-        address: node number to send to, xBPI; on a direct link 9 works whatever number the balance was given.
-        sensors: temperature sensors to report, xBPI; the instance of the channel is the number of the sensor.
-        crlf: end SBI commands with CR LF, which every model accepts and most do without.
+        autoprint: the balance sends lines without requests (SBI); it is only listened to, and sets the pace.
+        address: node number of the balance, xBPI; on a direct link 9 works whatever number the balance has.
+        sensors: temperature sensors to read, xBPI; the instance of the channel is the number of the sensor.
+        crlf: end SBI commands with CR LF; every model accepts it, and most do not need it.
     """
 
     autoprint: bool = False
@@ -34,8 +43,8 @@ class SartoriusConfig(DeviceConfig, kw_only=True, frozen=True, forbid_unknown_fi
     crlf: bool = True
 
     @property
-    def wire(self) -> str:
-        """The protocol said, or the default."""
+    def wire_protocol(self) -> str:
+        """The configured protocol, or the default."""
         return self.protocol or PROTOCOLS[0]
 
     @property
@@ -44,23 +53,24 @@ class SartoriusConfig(DeviceConfig, kw_only=True, frozen=True, forbid_unknown_fi
 
 
 def check(config: SartoriusConfig) -> None:
-    """Refuse what the types cannot.
+    """Refuse what the types of the struct cannot.
 
     Raises:
         ConfigError: naming what is wrong and what would be right.
     """
-    if config.wire not in PROTOCOLS:
-        hint = f"protocols: {', '.join(PROTOCOLS)}; automatic output is autoprint = true"
-        raise ConfigError(f"no protocol {config.wire!r}", hint=hint, device=config.name)
-    known = list(Quantity) if config.wire == XBPI else [Quantity.NET]
+    protocol = config.wire_protocol
+    if protocol not in PROTOCOLS:
+        hint = f'Available: {", ".join(PROTOCOLS)}. For autoprint set protocol = "sbi" and autoprint = true'
+        raise ConfigError(f"unknown protocol {protocol!r}", hint=hint, device=config.name)
+    available = list(Quantity) if protocol == XBPI else [Quantity.NET]
     for name in config.parameters:
-        if name not in known:
-            hint = f"{config.wire} has: {', '.join(known)}"
-            raise ConfigError(f"a balance has no parameter {name!r} over {config.wire}", hint=hint, device=config.name)
-    for what, values in (("parameters", config.parameters), ("sensors", config.sensors)):
+        if name not in available:
+            hint = f"Available over {protocol}: {', '.join(available)}"
+            raise ConfigError(f"parameter {name!r} is not available over {protocol}", hint=hint, device=config.name)
+    for key, values in (("parameters", config.parameters), ("sensors", config.sensors)):
         if len(set(values)) != len(values):
-            raise ConfigError(f"{what} names one twice", device=config.name)
-    if config.autoprint and config.wire == XBPI:
-        raise ConfigError("xBPI never prints of itself", hint='say protocol = "sbi"', device=config.name)
-    if config.bytesize == 7 and config.wire == XBPI:
-        raise ConfigError("xBPI frames need 8 data bits", hint="leave bytesize away", device=config.name)
+            raise ConfigError(f"{key}: duplicate entry", hint="List each entry once", device=config.name)
+    if config.autoprint and protocol == XBPI:
+        raise ConfigError("autoprint is not available over xBPI", hint='Set protocol = "sbi"', device=config.name)
+    if config.bytesize == 7 and protocol == XBPI:
+        raise ConfigError("xBPI requires 8 data bits", hint="Remove bytesize", device=config.name)

@@ -1,25 +1,30 @@
-"""Bytes from a trace, explained. Pure; for ``riglog sartorius decode``."""
+"""Explains bytes of a trace, for ``riglog sartorius decode``. Pure."""
 
 from typing import Any
 
 from msgspec import to_builtins
 
-from riglog_sartorius.errors import XBPI_ERRORS
+from riglog_sartorius.errors import XBPI_ERRORS, is_seven_bit_text
 from riglog_sartorius.sbi.commands import COMMAND, command
 from riglog_sartorius.sbi.lines import END, parse_line
-from riglog_sartorius.seven_bit import looks_like_seven_bits
 from riglog_sartorius.units import guessed_unit
-from riglog_sartorius.xbpi.frames import Frame, checksum, fault_of, scan
-from riglog_sartorius.xbpi.items import ACK, ERROR, Item, parse_items
-from riglog_sartorius.xbpi.measurement import is_status_block, parse_measurement, parse_status_block
-from riglog_sartorius.xbpi.numbers import decode_bcd, decode_float40, decode_text
-from riglog_sartorius.xbpi.opcodes import COMBINED, opcode
+from riglog_sartorius.xbpi.frames import ACK, ERROR, HOST, WEIGHT, Frame, Item, checksum, frame_fault, parse_items, scan
+from riglog_sartorius.xbpi.measurement import (
+    decode_bcd,
+    decode_float40,
+    decode_text,
+    is_status_block,
+    parse_measurement,
+    parse_status_block,
+)
+from riglog_sartorius.xbpi.opcodes import COMBINED, READ_NET, opcode
 
 Explained = dict[str, Any]
+SEVEN_BITS: Explained = {"kind": "seven_bits", "meaning": "7-bit text with odd parity received as 8-bit characters"}
 
 
 def explain(data: bytes) -> list[Explained]:
-    """What is in ``data``: an xBPI request, xBPI replies, an SBI command, or SBI lines, in order."""
+    """Return what ``data`` contains, in order: an xBPI request, xBPI replies, an SBI command, or SBI lines."""
     if is_request(data):
         return [explain_request(data)]
     found = scan(data)
@@ -30,19 +35,20 @@ def explain(data: bytes) -> list[Explained]:
         return [explain_command(token.decode("ascii")) for token in commands]
     if END in data:
         return [explain_line(body + END) for body in data.removesuffix(END).split(END)]
-    if looks_like_seven_bits(data):
-        return [{"kind": "seven_bits", "meaning": "7-bit text with odd parity, read as 8 bits"}]
-    return [{"kind": "malformed", "reason": fault_of(data)}]
+    if is_seven_bit_text(data):
+        return [dict(SEVEN_BITS)]
+    return [{"kind": "malformed", "reason": frame_fault(data)}]
 
 
 def is_request(data: bytes) -> bool:
-    return len(data) >= 5 and len(data) == data[0] + 1 and data[1] == 1 and checksum(data[:-1]) == data[-1]
+    """Return True for one xBPI request of a host."""
+    return len(data) >= 5 and len(data) == data[0] + 1 and data[1] == HOST and checksum(data[:-1]) == data[-1]
 
 
 def explain_request(data: bytes) -> Explained:
     known = opcode(data[3])
     args = data[4:-1]
-    combined = data[3] == 0x1E and args == COMBINED
+    combined = data[3] == READ_NET and args == COMBINED
     items, rest = ((), args) if combined else parse_items(args)
     return {
         "kind": "request",
@@ -57,7 +63,7 @@ def explain_request(data: bytes) -> Explained:
 
 
 def explain_frame(frame: Frame) -> Explained:
-    """A reply does not say what it answers, so each item is explained by itself."""
+    """Explain each item by itself: a reply does not contain the command it belongs to."""
     return {
         "kind": "reply",
         "items": [explain_item(item) for item in frame.items],
@@ -72,9 +78,9 @@ def explain_item(item: Item) -> Explained:
         return shown | {"kind": "error", "error_code": f"0x{code:02x}", "meaning": XBPI_ERRORS.get(code, ("", "?"))[1]}
     if item.type == ACK:
         return shown | {"kind": "ack"}
-    if item.type == 0x48 and is_status_block(item.data):
+    if item.type == WEIGHT and is_status_block(item.data):
         return shown | {"kind": "status_block", **to_builtins(parse_status_block(item.data))}
-    if item.type == 0x48:
+    if item.type == WEIGHT:
         weight = parse_measurement(item.data)
         guess = None if weight.unit else guessed_unit(weight.unit_id)
         return shown | {"kind": "measurement", **to_builtins(weight), "unit_guess": guess}
@@ -90,8 +96,8 @@ def explain_item(item: Item) -> Explained:
 
 
 def explain_line(raw: bytes) -> Explained:
-    if looks_like_seven_bits(raw):
-        return {"kind": "seven_bits", "meaning": "7-bit text with odd parity, read as 8 bits"}
+    if is_seven_bit_text(raw):
+        return dict(SEVEN_BITS)
     line = parse_line(raw)
     shown: Explained = {key: value for key, value in to_builtins(line).items() if key != "raw"}
     return {**shown, "text": line.text, "body_length": line.body_length}

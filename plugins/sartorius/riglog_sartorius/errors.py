@@ -1,54 +1,54 @@
-"""What a balance refuses, and what only balances get wrong. Source: sections 2.2, 3.5, 4.4, 4.8.
+"""Errors of a balance, and errors that only balances cause. Source: sections 2.2, 3.5, 4.4, 4.8.
 
 DeviceRefusedError
-├── XbpiError                   any error reply; ``code`` is the raw code
+├── XbpiError                   an error reply; ``code`` is the raw code
 │   ├── ValueOutOfRangeError    03
 │   ├── UnknownOpcodeError      04
 │   ├── NotApplicableError      06
 │   ├── InvalidArgumentsError   07
-│   └── IndexOutOfRangeError    10, 11, and 04 where the request names an index
-└── SbiError                    any error line; ``code`` is the number, or APP, DIS, PRT, COMM, SYS
+│   └── IndexOutOfRangeError    10, 11, and 04 if the request contains an index
+└── SbiError                    an error line; ``code`` is the number, or APP, DIS, PRT, COMM, SYS
     ├── NumberedError           Err nnn
     ├── ApplicationError        APP.ERR
     ├── DisplayFormatError      DIS.ERR
     ├── PrintBlockedError       PRT.ERR
     └── InternalError           COMM.ERR, SYS.ERR
 DeviceError
-├── AutoprintError              the balance prints of itself where nobody expects it, or the other way round
-└── NotSettledError             a tare or zero did not end in a stable value near zero
+├── AutoprintError              the balance is in autoprint mode, in which a request would turn autoprint off
+└── NotSettledError             a tare or zero command was not followed by a stable value near zero
 ProtocolError
-└── LineSettingsError           bytes come, but data bits, parity or protocol are not what the port is set to
+└── LineSettingsError           bytes arrive, but data bits, parity or protocol differ from the settings of the port
 """
 
-from riglog.errors import DeviceError, DeviceRefusedError, ProtocolError
+from riglog.errors import DeviceError, DeviceRefusedError, ProtocolError, UnsupportedError
 
 
 class XbpiError(DeviceRefusedError):
-    """The balance answered with an error code."""
+    """The balance replied with an error code."""
 
 
 class ValueOutOfRangeError(XbpiError):
-    """The argument is well formed, its value is not accepted."""
+    """The argument is well formed, but its value is not accepted."""
 
 
 class UnknownOpcodeError(XbpiError):
-    """This balance does not implement the command."""
+    """The balance does not support the command."""
 
 
 class NotApplicableError(XbpiError):
-    """Nothing to abort, or the state does not allow it now; later it may."""
+    """The present state of the balance does not allow the command, or there is nothing to abort."""
 
 
 class InvalidArgumentsError(XbpiError):
-    """The command exists; an argument is missing or has the wrong form."""
+    """The balance supports the command; an argument is missing or has the wrong form."""
 
 
 class IndexOutOfRangeError(XbpiError):
-    """There is no slot, sensor or parameter of that index."""
+    """The balance does not have a slot, sensor or parameter with this index."""
 
 
 class SbiError(DeviceRefusedError):
-    """The balance answered with an error line."""
+    """The balance replied with an error line."""
 
 
 class NumberedError(SbiError):
@@ -68,59 +68,116 @@ class PrintBlockedError(SbiError):
 
 
 class InternalError(SbiError):
-    """Internal communication or system data of the balance."""
+    """An internal communication or system data error of the balance."""
 
 
 class AutoprintError(DeviceError):
-    """Automatic output runs where it was not expected, and asking would switch it off."""
+    """The balance is in autoprint mode, in which a request would turn autoprint off."""
 
 
 class NotSettledError(DeviceError):
-    """The command was sent; no stable value near zero followed in time."""
+    """The command was sent, but no stable value near zero followed in time."""
 
 
 class LineSettingsError(ProtocolError):
-    """Bytes arrive, but not as the port is set up to read them."""
+    """Bytes arrive, but not with the data bits, parity or protocol for which the port is set up."""
 
 
 XBPI_ERRORS: dict[int, tuple[type[XbpiError], str]] = {
     0x03: (ValueOutOfRangeError, "value out of range"),
-    0x04: (UnknownOpcodeError, "command unknown to this balance"),
+    0x04: (UnknownOpcodeError, "command not supported"),
     0x06: (NotApplicableError, "not applicable now"),
     0x07: (InvalidArgumentsError, "argument invalid or missing"),
     0x10: (IndexOutOfRangeError, "index out of range"),
     0x11: (IndexOutOfRangeError, "index out of range"),
 }
 
-NUMBERED = {
-    2: "zero error at adjustment",
+SBI_ERROR_NUMBERS = {
+    2: "zero-point error during adjustment",
     10: "tare blocked by an application",
     11: "tare memory empty or negative",
     54: "underload",
     55: "overload",
 }
 
-WORDED: dict[str, tuple[type[SbiError], str]] = {
+SBI_ERROR_WORDS: dict[str, tuple[type[SbiError], str]] = {
     "APP": (ApplicationError, "value not allowed by the application"),
     "DIS": (DisplayFormatError, "value does not fit the display"),
-    "PRT": (PrintBlockedError, "print blocked, the port is in xBPI mode"),
-    "COMM": (InternalError, "internal communication"),
-    "SYS": (InternalError, "system data"),
+    "PRT": (PrintBlockedError, "print blocked: the port is in xBPI mode"),
+    "COMM": (InternalError, "internal communication error"),
+    "SYS": (InternalError, "system data error"),
 }
 
 
 def xbpi_error(code: int, *, indexed: bool, command: str) -> XbpiError:
-    """The error for a code in answer to ``command``; an unknown opcode with an index is an index out of range."""
-    kind, text = XBPI_ERRORS.get(code, (XbpiError, "refused"))
+    """Return the error for an error reply to ``command``.
+
+    Args:
+        indexed: the request contains an index; then "unknown opcode" means that the index is out of range.
+    """
+    kind, text = XBPI_ERRORS.get(code, (XbpiError, "undocumented error code"))
     if kind is UnknownOpcodeError and indexed:
         kind, text = IndexOutOfRangeError, "index out of range"
-    return kind(f"the balance refuses: {text}", code=code, command=command)
+    return kind(f"refused by the balance: {text}", code=code, command=command)
 
 
 def sbi_error(code: int | str) -> SbiError:
-    """The error for an error line."""
+    """Return the error for an error line."""
     if isinstance(code, int):
-        text = NUMBERED.get(code)
-        return NumberedError(f"the balance says Err {code:03d}" + (f": {text}" if text else ""), code=code)
-    kind, text = WORDED.get(code, (SbiError, "error"))
-    return kind(f"the balance says {code}.ERR: {text}", code=code)
+        text = SBI_ERROR_NUMBERS.get(code)
+        return NumberedError(f"balance error Err {code:03d}" + (f": {text}" if text else ""), code=code)
+    kind, text = SBI_ERROR_WORDS.get(code, (SbiError, "undocumented error"))
+    return kind(f"balance error {code}.ERR: {text}", code=code)
+
+
+def not_available_error(what: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{what} not available over SBI", hint='Set the port of the balance to xBPI in its menu, and protocol = "xbpi"'
+    )
+
+
+def autoprint_error() -> AutoprintError:
+    return AutoprintError(
+        "the balance is in autoprint mode; a request would turn it off",
+        hint="Set autoprint = true, or turn autoprint off in the balance menu",
+    )
+
+
+def autoprint_busy_error(what: str) -> AutoprintError:
+    return AutoprintError(
+        f"{what} cannot be read while the balance is in autoprint mode",
+        hint="Turn autoprint off in the balance menu and set autoprint = false",
+    )
+
+
+def text_received_error(**context: object) -> LineSettingsError:
+    return LineSettingsError(
+        "received SBI text instead of xBPI frames",
+        hint='The port is in SBI mode: set protocol = "sbi", or select xBPI in the balance menu',
+        **context,
+    )
+
+
+def seven_bit_error(**context: object) -> LineSettingsError:
+    return LineSettingsError(
+        "wrong data bits or parity: the balance sends 7 data bits, odd parity",
+        hint='Set bytesize = 7 and parity = "O"',
+        **context,
+    )
+
+
+MIN_SEVEN_BIT_BYTES = 8
+"""With fewer bytes, odd parity of all of them may be chance."""
+
+
+def is_seven_bit_text(data: bytes) -> bool:
+    """Return True for text sent with 7 data bits and odd parity, but received as 8 bits without parity.
+
+    It is to be reported. Masking the parity bits would hide damaged characters. Source: section 2.2.
+    """
+    return (
+        len(data) >= MIN_SEVEN_BIT_BYTES
+        and any(byte & 0x80 for byte in data)
+        and all(byte.bit_count() % 2 for byte in data)
+        and all(0x20 <= byte & 0x7F <= 0x7E or byte & 0x7F in (0x0A, 0x0D) for byte in data)
+    )

@@ -1,4 +1,4 @@
-"""Who a balance is. Source: sections 1.1, 3.6, 4.6."""
+"""The identity of a balance. Source: sections 1.1, 3.6, 4.6."""
 
 from msgspec import Struct
 
@@ -6,7 +6,7 @@ FAMILIES = {"MSE": "cubis", "WZ": "oem_weigh_cell", "BCE": "basic_lab"}
 
 
 class Identity(Struct, frozen=True):
-    """None for what the balance does not tell."""
+    """None for what the balance does not report."""
 
     model: str | None
     serial: str | None = None
@@ -15,6 +15,6 @@ class Identity(Struct, frozen=True):
 
     @property
     def family(self) -> str:
-        """A hint, never a reason to refuse a request: even cells of one family differ."""
+        """The family by the prefix of the model; a hint only, as even weigh cells of one family differ."""
         model = (self.model or "").strip().upper()
         return next((family for prefix, family in FAMILIES.items() if model.startswith(prefix)), "unknown")

@@ -1,4 +1,4 @@
-"""The parameter table of xBPI balances: names, codes and what they mean. Source: section 3.11.1."""
+"""The parameter table of xBPI balances: names, codes and their labels. Source: section 3.11.1."""
 
 from difflib import get_close_matches
 
@@ -12,7 +12,7 @@ LAST_INDEX = 79
 
 
 class Parameter(Struct, frozen=True):
-    """``labels`` are the codes somebody has explained; others may exist up to ``highest``, a bound of the family."""
+    """One parameter. ``labels``: the documented codes; ``highest``: the highest code that a family of balances has."""
 
     index: int
     name: str
@@ -21,19 +21,21 @@ class Parameter(Struct, frozen=True):
     safety: Safety = Safety.PERSISTENT
 
     def code_of(self, value: int | str) -> int:
-        """The code of a label, or the code itself.
+        """Return the code of a label, or of a code given as a number.
 
         Raises:
-            ConfigError: no such label, or a code that no balance has.
+            ConfigError: an unknown label, or a code that no balance has.
         """
         codes = {label: code for code, label in self.labels.items()}
         if isinstance(value, str) and value in codes:  # "9600" is a label, 7 its code
             return codes[value]
         if isinstance(value, str) and not value.isdecimal():
-            raise ConfigError(f"{self.name} has no value {value!r}", hint=f"values: {', '.join(codes) or 'numbers'}")
+            hint = f"Allowed values: {', '.join(codes) or 'numbers'}"
+            raise ConfigError(f"invalid value {value!r} for {self.name}", hint=hint)
         code = int(value)
         if not 1 <= code <= self.highest:
-            raise ConfigError(f"{self.name} is 1 to {self.highest}, not {code}", hint="0 means: no such value")
+            hint = f"Use a number from 1 to {self.highest}; 0 marks an unused value"
+            raise ConfigError(f"{self.name}: {code} is outside 1 to {self.highest}", hint=hint)
         return code
 
 
@@ -75,7 +77,7 @@ EXTERNAL_KEY = {
     12: "asterisk",
 }
 D = Safety.DANGEROUS
-"""Writing these can lose the connection."""
+"""Writing one of these can interrupt the connection."""
 
 TABLE = (
     Parameter(1, "filter_mode", {1: "very_stable", 2: "stable", 3: "unstable", 4: "very_unstable"}, 4),
@@ -134,18 +136,19 @@ BY_NAME = {parameter.name: parameter for parameter in TABLE}
 
 
 def parameter(which: str | int) -> Parameter:
-    """A parameter by name or index; an index nobody has explained is there as a bare number.
+    """Return a parameter by name or index. An undocumented index gives a parameter without labels.
 
     Raises:
-        ConfigError: no such name or index.
+        ConfigError: an unknown name, or an index out of range.
     """
     if isinstance(which, str) and not which.isdecimal():
         if which not in BY_NAME:
             close = get_close_matches(which, BY_NAME, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(BY_NAME)}"
-            raise ConfigError(f"no parameter called {which!r}", hint=hint)
+            hint = f"Did you mean {close[0]!r}?" if close else f"Available: {', '.join(BY_NAME)}"
+            raise ConfigError(f"unknown parameter {which!r}", hint=hint)
         return BY_NAME[which]
     index = int(which)
     if not 0 <= index <= LAST_INDEX:
-        raise ConfigError(f"parameter index {index} is not from 0 to {LAST_INDEX}")
+        hint = f"Use a name, or an index from 0 to {LAST_INDEX}"
+        raise ConfigError(f"parameter index {index} is outside 0 to {LAST_INDEX}", hint=hint)
     return BY_INDEX.get(index) or Parameter(index, f"parameter_{index}", {}, 255, Safety.DANGEROUS)

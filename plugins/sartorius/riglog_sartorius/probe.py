@@ -1,4 +1,4 @@
-"""Who is there: listen, then ask over xBPI, then over SBI. Silence means: try the next. Source: section 5."""
+"""Discovery on one port: listen, then probe xBPI, then SBI. Without a reply, try the next. Source: section 5."""
 
 from collections.abc import Sequence
 
@@ -6,92 +6,92 @@ import anyio
 
 from riglog.errors import DeviceError, ProtocolError
 from riglog.plugin import Found
-from riglog.protocol import ProtocolClient
-from riglog.transport import Link, Transport
+from riglog.protocol import Connection
+from riglog.transport import Link
 from riglog_sartorius.config import SBI, XBPI
 from riglog_sartorius.identity import Identity
-from riglog_sartorius.sbi.codec import SbiCodec
-from riglog_sartorius.sbi.conversation import LISTEN, Conversation, tells
-from riglog_sartorius.sbi.dialect import SbiDialect
-from riglog_sartorius.xbpi.codec import XbpiCodec, XbpiRequest
-from riglog_sartorius.xbpi.dialect import XbpiDialect
+from riglog_sartorius.sbi.codec import SbiClient
+from riglog_sartorius.sbi.protocol import SbiProtocol
+from riglog_sartorius.sbi.session import LISTEN_SECONDS, is_autoprint_line
+from riglog_sartorius.xbpi.codec import XbpiClient, XbpiRequest
 from riglog_sartorius.xbpi.frames import BALANCE
+from riglog_sartorius.xbpi.opcodes import READ_MODEL
+from riglog_sartorius.xbpi.protocol import XbpiProtocol
 
-TIMEOUT = 0.5
+MIN_TIMEOUT = 0.5
 PROBE_CHARACTERS = 28
 
-
-def _link(baudrate: int, **framing: object) -> Link:
-    return Link(protocol=SBI, baudrate=baudrate, **{"parity": "O"} | framing)  # type: ignore[arg-type]
-
-
 LINKS = (
-    _link(9600),
-    _link(19200),
-    _link(1200),
-    _link(1200, bytesize=7),
-    _link(9600, bytesize=7),
-    _link(9600, parity="N"),
+    Link(protocol=SBI, baudrate=9600, parity="O"),
+    Link(protocol=SBI, baudrate=19200, parity="O"),
+    Link(protocol=SBI, baudrate=1200, parity="O"),
+    Link(protocol=SBI, baudrate=1200, parity="O", bytesize=7),
+    Link(protocol=SBI, baudrate=9600, parity="O", bytesize=7),
+    Link(protocol=SBI, baudrate=9600, parity="N"),
 )
-"""As balances leave the factory. The protocol of the link does not matter: each is probed for all of them."""
+"""The factory settings. The protocol of the link does not matter: each is probed for all protocols."""
 
 
-async def probe(link: Link, transport: Transport, *, listen: float | None = None) -> Sequence[Found]:
-    """Climb the ladder until somebody answers. Writes nothing but identity and print requests.
+async def probe(connection: Connection, *, listen: float | None = None) -> Sequence[Found]:
+    """Probe until a balance responds. Sends identity and print requests only.
+
+    Args:
+        listen: seconds to wait for a line of autoprint; None: the usual time.
 
     Raises:
         ConnectionLostError: the port is gone.
     """
-    if found := await _listen(link, transport, LISTEN if listen is None else listen):
+    if found := await _listen(connection, LISTEN_SECONDS if listen is None else listen):
         return [found]
-    for step in (_ask_xbpi, _ask_sbi) if link.bytesize == 8 else (_ask_sbi,):
-        if found := await step(link, transport):
+    for step in (_probe_xbpi, _probe_sbi) if connection.link.bytesize == 8 else (_probe_sbi,):
+        if found := await step(connection):
             return [found]
     return []
 
 
-async def _listen(link: Link, transport: Transport, seconds: float) -> Found | None:
-    """A weight nobody asked for: automatic output, which must not be asked anything."""
-    client = ProtocolClient(transport, SbiCodec())
+async def _listen(connection: Connection, seconds: float) -> Found | None:
+    """Listen for a weight that arrives without a request: in autoprint mode no request must be sent."""
+    client = SbiClient(connection, timeout=seconds)
     with anyio.move_on_after(seconds):
         while True:
-            if tells((await client.listen()).reply):
-                return _found(link, SBI, None, "balance that prints of itself", autoprint=True)
+            if is_autoprint_line((await client.listen()).reply):
+                identity = "balance in autoprint mode (model not read)"
+                return _found(connection.link, SBI, None, identity, autoprint=True)
     return None
 
 
-async def _ask_xbpi(link: Link, transport: Transport) -> Found | None:
+async def _probe_xbpi(connection: Connection) -> Found | None:
     """Any intact reply is xBPI, an error reply too."""
-    client = ProtocolClient(transport, XbpiCodec(), timeout=_timeout(link))
+    client = XbpiClient(connection, timeout=_timeout(connection.link))
     try:
-        await client.transact(XbpiRequest(0x02))
-        who = await XbpiDialect(client, node=BALANCE).identify()
+        await client.transact(XbpiRequest(READ_MODEL))
+        identity = await XbpiProtocol().identify(client)
     except DeviceError:
-        who = Identity(None)
+        identity = Identity(None)
     except ProtocolError:
         return None
-    return _found(link, XBPI, BALANCE, _named(who))
+    return _found(connection.link, XBPI, BALANCE, _described(identity))
 
 
-async def _ask_sbi(link: Link, transport: Transport) -> Found | None:
-    codec = SbiCodec()
-    dialect = SbiDialect(Conversation(ProtocolClient(transport, codec, timeout=_timeout(link))), codec)
+async def _probe_sbi(connection: Connection) -> Found | None:
+    client = SbiClient(connection, timeout=_timeout(connection.link))
+    protocol = SbiProtocol(client)
     try:
-        await dialect.greet()
-        who = await dialect.identify() if codec.identities else Identity(None)
+        await protocol.handshake(client)
+        identity = await protocol.identify(client) if client.codec.identities else Identity(None)
     except DeviceError:
-        who = Identity(None)
+        identity = Identity(None)
     except ProtocolError:
         return None
-    return _found(link, SBI, None, _named(who))
+    return _found(connection.link, SBI, None, _described(identity))
 
 
 def _timeout(link: Link) -> float:
-    return max(TIMEOUT, 2 * link.seconds(PROBE_CHARACTERS))
+    return max(MIN_TIMEOUT, 2 * link.seconds(PROBE_CHARACTERS))
 
 
-def _named(who: Identity) -> str:
-    return " ".join(part for part in (who.model, who.serial) if part) or "balance that does not say who it is"
+def _described(identity: Identity) -> str:
+    return " ".join(part for part in (identity.model, identity.serial) if part) or "balance (no identity reported)"
 
 
 def _found(link: Link, protocol: str, address: int | None, identity: str, **settings: bool) -> Found:

@@ -1,7 +1,7 @@
-"""Unit ids (xBPI) and unit symbols (SBI) as words. What is not proven is no unit. Source: sections 3.7, 3.11.1, 4.3."""
+"""Units of unit ids (xBPI) and unit symbols (SBI). An unconfirmed id has no unit. Source: sections 3.7, 3.11.1, 4.3."""
 
 CONFIRMED = {0x02: "g", 0x03: "kg", 0x0D: "mg", 0x17: "N"}
-"""The xBPI unit ids seen on the wire of a real balance."""
+"""The xBPI unit ids that were observed in traffic of a real balance."""
 
 DISPLAY_UNITS = {
     1: "user",
@@ -31,48 +31,31 @@ DISPLAY_UNITS = {
 }
 """Values of parameter 7. Probably also the xBPI unit ids, of which only CONFIRMED are proven."""
 
-SYMBOLS = frozenset(
-    [
-        "g",
-        "kg",
-        "mg",
-        "ct",
-        "lb",
-        "oz",
-        "ozt",
-        "t",
-        "N",
-        "tlh",
-        "tls",
-        "tlt",
-        "tlc",
-        "GN",
-        "dwt",
-        "/lb",
-        "mom",
-        "K",
-        "tol",
-        "bat",
-        "MS",
-        "%",
-        "pcs",
-    ],
-)
-"""What SBI prints behind a stable value."""
+NOT_A_UNIT = ("user", "lb+oz")
+"""Values of parameter 7 that do not name one unit of measurement."""
+
+SYMBOLS = frozenset(DISPLAY_UNITS.values()) - {*NOT_A_UNIT, "ug"} | {"%", "pcs"}
+"""The symbols that follow a stable value in an SBI line. That of microgram was not recorded."""
 
 
 def unit_of_id(unit_id: int) -> str | None:
-    """The unit of an xBPI unit id; None for every id nobody has confirmed."""
+    """Return the unit of an xBPI unit id; None for an unconfirmed id."""
     return CONFIRMED.get(unit_id)
 
 
 def guessed_unit(unit_id: int) -> str | None:
-    """What the id would mean if it were the code of parameter 7. For people to look at, never for a sample."""
+    """Return the unit of the id if it were a value of parameter 7. For ``riglog sartorius decode``, not for samples."""
     return DISPLAY_UNITS.get(unit_id)
 
 
+def display_unit(code: int) -> str | None:
+    """Return the unit of a value of parameter 7; None for the user unit and for lb+oz, which are not one unit."""
+    unit = DISPLAY_UNITS.get(code)
+    return None if unit in NOT_A_UNIT else unit
+
+
 def unit_of_symbol(symbol: str) -> str | None:
-    """The unit of an SBI symbol. Case counts (``GN``, ``N``, ``K``, ``MS``), except for g, kg and mg."""
+    """Return the unit of an SBI symbol. Case matters (``GN``, ``N``, ``K``, ``MS``), except in g, kg and mg."""
     if symbol in SYMBOLS:
         return symbol
     return symbol.lower() if symbol.lower() in ("g", "kg", "mg") else None

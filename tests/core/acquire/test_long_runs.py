@@ -59,7 +59,7 @@ class SixtyFour:
     def __init__(self) -> None:
         self.members = [Metronome(f"d{number}") for number in range(64)]
 
-    def sources(self) -> list[Metronome]:
+    def sources(self, names: object = None) -> list[Metronome]:
         return self.members
 
     def subscribe(self, listener: object) -> object:

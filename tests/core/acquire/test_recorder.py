@@ -52,7 +52,7 @@ class Rig:
         self.members = list(sources)
         self._changed = anyio.Event()
 
-    def sources(self) -> list[Metronome]:
+    def sources(self, names: object = None) -> list[Metronome]:
         return self.members
 
     def subscribe(self, listener: object) -> object:

@@ -58,7 +58,7 @@ def test_a_correct_file_is_read(tmp_path: Path, registry: Registry) -> None:
     path.write_text(GOOD)
     rig = load_rig(path, registry=registry)
     assert (rig.name, rig.rate_hz, rig.duration, rig.overflow) == ("kiln-7", 2.0, 72 * 3600, Overflow.DROP_OLDEST)
-    assert [(spec.config.name, spec.key, spec.link.baudrate, spec.config.rate_hz) for spec in rig.specs] == [
+    assert [(spec.config.name, spec.key, spec.port.link.baudrate, spec.config.rate_hz) for spec in rig.specs] == [
         ("oven", "sim:bus1", 19200, None),
         ("kiln", "sim:bus1", 19200, 10.0),
     ]
@@ -76,11 +76,11 @@ DEVICE = '[[device]]\nname = "a"\ndriver = "toy"\nport = "sim:1"\n'
         (DEVICE + "adress = 1\n", ["device[0].adress: unknown key", "did you mean 'address'?"]),
         (DEVICE + 'address = "one"\n', ["a: device[0].address: 'one' is not a whole number"]),
         (DEVICE.replace("toy", "toi"), ["no driver called 'toi'", "did you mean 'toy'?"]),
-        (DEVICE.replace('driver = "toy"\n', ""), ["device[0].driver: is missing"]),
+        (DEVICE.replace('driver = "toy"\n', ""), ["device[0].driver: missing"]),
         (DEVICE.replace('port = "sim:1"\n', ""), ["device[0].port: is missing"]),
-        (DEVICE + 'protocol = "modbus"\n', ["no protocol called 'modbus'", "toy speaks toy"]),
+        (DEVICE + 'protocol = "modbus"\n', ["unknown protocol 'modbus'", "Protocols of toy: toy"]),
         (DEVICE + DEVICE, ["duplicate device name 'a'"]),
-        (DEVICE + DEVICE.replace('"a"', '"b"'), ["address 1 is taken by a"]),
+        (DEVICE + DEVICE.replace('"a"', '"b"'), ["address 1 is already used by a"]),
         (DEVICE + DEVICE.replace('"a"', '"b"') + "address = 2\nbaudrate = 1200\n", ["baudrate 1200 here, 9600 there"]),
         ("[run]\nrate_hz = 0\n" + DEVICE, ["run.rate_hz: 0 is not a number above 0"]),
         ("[run]\nrates = 1\n" + DEVICE, ["run.rates: unknown key", "did you mean 'rate_hz'?"]),

@@ -1,20 +1,18 @@
 """Devices that come, go and fail while somebody polls or records them: nobody waits for ever, nothing is left open."""
 
-from collections.abc import Sequence
-
 import anyio
 import pytest
-from toy import Toy, ToyCodec, ToyConfig, ToyDriver, ToySimulator
+from toy import Toy, ToyClient, ToyCodec, ToyConfig, ToyDriver, ToySimulator
 
 from riglog.acquire import ActiveRun, record
-from riglog.device import Pace
+from riglog.device import DeviceContext, Pace
 from riglog.manager import Manager
 from riglog.model import Batch, Event, EventKind, Sample, Status
-from riglog.plugin import Client, Registry
-from riglog.protocol import ProtocolClient
+from riglog.plugin import Registry
+from riglog.protocol import Connection, ProtocolClient
 from riglog.simulation import FaultyWire, SimulatedTransport, Simulator
 from riglog.testing import LoopClock
-from riglog.transport import Transport
+from riglog.transport import Link, Transport
 
 
 class Talker(ToySimulator):
@@ -33,11 +31,11 @@ class Talker(ToySimulator):
 class Listener(Toy):
     pace = Pace.DEVICE
 
-    async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
-        await self._client.transport.receive()
+    async def poll(self, line: object = None) -> list[Sample]:
+        await self.client.transport.receive()
         from riglog.model import Stamp
 
-        clock = self._client.clock
+        clock = self.client.clock
         return [
             Sample(channel=one, stamp=Stamp(clock.utc_ns(), None, clock.monotonic_ns()), value=1.0, unit=one.unit)
             for one in self.channels
@@ -47,8 +45,8 @@ class Listener(Toy):
 class TalkingDriver(ToyDriver):
     name = "talking"
 
-    def device(self, config: ToyConfig, client: Client) -> Toy:
-        return Listener(config, client)
+    def device(self, config: ToyConfig, client: ToyClient, context: DeviceContext) -> Toy:
+        return Listener(config, client, context)
 
     def simulator(self, config: ToyConfig) -> Simulator:
         return Talker(1)
@@ -102,7 +100,7 @@ async def test_a_rig_that_is_cancelled_closes_its_ports(registry: Registry) -> N
     with anyio.CancelScope() as scope:
         async with Manager(registry=registry, clock=LoopClock()) as manager:
             await manager.add("one", "sim:1", driver="toy")
-            opened = manager._ports["sim:1"].transport.inner
+            opened = manager.port("sim:1").transport.inner
             scope.cancel()
             await anyio.sleep(1)
     assert opened is not None
@@ -183,7 +181,11 @@ async def test_a_ready_device_whose_port_is_lost_is_rows_and_comes_back_when_its
     from riglog.manager.reconnectable import ReconnectableTransport
 
     port = ReconnectableTransport("mine", SimulatedTransport(FaultyWire(ToySimulator(1))))
-    device = Toy(ToyConfig(name="mine", driver="toy", port="-"), ProtocolClient(port, ToyCodec(), clock=LoopClock()))
+    device = Toy(
+        ToyConfig(name="mine", driver="toy", port="-"),
+        ProtocolClient(Connection(port, Link(protocol="toy"), LoopClock()), ToyCodec()),
+        DeviceContext(device="mine", driver="toy", protocol="toy", address=1, clock=LoopClock()),
+    )
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         events: list[Event] = []
         manager.subscribe(events.append)
@@ -207,7 +209,7 @@ async def test_whatever_goes_wrong_in_closing_and_opening_a_lost_port_costs_only
 ) -> None:
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         await manager.add("one", "sim:1", driver="toy")
-        port = manager._ports["sim:1"]
+        port = manager.port("sim:1")
         assert isinstance(port.transport.inner, SimulatedTransport)
         cut = BadlyClosing(port.transport.inner.peer)
         port.transport.inner = cut
@@ -236,7 +238,7 @@ async def test_a_bug_in_asking_who_it_is_stops_nobody(registry: Registry, toy: T
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         one = await manager.add("one", "sim:1", driver="toy")
 
-        async def identity() -> str | None:
+        async def identity(line: object = None) -> str | None:
             raise ValueError("who am I")
 
         one.identity = identity  # type: ignore[method-assign]
@@ -245,7 +247,7 @@ async def test_a_bug_in_asking_who_it_is_stops_nobody(registry: Registry, toy: T
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(taken, recording, batches)
                 await anyio.sleep(1.01)
-                inner = manager._ports["sim:1"].transport.inner
+                inner = manager.port("sim:1").transport.inner
                 assert isinstance(inner, SimulatedTransport)
                 inner.cut()
     assert [batch.tick for batch in batches] == list(range(50))
@@ -256,8 +258,8 @@ async def test_a_bug_in_asking_who_it_is_stops_nobody(registry: Registry, toy: T
 async def test_a_removed_port_is_not_opened_again_by_a_poll_that_was_waiting(registry: Registry) -> None:
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         await manager.add("one", "sim:1", driver="toy")
-        port = manager._ports["sim:1"]
-        members = list(port.members.values())
+        port = manager.port("sim:1")
+        members = list(port.devices.values())
         assert isinstance(port.transport.inner, SimulatedTransport)
         port.transport.inner.cut()
         await manager.poll()
@@ -271,7 +273,7 @@ async def test_a_listened_to_device_that_fails_at_once_does_not_flood(talking: R
     async with Manager(registry=talking, clock=LoopClock()) as manager:
         device = await manager.add("talks", "sim:2", driver="talking")
 
-        async def poll(names: object = None) -> list[Sample]:
+        async def poll(line: object = None) -> list[Sample]:
             raise ZeroDivisionError
 
         device.poll = poll  # type: ignore[method-assign, assignment]

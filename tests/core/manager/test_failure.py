@@ -11,7 +11,7 @@ from toy import ToyDriver
 from riglog.acquire import ActiveRun, record
 from riglog.errors import PortNotFoundError
 from riglog.manager import Manager
-from riglog.manager.breaker import ALONE_LONGEST, SHARED_LONGEST, Breaker
+from riglog.manager.breaker import MAX_DELAY_DEDICATED, MAX_DELAY_SHARED, Breaker
 from riglog.model import Batch, EventKind, Sample, Status
 from riglog.plugin import Registry
 from riglog.simulation import SimulatedTransport
@@ -40,7 +40,7 @@ class Plug:
     """The cable of a simulated port: pulled, and put back."""
 
     def __init__(self, manager: Manager, key: str) -> None:
-        self.port = manager._ports[key]
+        self.port = manager.port(key)
         self._opener = self.port.opener
         self.port.opener = self._open
         self.out = False
@@ -216,7 +216,7 @@ async def test_another_instrument_on_the_same_port_is_not_recorded(registry: Reg
             toy.simulators["one"].identity = "SN-1"
             plug.put_back()
     told = [event for event in recording.events if event.kind is EventKind.WRONG_INSTRUMENT]
-    assert [event.message for event in told] == ["expected SN-1, found SN-2; its values are not recorded"]
+    assert [event.message for event in told] == ["wrong instrument: expected SN-1, found SN-2; values are not recorded"]
     assert not [tick for tick in rows(batches, "one", Status.OK) if tick is not None and 21 < tick < 100]
     assert rows(batches, "one", Status.OK)[-1] == 199
 
@@ -247,29 +247,29 @@ async def test_two_rates_on_one_port_keep_both(registry: Registry) -> None:
 
 def test_the_breaker_opens_at_the_second_silence_and_probes_ever_more_seldom() -> None:
     breaker = Breaker()
-    assert not breaker.silent(0.0, shared=True)
+    assert not breaker.record_failure(0.0, shared=True)
     assert breaker.may_poll(0.0)
-    assert breaker.silent(0.1, shared=True)
+    assert breaker.record_failure(0.1, shared=True)
     probes, now = [], 0.1
     while now < 1000:
         if breaker.may_poll(now):
             probes.append(now)
-            assert not breaker.silent(now, shared=True)
+            assert not breaker.record_failure(now, shared=True)
         now = round(now + 0.1, 6)
     gaps = [round(later - earlier) for earlier, later in itertools.pairwise(probes)]
     assert gaps[:6] == [2, 4, 8, 16, 32, 64]
-    assert set(gaps[6:]) == {int(SHARED_LONGEST)}
-    assert breaker.answered()
-    assert not breaker.answered()
+    assert set(gaps[6:]) == {int(MAX_DELAY_SHARED)}
+    assert breaker.record_success()
+    assert not breaker.record_success()
     assert breaker.may_poll(now)
 
 
 def test_a_device_alone_on_its_port_is_probed_often() -> None:
     breaker = Breaker()
     for second in range(20):
-        breaker.silent(float(second), shared=False)
+        breaker.record_failure(float(second), shared=False)
     assert not breaker.may_poll(19.0)
-    assert breaker.may_poll(19.0 + ALONE_LONGEST)
+    assert breaker.may_poll(19.0 + MAX_DELAY_DEDICATED)
 
 
 async def test_a_bug_in_a_driver_is_a_row_and_an_event_and_stops_nobody(registry: Registry, toy: ToyDriver) -> None:
@@ -277,7 +277,7 @@ async def test_a_bug_in_a_driver_is_a_row_and_an_event_and_stops_nobody(registry
         buggy = await manager.add("buggy", "sim:1", driver="toy", address=1)
         await manager.add("fine", "sim:1", driver="toy", address=2)
 
-        async def poll(names: object = None) -> list[Sample]:
+        async def poll(line: object = None) -> list[Sample]:
             raise ZeroDivisionError("division by zero")
 
         buggy.poll = poll  # type: ignore[method-assign, assignment]
@@ -286,5 +286,5 @@ async def test_a_bug_in_a_driver_is_a_row_and_an_event_and_stops_nobody(registry
     assert len(rows(batches, "fine", Status.OK)) == 50
     absent = [sample for batch in batches for sample in batch.samples if sample.device == "buggy"]
     assert len(absent) == 100
-    assert absent[0].error == "the driver failed: ZeroDivisionError: division by zero"
+    assert absent[0].error == "driver error (bug in the plugin): ZeroDivisionError: division by zero"
     assert kinds(recording) == [EventKind.DRIVER_FAILED]

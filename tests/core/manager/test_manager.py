@@ -7,6 +7,7 @@ import anyio
 import pytest
 from toy import Ask, Toy, ToyCodec, ToyConfig, ToyDriver, ToySimulator
 
+from riglog.device import DeviceContext
 from riglog.errors import (
     ConfigError,
     ConnectionLostError,
@@ -19,9 +20,12 @@ from riglog.errors import (
 from riglog.manager import Manager
 from riglog.model import ErrorPolicy, Event, EventKind, Status
 from riglog.plugin import Registry
-from riglog.protocol import ProtocolClient
+from riglog.protocol import Connection, ProtocolClient
 from riglog.simulation import FaultyWire, SimulatedTransport
 from riglog.testing import LoopClock
+from riglog.transport import Link
+
+LINK = Link(protocol="toy")
 
 
 @asynccontextmanager
@@ -36,8 +40,8 @@ async def test_devices_on_one_port_share_its_client_and_the_last_one_closes_it(r
         two = await manager.add("two", "sim:bus", driver="toy", address=2)
         assert isinstance(one, Toy)
         assert isinstance(two, Toy)
-        assert one._client is two._client
-        transport = one._client.transport
+        assert one.client is two.client
+        transport = one.client.transport
         await manager.remove("one")
         assert [sample.device for sample in await manager.poll()] == ["two", "two"]
         await manager.remove("two")
@@ -62,12 +66,12 @@ async def test_a_poll_gives_one_sample_per_channel_in_the_order_of_the_rig(regis
 @pytest.mark.parametrize(
     ("second", "error", "words"),
     [
-        ({"name": "one", "address": 2}, ConfigError, "the name 'one' is taken"),
+        ({"name": "one", "address": 2}, ConfigError, "duplicate device name 'one'"),
         ({"driver": "tou"}, UnknownDriverError, "no driver called 'tou'"),
         ({"adress": 2}, ConfigError, r"device.adress: unknown key"),
-        ({"address": 1}, ConfigError, "address 1 is taken by one"),
-        ({"address": 2, "baudrate": 19200}, LinkConflictError, "baudrate 19200 and 9600"),
-        ({"address": None}, LinkConflictError, "two needs the port for itself"),
+        ({"address": 1}, ConfigError, "address 1 is already used by one"),
+        ({"address": 2, "baudrate": 19200}, LinkConflictError, "baudrate 19200 here, 9600 there"),
+        ({"address": None}, LinkConflictError, "two cannot share a port"),
         ({"address": "two"}, ConfigError, r"device.address: 'two' is not a whole number"),
     ],
 )
@@ -77,11 +81,11 @@ async def test_what_cannot_be_added_is_refused_with_the_reason_and_without_a_byt
     async with rig(registry) as manager:
         one = await manager.add("one", "sim:bus", driver="toy", address=1)
         assert isinstance(one, Toy)
-        asked = one._client.counters.requests
+        asked = one.client.counters.requests
         wanted = {"name": "two", "driver": "toy", **second}
         with pytest.raises(error, match=words.replace("|", r"\|")):
             await manager.add(wanted.pop("name"), "sim:bus", **wanted)  # type: ignore[arg-type]
-        assert one._client.counters.requests == asked
+        assert one.client.counters.requests == asked
         assert manager.names == ["one"]
 
 
@@ -94,9 +98,9 @@ async def test_a_device_that_does_not_answer_is_not_added_and_its_port_is_closed
         def simulator(self, config: ToyConfig) -> ToySimulator:
             return ToySimulator(99)
 
-        def connect(self, link, transport):  # type: ignore[no-untyped-def]
-            opened.append(transport.inner)
-            return super().connect(link, transport)
+        def connect(self, connection):  # type: ignore[no-untyped-def]
+            opened.append(connection.transport.inner)
+            return super().connect(connection)
 
     registry.drivers["toy"] = Silent()
     async with rig(registry) as manager:
@@ -112,9 +116,9 @@ async def test_an_add_that_is_cancelled_leaves_nothing_behind(registry: Registry
     opened: list[SimulatedTransport] = []
 
     class Watched(ToyDriver):
-        def connect(self, link, transport):  # type: ignore[no-untyped-def]
-            opened.append(transport.inner)
-            return super().connect(link, transport)
+        def connect(self, connection):  # type: ignore[no-untyped-def]
+            opened.append(connection.transport.inner)
+            return super().connect(connection)
 
     registry.drivers["toy"] = Watched()
     async with rig(registry) as manager:
@@ -137,8 +141,9 @@ async def test_a_transport_that_is_handed_in_is_used_and_not_closed(registry: Re
 
 
 async def test_a_ready_device_is_polled_and_not_closed(registry: Registry) -> None:
-    client = ProtocolClient(SimulatedTransport(FaultyWire(ToySimulator(1))), ToyCodec(), clock=LoopClock())
-    device = Toy(ToyConfig(name="mine", driver="toy", port="-"), client)
+    client = ProtocolClient(Connection(SimulatedTransport(FaultyWire(ToySimulator(1))), LINK, LoopClock()), ToyCodec())
+    context = DeviceContext(device="mine", driver="toy", protocol="toy", address=1, clock=LoopClock())
+    device = Toy(ToyConfig(name="mine", driver="toy", port="-"), client, context)
     async with rig(registry) as manager:
         assert await manager.add("mine", device) is device
         with pytest.raises(ConfigError):
@@ -156,8 +161,8 @@ async def test_closing_removes_the_last_device_first_and_collects_what_goes_wron
             raise PortError(f"{self.name} would not close")
 
     class GrumpyDriver(ToyDriver):
-        def device(self, config, client):  # type: ignore[no-untyped-def]
-            return Grumpy(config, client)
+        def device(self, config, client, context):  # type: ignore[no-untyped-def]
+            return Grumpy(config, client, context)
 
     registry.drivers["toy"] = GrumpyDriver()
     manager = Manager(registry=registry, clock=LoopClock())
@@ -178,8 +183,8 @@ async def test_an_exception_that_ends_the_block_wins_over_trouble_at_closing(reg
             raise PortError("would not close")
 
     class GrumpyDriver(ToyDriver):
-        def device(self, config, client):  # type: ignore[no-untyped-def]
-            return Grumpy(config, client)
+        def device(self, config, client, context):  # type: ignore[no-untyped-def]
+            return Grumpy(config, client, context)
 
     registry.drivers["toy"] = GrumpyDriver()
     with pytest.raises(ZeroDivisionError):
@@ -191,7 +196,7 @@ async def test_an_exception_that_ends_the_block_wins_over_trouble_at_closing(reg
 async def test_execute_collects_every_result_and_raises_them_together_or_returns_them(registry: Registry) -> None:
     async def ask(device: object, parameter: str) -> str:
         assert isinstance(device, Toy)
-        return str((await device._client.transact(Ask(device._address, parameter))).reply)
+        return str((await device.client.transact(Ask(1, parameter))).reply)
 
     for policy in ErrorPolicy:
         async with rig(registry, error_policy=policy) as manager:
@@ -207,7 +212,7 @@ async def test_execute_collects_every_result_and_raises_them_together_or_returns
             assert (results["good"].value, results["good"].ok) == ("toy", True)
             assert isinstance(results["bad"].error, DeviceRefusedError)
             assert results["bad"].error.context["device"] == "bad"
-            with pytest.raises(ConfigError, match="no device called 'ugly'"):
+            with pytest.raises(ConfigError, match="unknown device 'ugly'"):
                 await manager.execute(ask, {"ugly": "who"})
 
 

@@ -5,15 +5,17 @@ import pytest
 from toy import Ask, ToyCodec, ToySimulator
 
 from riglog.errors import AmbiguousReplyError, ReplyTimeoutError
-from riglog.protocol import ProtocolClient
+from riglog.protocol import Connection, ProtocolClient
 from riglog.simulation import Fault, FaultyWire, SimulatedTransport
 from riglog.testing import LoopClock, scripted, step
+from riglog.transport import Link
 
+LINK = Link(protocol="toy")
 LEVEL, FLOW = Ask(1, "level"), Ask(1, "flow")
 
 
 def client(transport: SimulatedTransport) -> ProtocolClient[Ask, str]:
-    return ProtocolClient(transport, ToyCodec(), timeout=0.3, clock=LoopClock())
+    return ProtocolClient(Connection(transport, LINK, LoopClock()), ToyCodec(), timeout=0.3)
 
 
 async def answered(one: ProtocolClient[Ask, str], request: Ask) -> str | None:
@@ -67,7 +69,7 @@ async def test_what_comes_later_than_replies_do_is_not_believed_while_one_is_mis
     )
     assert await answered(one, FLOW) == "1"
     assert await answered(one, LEVEL) is None
-    with pytest.raises(AmbiguousReplyError, match="later than replies do"):
+    with pytest.raises(AmbiguousReplyError, match="longer than usual while an earlier reply is still outstanding"):
         await one.transact(LEVEL)
     await anyio.sleep(10)
     assert await answered(one, LEVEL) == "8"  # an instrument that has become slower is believed again

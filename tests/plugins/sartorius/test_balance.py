@@ -1,6 +1,7 @@
-"""One vocabulary over both protocols: readings, states, changes, and what is refused before a byte is sent."""
+"""One vocabulary over both protocols: readings, states, changes, and what is refused before anything is sent."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -8,35 +9,34 @@ import pytest
 
 from riglog.errors import ConfigError, ConfirmationError, ReplyTimeoutError, UnsupportedError
 from riglog.model import Status
-from riglog.simulation import SimulatedTransport
 from riglog.testing import scripted, step
-from riglog_sartorius.balance import Balance
+from riglog_sartorius import Balance
 from riglog_sartorius.errors import IndexOutOfRangeError, NotApplicableError, NotSettledError, UnknownOpcodeError
 from riglog_sartorius.xbpi.frames import reply_frame
 
 BOTH = pytest.mark.parametrize("protocol", ["xbpi", "sbi"])
 
 
-async def opened(one: Any) -> Balance:
-    await one.balance.open()
-    balance: Balance = one.balance
+async def opened(bench: Any) -> Balance:
+    await bench.balance.open()
+    balance: Balance = bench.balance
     return balance
 
 
 @BOTH
-async def test_building_a_balance_sends_nothing(bench: Callable[..., Any], protocol: str) -> None:
-    one = bench(protocol=protocol)
-    assert one.transport.sent == 0
+async def test_building_a_balance_sends_nothing(new_bench: Callable[..., Any], protocol: str) -> None:
+    bench = new_bench(protocol=protocol)
+    assert bench.transport.sent == 0
 
 
 @BOTH
-async def test_opening_and_polling_send_nothing_but_reads(bench: Callable[..., Any], protocol: str) -> None:
+async def test_opening_and_polling_send_nothing_but_reads(new_bench: Callable[..., Any], protocol: str) -> None:
     parameters = ["net", "gross", "tare", "temperature"] if protocol == "xbpi" else ["net"]
-    one = bench(protocol=protocol, parameters=parameters)
-    balance = await opened(one)
+    bench = new_bench(protocol=protocol, parameters=parameters)
+    balance = await opened(bench)
     await balance.identity()
     await balance.poll()
-    sent = {request for request, _ in one.log.answers}
+    sent = {request for request, _ in bench.log.replies}
     if protocol == "xbpi":
         assert {request[3] for request in sent} == {0x02, 0x01, 0x1E, 0x20, 0x22, 0x76}
     else:
@@ -44,10 +44,10 @@ async def test_opening_and_polling_send_nothing_but_reads(bench: Callable[..., A
 
 
 @BOTH
-async def test_a_reading_has_value_unit_decimals_and_stability(bench: Callable[..., Any], protocol: str) -> None:
-    one = bench(protocol=protocol)
-    one.simulator.scale.drift = 0.0
-    balance = await opened(one)
+async def test_a_reading_has_value_unit_decimals_and_stability(new_bench: Callable[..., Any], protocol: str) -> None:
+    bench = new_bench(protocol=protocol)
+    bench.simulator.scale.drift = 0.0
+    balance = await opened(bench)
     reading = await balance.read_net()
     assert (reading.value, reading.unit, reading.decimals, reading.stable) == (326.185, "g", 3, True)
     assert (reading.overload, reading.underload) == (False, False)
@@ -59,10 +59,12 @@ async def test_a_reading_has_value_unit_decimals_and_stability(bench: Callable[.
 
 
 @BOTH
-async def test_an_unstable_weight_is_a_number_without_the_flag_stable(bench: Callable[..., Any], protocol: str) -> None:
-    one = bench(protocol=protocol)
-    balance = await opened(one)
-    one.simulator.set("load", "100")
+async def test_an_unstable_weight_is_a_number_without_the_flag_stable(
+    new_bench: Callable[..., Any], protocol: str
+) -> None:
+    bench = new_bench(protocol=protocol)
+    balance = await opened(bench)
+    bench.simulator.set("load", "100")
     (sample,) = await balance.poll()
     assert isinstance(sample.value, float)
     assert sample.status is Status.OK
@@ -76,10 +78,10 @@ async def test_an_unstable_weight_is_a_number_without_the_flag_stable(bench: Cal
 
 @BOTH
 @pytest.mark.parametrize(("load", "what"), [("1300", "overload"), ("-50", "underload")])
-async def test_off_scale_is_no_value(bench: Callable[..., Any], protocol: str, load: str, what: str) -> None:
-    one = bench(protocol=protocol)
-    balance = await opened(one)
-    one.simulator.set("load", load)
+async def test_off_scale_is_no_value(new_bench: Callable[..., Any], protocol: str, load: str, what: str) -> None:
+    bench = new_bench(protocol=protocol)
+    balance = await opened(bench)
+    bench.simulator.set("load", load)
     await balance.poll()
     await anyio.sleep(5)
     (sample,) = await balance.poll()
@@ -90,118 +92,221 @@ async def test_off_scale_is_no_value(bench: Callable[..., Any], protocol: str, l
 
 
 @BOTH
-async def test_the_unit_is_the_one_on_the_line_and_may_change_at_the_panel(
-    bench: Callable[..., Any], protocol: str
+async def test_the_unit_is_that_of_the_reply_and_may_change_at_the_panel(
+    new_bench: Callable[..., Any], protocol: str
 ) -> None:
-    one = bench(protocol=protocol)
-    one.simulator.scale.drift = 0.0
-    balance = await opened(one)
-    said = []
+    bench = new_bench(protocol=protocol)
+    bench.simulator.scale.drift = 0.0
+    balance = await opened(bench)
+    values = []
     for unit in ("g", "kg", "mg"):
-        one.simulator.set("unit", unit)
+        bench.simulator.set("unit", unit)
         (sample,) = await balance.poll()
-        said.append((sample.value, sample.unit))
-    assert said == [(326.185, "g"), (0.326185, "kg"), (326185.0, "mg")]
+        values.append((sample.value, sample.unit))
+    assert values == [(326.185, "g"), (0.326185, "kg"), (326185.0, "mg")]
 
 
 @BOTH
-async def test_tare_and_zero_are_told_and_reach_the_balance(bench: Callable[..., Any], protocol: str) -> None:
-    one = bench(protocol=protocol)
-    told: list[str] = []
-    balance = await opened(one)
-    balance.on_write = told.append
-    one.simulator.scale.drift = 0.0
+async def test_tare_and_zero_are_reported_and_reach_the_balance(new_bench: Callable[..., Any], protocol: str) -> None:
+    bench = new_bench(protocol=protocol)
+    written: list[str] = []
+    balance = await opened(bench)
+    balance.on_write = written.append
+    bench.simulator.scale.drift = 0.0
     await balance.tare(confirm=True)
     assert (await balance.read_net()).value == 0
-    one.simulator.set("load", "0.5")
+    bench.simulator.set("load", "0.5")
     await balance.read_net()
     await anyio.sleep(5)
     assert (await balance.read_net()).value == pytest.approx(0.5 - 326.185)
     await balance.zero(confirm=True)
     await anyio.sleep(3)
     assert (await balance.read_net()).value == 0
-    assert told == ["tare", "zero"]
+    assert written == ["tare", "zero"]
 
 
-async def test_zero_never_sends_what_starts_an_adjustment(bench: Callable[..., Any]) -> None:
-    one = bench(protocol="sbi")
-    balance = await opened(one)
-    one.simulator.set("load", "0")
+async def test_zero_never_sends_what_starts_an_adjustment(new_bench: Callable[..., Any]) -> None:
+    bench = new_bench(protocol="sbi")
+    balance = await opened(bench)
+    bench.simulator.set("load", "0")
     await balance.read_net()
     await anyio.sleep(3)
     await balance.zero(confirm=True)
-    sent = [request for request, _ in one.log.answers]
+    sent = [request for request, _ in bench.log.replies]
     assert b"\x1bV\r\n" in sent
     assert not any(request.startswith(b"\x1bZ") for request in sent)
-    asked = bench(protocol="xbpi")
-    balance = await opened(asked)
-    asked.simulator.set("load", "0")
+    bench = new_bench(protocol="xbpi")
+    balance = await opened(bench)
+    bench.simulator.set("load", "0")
     await balance.read_net()
     await anyio.sleep(3)
     await balance.zero(confirm=True)
-    assert 0x28 not in {request[3] for request, _ in asked.log.answers}
+    assert 0x28 not in {request[3] for request, _ in bench.log.replies}
 
 
-async def test_after_zero_an_xbpi_balance_has_no_value_and_says_why(bench: Callable[..., Any]) -> None:
-    one = bench(protocol="xbpi", parameters=["net", "gross"])
-    one.simulator.scale.drift = 0.0
-    balance = await opened(one)
-    one.simulator.set("load", "1")
+async def test_after_zero_an_xbpi_balance_has_no_value_and_says_why(new_bench: Callable[..., Any]) -> None:
+    bench = new_bench(protocol="xbpi", parameters=["net", "gross"])
+    bench.simulator.scale.drift = 0.0
+    balance = await opened(bench)
+    bench.simulator.set("load", "1")
     await balance.poll()
     await anyio.sleep(5)
     await balance.zero(confirm=True)
     for sample in await balance.poll():
         assert (sample.value, sample.status, sample.flags) == (None, Status.MISSING, ())
-        assert sample.error == "no value while the balance works out its zero point"
+        assert sample.error == "no value: zero-point measurement in progress"
     await anyio.sleep(2.1)
     assert [sample.value for sample in await balance.poll()] == [0.0, 0.0]
 
 
-async def test_a_balance_that_does_not_tell_its_load_state_is_off_scale_and_no_more(
-    bench: Callable[..., Any],
+async def test_a_balance_that_does_not_report_its_load_state_is_out_of_range_and_no_more(
+    new_bench: Callable[..., Any],
 ) -> None:
-    one = bench(protocol="xbpi")
-    one.simulator.set("family", "oem_weigh_cell")
-    balance = await opened(one)
-    one.simulator.set("load", "9000")
+    bench = new_bench(protocol="xbpi")
+    bench.simulator.set("family", "oem_weigh_cell")
+    balance = await opened(bench)
+    bench.simulator.set("load", "9000")
     await balance.poll()
     await anyio.sleep(5)
     (sample,) = await balance.poll()
     assert (sample.value, sample.status, sample.flags) == (None, Status.OUT_OF_RANGE, ())
     assert sample.error
-    assert "off scale" in sample.error
+    assert "overload, underload, or zero-point measurement" in sample.error
 
 
-async def test_a_silent_command_that_does_not_settle_is_said(bench: Callable[..., Any]) -> None:
-    one = bench(protocol="sbi")
-    balance = await opened(one)
-    one.simulator.scale.drift = 5.0
-    with pytest.raises(NotSettledError):
+async def test_a_command_without_a_reply_that_does_not_settle_is_an_error_with_its_own_hint(
+    new_bench: Callable[..., Any],
+) -> None:
+    bench = new_bench(protocol="sbi")
+    written: list[str] = []
+    balance = await opened(bench)
+    balance.on_write = written.append
+    bench.simulator.scale.drift = 5.0
+    with pytest.raises(NotSettledError, match="tare sent, but no stable value near zero within 10 s") as caught:
         await balance.tare(confirm=True)
+    assert caught.value.hint
+    assert "at rest" in caught.value.hint
+    assert written == ["tare (not acknowledged)"]
 
 
 @BOTH
-async def test_a_change_nobody_acknowledged_is_told_as_such_and_never_repeated(
-    bench: Callable[..., Any], protocol: str
+async def test_a_change_without_an_acknowledge_is_reported_as_such(
+    new_bench: Callable[..., Any], protocol: str
 ) -> None:
-    one = bench(protocol=protocol)
-    told: list[str] = []
-    balance = await opened(one)
-    balance.on_write = told.append
+    bench = new_bench(protocol=protocol)
+    written: list[str] = []
+    balance = await opened(bench)
+    balance.on_write = written.append
     await balance.read_net()
-    one.transport.peer.plugged = False
+    bench.wire.plugged = False
     with pytest.raises(ReplyTimeoutError) as caught:
         await balance.tare(confirm=True)
-    assert told == ["tare (not acknowledged)"]
+    assert written == ["tare (not acknowledged)"]
     assert caught.value.hint
-    assert "may have been carried out" in caught.value.hint
+    assert "may have been executed" in caught.value.hint
 
 
-async def test_output_after_stability_is_waited_for(bench: Callable[..., Any]) -> None:
-    one = bench(protocol="sbi", timeout=20.0)
-    balance = await opened(one)
-    one.simulator.set("output", "after_stability")
-    one.simulator.set("load", "100")
+XBPI_CHANGES: dict[str, tuple[Callable[[Balance], Awaitable[Any]], str]] = {
+    "tare": (lambda balance: balance.tare(confirm=True), "0401091422"),
+    "zero": (lambda balance: balance.zero(confirm=True), "0401091826"),
+    "write_parameter": (
+        lambda balance: balance.write_parameter("display_unit", "kg", confirm=True),
+        "0801095621072103b4",
+    ),
+    "set_filter_mode": (lambda balance: balance.set_filter_mode("stable", confirm=True), "0601092c21025f"),
+    "save_menu": (lambda balance: balance.save_menu(confirm=True), "0401094755"),
+    "reload_menu": (lambda balance: balance.reload_menu(confirm=True), "0401094654"),
+    "internal_adjust": (lambda balance: balance.internal_adjust(confirm=True), "060109282178d1"),
+    "raw tare": (lambda balance: balance.raw(0x14, confirm=True), "0401091422"),
+    "raw undocumented": (lambda balance: balance.raw(0x99, confirm=True), "04010999a7"),
+}
+
+
+@pytest.mark.parametrize("change", XBPI_CHANGES)
+async def test_an_xbpi_change_without_a_reply_is_sent_once_whatever_the_retries(
+    new_bench: Callable[..., Any], change: str
+) -> None:
+    bench = new_bench(protocol="xbpi")
+    written: list[str] = []
+    balance = await opened(bench)
+    balance.on_write = written.append
+    bench.client.retries = 2
+    bench.wire.plugged = False
+    bench.wire.requests.clear()
+    perform, frame = XBPI_CHANGES[change]
+    with pytest.raises(ReplyTimeoutError):
+        await perform(balance)
+    await anyio.sleep(60)
+    assert bench.wire.requests == [bytes.fromhex(frame)]
+    (event,) = written
+    assert event.endswith("(not acknowledged)")
+
+
+SBI_CHANGES: dict[str, tuple[Callable[[Balance], Awaitable[Any]], bytes]] = {
+    "tare": (lambda balance: balance.tare(confirm=True), b"\x1bT\r\n"),
+    "zero": (lambda balance: balance.zero(confirm=True), b"\x1bV\r\n"),
+    "set_filter_mode": (lambda balance: balance.set_filter_mode("stable", confirm=True), b"\x1bL\r\n"),
+    "internal_adjust": (lambda balance: balance.internal_adjust(confirm=True), b"\x1bZ\r\n"),
+    "raw tare": (lambda balance: balance.raw("U", confirm=True), b"\x1bU\r\n"),
+    "raw undocumented": (lambda balance: balance.raw("foo_", confirm=True), b"\x1bfoo_\r\n"),
+}
+
+
+@pytest.mark.parametrize("change", SBI_CHANGES)
+async def test_an_sbi_change_is_sent_once_whatever_the_retries(new_bench: Callable[..., Any], change: str) -> None:
+    bench = new_bench(protocol="sbi")
+    balance = await opened(bench)
+    bench.client.retries = 2
+    bench.wire.plugged = False
+    bench.wire.requests.clear()
+    perform, command = SBI_CHANGES[change]
+    with suppress(ReplyTimeoutError):  # commands with a reply, and the reading after tare and zero
+        await perform(balance)
+    await anyio.sleep(60)
+    reads = {b"\x1bP\r\n", b"\x1bx1_\r\n", b"\x1bx2_\r\n"}
+    assert [request for request in bench.wire.requests if request not in reads] == [command]
+
+
+@BOTH
+async def test_a_read_without_a_reply_is_repeated_if_the_client_has_retries(
+    new_bench: Callable[..., Any], protocol: str
+) -> None:
+    bench = new_bench(protocol=protocol)
+    balance = await opened(bench)
+    bench.client.retries = 2
+    bench.wire.plugged = False
+    bench.wire.requests.clear()
+    with pytest.raises(ReplyTimeoutError):
+        await balance.read_net()
+    assert len(bench.wire.requests) > 1
+
+
+@BOTH
+async def test_a_read_by_another_task_takes_no_bytes_of_a_poll(new_bench: Callable[..., Any], protocol: str) -> None:
+    bench = new_bench(protocol=protocol)
+    bench.log.latency = 0.02
+    balance = await opened(bench)
+    values: list[Any] = []
+
+    async def poll() -> None:
+        for _ in range(50):
+            values.append((await balance.poll())[0].value)
+            await anyio.sleep(0.02)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(poll)
+        for _ in range(50):
+            values.append((await balance.read_net()).value)
+            await anyio.sleep(0.01)
+    assert len(values) == 100
+    assert None not in values
+
+
+async def test_output_after_stability_is_waited_for(new_bench: Callable[..., Any]) -> None:
+    bench = new_bench(protocol="sbi", timeout=20.0)
+    balance = await opened(bench)
+    bench.simulator.set("output", "after_stability")
+    bench.simulator.set("load", "100")
     reading = await balance.read_net()
     assert reading.stable
     assert reading.value == pytest.approx(100, abs=0.01)
@@ -209,11 +314,11 @@ async def test_output_after_stability_is_waited_for(bench: Callable[..., Any]) -
     assert 2 < reading.stamp.latency_s < 5
 
 
-async def test_output_at_stability_is_a_missing_value_while_there_is_none(bench: Callable[..., Any]) -> None:
-    one = bench(protocol="sbi", timeout=0.4)
-    balance = await opened(one)
-    one.simulator.set("output", "at_stability")
-    one.simulator.set("load", "100")
+async def test_output_at_stability_is_a_missing_value_while_there_is_none(new_bench: Callable[..., Any]) -> None:
+    bench = new_bench(protocol="sbi", timeout=0.4)
+    balance = await opened(bench)
+    bench.simulator.set("output", "at_stability")
+    bench.simulator.set("load", "100")
     statuses = [(await balance.poll())[0].status for _ in range(6)]
     assert statuses[0] is Status.MISSING
     assert statuses[-1] is Status.OK
@@ -232,62 +337,62 @@ CHANGES: dict[str, Callable[[Balance], Awaitable[Any]]] = {
 
 @BOTH
 @pytest.mark.parametrize("change", CHANGES)
-async def test_nothing_is_changed_without_confirmation_and_not_a_byte_is_sent(
-    bench: Callable[..., Any], protocol: str, change: str
+async def test_nothing_is_changed_or_sent_without_confirmation(
+    new_bench: Callable[..., Any], protocol: str, change: str
 ) -> None:
-    one = bench(protocol=protocol)
+    bench = new_bench(protocol=protocol)
     with pytest.raises(ConfirmationError, match=change):
-        await CHANGES[change](one.balance)
-    assert one.transport.sent == 0
+        await CHANGES[change](bench.balance)
+    assert bench.transport.sent == 0
 
 
 @pytest.mark.parametrize(("protocol", "commands"), [("xbpi", [0x28, 0x14, 0x99]), ("sbi", ["Z", "T", "foo_"])])
 async def test_raw_commands_that_change_or_are_unknown_need_confirmation(
-    bench: Callable[..., Any], protocol: str, commands: list[int | str]
+    new_bench: Callable[..., Any], protocol: str, commands: list[int | str]
 ) -> None:
-    one = bench(protocol=protocol)
+    bench = new_bench(protocol=protocol)
     for command in commands:
         with pytest.raises(ConfirmationError):
-            await one.balance.raw(command)
-    assert one.transport.sent == 0
+            await bench.balance.raw(command)
+    assert bench.transport.sent == 0
 
 
 @pytest.mark.parametrize("args", [b"\r\n\x1bZ", b"\x1bZ", b"\xff"])
-async def test_no_command_hides_in_the_arguments_of_another(bench: Callable[..., Any], args: bytes) -> None:
-    one = bench(protocol="sbi")
+async def test_no_command_hides_in_the_arguments_of_another(new_bench: Callable[..., Any], args: bytes) -> None:
+    bench = new_bench(protocol="sbi")
     with pytest.raises(ConfigError):
-        await one.balance.raw("P", args, confirm=True)
+        await bench.balance.raw("P", args, confirm=True)
     with pytest.raises(ConfirmationError):
-        await one.balance.raw("x", b"0_")  # together an adjustment
-    assert one.transport.sent == 0
+        await bench.balance.raw("x", b"0_")  # together an adjustment
+    assert bench.transport.sent == 0
 
 
-async def test_raw_commands_that_only_read_need_none(bench: Callable[..., Any]) -> None:
-    balance = await opened(bench(protocol="xbpi"))
+async def test_raw_commands_that_only_read_need_none(new_bench: Callable[..., Any]) -> None:
+    balance = await opened(new_bench(protocol="xbpi"))
     assert await balance.raw(0x71) == bytes.fromhex("044121096f")
-    balance = await opened(bench(protocol="sbi"))
+    balance = await opened(new_bench(protocol="sbi"))
     assert await balance.raw("x3_") == b"BAC:        00-39-21\r\n"
     assert await balance.raw("Q", confirm=True) is None
     with pytest.raises(ConfigError):
         await balance.raw(0x71)
 
 
-async def test_what_a_balance_does_not_know_is_learnt_once_and_refused_here_afterwards(
-    bench: Callable[..., Any],
+async def test_a_command_the_balance_does_not_support_is_sent_once_and_refused_here_afterwards(
+    new_bench: Callable[..., Any],
 ) -> None:
-    one = bench(protocol="xbpi")
-    one.simulator.set("family", "oem_weigh_cell")
-    balance = await opened(one)
+    bench = new_bench(protocol="xbpi")
+    bench.simulator.set("family", "oem_weigh_cell")
+    balance = await opened(bench)
     with pytest.raises(UnknownOpcodeError):
         await balance.last_cal_record()
-    sent = one.transport.sent
-    with pytest.raises(UnsupportedError, match="does not know"):
+    sent = bench.transport.sent
+    with pytest.raises(UnsupportedError, match="not supported by this balance"):
         await balance.last_cal_record()
-    assert one.transport.sent == sent
+    assert bench.transport.sent == sent
 
 
-async def test_an_index_out_of_range_is_not_learnt(bench: Callable[..., Any]) -> None:
-    balance = await opened(bench(protocol="xbpi"))
+async def test_an_index_out_of_range_does_not_make_the_command_unsupported(new_bench: Callable[..., Any]) -> None:
+    balance = await opened(new_bench(protocol="xbpi"))
     with pytest.raises(IndexOutOfRangeError) as caught:
         await balance.temperature(4)
     assert caught.value.code == 0x04
@@ -295,29 +400,29 @@ async def test_an_index_out_of_range_is_not_learnt(bench: Callable[..., Any]) ->
     assert (await balance.temperature(2)).value is None
 
 
-async def test_the_whole_balance_at_one_look(bench: Callable[..., Any]) -> None:
-    balance = await opened(bench(protocol="xbpi"))
-    seen = await balance.snapshot()
-    assert (seen.identity.model, seen.identity.serial) == ("MSE1203S-100-DR", "0031801165")
-    assert (seen.identity.software, seen.identity.manufacturer) == ("00-39-21", "Sartorius")
-    assert seen.identity.family == "cubis"
-    assert seen.capacity is not None
-    assert seen.increment is not None
-    assert (seen.capacity.value, seen.capacity.unit) == (1200.0, "g")
-    assert seen.increment.value == pytest.approx(0.001, rel=1e-6)
-    assert seen.increment.unit == "g"
-    assert seen.tare is not None
-    assert seen.tare.value == 0
-    narrow = await (await opened(bench(protocol="sbi"))).snapshot()
+async def test_a_snapshot_reads_the_whole_balance_once(new_bench: Callable[..., Any]) -> None:
+    balance = await opened(new_bench(protocol="xbpi"))
+    snapshot = await balance.snapshot()
+    assert (snapshot.identity.model, snapshot.identity.serial) == ("MSE1203S-100-DR", "0031801165")
+    assert (snapshot.identity.software, snapshot.identity.manufacturer) == ("00-39-21", "Sartorius")
+    assert snapshot.identity.family == "cubis"
+    assert snapshot.capacity is not None
+    assert snapshot.increment is not None
+    assert (snapshot.capacity.value, snapshot.capacity.unit) == (1200.0, "g")
+    assert snapshot.increment.value == pytest.approx(0.001, rel=1e-6)
+    assert snapshot.increment.unit == "g"
+    assert snapshot.tare is not None
+    assert snapshot.tare.value == 0
+    narrow = await (await opened(new_bench(protocol="sbi"))).snapshot()
     assert narrow.identity.model == "MSE1203S-100-DR"
     assert (narrow.capacity, narrow.gross, narrow.temperature) == (None, None, None)
 
 
-async def test_net_plus_tare_is_gross_and_high_resolution_has_more_decimals(bench: Callable[..., Any]) -> None:
-    one = bench(protocol="xbpi")
-    one.simulator.scale.drift = 0.0
-    balance = await opened(one)
-    one.simulator.set("load", "300.1234")
+async def test_net_plus_tare_is_gross_and_high_resolution_has_more_decimals(new_bench: Callable[..., Any]) -> None:
+    bench = new_bench(protocol="xbpi")
+    bench.simulator.scale.drift = 0.0
+    balance = await opened(bench)
+    bench.simulator.set("load", "300.1234")
     await balance.tare(confirm=True)
     await anyio.sleep(5)
     net, gross, tare = await balance.read_net(), await balance.read_gross(), await balance.read_tare_value()
@@ -328,10 +433,10 @@ async def test_net_plus_tare_is_gross_and_high_resolution_has_more_decimals(benc
     assert (await balance.read_net(2)).decimals == 5
 
 
-async def test_adjustment_starts_and_is_recorded(bench: Callable[..., Any]) -> None:
-    one = bench(protocol="xbpi")
-    one.simulator.set("isocal_due", "on")
-    balance = await opened(one)
+async def test_adjustment_starts_and_is_recorded(new_bench: Callable[..., Any]) -> None:
+    bench = new_bench(protocol="xbpi")
+    bench.simulator.set("isocal_due", "on")
+    balance = await opened(bench)
     assert not (await balance.last_cal_record()).has_metadata
     assert (await balance.status()).isocal_due is True
     assert "isocal_due" in (await balance.poll())[0].flags
@@ -341,72 +446,57 @@ async def test_adjustment_starts_and_is_recorded(bench: Callable[..., Any]) -> N
     assert record.has_metadata
     assert record.counters == (2, 1, 1)
     assert (await balance.status()).isocal_due is False
-    one = bench(protocol="sbi")
-    balance = await opened(one)
+    bench = new_bench(protocol="sbi")
+    balance = await opened(bench)
     await balance.internal_adjust(confirm=True)
     (sample,) = await balance.poll()
     assert (sample.value, sample.status, sample.flags) == (None, Status.MISSING, ("adjusting",))
 
 
-async def test_a_balance_that_refuses_the_combined_reading_is_read_plainly() -> None:
+async def test_a_balance_that_refuses_the_combined_reading_is_read_plainly(new_bench: Callable[..., Any]) -> None:
     net = bytes.fromhex("0b41484347fcac0830424585")
     transport = scripted(
         step(bytes.fromhex("0601091e093067"), bytes.fromhex("044101074d")),
         step(bytes.fromhex("0401091e2c"), net),
         step(bytes.fromhex("0401091e2c"), net),
     )
-    balance = on(transport)
+    balance = new_bench(protocol="xbpi", transport=transport).balance
     for _ in range(2):
         (sample,) = await balance.poll()
         assert (sample.value, sample.unit) == (199.987, "g")
 
 
-async def test_overload_of_a_plain_reading_is_asked_for() -> None:
+async def test_overload_of_a_plain_reading_is_read_from_the_status_block(new_bench: Callable[..., Any]) -> None:
     off_scale, overloaded = "0b41487fffffffff30020543", "0b41480000818218100045"
     transport = scripted(
         step(bytes.fromhex("040109202e"), framed(off_scale.replace("300205", "300203"))),
         step(bytes.fromhex("040109303e"), framed(overloaded)),
     )
-    reading = await on(transport).read_gross()
+    reading = await new_bench(protocol="xbpi", transport=transport).balance.read_gross()
     assert (reading.value, reading.overload, reading.status) == (None, True, Status.OUT_OF_RANGE)
 
 
-async def test_an_unknown_unit_is_none_and_the_value_stays() -> None:
+async def test_an_unknown_unit_is_none_and_the_value_stays(new_bench: Callable[..., Any]) -> None:
     transport = scripted(step(bytes.fromhex("040109202e"), framed("0b41484347fcac083044435b")))
-    reading = await on(transport).read_gross()
+    reading = await new_bench(protocol="xbpi", transport=transport).balance.read_gross()
     assert (reading.value, reading.unit) == (199.987, None)
 
 
-async def test_a_refusal_is_a_typed_error_with_the_request(bench: Callable[..., Any]) -> None:
-    balance = await opened(bench(protocol="xbpi"))
+async def test_a_refusal_is_a_typed_error_with_the_request(new_bench: Callable[..., Any]) -> None:
+    balance = await opened(new_bench(protocol="xbpi"))
     with pytest.raises(NotApplicableError) as caught:
         await balance.raw(0x29, confirm=True)
     assert caught.value.context["command"] == "abort_adjustment"
     assert caught.value.context["device"] == "balance"
 
 
-def on(transport: SimulatedTransport) -> Balance:
-    """A balance over xBPI that nobody opened, on a scripted port."""
-    import msgspec
-
-    from riglog.testing import LoopClock
-    from riglog_sartorius.config import SartoriusConfig
-    from riglog_sartorius.driver import SartoriusDriver
-
-    driver = SartoriusDriver()
-    table = {"name": "balance", "driver": "sartorius", "port": "scripted", "protocol": "xbpi"}
-    config = msgspec.convert(table, SartoriusConfig)
-    client = driver.connect(driver.link(config), transport)
-    client.clock = LoopClock()
-    return driver.device(config, client)
-
-
 def framed(text: str) -> bytes:
-    """A reply given as hex with length and marker and any last byte, with the checksum it should have."""
+    """Return a reply given as hex with length and marker, with the right checksum in place of its last byte."""
     return reply_frame(bytes.fromhex(text)[2:11])
 
 
-async def test_a_block_of_another_kind_behind_the_weight_says_nothing_and_costs_no_value() -> None:
+async def test_an_unknown_block_after_the_weight_is_ignored_and_costs_no_value(new_bench: Callable[..., Any]) -> None:
     both = reply_frame(bytes.fromhex("484347fcac08304245" + "480000828818110045"))
-    (sample,) = await on(scripted(step(bytes.fromhex("0601091e093067"), both))).poll()
+    transport = scripted(step(bytes.fromhex("0601091e093067"), both))
+    (sample,) = await new_bench(protocol="xbpi", transport=transport).balance.poll()
     assert (sample.value, sample.unit, sample.flags) == (199.987, "g", ("stable",))

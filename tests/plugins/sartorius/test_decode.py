@@ -61,6 +61,6 @@ def test_a_dangerous_command_is_named_as_such() -> None:
     assert (entry["name"], entry["safety"]) == ("internal_adjustment", "dangerous")
 
 
-def test_without_json_something_readable_is_printed() -> None:
+def test_without_json_a_table_is_printed() -> None:
     result = CliRunner().invoke(sartorius, ["decode", "0401091e2c"])
     assert "read_net" in result.output

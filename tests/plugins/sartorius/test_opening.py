@@ -1,4 +1,4 @@
-"""Opening: what is there, what is not, and errors that say what to do next."""
+"""Opening: what responds, what does not, and errors with the next step."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,85 +10,99 @@ from riglog.errors import ReplyTimeoutError
 from riglog.model import Status
 from riglog.simulation import Fault
 from riglog_sartorius.errors import LineSettingsError
-from riglog_sartorius.simulation.sbi import SbiBalance
-from riglog_sartorius.simulation.xbpi import XbpiBalance
+from riglog_sartorius.simulator.sbi import SbiBalance
+from riglog_sartorius.simulator.xbpi import XbpiBalance
 
 
 class OldBalance(SbiBalance):
-    """Prints and tares, and knows no identity commands."""
+    """Supports print and tare, but no identity commands."""
 
-    def _do(self, token: str, now: float) -> bytes:
-        return b"" if token.startswith("x") else super()._do(token, now)
-
-
-async def test_a_cold_start_is_asked_again(bench: Callable[..., Any]) -> None:
-    one = bench(protocol="xbpi", wire={"script": [Fault.TRUNCATE, Fault.DROP]})
-    await one.balance.open()
-    assert await one.balance.identity() == "0031801165"
+    def execute(self, token: str, now: float) -> bytes:
+        return b"" if token.startswith("x") else super().execute(token, now)
 
 
-async def test_an_xbpi_port_that_is_silent_says_that_balances_begin_in_sbi(bench: Callable[..., Any]) -> None:
-    one = bench(SbiBalance(), protocol="xbpi")
+async def test_a_cold_start_is_repeated(new_bench: Callable[..., Any]) -> None:
+    bench = new_bench(protocol="xbpi", wire={"script": [Fault.TRUNCATE, Fault.DROP]})
+    await bench.balance.open()
+    assert await bench.balance.identity() == "0031801165"
+
+
+async def test_no_reply_on_an_xbpi_port_points_to_the_factory_setting(new_bench: Callable[..., Any]) -> None:
+    bench = new_bench(SbiBalance(), protocol="xbpi")
     with pytest.raises(ReplyTimeoutError) as caught:
-        await one.balance.open()
+        await bench.balance.open()
     assert caught.value.hint
     assert 'protocol = "sbi"' in caught.value.hint
     assert caught.value.context["device"] == "balance"
 
 
 @pytest.mark.parametrize("render", ["plain", "7-as-8"])
-async def test_text_on_an_xbpi_port_is_named(bench: Callable[..., Any], render: str) -> None:
+async def test_text_on_an_xbpi_port_is_named(new_bench: Callable[..., Any], render: str) -> None:
     simulator = SbiBalance(interval=0.1)
     simulator.set("render", render)
-    one = bench(simulator, protocol="xbpi")
-    with pytest.raises(LineSettingsError, match="text arrives"):
-        await one.balance.open()
+    bench = new_bench(simulator, protocol="xbpi")
+    with pytest.raises(LineSettingsError, match="received SBI text"):
+        await bench.balance.open()
 
 
-async def test_lines_left_over_from_sbi_do_not_disturb_xbpi(bench: Callable[..., Any]) -> None:
-    one = bench(protocol="xbpi")
-    one.simulator.scale.drift = 0.0
-    await one.balance.open()
-    wire = one.transport.peer
+async def test_lines_left_over_from_sbi_do_not_disturb_xbpi(new_bench: Callable[..., Any]) -> None:
+    bench = new_bench(protocol="xbpi")
+    bench.simulator.scale.drift = 0.0
+    await bench.balance.open()
     for line in (b"N     +   99.999 g  \r\n", b"BAC:        00-39-21\r\n", b"+"):
-        wire._arriving.add([(anyio.current_time() + 0.001, line)])
-        assert (await one.balance.poll())[0].value in (326.185, None)
-    await one.balance.poll()
-    assert (await one.balance.poll())[0].value == 326.185
+        bench.wire.inject(line, at=anyio.current_time() + 0.001)
+        assert (await bench.balance.poll())[0].value in (326.185, None)
+    await bench.balance.poll()
+    assert (await bench.balance.poll())[0].value == 326.185
 
 
-async def test_an_sbi_port_that_is_silent_names_the_likely_reasons(bench: Callable[..., Any]) -> None:
-    one = bench(XbpiBalance(), protocol="sbi")
+async def test_no_reply_on_an_sbi_port_names_the_likely_reasons(new_bench: Callable[..., Any]) -> None:
+    bench = new_bench(XbpiBalance(), protocol="sbi")
     with pytest.raises(ReplyTimeoutError) as caught:
-        await one.balance.open()
+        await bench.balance.open()
     assert caught.value.hint
     assert "xbpi" in caught.value.hint
 
 
-async def test_seven_bits_read_as_eight_are_named_when_asked(bench: Callable[..., Any]) -> None:
+async def test_seven_bits_read_as_eight_are_named_when_polled(new_bench: Callable[..., Any]) -> None:
     simulator = SbiBalance()
     simulator.set("render", "7-as-8")
-    one = bench(simulator, protocol="sbi")
+    bench = new_bench(simulator, protocol="sbi")
     with pytest.raises(LineSettingsError) as caught:
-        await one.balance.open()
-    assert caught.value.hint == 'say bytesize = 7 and parity = "O"'
+        await bench.balance.open()
+    assert caught.value.hint == 'Set bytesize = 7 and parity = "O"'
 
 
-async def test_an_old_balance_without_identity_commands_is_opened_and_read(bench: Callable[..., Any]) -> None:
-    one = bench(OldBalance(wide=False), protocol="sbi")
-    await one.balance.open()
-    assert await one.balance.identity() is None
-    (sample,) = await one.balance.poll()
+async def test_an_old_balance_without_identity_commands_is_opened_and_read(new_bench: Callable[..., Any]) -> None:
+    bench = new_bench(OldBalance(wide=False), protocol="sbi")
+    await bench.balance.open()
+    assert await bench.balance.identity() is None
+    (sample,) = await bench.balance.poll()
     assert (sample.value, sample.status) == (326.185, Status.OK)
 
 
-async def test_without_a_marker_silence_keeps_late_lines_away(bench: Callable[..., Any]) -> None:
+async def test_without_a_resync_request_the_hold_off_keeps_late_lines_away(new_bench: Callable[..., Any]) -> None:
     script = [None, None, None, Fault.LATE, None, None]
-    one = bench(OldBalance(), protocol="sbi", wire={"script": script, "late": 1.5})
-    one.simulator.scale.drift = -0.5
-    await one.balance.open()
+    bench = new_bench(OldBalance(), protocol="sbi", wire={"script": script, "late": 1.5})
+    bench.simulator.scale.drift = -0.5
+    await bench.balance.open()
     for _ in range(6):
-        (sample,) = await one.balance.poll()
-        answered = next(reply for request, reply in reversed(one.log.answers) if request == b"\x1bP\r\n")
-        assert sample.value is None or f"{sample.value:.3f}".encode() in answered
+        (sample,) = await bench.balance.poll()
+        reply = next(reply for request, reply in reversed(bench.log.replies) if request == b"\x1bP\r\n")
+        assert sample.value is None or f"{sample.value:.3f}".encode() in reply
     assert sample.value is not None
+
+
+@pytest.mark.parametrize(
+    ("protocol", "request_"), [("xbpi", bytes.fromhex("040109010f")), ("sbi", b"\x1bx2_\r\n")], ids=["xbpi", "sbi"]
+)
+async def test_after_an_interruption_only_the_serial_number_is_read(
+    new_bench: Callable[..., Any], protocol: str, request_: bytes
+) -> None:
+    bench = new_bench(protocol=protocol)
+    await bench.balance.open()
+    bench.wire.requests.clear()
+    async with bench.client.hold() as line:
+        await bench.balance.reconnected(line)
+        assert await bench.balance.identity(line) == "0031801165"
+    assert bench.wire.requests == [request_]

@@ -1,4 +1,4 @@
-"""What may be sent without a word: exactly the commands the specification says only read."""
+"""What may be sent without confirmation: exactly the commands that only read, according to the specification."""
 
 from riglog.device import Safety
 from riglog_sartorius.sbi import commands
@@ -13,7 +13,7 @@ DANGEROUS = bytes.fromhex("28 40 58 5C 72")
 PERSISTENT = bytes.fromhex("56 46 47 2C 79 04")
 
 
-def test_opcodes_that_need_no_word_are_those_that_only_read() -> None:
+def test_opcodes_that_need_no_confirmation_are_those_that_only_read() -> None:
     free = {code for code in range(256) if opcodes.opcode(code).safety is Safety.READ_ONLY}
     assert free == {*READ_ONLY, *READ_BY_THE_TABLES}
     assert not free & {*EXPERTS_ONLY}
@@ -25,22 +25,22 @@ def test_opcodes_have_the_tiers_of_the_manual() -> None:
     assert opcodes.opcode(0xBD).safety is Safety.DANGEROUS  # looks like a read and changes state
 
 
-def test_tokens_that_need_no_word_are_those_that_only_read() -> None:
-    free = {one.token for one in commands.TABLE if one.safety is Safety.READ_ONLY}
+def test_tokens_that_need_no_confirmation_are_those_that_only_read() -> None:
+    free = {command.token for command in commands.TABLE if command.safety is Safety.READ_ONLY}
     assert free == {"P", "p_", "kP_", "x1_", "x2_", "x3_", "m0_", "w0_"}
-    dangerous = {one.token for one in commands.TABLE if one.safety is Safety.DANGEROUS}
+    dangerous = {command.token for command in commands.TABLE if command.safety is Safety.DANGEROUS}
     assert dangerous == {"Z", "W", "S", "x0_", "f1_", "?", "@", "s9_"}
     assert commands.command("x9_").safety is Safety.DANGEROUS
 
 
 def test_names_and_codes_are_unique() -> None:
     assert len(opcodes.BY_CODE) == len(opcodes.BY_NAME) == len(opcodes.TABLE)
-    assert len(commands.BY_TOKEN) == len({one.name for one in commands.TABLE}) == len(commands.TABLE)
+    assert len(commands.BY_TOKEN) == len({command.name for command in commands.TABLE}) == len(commands.TABLE)
 
 
-def test_markers_only_read_and_look_different() -> None:
-    from riglog_sartorius.xbpi.codec import ALWAYS_ANSWERED
+def test_resync_requests_only_read_and_have_different_replies() -> None:
+    from riglog_sartorius.xbpi.codec import RESYNC_OPCODES
 
-    known = [opcodes.opcode(code) for code in ALWAYS_ANSWERED]
-    assert {one.safety for one in known} == {Safety.READ_ONLY}
-    assert len({one.reply for one in known}) == len(known)
+    resync = [opcodes.opcode(code) for code in RESYNC_OPCODES]
+    assert {opcode.safety for opcode in resync} == {Safety.READ_ONLY}
+    assert len({opcode.reply for opcode in resync}) == len(resync)

@@ -1,14 +1,14 @@
-"""The strict column parser: what is not proven to be a weight is none."""
+"""The strict column parser: a line is a weight only if every column proves it."""
 
 import random
 
 import pytest
 
+from riglog_sartorius.errors import is_seven_bit_text
 from riglog_sartorius.sbi.codec import SEVEN_BITS, SbiCodec
 from riglog_sartorius.sbi.commands import SbiRequest
 from riglog_sartorius.sbi.lines import Kind, parse_line
-from riglog_sartorius.seven_bit import looks_like_seven_bits
-from riglog_sartorius.simulation.printing import seven_bits_seen_as_eight
+from riglog_sartorius.simulator.sbi import seven_bits_as_eight
 
 NARROW = "+   123.45 g  "
 WIDE = "N     +  123.456 g  "
@@ -38,7 +38,7 @@ UNSTABLE = "N     +    0.031    "
         "+        . g  ",
     ],
 )
-def test_what_is_no_line_of_the_manual_is_unrecognised(text: str) -> None:
+def test_what_is_not_a_line_of_the_manual_is_unrecognised(text: str) -> None:
     line = parse_line(text.encode() + b"\r\n")
     assert line.kind is Kind.UNRECOGNISED
     assert line.value is None
@@ -62,7 +62,7 @@ def test_no_line_that_lost_a_character_has_another_value(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [NARROW, WIDE, UNSTABLE])
-def test_a_flipped_bit_is_seen_unless_it_makes_another_digit(text: str) -> None:
+def test_a_flipped_bit_is_detected_unless_it_makes_another_digit(text: str) -> None:
     raw = text.encode()
     whole = parse_line(raw + b"\r\n").value
     for at in range(len(raw)):
@@ -88,7 +88,7 @@ def test_a_character_of_wrong_parity_arrives_as_nul_and_garbles_the_line() -> No
         ("+   123,45 KG ", 123.45, 2, "kg", True),
         ("+   123.4  g  ", 123.4, 1, "g", True),  # a display segment is off
         ("+   123.45 xyz", 123.45, 2, None, True),
-        ("+   123.45 gn ", 123.45, 2, None, True),  # GN counts its case
+        ("+   123.45 gn ", 123.45, 2, None, True),  # the case of GN matters
         ("+   123.45 GN ", 123.45, 2, "GN", True),
     ],
 )
@@ -140,7 +140,7 @@ def test_a_block_of_lines_gives_its_net_line_whatever_its_place() -> None:
         assert line.value == 255.7
 
 
-def test_two_candidates_are_no_answer() -> None:
+def test_two_candidates_are_not_a_reply() -> None:
     stale, new = b"N     +    1.000 g  \r\n", b"N     +    2.000 g  \r\n"
     buffer = bytearray(stale + new)
     assert SbiCodec().decode(SbiRequest("P"), buffer, final=True) is None
@@ -148,7 +148,7 @@ def test_two_candidates_are_no_answer() -> None:
     assert SbiCodec().decode(SbiRequest("P"), buffer, final=True) is None
 
 
-def test_a_line_that_never_ends_is_dropped_with_its_tail() -> None:
+def test_a_line_that_does_not_end_is_discarded_with_its_tail() -> None:
     codec, buffer = SbiCodec(), bytearray(b"x" * 65)
     line = codec.unsolicited(buffer)
     assert line is not None
@@ -161,12 +161,12 @@ def test_a_line_that_never_ends_is_dropped_with_its_tail() -> None:
 
 
 def test_seven_bit_text_with_odd_parity_is_recognised_and_noise_is_not() -> None:
-    seen = seven_bits_seen_as_eight((WIDE + "\r\n").encode())
+    seen = seven_bits_as_eight((WIDE + "\r\n").encode())
     assert seen[-2:] == b"\x0d\x8a"
-    assert looks_like_seven_bits(seen)
-    assert not looks_like_seven_bits((WIDE + "\r\n").encode())
+    assert is_seven_bit_text(seen)
+    assert not is_seven_bit_text((WIDE + "\r\n").encode())
     dice = random.Random(3)
-    assert not any(looks_like_seven_bits(dice.randbytes(22)) for _ in range(2000))
+    assert not any(is_seven_bit_text(dice.randbytes(22)) for _ in range(2000))
     line = SbiCodec().unsolicited(bytearray(seen * 3))
     assert line is not None
     assert line.status == SEVEN_BITS

@@ -1,4 +1,4 @@
-"""Balances on real pseudo-terminals, opened through the serial path with the settings balances really have."""
+"""Balances on pseudo-terminals, opened as serial ports with the settings of real balances."""
 
 import sys
 from collections.abc import Callable
@@ -11,10 +11,10 @@ from riglog.errors import LinkConflictError
 from riglog.manager import Manager
 from riglog.simulation import FaultyWire, Simulator
 from riglog.simulation.serve import serve_pty
-from riglog_sartorius.balance import Balance
+from riglog_sartorius import Balance
 from riglog_sartorius.errors import LineSettingsError
-from riglog_sartorius.simulation.sbi import SbiBalance
-from riglog_sartorius.simulation.xbpi import XbpiBalance
+from riglog_sartorius.simulator.sbi import SbiBalance
+from riglog_sartorius.simulator.xbpi import XbpiBalance
 
 pytestmark = [pytest.mark.real_time, pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")]
 
@@ -23,7 +23,7 @@ SETTINGS = [
     pytest.param(SbiBalance, {"protocol": "sbi", "bytesize": 7, "baudrate": 1200}, id="sbi 1200 7-O-1"),
     pytest.param(SbiBalance, {"protocol": "sbi", "parity": "N"}, id="sbi 8-N-1"),
     pytest.param(
-        lambda: SbiBalance(interval=0.02), {"protocol": "sbi", "autoprint": True, "bytesize": 7}, id="printing 7-O-1"
+        lambda: SbiBalance(interval=0.02), {"protocol": "sbi", "autoprint": True, "bytesize": 7}, id="autoprint 7-O-1"
     ),
 ]
 
@@ -46,12 +46,12 @@ async def test_seven_bits_read_as_eight_are_named() -> None:
     simulator = SbiBalance(interval=0.02)
     simulator.set("render", "7-as-8")
     async with serve_pty(FaultyWire(simulator)) as server, Manager() as rig:
-        with pytest.raises(LineSettingsError, match="7-bit"):
+        with pytest.raises(LineSettingsError, match="7 data bits"):
             await rig.add("balance", server.path, driver="sartorius", protocol="sbi", parity="N", autoprint=True)
 
 
 async def test_two_balances_cannot_share_a_port() -> None:
     async with serve_pty(FaultyWire(XbpiBalance())) as server, Manager() as rig:
         await rig.add("one", server.path, driver="sartorius", protocol="xbpi")
-        with pytest.raises(LinkConflictError, match="needs the port for itself"):
+        with pytest.raises(LinkConflictError, match="cannot share a port"):
             await rig.add("two", server.path, driver="sartorius", protocol="xbpi", address=10)

@@ -6,12 +6,11 @@ import pytest
 
 from riglog.errors import ConfigError
 from riglog_sartorius.sbi.lines import parse_line
-from riglog_sartorius.simulation.family import FAMILIES
-from riglog_sartorius.simulation.sbi import SbiBalance
-from riglog_sartorius.simulation.xbpi import XbpiBalance
+from riglog_sartorius.simulator.instrument import FAMILIES
+from riglog_sartorius.simulator.sbi import SbiBalance
+from riglog_sartorius.simulator.xbpi import XbpiBalance
 from riglog_sartorius.xbpi.frames import parse_frame, request_frame
-from riglog_sartorius.xbpi.measurement import parse_measurement
-from riglog_sartorius.xbpi.numbers import decode_float40, encode_float40
+from riglog_sartorius.xbpi.measurement import decode_float40, encode_float40, parse_measurement
 
 NET = bytes.fromhex("0401091e2c")
 
@@ -26,13 +25,13 @@ def items(balance: XbpiBalance, opcode: int, args: str = "", now: float = 1.0) -
     ("value", "pattern"),
     [("0.032", "3d03126e97"), ("-0.005", "bba3d70a3d"), ("199.987", "4347fcac08"), ("326.185", "43a317ae14")],
 )
-def test_values_are_the_cut_off_patterns_of_a_real_balance(value: str, pattern: str) -> None:
+def test_values_are_the_truncated_patterns_of_a_real_balance(value: str, pattern: str) -> None:
     assert encode_float40(Fraction(value)).hex() == pattern
     assert decode_float40(bytes.fromhex(pattern)) == pytest.approx(float(value), rel=1e-9)
 
 
 @pytest.mark.parametrize(("opcode", "nibble"), [(0x1E, 5), (0x20, 3), (0x22, 8)])
-def test_the_flags_say_net_gross_or_tare(opcode: int, nibble: int) -> None:
+def test_the_flags_distinguish_net_gross_and_tare(opcode: int, nibble: int) -> None:
     frame = parse_frame(XbpiBalance().receive(request_frame(opcode), 1.0))
     assert frame is not None
     assert parse_measurement(frame.items[0].data).flags & 0x0F == nibble
@@ -67,7 +66,7 @@ def test_a_combined_reading_is_a_weight_and_a_status_block() -> None:
 
 
 @pytest.mark.parametrize("request_bytes", ["0401091e2d", "0401051e28", "0301091e", "02010912"])
-def test_a_damaged_or_foreign_request_is_answered_by_silence(request_bytes: str) -> None:
+def test_a_damaged_or_foreign_request_gets_no_reply(request_bytes: str) -> None:
     assert XbpiBalance().receive(bytes.fromhex(request_bytes), 1.0) == b""
 
 
@@ -83,23 +82,23 @@ def test_requests_may_come_in_pieces_but_not_too_slowly() -> None:
 def test_a_load_settles_and_becomes_stable() -> None:
     balance = SbiBalance(wide=False)
     balance.set("load", "100")
-    said = [parse_line(balance.receive(b"\x1bP\r\n", 10 + 0.1 * step)) for step in range(60)]
-    values = [line.value for line in said if line.value is not None]
+    lines = [parse_line(balance.receive(b"\x1bP\r\n", 10 + 0.1 * step)) for step in range(60)]
+    values = [line.value for line in lines if line.value is not None]
     assert values == sorted(values, reverse=True)
-    assert [line.stable for line in said] == sorted(line.stable for line in said)
-    assert (said[0].stable, said[-1].stable) == (False, True)
-    assert all(line.value == pytest.approx(100.0, abs=0.0015) for line in said if line.stable)
+    assert [line.stable for line in lines] == sorted(line.stable for line in lines)
+    assert (lines[0].stable, lines[-1].stable) == (False, True)
+    assert all(line.value == pytest.approx(100.0, abs=0.0015) for line in lines if line.stable)
     assert values[-1] == pytest.approx(100.0, abs=0.005)
 
 
-def test_silent_commands_are_silent_and_unknown_ones_ignored() -> None:
+def test_commands_without_a_reply_have_none_and_unknown_ones_are_ignored() -> None:
     balance = SbiBalance()
     for command in (b"\x1bT", b"\x1bV\r\n", b"\x1bK", b"\x1bq9_", b"hello", b"\x04\x01\x09\x02\x10"):
         assert balance.receive(command, 1.0) == b""
     assert balance.receive(b"\x1bx1_", 1.0) == b"MSE1203S-100-DR     \r\n"
 
 
-def test_print_stops_automatic_output_after_one_line_and_tare_starts_it_again() -> None:
+def test_print_stops_autoprint_after_one_line_and_tare_starts_it_again() -> None:
     balance = SbiBalance(interval=0.1)
     balance.next_due(0.0)
     assert balance.idle(0.35).count(b"\r\n") == 3
@@ -115,12 +114,12 @@ def test_output_at_stability_prints_only_stable_values() -> None:
     balance.set("output", "at_stability")
     balance.next_due(0.0)
     balance.set("load", "50")
-    said = balance.idle(6.0).splitlines(keepends=True)
-    assert 0 < len(said) < 60
-    assert all(parse_line(line).stable for line in said)
+    lines = balance.idle(6.0).splitlines(keepends=True)
+    assert 0 < len(lines) < 60
+    assert all(parse_line(line).stable for line in lines)
 
 
-def test_adjustment_says_so_for_a_time() -> None:
+def test_an_adjustment_gives_status_lines_for_a_time() -> None:
     balance = SbiBalance(wide=True)
     balance.receive(b"\x1bZ\r\n", 1.0)
     assert balance.receive(b"\x1bP\r\n", 2.0) == b"Stat     Cal.Int.   \r\n"
@@ -128,7 +127,7 @@ def test_adjustment_says_so_for_a_time() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_reads_and_says_who_it_is(family: str) -> None:
+def test_every_family_reports_its_model(family: str) -> None:
     balance = XbpiBalance()
     balance.set("family", family)
     assert items(balance, 0x02)[0].startswith("54 ")
@@ -136,6 +135,6 @@ def test_every_family_reads_and_says_who_it_is(family: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("load", "much"), ("unit", "stone"), ("colour", "red"), ("family", "x")])
-def test_a_knob_that_is_none_is_a_clear_error(name: str, value: str) -> None:
-    with pytest.raises(ConfigError):
+def test_an_unknown_setting_or_value_is_a_clear_error(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=name):
         SbiBalance().set(name, value)

@@ -7,19 +7,33 @@ from typing import Any
 import pytest
 
 from riglog.model import Stamp
-from riglog_sartorius.balance.metrology import parse_cal_record
 from riglog_sartorius.decode import explain, explain_line
 from riglog_sartorius.errors import XBPI_ERRORS
 from riglog_sartorius.identity import Identity
 from riglog_sartorius.sbi.codec import SbiCodec
-from riglog_sartorius.sbi.commands import SbiRequest, answers_to
+from riglog_sartorius.sbi.commands import SbiRequest, is_reply_to
 from riglog_sartorius.sbi.lines import Kind, parse_line
 from riglog_sartorius.xbpi.codec import XbpiCodec, XbpiRequest
-from riglog_sartorius.xbpi.codec import answers_to as frame_answers
-from riglog_sartorius.xbpi.frames import fault_of, parse_frame, reply_frame, request_frame, scan
-from riglog_sartorius.xbpi.items import Item, encode_items, parse_items
-from riglog_sartorius.xbpi.measurement import is_status_block, parse_measurement, parse_status_block
-from riglog_sartorius.xbpi.numbers import decode_bcd, decode_float40, decode_text
+from riglog_sartorius.xbpi.codec import is_reply_to as is_frame_reply_to
+from riglog_sartorius.xbpi.frames import (
+    Item,
+    encode_items,
+    frame_fault,
+    parse_frame,
+    parse_items,
+    reply_frame,
+    request_frame,
+    scan,
+)
+from riglog_sartorius.xbpi.measurement import (
+    decode_bcd,
+    decode_float40,
+    decode_text,
+    is_status_block,
+    parse_cal_record,
+    parse_measurement,
+    parse_status_block,
+)
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "sartorius.json").read_text())
 NEVER = Stamp(0, None, 0)
@@ -69,7 +83,7 @@ def test_an_xbpi_reply_is_accepted_for_its_own_request_and_split_anywhere(vector
     request, codec = XbpiRequest(int(vector["meaning"]["for_opcode"], 16)), XbpiCodec()
     frame = parse_frame(raw)
     assert frame is not None
-    assert frame_answers(request, frame)
+    assert is_frame_reply_to(request, frame)
     if vector["meaning"]["kind"] == "error":
         return
     for cut in range(len(raw)):
@@ -136,7 +150,7 @@ def test_an_xbpi_reply_means_this(vector: dict[str, Any]) -> None:
 @pytest.mark.parametrize("vector", those("xbpi", "balance_to_host", valid=False))
 def test_a_malformed_frame_is_rejected_and_the_scanner_skips_it(vector: dict[str, Any]) -> None:
     raw, meaning = bytes.fromhex(vector["hex"]), vector["meaning"]
-    assert fault_of(raw) == meaning["reason"]
+    assert frame_fault(raw) == meaning["reason"]
     found = scan(raw)
     assert list(found.frames) == meaning["frames_found_by_scanner"]
     assert found.skipped == meaning["bytes_skipped_by_scanner"]
@@ -163,9 +177,9 @@ def test_an_sbi_line_means_this(vector: dict[str, Any]) -> None:
     if meaning["kind"] == "identity":
         assert line.value is None
         token = meaning["reply_to"].removeprefix("ESC ")
-        claimed = [one for one in ("x1_", "x2_", "x3_") if answers_to(SbiRequest(one), line)]
-        assert claimed == [token]
-        assert not answers_to(SbiRequest("P"), line)
+        matching = [other for other in ("x1_", "x2_", "x3_") if is_reply_to(SbiRequest(other), line)]
+        assert matching == [token]
+        assert not is_reply_to(SbiRequest("P"), line)
     assert explain_line(raw)["kind"] == expected["kind"]
 
 

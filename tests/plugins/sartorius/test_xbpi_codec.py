@@ -1,4 +1,4 @@
-"""What proves that an xBPI reply answers a request, and what does not."""
+"""What proves that an xBPI reply belongs to a request, and what does not."""
 
 import random
 
@@ -6,15 +6,14 @@ import pytest
 
 from riglog_sartorius.errors import IndexOutOfRangeError, UnknownOpcodeError, XbpiError
 from riglog_sartorius.xbpi.codec import XbpiCodec, XbpiRequest
-from riglog_sartorius.xbpi.frames import Frame, parse_frame, reply_frame, request_frame, scan
-from riglog_sartorius.xbpi.items import u8
+from riglog_sartorius.xbpi.frames import Frame, parse_frame, reply_frame, request_frame, scan, u8
 from riglog_sartorius.xbpi.opcodes import COMBINED
 
 NET = bytes.fromhex("0b41484347fcac0830424585")
 GROSS = bytes.fromhex("0b414843a317ae14304203c8")
 TARE = bytes.fromhex("0b414843a3174bc63042485c")
 STATUS = bytes.fromhex("0b414800008188181000450a")
-ODD = reply_frame(bytes.fromhex("484347fcac08304241"))  # a nibble nobody has met
+ODD = reply_frame(bytes.fromhex("484347fcac08304241"))  # a nibble that was never observed
 BOTH = reply_frame(NET[2:-1] + STATUS[2:-1])
 NODE = bytes.fromhex("0441210066")
 REFUSED = bytes.fromhex("044101044a")
@@ -24,7 +23,7 @@ READ_NET, READ_GROSS, READ_TARE, READ_STATUS = (XbpiRequest(code) for code in (0
 READ_BOTH = XbpiRequest(0x1E, COMBINED)
 
 
-def answer(request: XbpiRequest, received: bytes, *, final: bool = True) -> Frame | None:
+def decoded(request: XbpiRequest, received: bytes, *, final: bool = True) -> Frame | None:
     return XbpiCodec().decode(request, bytearray(received), final=final)
 
 
@@ -40,73 +39,75 @@ def answer(request: XbpiRequest, received: bytes, *, final: bool = True) -> Fram
         (XbpiRequest(0x55, u8(7)), [bytes.fromhex("0641210221048f")], [NODE, NET, ACK]),
     ],
 )
-def test_a_reply_answers_only_what_it_can_be_for(request_: XbpiRequest, own: list[bytes], others: list[bytes]) -> None:
+def test_a_reply_belongs_only_to_requests_it_agrees_with(
+    request_: XbpiRequest, own: list[bytes], others: list[bytes]
+) -> None:
     for frame in own:
-        assert answer(request_, frame) == parse_frame(frame)
+        assert decoded(request_, frame) == parse_frame(frame)
     for frame in others:
-        assert answer(request_, frame) is None
-        assert answer(request_, frame + own[0]) == parse_frame(own[0])  # and what is behind it is found
+        assert decoded(request_, frame) is None
+        assert decoded(request_, frame + own[0]) == parse_frame(own[0])  # and what follows it is found
 
 
 @pytest.mark.parametrize("final", [False, True])
 @pytest.mark.parametrize("stale", [NET, REFUSED, ODD])
-def test_with_two_candidates_neither_is_the_answer(stale: bytes, final: bool) -> None:
-    assert answer(READ_NET, stale + NET, final=final) is None
+def test_with_two_candidates_neither_is_the_reply(stale: bytes, final: bool) -> None:
+    assert decoded(READ_NET, stale + NET, final=final) is None
     for cut in range(1, len(NET)):
-        assert answer(READ_NET, stale + NET[:cut], final=final) is None
+        assert decoded(READ_NET, stale + NET[:cut], final=final) is None
 
 
 def test_the_echo_of_a_two_wire_adapter_is_skipped() -> None:
-    assert answer(READ_NET, request_frame(0x1E) + NET) == parse_frame(NET)
+    assert decoded(READ_NET, request_frame(0x1E) + NET) == parse_frame(NET)
 
 
-def test_noise_in_front_is_skipped_and_noise_that_may_be_a_frame_is_waited_for() -> None:
-    assert answer(READ_NET, b"\xff\x00\x41N +" + NET, final=False) == parse_frame(NET)
-    assert answer(READ_NET, b"\xf0\x41" + NET, final=False) is None
-    assert answer(READ_NET, b"\xf0\x41" + NET, final=True) == parse_frame(NET)
+def test_noise_before_a_frame_is_skipped_and_noise_that_may_be_a_frame_is_waited_for() -> None:
+    assert decoded(READ_NET, b"\xff\x00\x41N +" + NET, final=False) == parse_frame(NET)
+    assert decoded(READ_NET, b"\xf0\x41" + NET, final=False) is None
+    assert decoded(READ_NET, b"\xf0\x41" + NET, final=True) == parse_frame(NET)
 
 
 @pytest.mark.parametrize("reply", [NET, BOTH, NODE, ACK])
 def test_no_flipped_bit_and_no_cut_makes_a_reply(reply: bytes) -> None:
     request = {NET: READ_NET, BOTH: READ_BOTH, NODE: XbpiRequest(0x71), ACK: XbpiRequest(0x14)}[reply]
     for at in range(len(reply)):
-        assert answer(request, reply[:at]) is None
+        assert decoded(request, reply[:at]) is None
         for bit in range(8):
-            assert answer(request, reply[:at] + bytes([reply[at] ^ 1 << bit]) + reply[at + 1 :]) is None
+            assert decoded(request, reply[:at] + bytes([reply[at] ^ 1 << bit]) + reply[at + 1 :]) is None
 
 
 def test_an_unknown_opcode_with_an_index_is_an_index_out_of_range() -> None:
     with pytest.raises(UnknownOpcodeError):
-        answer(XbpiRequest(0x62), REFUSED)
+        decoded(XbpiRequest(0x62), REFUSED)
     with pytest.raises(IndexOutOfRangeError) as caught:
-        answer(XbpiRequest(0x76, u8(4)), REFUSED)
+        decoded(XbpiRequest(0x76, u8(4)), REFUSED)
     assert caught.value.code == 0x04
 
 
 @pytest.mark.parametrize("code", [0x10, 0x11])
 def test_both_index_errors_are_one(code: int) -> None:
     with pytest.raises(IndexOutOfRangeError):
-        answer(XbpiRequest(0x2E, u8(3)), reply_frame(bytes([0x01, code])))
+        decoded(XbpiRequest(0x2E, u8(3)), reply_frame(bytes([0x01, code])))
 
 
-def test_a_code_nobody_documents_is_a_refusal_with_that_code() -> None:
+def test_an_undocumented_code_is_a_refusal_with_that_code() -> None:
     with pytest.raises(XbpiError) as caught:
-        answer(READ_NET, reply_frame(b"\x01\x42"))
+        decoded(READ_NET, reply_frame(b"\x01\x42"))
     assert (type(caught.value), caught.value.code) == (XbpiError, 0x42)
 
 
-def test_a_marker_looks_like_nothing_that_is_owed_or_asked() -> None:
-    codec = XbpiCodec()
-    owed: list[XbpiRequest] = [READ_NET, READ_BOTH]
+def test_a_resync_request_has_a_signature_that_is_neither_outstanding_nor_requested() -> None:
+    codec, request = XbpiCodec(), XbpiRequest(0x55, u8(7))
+    outstanding: list[XbpiRequest] = [READ_NET, READ_BOTH]
     seen = []
-    while (marker := codec.resync_request(XbpiRequest(0x55, u8(7)), owed)) is not None:
-        assert codec.reply_signature(marker) not in [codec.reply_signature(one) for one in owed]
-        owed.append(marker)
-        seen.append(marker.opcode)
+    while (resync := codec.resync_request(request, outstanding)) is not None:
+        assert codec.reply_signature(resync) not in [codec.reply_signature(other) for other in (request, *outstanding)]
+        outstanding.append(resync)
+        seen.append(resync.opcode)
     assert seen == [0x02, 0x71, 0x01, 0x00]
 
 
-def test_where_any_reply_is_possible_there_is_no_marker() -> None:
+def test_where_any_reply_is_possible_there_is_no_resync_request() -> None:
     assert XbpiCodec().resync_request(READ_NET, [XbpiRequest(0x99)]) is None
     assert XbpiCodec().resync_request(XbpiRequest(0x99), [READ_NET]) is None
 
@@ -115,7 +116,7 @@ def test_a_value_shorter_than_its_type_is_kept_and_no_error() -> None:
     frame = parse_frame(reply_frame(bytes.fromhex("24010203")))
     assert frame is not None
     assert (frame.items, frame.rest) == ((), bytes.fromhex("24010203"))
-    assert answer(XbpiRequest(0x99), frame.raw) == frame
+    assert decoded(XbpiRequest(0x99), frame.raw) == frame
 
 
 def test_the_scanner_finds_every_frame_in_a_captured_stream() -> None:
@@ -129,15 +130,15 @@ def test_the_scanner_finds_every_frame_in_a_captured_stream() -> None:
 
 
 @pytest.mark.parametrize(
-    ("received", "why"),
+    ("received", "reason"),
     [
-        (b"", "no_frame"),
+        (b"", "no_reply"),
         (NET[:-1] + b"\x55", "bad_checksum"),  # the misprint of circulating examples
         (b"\x0b\x42" + NET[2:], "bad_marker"),
         (NET[:5], "incomplete"),
         (GROSS, "unmatched"),
-        (b"N     +    0.006 g  \r\n", "text"),
+        (b"N     +    0.006 g  \r\n", "ascii_text"),
     ],
 )
-def test_why_there_is_no_answer_is_one_word(received: bytes, why: str) -> None:
-    assert XbpiCodec().diagnose(READ_NET, received) == why
+def test_the_diagnosis_is_one_word(received: bytes, reason: str) -> None:
+    assert XbpiCodec().diagnose(READ_NET, received) == reason

@@ -23,7 +23,7 @@ from riglog_servomex.text import Unit, decode_name, decode_unit
 Vector = dict[str, Any]
 Golden = Callable[[str], Vector]
 NEVER = Stamp(0, None, 0)
-REASONS = {"timeout": "no_frame", "crc_error": "bad_crc", "lrc_error": "bad_lrc", "unexpected_response": "unmatched"}
+REASONS = {"timeout": "no_reply", "crc_error": "bad_crc", "lrc_error": "bad_lrc", "unexpected_response": "unmatched"}
 
 
 def protocol_of(vector: Vector) -> str:

@@ -6,12 +6,12 @@ from typing import Any
 
 import anyio
 import pytest
-from riglog_watlow.plan import Target
 
 from riglog.simulation import Fault, Simulator
 from riglog_watlow import Controller
 from riglog_watlow.families import FACTS
 from riglog_watlow.parameters import WireValue
+from riglog_watlow.plan import Target
 from riglog_watlow.simulator import ControllerSlave, ModbusSimulator, SimulatedPM, StdBusSimulator
 
 READS, EVERY = 200, 37

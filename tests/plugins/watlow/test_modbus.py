@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from riglog_watlow.plan import Target
 
 from riglog.errors import ConfigError, ReplyTimeoutError, UnsupportedError, WrongInstrumentError
 from riglog.model import Sample, Status
@@ -16,6 +15,7 @@ from riglog_watlow.errors import NoSuchRegisterError
 from riglog_watlow.families import FACTS, FamilyName
 from riglog_watlow.modbus.registers import LONGEST_READ, decode, divide, encode, span
 from riglog_watlow.parameters import Parameter
+from riglog_watlow.plan import Target
 from riglog_watlow.simulator import ControllerSlave, ModbusSimulator, SimulatedPM, StdBusSimulator, simulator
 
 MakeBench = Callable[..., Any]

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from riglog_watlow.plan import Target
 
 from riglog.simulation import FaultyWire, SimulatedBus, SimulatedTransport, Simulator
 from riglog.testing import LoopClock
 from riglog.transport import Link
 from riglog_watlow import WatlowConfig, WatlowDriver
 from riglog_watlow.parameters import WireValue
+from riglog_watlow.plan import Target
 from riglog_watlow.probe import LINKS
 from riglog_watlow.simulator import SimulatedPM, StdBusSimulator, simulator
 

@@ -1,10 +1,10 @@
 """The simulated controller does on Standard Bus what devices were seen to do. Source: sections 3.2, 5 and 6."""
 
 import pytest
-from riglog_watlow.plan import target
 
 from riglog.errors import ConfigError
 from riglog.simulation import SimulatedBus
+from riglog_watlow.plan import target
 from riglog_watlow.simulator import SimulatedPM, StdBusSimulator
 from riglog_watlow.stdbus import frames, message
 from riglog_watlow.stdbus.codec import StdBusCodec, StdBusRequest, read_request, write_request

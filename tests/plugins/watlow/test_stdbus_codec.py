@@ -152,9 +152,9 @@ def test_why_names_the_first_class_that_occurred() -> None:
         (header_damaged + GOOD[:12], "truncated"),
         (header_damaged, "bad_header_crc"),
         (StdBusCodec().encode(PV), "unmatched"),
-        (GOOD[:7], "no_frame"),
-        (b"noise", "no_frame"),
-        (b"", "no_frame"),
+        (GOOD[:7], "no_reply"),
+        (b"noise", "no_reply"),
+        (b"", "no_reply"),
     ]
     assert [StdBusCodec().diagnose(PV, data) for data, _ in cases] == [reason for _, reason in cases]
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from riglog_watlow.plan import target
 
 from riglog.errors import ConfigError
 from riglog.model import Status
 from riglog_watlow import Controller, WatlowConfig
 from riglog_watlow.identity import part_number, serial_number
+from riglog_watlow.plan import target
 from riglog_watlow.simulator import SimulatedPM, StdBusSimulator, simulator
 
 MakeBench = Callable[..., Any]

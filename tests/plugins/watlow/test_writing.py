@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from riglog_watlow.plan import Target
 
 from riglog.errors import ConfigError, ConfirmationError, ReplyTimeoutError, WriteRefusedError
 from riglog.simulation import Fault, Simulator
 from riglog_watlow import Controller, WatlowConfig, registry
 from riglog_watlow.errors import AccessDeniedError, StoredOtherwiseError, WrongTypeError
 from riglog_watlow.parameters import WireValue
+from riglog_watlow.plan import Target
 from riglog_watlow.simulator import SimulatedPM, StdBusSimulator, simulator
 from riglog_watlow.simulator.controller import Refusal, Refused
 from riglog_watlow.writer import LINK_PARAMETERS, TIERS

@@ -38,8 +38,8 @@ async def _check(path: str, live: bool, as_json: bool, interruption: Interruptio
         {
             "device": spec.config.name,
             "driver": spec.driver.name,
-            "port": spec.config.port,
-            "protocol": spec.link.protocol,
+            "port": spec.port_name,
+            "protocol": spec.protocol,
             "address": spec.address,
             "rate_hz": spec.config.rate_hz or rig.rate_hz,
         }
@@ -77,7 +77,7 @@ def _print(devices: list[dict[str, Any]]) -> None:
     for entry in devices:
         address = "" if entry["address"] is None else entry["address"]
         rate = f"{entry['rate_hz']:g} Hz"
-        add_row(listed, entry["device"], entry["driver"], entry["port"], entry["protocol"], address, rate)
+        add_row(listed, entry["device"], entry["driver"], entry["port"] or "", entry["protocol"], address, rate)
         for channel, value in entry.get("values", {}).items():
             add_row(values, channel, value)
     results().print(listed)

@@ -48,9 +48,12 @@ async def _demo(duration: str, out: str, as_json: bool, interruption: Interrupti
         return USAGE
     length = seconds(duration, "--duration")
     async with AsyncExitStack() as stack:
-        buses = dict.fromkeys(table["port"] for table in tables)
+        buses = dict.fromkeys(table["port"] for table in tables if "port" in table)
         ports = {bus: await _simulate(stack, bus, tables) for bus in buses}
-        specs = tuple(resolve_device(registry, table | {"port": ports[table["port"]]}) for table in tables)
+        for table in tables:
+            if "port" in table:
+                table["port"] = ports[table["port"]]
+        specs = tuple(resolve_device(registry, table) for table in tables)
         rig = RigConfig(name="demo", rate_hz=RATE_HZ, specs=specs, sinks=(SqliteSink(out),))
         outcome = await record_with_progress(rig, length, interruption)
     code = report(outcome, as_json=as_json)
@@ -68,7 +71,7 @@ async def _simulate(stack: AsyncExitStack, bus: str, tables: Iterable[dict[str, 
 
     if sys.platform == "win32":  # no pseudo-terminals: simulate within the process
         return f"sim:{bus}"
-    specs = [resolve_device(installed(), table | {"port": f"sim:{bus}"}) for table in tables if table["port"] == bus]
-    simulated = SimulatedBus(spec.driver.simulator(spec.config) for spec in specs)
+    on_bus = [table | {"port": f"sim:{bus}"} for table in tables if table.get("port") == bus]
+    simulated = SimulatedBus(resolve_device(installed(), table).simulator() for table in on_bus)
     server = await stack.enter_async_context(serve_pty(FaultyWire(simulated)))
     return server.path

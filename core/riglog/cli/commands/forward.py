@@ -93,7 +93,7 @@ async def _forward(
         if as_json:
             print_json(latest or ForwardProgress())
         elif latest is not None:
-            remaining = "unknown number" if latest.remaining is None else latest.remaining
+            remaining = "an unknown number" if latest.remaining is None else latest.remaining
             messages().print(f"[dim]{plural(latest.samples, 'row')} forwarded, {remaining} remaining[/]")
     return DONE
 

@@ -45,7 +45,7 @@ async def _read(
         for number in range(repeat):
             if number:
                 await anyio.sleep(interval)
-            samples += await rig.sources()[0].poll([device.name])
+            samples += await rig.sources([device.name])[0].poll()
     _print(samples, as_json)
     return INCOMPLETE if any(sample.value is None for sample in samples) else DONE
 

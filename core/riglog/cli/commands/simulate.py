@@ -65,10 +65,12 @@ async def _simulate(
     import msgspec
 
     from riglog.manager import resolve_device
-    from riglog.plugin import installed
+    from riglog.plugin import Driver, installed
     from riglog.simulation import FaultyWire, SimulatedBus, parse_faults
     from riglog.simulation.serve import serve_pty, serve_tcp
 
+    if not isinstance(installed().driver(driver), Driver):
+        raise ConfigError(f"driver {driver!r} has no simulator: its devices have no port")
     table = {"driver": driver, **pairs(options, "--option")}
     if protocol is not None:
         table["protocol"] = protocol
@@ -79,14 +81,14 @@ async def _simulate(
         )
         for number, instrument in enumerate(instruments)
     ]
-    simulators = [spec.driver.simulator(spec.config) for spec in specs]
+    simulators = [spec.simulator() for spec in specs]
     for name, value in pairs(settings, "--set").items():
         for simulator in simulators:
             simulator.set(name, value)
     wire = FaultyWire(SimulatedBus(simulators), rates=parse_faults(faults), seed=seed)
     description = {
         "driver": driver,
-        "protocol": specs[0].link.protocol,
+        "protocol": specs[0].protocol,
         "addresses": [spec.address for spec in specs],
     }
 

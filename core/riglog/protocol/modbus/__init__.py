@@ -1,9 +1,10 @@
 """Modbus for every vendor: RTU, ASCII and TCP over riglog's own ports.
 
-Light names only; ``riglog.protocol.modbus.client`` is what imports pymodbus, and is imported when a port is opened.
+Light names only; ``riglog.protocol.modbus.client`` imports pymodbus, and is imported when a port is opened.
 """
 
 from riglog.protocol.modbus.codec import ModbusCodec
+from riglog.protocol.modbus.connect import connect_modbus
 from riglog.protocol.modbus.errors import (
     IllegalDataAddressError,
     IllegalDataValueError,
@@ -25,5 +26,6 @@ __all__ = [
     "ModbusRequest",
     "SlaveDeviceBusyError",
     "SlaveDeviceFailureError",
+    "connect_modbus",
     "framing_of",
 ]

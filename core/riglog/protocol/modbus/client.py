@@ -1,76 +1,68 @@
 """The Modbus client of every vendor: riglog's client for the line, pymodbus for the calls and the PDUs.
 
 The only file that imports pymodbus; import it when a port is opened. pymodbus's own clients and framers are not used:
-they own the port, lose good frames behind junk, and do not compare a reply with its request.
+they own the port, lose good frames behind noise, and do not compare a reply with its request.
 """
 
+import copy
 import struct
 from collections.abc import Awaitable
+from typing import Any, Self
 
 from pymodbus.client.mixin import ModbusClientMixin
 from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from riglog.errors import ConfigError, MalformedReplyError, UnsupportedError
-from riglog.model import SYSTEM_CLOCK, Clock
-from riglog.protocol.client import ProtocolClient
-from riglog.protocol.line import TimedReply
+from riglog.protocol.client import HeldLine, ProtocolClient, Transactor
+from riglog.protocol.connection import Connection
 from riglog.protocol.modbus.codec import ModbusCodec
 from riglog.protocol.modbus.framing import framing_of
-from riglog.protocol.modbus.pdu import REPEATABLE, ModbusRequest, expected_reply, is_supported
-from riglog.transport import Link, Transport
+from riglog.protocol.modbus.pdu import ModbusRequest, expected_reply, is_supported
+from riglog.protocol.timed_reply import TimedReply
 
 _DECODER = DecodePDU(False)
+MAX_UNIT_IDENTIFIER = 255
+"""The standard ends at 247 on a serial line; some instruments and gateways use the rest."""
 
 
 class ModbusClient(ProtocolClient[ModbusRequest, bytes]):
-    """One Modbus line and everybody on it. ``unit`` gives the calls to one slave.
+    """The client of a Modbus port; ``unit`` gives the calls to one server.
+
+    The protocol of the connection's link chooses the framing: ``modbus-rtu``, ``modbus-ascii`` or ``modbus-tcp``.
 
     Args:
-        link: its protocol chooses the framing: ``modbus-rtu``, ``modbus-ascii`` or ``modbus-tcp``.
-        timeout: seconds for the slave to think; the time on the wire at the link's baud rate comes on top.
-        retries: how often a read that got no reply is asked again; writes never are.
+        timeout: seconds of turnaround of a server; the time on the wire at the link's baud rate is added.
+        retries: of a read without a reply; writes are never repeated.
     """
 
     codec: ModbusCodec
 
-    def __init__(
-        self,
-        transport: Transport,
-        link: Link,
-        *,
-        timeout: float = 0.5,
-        retries: int = 0,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        codec = ModbusCodec(framing_of(link.protocol), link)
-        super().__init__(transport, codec, timeout=timeout, retries=retries, echo=link.echo, clock=clock)
+    def __init__(self, connection: Connection, *, timeout: float = 0.5, retries: int = 0) -> None:
+        link = connection.link
+        super().__init__(connection, ModbusCodec(framing_of(link.protocol), link), timeout=timeout, retries=retries)
         self.link = link
 
     def unit(
-        self,
-        address: int,
-        *,
-        timeout: float | None = None,
-        least: float = 0.0,
-        retries: int | None = None,
-        skip_resync: bool = False,
+        self, address: int, *, timeout: float | None = None, minimum_timeout: float = 0.0, retries: int | None = None
     ) -> "ModbusUnit":
-        """The slave at ``address``, with its own patience if it needs another than the line's.
+        """Return the calls to the server with unit identifier ``address``.
 
         Args:
-            timeout, retries: as for the client.
-            skip_resync: as for ``ask``.
-            least: no request gives up earlier than that, however short its time on the wire.
+            timeout, retries: as for the client; None: those of the client.
+            minimum_timeout: seconds that every request waits at least, however short its time on the wire.
 
         Raises:
-            ConfigError: no slave can have that address.
+            ConfigError: no server can have that unit identifier.
         """
-        if not 1 <= address <= 255:
-            raise ConfigError(f"{address} is no Modbus unit id", hint="1 to 247; 0 would speak to all at once")
-        return ModbusUnit(self, address, self.timeout if timeout is None else timeout, least, retries, skip_resync)
+        if not 1 <= address <= MAX_UNIT_IDENTIFIER:
+            raise ConfigError(
+                f"invalid Modbus unit identifier {address}",
+                hint=f"Use 1 to {MAX_UNIT_IDENTIFIER}; 0 is the broadcast address",
+            )
+        return ModbusUnit(self, address, self.timeout if timeout is None else timeout, minimum_timeout, retries)
 
     def wire_time(self, request: ModbusRequest) -> float:
-        """Seconds that request and reply are on the wire; nothing worth counting on TCP."""
+        """Return the seconds for which request and reply are on the wire; 0 on TCP."""
         framing = self.codec.framing
         if framing.numbered:
             return 0.0
@@ -78,24 +70,33 @@ class ModbusClient(ProtocolClient[ModbusRequest, bytes]):
 
 
 class ModbusUnit(ModbusClientMixin[Awaitable[TimedReply[ModbusPDU]]]):
-    """The calls of pymodbus to one slave, each giving an TimedReply: ``answer.reply.registers``, ``answer.stamp``.
+    """The calls of pymodbus to one server, each giving a TimedReply: ``reply.registers`` of it, and its stamp.
 
-    ``device_id`` of the calls is of no meaning here: the unit knows its address. All calls raise
-    ReplyTimeoutError, ConnectionLostError, or the ModbusExceptionError that the slave answered.
+    Each call takes the port for its transaction; ``on(line)`` gives the same calls over a line that is held.
+    ``device_id`` of the calls has no effect. All calls raise ReplyTimeoutError, ConnectionLostError, or the
+    ModbusExceptionError with which the server responded.
     """
 
     def __init__(
-        self, client: ModbusClient, address: int, timeout: float, least: float, retries: int | None, skip_resync: bool
+        self, client: ModbusClient, address: int, timeout: float, minimum_timeout: float, retries: int | None
     ) -> None:
         self.client = client
         self.address = address
         self.timeout = timeout
-        self.least = least
+        self.minimum_timeout = minimum_timeout
         self.retries = retries
-        self.skip_resync = skip_resync
+        self._transactor: Transactor[ModbusRequest, bytes] = client
+        self._skip_resync = False
+
+    def on(self, line: HeldLine[Any, Any], *, skip_resync: bool = False) -> Self:
+        """Return the same unit over a line that is held. ``skip_resync``: see ``Line.transact``."""
+        other = copy.copy(self)
+        other._transactor = line
+        other._skip_resync = skip_resync
+        return other
 
     def execute(self, no_response_expected: bool, request: ModbusPDU) -> Awaitable[TimedReply[ModbusPDU]]:
-        """Send a PDU of functions 1 to 6, 15 and 16, or of function 8 as echo of two bytes.
+        """Send a PDU of functions 1 to 6, 15 and 16, or of function 8 as loopback of two bytes.
 
         Raises:
             UnsupportedError: another function, or no reply wanted: nothing would prove that it arrived.
@@ -104,18 +105,23 @@ class ModbusUnit(ModbusClientMixin[Awaitable[TimedReply[ModbusPDU]]]):
         try:
             pdu = bytes([request.function_code]) + request.encode()
         except struct.error as error:
-            raise ValueError(f"does not fit into a Modbus request: {error}") from error
+            raise ValueError(f"value does not fit the Modbus request: {error}") from error
         if no_response_expected or not is_supported(pdu):
-            raise UnsupportedError(f"function {pdu[0]:02X} is not supported so", address=self.address, request=pdu)
-        return self._ask(ModbusRequest(self.address, pdu))
+            raise UnsupportedError(
+                f"Modbus function 0x{pdu[0]:02X} is not supported in this form", address=self.address, request=pdu
+            )
+        return self._transact(ModbusRequest(self.address, pdu))
 
-    async def _ask(self, request: ModbusRequest) -> TimedReply[ModbusPDU]:
+    async def _transact(self, request: ModbusRequest) -> TimedReply[ModbusPDU]:
         client = self.client
-        timeout = max(self.timeout + client.wire_time(request), self.least)
-        retries = self.retries if request.function in REPEATABLE else 0
-        pdu, stamp = await client.transact(request, timeout=timeout, retries=retries, skip_resync=self.skip_resync)
+        timeout = max(self.timeout + client.wire_time(request), self.minimum_timeout)
+        pdu, stamp = await self._transactor.transact(
+            request, timeout=timeout, retries=self.retries, skip_resync=self._skip_resync
+        )
         reply = _DECODER.decode(pdu)
         if reply is None:
-            raise MalformedReplyError("reply cannot be read", address=self.address, port=client.port, reply=pdu)
+            raise MalformedReplyError(
+                "malformed reply: the PDU cannot be decoded", address=self.address, port=client.port, reply=pdu
+            )
         reply.dev_id = self.address
         return TimedReply(reply, stamp)

@@ -1,24 +1,24 @@
-"""Modbus for the client: which bytes ask, and which bytes answer. One codec for all three framings."""
+"""The Modbus codec: which bytes are the request, and which are its reply. One codec for all three framings."""
 
 from collections.abc import Sequence
 
 from riglog.protocol.codec import Codec
 from riglog.protocol.modbus.errors import exception_for
 from riglog.protocol.modbus.framing import Framing
-from riglog.protocol.modbus.pdu import EXCEPTION, ModbusRequest, expected_reply, sibling_outside
+from riglog.protocol.modbus.pdu import EXCEPTION, REPEATABLE, ModbusRequest, distinguishable_read, expected_reply
 from riglog.transport import Link
 
 
 class ModbusCodec(Codec[ModbusRequest, bytes]):
-    """Replies are PDUs: function code and data, compared with the request in everything the wire offers.
+    """Replies are PDUs: function code and data, compared with the request in every field that the protocol has.
 
-    The number of the transaction last encoded is all it remembers; it counts on TCP only.
+    The only state is the number of the transaction last encoded; only TCP frames carry it.
     """
 
     def __init__(self, framing: Framing, link: Link) -> None:
         self.framing = framing
-        self.gap = framing.gap(link)
-        self.quarantine = 0.0 if framing.numbered else None
+        self.inter_frame_gap = framing.inter_frame_gap(link)
+        self.hold_off = 0.0 if framing.numbered else None
         self._transaction = 0
 
     def encode(self, request: ModbusRequest) -> bytes:
@@ -31,12 +31,15 @@ class ModbusCodec(Codec[ModbusRequest, bytes]):
             del buffer[: self.framing.unfinished(buffer)]
             return None
         pdu, end = found[-1].pdu, found[-1].end
-        if any(one.pdu != pdu for one in found):
-            return None  # two replies that differ: nobody can tell which of them answers
+        if any(frame.pdu != pdu for frame in found):
+            return None  # two different replies: it is not known which of them belongs to the request
         del buffer[:end]
         if pdu[0] & EXCEPTION:
             raise exception_for(pdu[1], function=request.function)
         return pdu
+
+    def is_repeatable(self, request: ModbusRequest) -> bool:
+        return request.function in REPEATABLE
 
     def address(self, request: ModbusRequest) -> int:
         return request.unit
@@ -47,13 +50,13 @@ class ModbusCodec(Codec[ModbusRequest, bytes]):
     def new_transaction_number(self) -> bool:
         return self.framing.numbered
 
-    def resync_request(self, request: ModbusRequest, owed: Sequence[ModbusRequest]) -> ModbusRequest | None:
-        return sibling_outside(request, {expected_reply(one) for one in (request, *owed)})
+    def resync_request(self, request: ModbusRequest, outstanding: Sequence[ModbusRequest]) -> ModbusRequest | None:
+        return distinguishable_read(request, {expected_reply(other) for other in (request, *outstanding)})
 
     def diagnose(self, request: ModbusRequest, received: bytes) -> str:
         if not received:
-            return "no_frame"
-        wanted = expected_reply(request)
-        if self.framing.replies(wanted, received, self._transaction):
+            return "no_reply"
+        expected = expected_reply(request)
+        if self.framing.replies(expected, received, self._transaction):
             return "ambiguous"
-        return self.framing.diagnose(wanted, received)
+        return self.framing.diagnose(expected, received)

@@ -4,7 +4,7 @@ from riglog.errors import DeviceRefusedError
 
 
 class ModbusExceptionError(DeviceRefusedError):
-    """The slave answered with an exception; ``code`` is its number."""
+    """The server responded with an exception; ``code`` is its number."""
 
     exception_code = 0
     meaning = "unknown exception"
@@ -12,47 +12,47 @@ class ModbusExceptionError(DeviceRefusedError):
 
     def __init__(self, code: int | None = None, **context: object) -> None:
         number = self.exception_code if code is None else code
-        super().__init__(f"Modbus exception {number:02X}: {self.meaning}", code=number, hint=self.advice, **context)
+        super().__init__(f"Modbus exception 0x{number:02X}: {self.meaning}", code=number, hint=self.advice, **context)
 
 
 class IllegalFunctionError(ModbusExceptionError):
     exception_code = 1
     meaning = "illegal function"
-    advice = "this instrument does not know that function code"
+    advice = "The instrument does not support this function code"
 
 
 class IllegalDataAddressError(ModbusExceptionError):
     exception_code = 2
     meaning = "illegal data address"
-    advice = "there is no such register, or the span reaches beyond the map"
+    advice = "The register does not exist, or the range extends past the register map"
 
 
 class IllegalDataValueError(ModbusExceptionError):
     exception_code = 3
     meaning = "illegal data value"
-    advice = "the value or the number of registers is not allowed"
+    advice = "The value, or the number of registers, is not accepted"
 
 
 class SlaveDeviceFailureError(ModbusExceptionError):
     exception_code = 4
     meaning = "slave device failure"
-    advice = "the instrument failed while doing it"
+    advice = "The instrument failed while executing the request; check its display"
 
 
 class AcknowledgeError(ModbusExceptionError):
     exception_code = 5
-    meaning = "accepted, still working on it"
+    meaning = "acknowledge: accepted, still being processed"
 
 
 class SlaveDeviceBusyError(ModbusExceptionError):
     exception_code = 6
     meaning = "slave device busy"
-    advice = "ask again later"
+    advice = "Retry later"
 
 
 class NegativeAcknowledgeError(ModbusExceptionError):
     exception_code = 7
-    meaning = "cannot be done"
+    meaning = "negative acknowledge: the function cannot be performed"
 
 
 class MemoryParityError(ModbusExceptionError):
@@ -62,14 +62,14 @@ class MemoryParityError(ModbusExceptionError):
 
 class GatewayPathUnavailableError(ModbusExceptionError):
     exception_code = 10
-    meaning = "gateway has no path to the slave"
-    advice = "check the gateway's set-up and the unit id"
+    meaning = "gateway path unavailable"
+    advice = "Check the configuration of the gateway and the unit identifier"
 
 
 class GatewayTargetFailedError(ModbusExceptionError):
     exception_code = 11
-    meaning = "gateway got no answer from the slave"
-    advice = "check power, wiring and address behind the gateway"
+    meaning = "gateway target device failed to respond"
+    advice = "Check power, wiring and address of the device behind the gateway"
 
 
 BY_CODE: dict[int, type[ModbusExceptionError]] = {
@@ -78,5 +78,5 @@ BY_CODE: dict[int, type[ModbusExceptionError]] = {
 
 
 def exception_for(code: int, **context: object) -> ModbusExceptionError:
-    """The error that stands for an exception code; codes nobody documented keep their number."""
+    """Return the error for an exception code; an undocumented code keeps its number."""
     return BY_CODE.get(code, ModbusExceptionError)(code, **context)

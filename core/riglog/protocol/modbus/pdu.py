@@ -13,7 +13,7 @@ ECHOED = frozenset({5, 6, 8})
 WRITES_MANY = frozenset({15, 16})
 SUPPORTED = READS | ECHOED | WRITES_MANY
 REPEATABLE = READS | {8}
-"""Asking twice changes nothing."""
+"""Functions that change nothing in the server."""
 
 EXCEPTION = 0x80
 MAX_BITS = 2000
@@ -21,7 +21,7 @@ MAX_REGISTERS = 125
 
 
 class ModbusRequest(Struct, frozen=True, cache_hash=True):
-    """A request to one unit; ``pdu`` is function code and data."""
+    """A request to one unit identifier; ``pdu`` is function code and data."""
 
     unit: int
     pdu: bytes
@@ -39,8 +39,8 @@ class Expected(NamedTuple):
     length: int
 
     @property
-    def refusal(self) -> "Expected":
-        """The exception that answers the same request."""
+    def exception_reply(self) -> "Expected":
+        """The exception that is a reply to the same request."""
         return Expected(self.unit, bytes([self.prefix[0] | EXCEPTION]), 2)
 
     def matches(self, unit: int, pdu: bytes) -> bool:
@@ -48,13 +48,13 @@ class Expected(NamedTuple):
 
 
 def is_supported(pdu: bytes) -> bool:
-    """We know what its reply must look like. Of the diagnostics that is the echo of two bytes only."""
+    """Return True if the form of the reply is known. Of the diagnostics, only the loopback of two bytes is."""
     return pdu[0] in SUPPORTED and (pdu[0] != 8 or (len(pdu) == 5 and pdu[1:3] == b"\0\0"))
 
 
 @lru_cache(maxsize=1024)
 def expected_reply(request: ModbusRequest) -> Expected:
-    """All that the wire lets us compare: unit, function, byte count, or the echo of a write."""
+    """Return everything that can be compared: unit, function, byte count, or the repeated data of a write."""
     pdu = request.pdu
     function = pdu[0]
     if function in READS:
@@ -66,7 +66,7 @@ def expected_reply(request: ModbusRequest) -> Expected:
 
 
 def reply_size(pdu: bytes) -> int | None:
-    """Length of the reply that begins so, by its own byte count; 0: unknown function, None: more is needed."""
+    """Return the length of the reply that starts like this, by its byte count; 0: unknown function, None: too short."""
     if not pdu:
         return None
     function = pdu[0]
@@ -78,7 +78,7 @@ def reply_size(pdu: bytes) -> int | None:
 
 
 def request_size(pdu: bytes) -> int | None:
-    """Length of the request that begins so; 0: unknown function, None: more is needed."""
+    """Return the length of the request that starts like this; 0: unknown function, None: too short."""
     if not pdu:
         return None
     if pdu[0] in WRITES_MANY:
@@ -86,8 +86,8 @@ def request_size(pdu: bytes) -> int | None:
     return 5 if pdu[0] in SUPPORTED else 0
 
 
-def siblings(request: ModbusRequest) -> Iterator[ModbusRequest]:
-    """Harmless requests near ``request``: the same place read in other sizes, the smallest first; other test data."""
+def nearby_reads(request: ModbusRequest) -> Iterator[ModbusRequest]:
+    """Yield reads at the same register or bit in other sizes, the smallest first; for a loopback, other test data."""
     pdu = request.pdu
     if pdu[0] == 8:
         yield from (
@@ -100,6 +100,6 @@ def siblings(request: ModbusRequest) -> Iterator[ModbusRequest]:
         yield ModbusRequest(request.unit, bytes([function]) + pdu[1:3] + count.to_bytes(2, "big"))
 
 
-def sibling_outside(request: ModbusRequest, taken: Container[object]) -> ModbusRequest | None:
-    """The first of the siblings whose reply looks like none of those taken."""
-    return next((one for one in siblings(request) if expected_reply(one) not in taken), None)
+def distinguishable_read(request: ModbusRequest, confusable: Container[object]) -> ModbusRequest | None:
+    """Return the first of the nearby reads whose reply cannot be confused with any of ``confusable``; None: none."""
+    return next((read for read in nearby_reads(request) if expected_reply(read) not in confusable), None)

@@ -1,1 +1,1 @@
-"""SBI: lines of ASCII in fixed columns, asked for or printed by itself. Source: wire specification, section 4."""
+"""SBI: lines of ASCII text in fixed columns, with or without requests. Source: wire specification, section 4."""

@@ -1,117 +1,114 @@
-"""A balance that prints of itself. It is listened to, never asked: asking would stop it. Source: sections 4.7, 4.8."""
+"""A balance in autoprint mode: it is listened to, because a request would stop it. Source: sections 4.7, 4.8."""
+
+from typing import ClassVar
 
 import anyio
 
 from riglog.device import Pace
 from riglog.errors import ConnectionLostError, ReplyTimeoutError
 from riglog.protocol import TimedReply
-from riglog_sartorius.dialect import Quantity
-from riglog_sartorius.errors import AutoprintError
+from riglog_sartorius.config import Quantity
+from riglog_sartorius.errors import autoprint_busy_error, seven_bit_error
 from riglog_sartorius.identity import Identity
-from riglog_sartorius.reading import Reading
-from riglog_sartorius.sbi.codec import SEVEN_BITS, SbiCodec
+from riglog_sartorius.samples import Reading
+from riglog_sartorius.sbi.codec import SEVEN_BITS, SbiClient
 from riglog_sartorius.sbi.commands import Reply, command
-from riglog_sartorius.sbi.conversation import Conversation, seven_bits, tells
-from riglog_sartorius.sbi.dialect import SbiDialect, refuse_what_no_line_has, token_of
 from riglog_sartorius.sbi.lines import Kind, Line
-from riglog_sartorius.sbi.reading import reading_of
+from riglog_sartorius.sbi.protocol import SbiProtocol, line_reading, require_net_as_displayed, token_of
+from riglog_sartorius.sbi.session import SbiLine, is_autoprint_line
 
-SILENCE = 5.0
-"""Seconds without a line after which a reading is missing."""
+MAX_PAUSE = 5.0
+"""Seconds without a line after which a reading is missing, if no timeout is configured."""
 
-BACKLOG = 0.5
-"""Seconds without a reader after which the lines that piled up are dropped: nobody knows any more when they came."""
+MAX_BACKLOG_SECONDS = 0.5
+"""If no line is read for longer, those that arrived meanwhile are discarded: their times are unknown."""
 
 
-class AutoprintDialect(SbiDialect):
-    """Every line is read once. The first one after attaching may have lost its beginning, and is thrown away."""
+class AutoprintProtocol(SbiProtocol):
+    """Every line is read once. The first one after opening may have lost its beginning, and is discarded.
 
-    pace = Pace.DEVICE
+    Tare and zero are sent while another task listens; only the lines that follow show whether they were executed.
 
-    def __init__(self, conversation: Conversation, codec: SbiCodec) -> None:
-        super().__init__(conversation, codec)
-        self.unreadable = 0  # lines thrown away because they were cut, garbled or foreign
-        self._client = conversation.client
-        self._silence = conversation.timeout or SILENCE
-        self._attached = False
-        self._read_until = 0.0
+    Attributes:
+        max_pause: seconds without a line after which a reading is missing.
+        unrecognised: count of lines that were discarded because they were cut, garbled or of another format.
+    """
 
-    async def greet(self) -> None:
-        self._attached = False
+    pace: ClassVar[Pace] = Pace.DEVICE
+    confirms_by_reading: ClassVar[bool] = False  # a reading must not be requested
+
+    def __init__(self, client: SbiClient, *, crlf: bool = True, max_pause: float = MAX_PAUSE) -> None:
+        super().__init__(client, crlf=crlf)
+        self.max_pause = max_pause
+        self.unrecognised = 0
+        self._client = client
+        self._line_begin_seen = False
+        self._last_read = 0.0  # on the clock of the event loop
+
+    async def handshake(self, line: SbiLine) -> None:
+        self._line_begin_seen = False
         await self._next_line()
 
-    async def identify(self) -> Identity:
-        raise busy("identity")
+    async def identify(self, line: SbiLine) -> Identity:
+        raise autoprint_busy_error("identity")
 
-    async def serial_number(self) -> str | None:
-        """None: it may not be asked."""
+    async def serial_number(self, line: SbiLine) -> str | None:
+        """Return None: it cannot be requested."""
         return None
 
-    async def read(self, quantity: Quantity, *, hires: int = 0) -> Reading:
-        refuse_what_no_line_has(quantity, hires)
-        line, stamp = await self._next_line()
-        return reading_of(line, stamp)
+    async def read(self, line: SbiLine, quantity: Quantity, *, hires: int = 0) -> Reading:
+        require_net_as_displayed(quantity, hires)
+        return line_reading(*await self._next_line())
 
-    async def tare(self) -> None:
-        await self._conversation.tell("T")
-
-    async def zero(self) -> None:
-        await self._conversation.tell("V")
-
-    async def raw(self, code: int | str, args: bytes) -> bytes | None:
+    async def raw(self, line: SbiLine, code: int | str, args: bytes) -> bytes | None:
         token = token_of(code, args)
         if command(token).reply is not Reply.NONE:
-            raise busy(f"ESC {token}")
-        return await super().raw(code, args)
+            raise autoprint_busy_error(f"ESC {token}")
+        return await super().raw(line, code, args)
 
     async def _next_line(self) -> TimedReply[Line]:
-        """The next line that says something about the net weight.
+        """Return the next line with a net weight, a status or an error.
 
         Raises:
-            ReplyTimeoutError: silence, or nothing readable.
-            LineSettingsError: 7-bit text is read as 8 bits.
+            ReplyTimeoutError: no line, or only unrecognised ones.
+            LineSettingsError: 7-bit text is received as 8-bit characters.
         """
-        unreadable = self.unreadable
-        if anyio.current_time() - self._read_until > BACKLOG:
-            self._drop_backlog()
+        unrecognised = self.unrecognised
+        if anyio.current_time() - self._last_read > MAX_BACKLOG_SECONDS:
+            self._discard_backlog()
         try:
-            with anyio.move_on_after(self._silence):
+            with anyio.move_on_after(self.max_pause):
                 while True:
-                    answer = await self._whole_line()
-                    if answer.reply.status == SEVEN_BITS:
-                        raise seven_bits(port=self._client.port)
-                    if answer.reply.is_net or (tells(answer.reply) and answer.reply.kind is not Kind.WEIGHT):
-                        return answer
-                    self.unreadable += not tells(answer.reply)
+                    received = await self._complete_line()
+                    line = received.reply
+                    if line.status == SEVEN_BITS:
+                        raise seven_bit_error(port=self._client.port)
+                    if line.is_net or (is_autoprint_line(line) and line.kind is not Kind.WEIGHT):
+                        return received
+                    self.unrecognised += not is_autoprint_line(line)
         finally:
-            self._read_until = anyio.current_time()
+            self._last_read = anyio.current_time()
         raise ReplyTimeoutError(
-            f"the balance printed nothing for {self._silence:g} s",
-            reason="unreadable" if self.unreadable > unreadable else "no_frame",
-            hint="is automatic output on? With output at stability set timeout to the longest pause",
+            f"no line from the balance for {self.max_pause:g} s",
+            reason="unrecognised_lines" if self.unrecognised > unrecognised else "no_reply",
+            hint="Check that autoprint is on. If it prints only at stability, "
+            "set timeout to the longest expected pause",
             port=self._client.port,
         )
 
-    async def _whole_line(self) -> TimedReply[Line]:
-        """The next line of which the beginning was seen."""
+    async def _complete_line(self) -> TimedReply[Line]:
+        """Return the next line that was received from its beginning."""
         try:
-            answer = await self._client.listen()
-            if not self._attached and answer.reply.status != SEVEN_BITS:
-                self._attached = True
-                answer = await self._client.listen()
+            received = await self._client.listen()
+            if not self._line_begin_seen and received.reply.status != SEVEN_BITS:
+                self._line_begin_seen = True
+                received = await self._client.listen()
         except (ConnectionLostError, anyio.ClosedResourceError):
-            self._attached = False  # the half line in the buffer is lost with the port
+            self._line_begin_seen = False  # the incomplete line in the buffer is lost with the connection
             raise
-        return answer
+        return received
 
-    def _drop_backlog(self) -> None:
-        """The half line at the end stays: its beginning was seen, or it is the one that is thrown away."""
+    def _discard_backlog(self) -> None:
+        """Discard complete lines. An incomplete one stays: its beginning was received, or it will be discarded."""
         while self._client.receive_unsolicited_nowait():
-            self._attached = True
-
-
-def busy(what: str) -> AutoprintError:
-    return AutoprintError(
-        f"{what} is not asked while the balance prints of itself",
-        hint="switch automatic output off in the balance's menu and say autoprint = false",
-    )
+            self._line_begin_seen = True

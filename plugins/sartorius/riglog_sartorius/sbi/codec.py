@@ -1,34 +1,35 @@
-"""SBI for the client: what proves that a line answers a command. No I/O, no clock.
+"""The codec of SBI: what proves that a line is the reply to a command. No I/O, no clock.
 
-A line has no checksum and names no command. What the wire offers is the form of the line: weights stand in strict
-columns, and model, serial number and version are told apart by how they are written. Compared is also that the answer
-is alone: with a second candidate, or unfinished bytes behind it, nobody can say which is the answer, so neither is.
+A line has no checksum and does not repeat the command. The codec therefore compares the form of the line: weights have
+strict columns, and the forms of model, serial number and version differ. The line must also be the only candidate: with
+a second candidate, or an incomplete line after it, no reply is accepted.
 
-Proven is the answer to ``ESC P`` after a marker: identity lines never parse as a weight and weights never as an
-identity, so once the identity has come, every older line has. Not every balance answers identity commands; one that did
-not at opening has no marker, and silence for the quarantine time must do. Not provable at all is a digit that changed
-into another digit on a line without parity.
+After a timeout the client sends an identity command as resync request: identity lines never have the form of a weight,
+nor weights that of an identity, so no older line can follow its reply. If the balance did not respond to identity
+commands at opening, as some do not support them, only the hold-off is used.
+
+On a line without parity, a digit that changed into another digit cannot be detected.
 Source: sections 4.1 to 4.9.
 """
 
 from collections.abc import Sequence
 
-from riglog.protocol import Codec
-from riglog_sartorius.errors import sbi_error
-from riglog_sartorius.sbi.commands import ESC, Reply, SbiRequest, answers_to
+from riglog.device import Safety
+from riglog.protocol import Codec, Connection, ProtocolClient
+from riglog_sartorius.errors import is_seven_bit_text, sbi_error
+from riglog_sartorius.sbi.commands import ESC, Reply, SbiRequest, is_reply_to
 from riglog_sartorius.sbi.lines import END, OFF_SCALE, Kind, Line, parse_line
-from riglog_sartorius.seven_bit import looks_like_seven_bits
 
-LONGEST_LINE = 64
+MAX_LINE = 64
 SEVEN_BITS = "seven_bits"
-"""Word for bytes that are 7-bit text with parity; see seven_bit.py."""
+"""Diagnosis: 7-bit text with parity was received as 8-bit characters."""
 
 _UNREADABLE = b"\xfe"
-"""No line may contain it, and it does not disturb the test for seven bits."""
+"""No line may contain this byte, and it does not disturb the detection of 7-bit text."""
 
 
 class SbiCodec(Codec[SbiRequest, Line]):
-    """Commands out, lines in. ``identities`` are the identity commands this balance is known to answer."""
+    """Encodes commands, decodes lines. ``identities``: the identity commands to which the balance has responded."""
 
     def __init__(self) -> None:
         self.identities: tuple[str, ...] = ()
@@ -37,17 +38,20 @@ class SbiCodec(Codec[SbiRequest, Line]):
         return ESC + request.token.encode("ascii") + (END if request.crlf else b"")
 
     def decode(self, request: SbiRequest, buffer: bytearray, *, final: bool = False) -> Line | None:
-        *whole, rest = bytes(buffer).split(END)
-        if rest or not whole:
+        *complete, rest = bytes(buffer).split(END)
+        if rest or not complete:
             return None
-        answers = [line for line in (parse_line(body + END) for body in whole) if answers_to(request, line)]
-        if len(answers) != 1:
+        candidates = [line for line in (parse_line(body + END) for body in complete) if is_reply_to(request, line)]
+        if len(candidates) != 1:
             return None
         buffer.clear()
-        (answer,) = answers
-        if answer.code is not None and answer.code not in OFF_SCALE:
-            raise sbi_error(answer.code)
-        return answer
+        (reply,) = candidates
+        if reply.code is not None and reply.code not in OFF_SCALE:
+            raise sbi_error(reply.code)
+        return reply
+
+    def is_repeatable(self, request: SbiRequest) -> bool:
+        return request.known.safety is Safety.READ_ONLY
 
     def unsolicited(self, buffer: bytearray) -> Line | None:
         end = buffer.find(END)
@@ -55,24 +59,33 @@ class SbiCodec(Codec[SbiRequest, Line]):
             raw = bytes(buffer[: end + len(END)])
             del buffer[: end + len(END)]
             return parse_line(raw)
-        if len(buffer) <= LONGEST_LINE:
+        if len(buffer) <= MAX_LINE:
             return None
-        # No line is that long. What follows up to the next CR LF is its tail, and must not pass for a line.
+        # Too long for a line. What follows up to the next CR LF is its tail, and must not be parsed as a line.
         raw = bytes(buffer)
         buffer[:] = _UNREADABLE
-        return Line(Kind.GARBLED, raw, status=SEVEN_BITS if looks_like_seven_bits(raw) else None)
+        return Line(Kind.GARBLED, raw, status=SEVEN_BITS if is_seven_bit_text(raw) else None)
 
     def reply_signature(self, request: SbiRequest) -> Reply:
         return request.known.reply
 
-    def resync_request(self, request: SbiRequest, owed: Sequence[SbiRequest]) -> SbiRequest | None:
-        taken = {one.known.reply for one in (request, *owed)}
-        if Reply.TEXT in taken:
+    def resync_request(self, request: SbiRequest, outstanding: Sequence[SbiRequest]) -> SbiRequest | None:
+        signatures = {other.known.reply for other in (request, *outstanding)}
+        if Reply.TEXT in signatures:
             return None
-        free = (SbiRequest(token, request.crlf) for token in self.identities)
-        return next((one for one in free if one.known.reply not in taken), None)
+        identities = (SbiRequest(token, request.crlf) for token in self.identities)
+        return next((other for other in identities if other.known.reply not in signatures), None)
 
     def diagnose(self, request: SbiRequest, received: bytes) -> str:
-        if looks_like_seven_bits(received):
+        if is_seven_bit_text(received):
             return SEVEN_BITS
         return super().diagnose(request, received)
+
+
+class SbiClient(ProtocolClient[SbiRequest, Line]):
+    """The client of an SBI port."""
+
+    codec: SbiCodec
+
+    def __init__(self, connection: Connection, *, timeout: float) -> None:
+        super().__init__(connection, SbiCodec(), timeout=timeout)

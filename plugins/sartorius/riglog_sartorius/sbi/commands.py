@@ -1,4 +1,4 @@
-"""The commands of SBI and what each may do to the balance. ``ESC Z`` adjusts; it does not zero. Source: section 4.2."""
+"""The commands of SBI and what each may change in the balance. ``ESC Z`` adjusts; it does not zero. Source: 4.2."""
 
 import re
 from enum import Enum
@@ -9,14 +9,14 @@ from riglog.device import Safety
 from riglog_sartorius.sbi.lines import Kind, Line
 
 ESC = b"\x1b"
-LONGEST = 26
+MAX_TOKEN = 26
 
 COMMAND = re.compile(rb"\x1b([A-Z?@]|[a-z][^_\x1b]{0,24}_)", re.DOTALL)
-"""A capital or sign by itself, or anything from a small letter to the underscore."""
+"""A single capital or sign, or anything from a small letter to the underscore."""
 
 
 class Reply(Enum):
-    """What answers a command; identity lines carry no tag, so each is told from the others by its form."""
+    """The reply to a command. Identity lines have no tag: each is recognised by its form."""
 
     NONE = None
     NET = "net"
@@ -35,32 +35,42 @@ class Command(Struct, frozen=True):
     safety: Safety = Safety.STATEFUL
 
 
-R, S, D = Safety.READ_ONLY, Safety.STATEFUL, Safety.DANGEROUS
+R, D = Safety.READ_ONLY, Safety.DANGEROUS
+
+# The commands that the client sends of its own.
+PRINT = "P"
+PRINT_MODEL = "x1_"
+PRINT_SERIAL = "x2_"
+PRINT_VERSION = "x3_"
+TARE_AND_ZERO = "T"
+ZERO = "V"
+INTERNAL_ADJUSTMENT = "Z"
+FILTERS = {1: "K", 2: "L", 3: "M", 4: "N"}
 
 TABLE = (
-    Command("P", "print", Reply.NET, R),
+    Command(PRINT, "print", Reply.NET, R),
     Command("p_", "print_key", Reply.NET, R),
     Command("kP_", "print_key_k", Reply.NET, R),
-    Command("x1_", "print_model", Reply.MODEL, R),
-    Command("x2_", "print_serial", Reply.SERIAL, R),
-    Command("x3_", "print_version", Reply.VERSION, R),
+    Command(PRINT_MODEL, "print_model", Reply.MODEL, R),
+    Command(PRINT_SERIAL, "print_serial", Reply.SERIAL, R),
+    Command(PRINT_VERSION, "print_version", Reply.VERSION, R),
     Command("m0_", "print_ionizer", Reply.TEXT, R),
     Command("w0_", "print_draft_shield", Reply.TEXT, R),
-    Command("T", "tare_and_zero"),
+    Command(TARE_AND_ZERO, "tare_and_zero"),
     Command("U", "tare"),
-    Command("V", "zero"),
+    Command(ZERO, "zero"),
     Command("f3_", "zero_key"),
     Command("f4_", "tare_key"),
-    Command("K", "filter_very_stable"),
-    Command("L", "filter_stable"),
-    Command("M", "filter_unstable"),
-    Command("N", "filter_very_unstable"),
+    Command(FILTERS[1], "filter_very_stable"),
+    Command(FILTERS[2], "filter_stable"),
+    Command(FILTERS[3], "filter_unstable"),
+    Command(FILTERS[4], "filter_very_unstable"),
     Command("O", "lock_keys"),
     Command("R", "unlock_keys"),
     Command("Q", "beep"),
     Command("s3_", "cancel_key"),
     Command("f1_", "start_adjustment_key", safety=D),
-    Command("Z", "internal_adjustment", safety=D),
+    Command(INTERNAL_ADJUSTMENT, "internal_adjustment", safety=D),
     Command("W", "external_adjustment", safety=D),
     Command("x0_", "internal_adjustment_x0", safety=D),
     Command("?", "load_built_in_weight", safety=D),
@@ -70,16 +80,15 @@ TABLE = (
 )
 
 BY_TOKEN = {command.token: command for command in TABLE}
-FILTERS = {1: "K", 2: "L", 3: "M", 4: "N"}
 
 
 def command(token: str) -> Command:
-    """What is known about a command. Nothing known: dangerous, and any line is its reply."""
+    """Return a command. An undocumented one is dangerous, and any line is its reply."""
     return BY_TOKEN.get(token) or Command(token, f"command_{token}", Reply.TEXT, Safety.DANGEROUS)
 
 
 class SbiRequest(Struct, frozen=True):
-    """A command to a balance; most take it without CR LF too, all take it with."""
+    """A command to a balance. All models accept CR LF at its end, most do not need it."""
 
     token: str
     crlf: bool = True
@@ -89,8 +98,8 @@ class SbiRequest(Struct, frozen=True):
         return command(self.token)
 
 
-def answers_to(request: SbiRequest, line: Line) -> bool:
-    """Whether the line can be the reply. A weight never answers an identity command, nor an identity a print."""
+def is_reply_to(request: SbiRequest, line: Line) -> bool:
+    """Return True if the line can be the reply: a weight is never an identity, nor an identity a weight."""
     reply = request.known.reply
     if reply is Reply.NONE:
         return False
@@ -101,3 +110,10 @@ def answers_to(request: SbiRequest, line: Line) -> bool:
     if line.kind is not Kind.UNRECOGNISED:
         return False
     return reply is Reply.TEXT or reply.value.fullmatch(line.text.strip()) is not None
+
+
+def identity_text(token: str, line: Line) -> str | None:
+    """Return what an identity line contains after its label; None if it is not the reply to ``token``."""
+    form = command(token).reply.value
+    match = form.fullmatch(line.text.strip())
+    return str(match[match.re.groups]) if match else None

@@ -1,34 +1,33 @@
-"""One SBI line by strict columns: a number only if every column is as it must be. Source: sections 4.3 to 4.5."""
+"""Parses a line of SBI: it is a weight only if every column is valid. Pure. Source: sections 4.3 to 4.5."""
 
 import re
 from enum import StrEnum
 
 from msgspec import Struct
 
-from riglog_sartorius.sbi.words import Word, word_of
 from riglog_sartorius.units import unit_of_symbol
 
 END = b"\r\n"
 
-OFF_SCALE = {54: "underload", 55: "overload"}
-"""Error numbers that say no more than that there is no value now."""
+OFF_SCALE: dict[int | str, str] = {54: "underload", 55: "overload"}
+"""Error numbers that only mean that there is no value at present."""
 
 
 class Kind(StrEnum):
-    """What a line is. Only WEIGHT carries a number."""
+    """The kind of a line. Only WEIGHT has a value."""
 
     WEIGHT = "weight"
     STATUS = "status"
     ERROR = "error"
-    UNRECOGNISED = "unrecognised"  # an identity text, a fragment, a foreign line
-    GARBLED = "garbled"  # bytes that are no printable ASCII
+    UNRECOGNISED = "unrecognised"  # an identity text, a fragment, another format
+    GARBLED = "garbled"  # contains bytes that are not printable ASCII
     INCOMPLETE = "incomplete"  # no CR LF yet
 
 
 class Line(Struct, frozen=True):
-    """``id`` is the code in front of a 22-character line, None in a 16-character one. ``raw`` is all of the line.
+    """``id`` is the code at the start of a 22-character line, None in a 16-character line. ``raw`` is the whole line.
 
-    ``unit`` None with ``stable`` True is a unit nobody knows. ``digits_verified`` False: the last is bracketed.
+    ``unit`` None with ``stable`` True: the unit is unknown. ``digits_verified`` False: the last digit is in brackets.
     """
 
     kind: Kind
@@ -53,10 +52,28 @@ class Line(Struct, frozen=True):
 
     @property
     def is_net(self) -> bool:
-        """Only ``N``, ``N1``, ``N2`` and a blank code may be taken for the net weight."""
+        """True for the net weight: the id is ``N``, ``N1``, ``N2`` or blank."""
         return self.kind is Kind.WEIGHT and (self.id is None or NET_ID.fullmatch(self.id) is not None)
 
 
+STATUS_WORDS = {
+    "": "blank",
+    "HIGH": "overload",
+    "H": "overload",
+    "HH": "overload",
+    "LOW": "underload",
+    "L": "underload",
+    "LL": "underload",
+    "CAL.INT.": "adjusting",
+    "CAL.EXT.": "adjusting",
+    "C": "adjusting",
+    "--": "not_ready",
+    "OFF": "standby",
+}
+ERROR_WORDS = {"APP.ERR": "APP", "DIS.ERR": "DIS", "PRT.ERR": "PRT", "COMM.ERR": "COMM", "SYS.ERR": "SYS"}
+"""Words in the place of a weight, without spaces and in capitals."""
+
+ERROR_NUMBER = re.compile(r"ERR(\d{1,3})")
 PRINTABLE = re.compile(rb"[ -~]*")
 NET_ID = re.compile(r"(N\d?)?")
 ID = re.compile(r"([A-Za-z][A-Za-z0-9#.%/-]*)? *")
@@ -67,7 +84,7 @@ NARROW, WIDE, ID_WIDTH = 14, 20, 6
 
 
 def parse_line(raw: bytes) -> Line:
-    """What a line says, CR LF included. Never an error: what is not understood is UNRECOGNISED and has no value."""
+    """Parse a line, CR LF included. Never raises: a line of another format is UNRECOGNISED and has no value."""
     if not raw.endswith(END):
         return Line(Kind.INCOMPLETE, raw)
     body = raw[: -len(END)]
@@ -75,20 +92,24 @@ def parse_line(raw: bytes) -> Line:
         return Line(Kind.GARBLED, raw)
     text = body.decode("ascii")
     if text == "Stat" or text.startswith("Stat "):
-        word = word_of(text[4:])
-        return _worded(raw, word, "Stat") if word else Line(Kind.UNRECOGNISED, raw)
-    if word := word_of(text):
-        return _worded(raw, word, None)
-    return _weight(raw, text) or Line(Kind.UNRECOGNISED, raw)
+        return _words(raw, text[4:], "Stat") or Line(Kind.UNRECOGNISED, raw)
+    return _words(raw, text, None) or _weight(raw, text) or Line(Kind.UNRECOGNISED, raw)
 
 
-def _worded(raw: bytes, word: Word, line_id: str | None) -> Line:
-    kind = Kind.STATUS if word.code is None else Kind.ERROR
-    return Line(kind, raw, id=line_id, status=word.status, code=word.code)
+def _words(raw: bytes, text: str, line_id: str | None) -> Line | None:
+    """Parse a status or an error by its text, not by columns: some senders trim the line. Source: section 4.4."""
+    word = text.replace(" ", "").upper()
+    if (status := STATUS_WORDS.get(word)) is not None:
+        return Line(Kind.STATUS, raw, id=line_id, status=status)
+    if number := ERROR_NUMBER.fullmatch(word):
+        return Line(Kind.ERROR, raw, id=line_id, code=int(number[1]))
+    if (code := ERROR_WORDS.get(word)) is not None:
+        return Line(Kind.ERROR, raw, id=line_id, code=code)
+    return None
 
 
 def _weight(raw: bytes, text: str) -> Line | None:
-    """The weight in a line, by columns; None if anything is where it must not be."""
+    """Parse a weight by columns; None if any column is invalid."""
     padded = len(text) not in (NARROW, WIDE)
     if padded:
         text = text.ljust(NARROW if len(text) < NARROW else WIDE)
@@ -101,26 +122,26 @@ def _weight(raw: bytes, text: str) -> Line | None:
     if len(text) != NARROW:
         return None
     if "[" in text:
-        return _bracketed(raw, line_id, text)
+        return _bracketed_weight(raw, line_id, text)
     sign, field, gap, symbol = text[0], text[1:10], text[10], text[11:].rstrip(" ")
     number = field.strip(" ")
     if sign not in "+- " or gap != " " or " " in symbol or not NUMBER.fullmatch(number):
         return None
     if padded and field[-1] == " ":  # the number may be cut
         return None
-    return _line(raw, line_id, sign, number, symbol, verified=True)
+    return _weight_line(raw, line_id, sign, number, symbol, verified=True)
 
 
-def _bracketed(raw: bytes, line_id: str | None, text: str) -> Line | None:
-    """Printer mode brackets a digit that is not verified and shifts the field one place to the left."""
-    found = BRACKETED.fullmatch(text)
-    if not found or text[10] != "]":
+def _bracketed_weight(raw: bytes, line_id: str | None, text: str) -> Line | None:
+    """Parse a line of printer mode: the last digit is in brackets if unverified, and the field is shifted by one."""
+    match = BRACKETED.fullmatch(text)
+    if not match or text[10] != "]":
         return None
-    sign, known, doubtful, symbol = found.groups()
-    return _line(raw, line_id, sign, known + doubtful, symbol, verified=False)
+    sign, verified, unverified, symbol = match.groups()
+    return _weight_line(raw, line_id, sign, verified + unverified, symbol, verified=False)
 
 
-def _line(raw: bytes, line_id: str | None, sign: str, number: str, symbol: str, *, verified: bool) -> Line:
+def _weight_line(raw: bytes, line_id: str | None, sign: str, number: str, symbol: str, *, verified: bool) -> Line:
     number = number.replace(",", ".")
     value = float(number)
     return Line(

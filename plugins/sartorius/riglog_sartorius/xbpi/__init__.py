@@ -1,1 +1,1 @@
-"""xBPI: binary, asked by the host, one checksummed reply to every request. Source: wire specification, section 3."""
+"""xBPI: binary frames with a checksum, exactly one reply to every request. Source: wire specification, section 3."""

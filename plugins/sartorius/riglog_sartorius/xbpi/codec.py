@@ -1,17 +1,16 @@
-"""xBPI for the client: what proves that a reply answers a request. No I/O, no clock, no state.
+"""The codec of xBPI: what proves that a reply belongs to a request. No I/O, no clock, no state.
 
-A reply says neither who speaks nor what it answers; it belongs to a request only because it came after it. What the
-wire offers all the same, and what is therefore compared:
+A reply contains neither an address nor the command it belongs to. The codec therefore compares everything else:
 
-- the item types and lengths of the reply (a model is ``54``, a node number ``21``, a weight ``48``, a combined reading
-  ``48 48``, an acknowledge ``00``);
-- inside ``48``: status blocks carry two constants, and the low nibble of the flags of a weight says net, gross or tare;
-- that it is alone. One request in flight gets one reply: with a second candidate or unfinished bytes behind it nobody
-  can say which is the answer, so neither is.
+- the item types and lengths of the reply (``54`` for the model, ``21`` for the node number, ``48`` for a weight,
+  ``48 48`` for a combined reading, ``00`` for an acknowledge);
+- inside ``48``: a status block contains two constants, and the low nibble of the flags of a weight is different for
+  net, gross and tare;
+- that the reply is the only candidate. With a second candidate, or incomplete bytes after it, no reply is accepted.
 
-After a timeout, the marker (a request every balance answers, and whose reply has a shape of its own) proves that
-everything older has come. An error reply fits every request, so a late one is the reason why the marker, and not
-silence, has to clear the line; only where an owed request has a reply of unknown shape must silence do.
+After a timeout the client sends a resync request: a read that every balance supports, and whose reply has item types of
+its own. Its reply proves that no older reply can follow. The hold-off alone proves less, because a late error reply
+matches every request. It is used alone only if the item types of an outstanding reply are unknown.
 Source: sections 3.1 to 3.5, 3.12.
 """
 
@@ -19,18 +18,23 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from riglog.protocol import Codec
-from riglog_sartorius.errors import xbpi_error
-from riglog_sartorius.seven_bit import looks_like_seven_bits
-from riglog_sartorius.xbpi import frames
-from riglog_sartorius.xbpi.frames import BALANCE, HOST, Frame
-from riglog_sartorius.xbpi.items import ERROR, Item
+from riglog.device import Safety
+from riglog.protocol import Codec, Connection, ProtocolClient
+from riglog_sartorius.errors import is_seven_bit_text, xbpi_error
+from riglog_sartorius.xbpi import frames, opcodes
+from riglog_sartorius.xbpi.frames import BALANCE, HOST, WEIGHT, Frame, Item
 from riglog_sartorius.xbpi.measurement import is_status_block
-from riglog_sartorius.xbpi.opcodes import COMBINED, COMBINED_REPLY, WHOSE, Content, Opcode, opcode
+from riglog_sartorius.xbpi.opcodes import COMBINED, COMBINED_REPLY, KNOWN_NIBBLES, READ_NET, Content, Opcode, opcode
+
+RESYNC_OPCODES = (opcodes.READ_MODEL, opcodes.READ_SBN, opcodes.READ_FACTORY_NUMBER, opcodes.READ_SOFTWARE_VERSION)
+"""Every family supports these, and their replies have different item types."""
+
+TEXT = "ascii_text"
+"""Diagnosis: lines of text were received instead of frames."""
 
 
 class XbpiRequest(Struct, frozen=True):
-    """A command to a balance. ``args`` are the bytes behind the opcode, items already encoded."""
+    """A command to a balance. ``args`` are the bytes after the opcode: items that are encoded already."""
 
     opcode: int
     args: bytes = b""
@@ -43,7 +47,8 @@ class XbpiRequest(Struct, frozen=True):
 
     @property
     def combined(self) -> bool:
-        return self.opcode == 0x1E and self.args == COMBINED
+        """True if a weight and a status block are requested together."""
+        return self.opcode == READ_NET and self.args == COMBINED
 
     @property
     def reply_signature(self) -> tuple[int, ...] | None:
@@ -51,12 +56,8 @@ class XbpiRequest(Struct, frozen=True):
         return COMBINED_REPLY if self.combined else self.known.reply
 
 
-ALWAYS_ANSWERED = (0x02, 0x71, 0x01, 0x00)
-"""Model, node number, factory number, software version: every family answers them, and each looks different."""
-
-
 class XbpiCodec(Codec[XbpiRequest, Frame]):
-    """Requests out, frames in."""
+    """Encodes commands, decodes frames."""
 
     def encode(self, request: XbpiRequest) -> bytes:
         return frames.request_frame(request.opcode, request.args, src=request.src, dst=request.dst)
@@ -68,60 +69,70 @@ class XbpiCodec(Codec[XbpiRequest, Frame]):
         else:
             scan = frames.scan(raw)
             found, certain = list(scan.frames), final or scan.pending == len(raw)
-        answers = [frame for frame in found if answers_to(request, frame)]
-        if len(answers) != 1 or not certain or not raw.endswith(answers[0].raw):
+        candidates = [frame for frame in found if is_reply_to(request, frame)]
+        if len(candidates) != 1 or not certain or not raw.endswith(candidates[0].raw):
             return None
         buffer.clear()
-        (answer,) = answers
-        if answer.types == (ERROR,):
+        (reply,) = candidates
+        if reply.is_error:
             known = request.known
-            raise xbpi_error(answer.items[0].number, indexed=known.indexed, command=known.name)
-        return answer
+            raise xbpi_error(reply.items[0].number, indexed=known.indexed, command=known.name)
+        return reply
+
+    def is_repeatable(self, request: XbpiRequest) -> bool:
+        return request.known.safety is Safety.READ_ONLY
 
     def reply_signature(self, request: XbpiRequest) -> tuple[int, ...] | None:
         return request.reply_signature
 
-    def resync_request(self, request: XbpiRequest, owed: Sequence[XbpiRequest]) -> XbpiRequest | None:
-        taken = {one.reply_signature for one in (request, *owed)}
-        if None in taken or {one.dst for one in owed} - {request.dst}:
+    def resync_request(self, request: XbpiRequest, outstanding: Sequence[XbpiRequest]) -> XbpiRequest | None:
+        signatures = {other.reply_signature for other in (request, *outstanding)}
+        if None in signatures or {other.dst for other in outstanding} - {request.dst}:
             return None
-        free = (code for code in ALWAYS_ANSWERED if opcode(code).reply not in taken)
-        return next((XbpiRequest(code, dst=request.dst, src=request.src) for code in free), None)
+        unused = (code for code in RESYNC_OPCODES if opcode(code).reply not in signatures)
+        return next((XbpiRequest(code, dst=request.dst, src=request.src) for code in unused), None)
 
     def diagnose(self, request: XbpiRequest, received: bytes) -> str:
         if not received:
-            return "no_frame"
-        if is_text(received) or looks_like_seven_bits(received):
-            return "text"
+            return "no_reply"
+        if is_text(received) or is_seven_bit_text(received):
+            return TEXT
         if frames.scan(received).frames:
             return "unmatched"
-        return frames.fault_of(received) or "unmatched"
+        return frames.frame_fault(received) or "unmatched"
 
 
-def answers_to(request: XbpiRequest, frame: Frame) -> bool:
-    """Whether the frame can be the reply to the request by everything it says of itself."""
-    if frame.types == (ERROR,) and not frame.rest:
+class XbpiClient(ProtocolClient[XbpiRequest, Frame]):
+    """The client of an xBPI port."""
+
+    def __init__(self, connection: Connection, *, timeout: float) -> None:
+        super().__init__(connection, XbpiCodec(), timeout=timeout)
+
+
+def is_reply_to(request: XbpiRequest, frame: Frame) -> bool:
+    """Return True if everything in the frame agrees with the request."""
+    if frame.is_error and not frame.rest:
         return True
-    shape = request.reply_signature
-    if shape is None:
+    signature = request.reply_signature
+    if signature is None:
         return True
-    if frame.rest or frame.types != shape:
+    if frame.rest or frame.types != signature:
         return False
-    return _is(request.known.content, frame.items[0])
+    return _has_content(frame.items[0], request.known.content)
 
 
 def is_text(received: bytes) -> bool:
-    """Whether lines of printable text came instead: a balance in SBI mode, printing."""
+    """Return True for lines of printable text, as a balance in SBI mode sends them."""
     return b"\r\n" in received and all(0x20 <= byte <= 0x7E or byte in b"\r\n" for byte in received)
 
 
-def _is(content: Content, item: Item) -> bool:
-    """Whether a ``48`` item can be what was asked for. A nibble nobody has met is no proof against it."""
-    if content is Content.PLAIN or item.type != 0x48:
+def _has_content(item: Item, content: Content) -> bool:
+    """Return True if a WEIGHT item can have this content. A nibble that was never observed does not disprove it."""
+    if content is Content.PLAIN or item.type != WEIGHT:
         return True
     if content is Content.STATUS:
         return is_status_block(item.data)
     nibble = item.data[7] & 0x0F
     return not is_status_block(item.data) and (
-        content is Content.WEIGHT or nibble == content.value or nibble not in WHOSE
+        content is Content.WEIGHT or nibble == content.value or nibble not in KNOWN_NIBBLES
     )

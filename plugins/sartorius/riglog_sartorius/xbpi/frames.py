@@ -1,18 +1,43 @@
-"""Requests and replies as bytes, and how to find a reply in noise. Pure. Source: sections 3.1, 3.12."""
+"""Requests and replies as bytes: frames, and the typed items inside. Pure. Source: sections 3.1, 3.3, 3.4, 3.12."""
+
+from collections.abc import Iterable
 
 from msgspec import Struct
 
-from riglog_sartorius.xbpi.items import Item, parse_items
-
 HOST, BALANCE = 0x01, 0x09
-"""The usual node numbers. On a direct link 09 works whatever number the balance was given."""
+"""The usual node numbers. On a direct link 09 works whatever number the balance has."""
 
 MARKER = 0x41
-SHORTEST = 3
+MIN_LENGTH = 3
+
+ACK, ERROR = 0x00, 0x01
+U8, U16, U32 = 0x21, 0x22, 0x24
+WEIGHT = 0x48
+"""Item types. A WEIGHT item is a measurement or a status block."""
+
+_VALUE_LENGTHS = tuple(
+    [kind & 0x0F if kind < 0x50 else 16 + (kind & 0x0F) if kind < 0x60 else None for kind in range(256)]
+)
+"""Bytes that follow a type byte; None: a class that was never observed."""
+
+
+class Item(Struct, frozen=True):
+    """A type byte and its value. The high nibble of the type is a class, the low nibble gives the length."""
+
+    type: int
+    data: bytes
+
+    def encoded(self) -> bytes:
+        return bytes([self.type]) + self.data
+
+    @property
+    def number(self) -> int:
+        """The value as an unsigned integer."""
+        return int.from_bytes(self.data)
 
 
 class Frame(Struct, frozen=True):
-    """An intact reply. ``rest`` is the part of the payload that is no item; then the payload is opaque."""
+    """An intact reply. ``rest`` is the part of the payload that is not an item; then the payload is opaque."""
 
     raw: bytes
     items: tuple[Item, ...]
@@ -22,9 +47,14 @@ class Frame(Struct, frozen=True):
     def types(self) -> tuple[int, ...]:
         return tuple([item.type for item in self.items])
 
+    @property
+    def is_error(self) -> bool:
+        """True for an error reply; its item is the error code."""
+        return len(self.items) == 1 and self.items[0].type == ERROR
+
 
 class Scan(Struct, frozen=True):
-    """What a buffer holds. ``skipped`` bytes belong to no frame; from ``pending`` on a frame may still be growing."""
+    """The frames in a buffer; ``skipped`` bytes belong to none, and an incomplete one may begin at ``pending``."""
 
     frames: tuple[Frame, ...]
     skipped: int
@@ -32,7 +62,7 @@ class Scan(Struct, frozen=True):
 
 
 def checksum(data: bytes) -> int:
-    """Sum of all bytes before it, the length included."""
+    """Return the sum of all bytes before the checksum, the length byte included."""
     return sum(data) & 0xFF
 
 
@@ -46,9 +76,9 @@ def reply_frame(payload: bytes) -> bytes:
     return body + bytes([checksum(body)])
 
 
-def fault_of(raw: bytes) -> str | None:
-    """Why these bytes are no reply, in the order in which a client checks; None if they are one."""
-    if not raw or raw[0] < SHORTEST:
+def frame_fault(raw: bytes) -> str | None:
+    """Return why ``raw`` is not a reply, in the order in which a client checks; None if it is one."""
+    if not raw or raw[0] < MIN_LENGTH:
         return "bad_length"
     if len(raw) > 1 and raw[1] != MARKER:
         return "bad_marker"
@@ -58,12 +88,12 @@ def fault_of(raw: bytes) -> str | None:
 
 
 def parse_frame(raw: bytes) -> Frame | None:
-    """The reply these bytes are, exactly and whole; None if they are not."""
-    return None if fault_of(raw) else Frame(raw, *parse_items(raw[2:-1]))
+    """Return the reply if ``raw`` is exactly one; else None."""
+    return None if frame_fault(raw) else Frame(raw, *parse_items(raw[2:-1]))
 
 
 def scan(data: bytes) -> Scan:
-    """Every intact reply in the buffer. What is none advances by one byte, never by its supposed length."""
+    """Find every intact reply. After a byte that does not begin one, continue with the next byte."""
     frames: list[Frame] = []
     at = used = 0
     pending = len(data)
@@ -75,12 +105,33 @@ def scan(data: bytes) -> Scan:
             used += len(frame.raw)
             at = end
             continue
-        if _may_grow(data, at, end):
+        if _may_be_incomplete(data, at, end):
             pending = min(pending, at)
         at += 1
     return Scan(tuple(frames), len(data) - used, pending)
 
 
-def _may_grow(data: bytes, at: int, end: int) -> bool:
-    """Whether a reply may begin here whose end has not come yet."""
-    return data[at] >= SHORTEST and end > len(data) and data[at + 1 : at + 2] in (b"", bytes([MARKER]))
+def _may_be_incomplete(data: bytes, at: int, end: int) -> bool:
+    """Return True if a reply may begin at ``at`` whose end has not been received yet."""
+    return data[at] >= MIN_LENGTH and end > len(data) and data[at + 1 : at + 2] in (b"", bytes([MARKER]))
+
+
+def parse_items(payload: bytes) -> tuple[tuple[Item, ...], bytes]:
+    """Return the items of a payload, and the rest: an unknown type, or a value shorter than its type requires."""
+    items, at = [], 0
+    while at < len(payload):
+        length = _VALUE_LENGTHS[payload[at]]
+        if length is None or at + 1 + length > len(payload):
+            break
+        items.append(Item(payload[at], payload[at + 1 : at + 1 + length]))
+        at += 1 + length
+    return tuple(items), payload[at:]
+
+
+def encode_items(items: Iterable[Item]) -> bytes:
+    return b"".join(item.encoded() for item in items)
+
+
+def u8(*values: int) -> bytes:
+    """Return request arguments: one ``21 vv`` item each. To bare bytes a balance replies with error 07."""
+    return b"".join(bytes([U8, value]) for value in values)

@@ -110,7 +110,7 @@ class StdBusCodec(Codec[StdBusRequest, StdBusReply]):
         while frame is not None:
             frame, position = frames.next_frame(received, position, final=True, damages=damages)
         worst = next((damage.value for damage in frames.Damage if damage in damages), None)
-        return worst or ("unmatched" if skipped else "no_frame")
+        return worst or ("unmatched" if skipped else "no_reply")
 
     def _source(self, request: StdBusRequest) -> int:
         return MASTERS[self._master] if request.source is None else request.source

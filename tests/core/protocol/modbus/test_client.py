@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from riglog.errors import ConfigError, DeviceRefusedError, ReplyTimeoutError, UnsupportedError
+from riglog.protocol import Connection
 from riglog.protocol.modbus import (
     IllegalDataAddressError,
     IllegalDataValueError,
@@ -59,7 +60,7 @@ class Served(Simulator):
 
 def unit_of(protocol: str, slave: ModbusServer) -> ModbusUnit:
     transport = SimulatedTransport(FaultyWire(Served(ModbusServers(protocol, {7: slave}))))
-    return ModbusClient(transport, Link(protocol=protocol), clock=LoopClock()).unit(7)
+    return ModbusClient(Connection(transport, Link(protocol=protocol), LoopClock())).unit(7)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -105,13 +106,13 @@ async def test_every_exception_is_its_own_error(code: int, error: type[ModbusExc
 
 @pytest.mark.parametrize("address", [0, 256, -1])
 def test_a_unit_that_cannot_be_is_refused_before_anything_is_sent(address: int) -> None:
-    client = ModbusClient(scripted(), Link(protocol="modbus-rtu"))
+    client = ModbusClient(Connection(scripted(), Link(protocol="modbus-rtu")))
     with pytest.raises(ConfigError):
         client.unit(address)
 
 
 async def test_what_cannot_be_proven_or_encoded_is_not_sent() -> None:
-    unit = ModbusClient(scripted(), Link(protocol="modbus-rtu"), clock=LoopClock()).unit(1)
+    unit = ModbusClient(Connection(scripted(), Link(protocol="modbus-rtu"), LoopClock())).unit(1)
     with pytest.raises(UnsupportedError):
         await unit.diag_clear_counters()
     with pytest.raises(UnsupportedError):
@@ -123,7 +124,7 @@ async def test_what_cannot_be_proven_or_encoded_is_not_sent() -> None:
 
 
 async def test_reads_are_asked_again_and_writes_never() -> None:
-    client = ModbusClient(scripted_silence(), Link(protocol="modbus-tcp"), retries=2, clock=LoopClock())
+    client = ModbusClient(Connection(scripted_silence(), Link(protocol="modbus-tcp"), LoopClock()), retries=2)
     with pytest.raises(ReplyTimeoutError):
         await client.unit(1).write_register(0, 9)
     assert client.counters.requests == 1
@@ -139,7 +140,9 @@ async def test_the_patience_follows_the_baud_rate() -> None:
         (2400, "modbus-rtu", 1.3),
         (19200, "modbus-ascii", 0.7),
     ):
-        client = ModbusClient(scripted_silence(), Link(protocol=protocol, baudrate=baudrate), timeout=0.5, clock=clock)
+        client = ModbusClient(
+            Connection(scripted_silence(), Link(protocol=protocol, baudrate=baudrate), clock), timeout=0.5
+        )
         began = clock.monotonic_ns()
         with pytest.raises(ReplyTimeoutError):
             await client.unit(30).read_input_registers(0, count=70)
@@ -177,7 +180,7 @@ async def test_rtu_keeps_three_and_a_half_characters_of_silence_also_between_uni
     slaves = {1: TableSlave(), 2: TableSlave()}
     line = Listening(FaultyWire(Served(ModbusServers("modbus-rtu", slaves))))
     link = Link(protocol="modbus-rtu", baudrate=baudrate)
-    client = ModbusClient(SimulatedTransport(line), link, clock=LoopClock())
+    client = ModbusClient(Connection(SimulatedTransport(line), link, LoopClock()))
     for unit in (1, 1, 2, 1, 2):
         await client.unit(unit).read_holding_registers(0)
     silences = [begin - end for end, begin in zip(line.ends, line.begins[1:], strict=False)]
@@ -187,7 +190,7 @@ async def test_rtu_keeps_three_and_a_half_characters_of_silence_also_between_uni
 
 async def test_the_widest_gap_counts_for_everybody() -> None:
     line = Listening(FaultyWire(Served(ModbusServers("modbus-rtu", {1: TableSlave()}))))
-    client = ModbusClient(SimulatedTransport(line), Link(protocol="modbus-rtu"), clock=LoopClock())
+    client = ModbusClient(Connection(SimulatedTransport(line), Link(protocol="modbus-rtu"), LoopClock()))
     client.widen_gap(0.05)
     client.widen_gap(0.01)
     for _ in range(3):
@@ -199,16 +202,24 @@ async def test_the_widest_gap_counts_for_everybody() -> None:
 async def test_a_local_echo_is_taken_off_even_where_the_reply_is_the_same(protocol: str) -> None:
     request = framing_of(protocol).wrap(1, bytes.fromhex("06 0005 0001"))
     answered = scripted(step(request, request[:3], request[3:] + request))
-    await ModbusClient(answered, Link(protocol=protocol, echo=True), clock=LoopClock()).unit(1).write_register(5, 1)
+    await (
+        ModbusClient(Connection(answered, Link(protocol=protocol, echo=True), LoopClock())).unit(1).write_register(5, 1)
+    )
     silent = scripted(step(request, request))
     with pytest.raises(ReplyTimeoutError):
-        await ModbusClient(silent, Link(protocol=protocol, echo=True), clock=LoopClock()).unit(1).write_register(5, 1)
+        await (
+            ModbusClient(Connection(silent, Link(protocol=protocol, echo=True), LoopClock()))
+            .unit(1)
+            .write_register(5, 1)
+        )
 
 
 async def test_without_the_echo_that_was_configured_the_error_says_so() -> None:
     request = framing_of("modbus-rtu").wrap(1, bytes.fromhex("03 0000 0001"))
     reply = framing_of("modbus-rtu").wrap(1, bytes.fromhex("03 02 0007"))
-    client = ModbusClient(scripted(step(request, reply)), Link(protocol="modbus-rtu", echo=True), clock=LoopClock())
+    client = ModbusClient(
+        Connection(scripted(step(request, reply)), Link(protocol="modbus-rtu", echo=True), LoopClock())
+    )
     with pytest.raises(ReplyTimeoutError) as caught:
         await client.unit(1).read_holding_registers(0)
     assert caught.value.reason == "no_echo"

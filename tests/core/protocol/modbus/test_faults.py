@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from riglog.errors import ProtocolError
+from riglog.protocol import Connection
 from riglog.protocol.modbus.client import ModbusClient
 from riglog.simulation import (
     Fault,
@@ -71,7 +72,7 @@ async def test_a_damaged_reply_is_never_a_wrong_value(protocol: str, fault: list
     script = ([None] * (EVERY - len(fault)) + fault) * (3 * READS // EVERY)
     wire = FaultyWire(simulator, script=script, late=1.5 * TIMEOUT, seed=1)
     clock = LoopClock()
-    client = ModbusClient(SimulatedTransport(wire), Link(protocol=protocol), timeout=TIMEOUT, clock=clock)
+    client = ModbusClient(Connection(SimulatedTransport(wire), Link(protocol=protocol), clock), timeout=TIMEOUT)
     failed_at = None
     failures = 0
     for number in range(READS):
@@ -127,7 +128,7 @@ async def test_a_slave_that_hangs_and_then_answers_everything_never_gives_an_old
     simulator = CountingSlaves(protocol)
     hangs = [(begin, begin + length) for begin in (0.3, 30.0, 60.2, 90.05, 120.4)]
     transport = SimulatedTransport(Hanging(simulator, hangs))
-    client = ModbusClient(transport, Link(protocol=protocol), timeout=TIMEOUT, clock=LoopClock())
+    client = ModbusClient(Connection(transport, Link(protocol=protocol), LoopClock()), timeout=TIMEOUT)
     good = 0
     for number in range(600):
         unit, start = UNITS[number // 7 % 2], STARTS[number % 2]

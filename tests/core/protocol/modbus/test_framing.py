@@ -177,7 +177,7 @@ def test_endless_noise_does_not_fill_the_memory(protocol: str) -> None:
 @pytest.mark.parametrize(
     ("protocol", "received", "why"),
     [
-        ("modbus-rtu", b"", "no_frame"),
+        ("modbus-rtu", b"", "no_reply"),
         ("modbus-rtu", framed("modbus-rtu", VALUE)[:-1], "truncated"),
         ("modbus-rtu", framed("modbus-rtu", VALUE)[:-1] + b"\0", "bad_crc"),
         ("modbus-rtu", framed("modbus-rtu", VALUE, unit=2), "unmatched"),
@@ -210,4 +210,4 @@ def test_a_marker_is_harmless_and_looks_like_nothing_that_is_owed(pdu: str) -> N
 def test_on_tcp_the_transaction_number_is_proof_enough() -> None:
     assert codec_for("modbus-tcp").new_transaction_number()
     assert not codec_for("modbus-rtu").new_transaction_number()
-    assert codec_for("modbus-tcp").quarantine == 0
+    assert codec_for("modbus-tcp").hold_off == 0

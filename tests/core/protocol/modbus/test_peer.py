@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from riglog.protocol import Connection
 from riglog.protocol.modbus import IllegalDataAddressError
 from riglog.protocol.modbus.client import ModbusClient
 from riglog.transport import Link, open_transport
@@ -107,7 +108,7 @@ async def test_pymodbus_own_server_understands_and_is_understood(line: tuple[str
     port, link = line
     transport = await open_transport(port, link)
     try:
-        unit = ModbusClient(transport, link, timeout=2.0).unit(UNIT)
+        unit = ModbusClient(Connection(transport, link), timeout=2.0).unit(UNIT)
         reply = (await unit.read_holding_registers(100, count=4)).reply
         assert unit.convert_from_registers(reply.registers, unit.DATATYPE.FLOAT32) == [25.5, -40.0]
         reply = (await unit.read_input_registers(100, count=2)).reply

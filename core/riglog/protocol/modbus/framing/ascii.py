@@ -3,12 +3,12 @@
 import re
 from binascii import unhexlify
 
-from riglog.protocol.modbus.framing.base import Frame, Framing, answering
+from riglog.protocol.modbus.framing.base import Frame, Framing, matching
 from riglog.protocol.modbus.framing.checks import lrc
 from riglog.protocol.modbus.pdu import Expected
 
 FRAME = re.compile(rb":((?:[0-9A-Fa-f]{2}){3,255})\r\n")
-"""No colon can be inside: a new one begins a new frame, and what was collected before it is lost."""
+"""A frame contains no colon: a colon starts a new frame, and discards an incomplete one."""
 
 LONGEST = 2 * 255 + 3
 
@@ -24,9 +24,9 @@ class AsciiFraming(Framing):
         return next(iter(_intact(data)), None) if FRAME.fullmatch(data) else None
 
     def replies(
-        self, wanted: Expected, buffer: bytes | bytearray, transaction: int = 0, *, final: bool = True
+        self, expected: Expected, buffer: bytes | bytearray, transaction: int = 0, *, final: bool = True
     ) -> list[Frame]:
-        return answering(wanted, _intact(buffer))
+        return matching(expected, _intact(buffer))
 
     def requests(self, buffer: bytes | bytearray) -> list[Frame]:
         return _intact(buffer)
@@ -35,7 +35,7 @@ class AsciiFraming(Framing):
         begins = buffer.rfind(b":")
         return len(buffer) if begins < 0 or buffer.find(b"\n", begins) >= 0 else max(begins, len(buffer) - LONGEST)
 
-    def diagnose(self, wanted: Expected, received: bytes) -> str:
+    def diagnose(self, expected: Expected, received: bytes) -> str:
         if _intact(received):
             return "unmatched"
         if FRAME.search(received):
@@ -47,7 +47,7 @@ class AsciiFraming(Framing):
 
 
 def _intact(buffer: bytes | bytearray) -> list[Frame]:
-    """Every frame whose LRC is right."""
+    """Return every frame with a correct LRC."""
     frames = []
     for match in FRAME.finditer(bytes(buffer)):
         body = unhexlify(match[1])

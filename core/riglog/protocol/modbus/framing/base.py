@@ -1,4 +1,4 @@
-"""Where a frame begins and ends on the wire: what RTU, ASCII and TCP have in common."""
+"""Where a frame starts and ends on the wire: what RTU, ASCII and TCP have in common."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -17,58 +17,62 @@ class Frame(NamedTuple):
 
 
 class Framing(ABC):
-    """One way to put a PDU on the wire. No I/O, no state."""
+    """One way to transmit a PDU. No I/O, no state."""
 
     protocol: str
 
     numbered = False
-    """Every frame names its transaction, so nothing late can be taken for a reply."""
+    """Every frame carries a transaction number, so a late reply cannot be taken for a later one."""
 
     @abstractmethod
     def wrap(self, unit: int, pdu: bytes, transaction: int = 0) -> bytes:
-        """The frame that carries ``pdu``."""
+        """Return the frame that carries ``pdu``."""
 
     @abstractmethod
     def unwrap(self, data: bytes) -> Frame | None:
-        """The frame that ``data`` is, from its first byte to its last; None if it is none, or damaged."""
+        """Return the frame that ``data`` consists of; None if it is not exactly one intact frame."""
 
     @abstractmethod
     def replies(
-        self, wanted: Expected, buffer: bytes | bytearray, transaction: int = 0, *, final: bool = True
+        self, expected: Expected, buffer: bytes | bytearray, transaction: int = 0, *, final: bool = True
     ) -> list[Frame]:
-        """Every intact reply in the buffer that answers what is wanted, an exception included.
+        """Return every intact reply in the buffer that is the expected one, or its exception.
 
         Args:
-            final: nothing more will come. Otherwise what lies inside an unfinished frame of somebody else waits.
+            final: no more bytes will arrive. Otherwise bytes inside an incomplete frame of another server are left.
         """
 
     @abstractmethod
     def requests(self, buffer: bytes | bytearray) -> list[Frame]:
-        """Every intact request in the buffer, whoever is meant, as a slave hears it."""
+        """Return every intact request in the buffer, to any unit, as a server receives it."""
 
     @abstractmethod
     def unfinished(self, buffer: bytes | bytearray) -> int:
-        """From where on the buffer may still become a frame; what stands before it is junk."""
+        """Return where an incomplete frame may start; everything before it can be discarded."""
 
     @abstractmethod
-    def diagnose(self, wanted: Expected, received: bytes) -> str:
-        """One word for why there is no reply in ``received``, which is not empty."""
+    def diagnose(self, expected: Expected, received: bytes) -> str:
+        """Return one word for why there is no reply in ``received``, which is not empty."""
 
     def readdressed(self, data: bytes, unit: int) -> bytes:
-        """The same frame with another unit in it, for simulators."""
+        """Return the same frame with another unit identifier, for simulators."""
         frame = self.unwrap(data)
         return b"" if frame is None else self.wrap(unit, frame.pdu, frame.transaction)
 
     @abstractmethod
     def size(self, pdu: int) -> int:
-        """Characters on the wire for a PDU of so many bytes."""
+        """Return the number of characters on the wire for a PDU of ``pdu`` bytes."""
 
-    def gap(self, link: Link) -> float:
-        """Seconds of silence between two frames."""
+    def inter_frame_gap(self, link: Link) -> float:
+        """Return the inter-frame gap in seconds."""
         return 0.0
 
 
-def answering(wanted: Expected, frames: list[Frame]) -> list[Frame]:
-    """Those that answer what is wanted, or refuse it."""
-    refusal = wanted.refusal
-    return [one for one in frames if wanted.matches(one.unit, one.pdu) or refusal.matches(one.unit, one.pdu)]
+def matching(expected: Expected, frames: list[Frame]) -> list[Frame]:
+    """Return the frames that are the expected reply, or its exception."""
+    exception_reply = expected.exception_reply
+    return [
+        frame
+        for frame in frames
+        if expected.matches(frame.unit, frame.pdu) or exception_reply.matches(frame.unit, frame.pdu)
+    ]

@@ -1,4 +1,4 @@
-"""The two check sums of Modbus on a serial line. Source: Modbus over serial line V1.02, sections 6.2.1 and 6.2.2."""
+"""The two checksums of Modbus on a serial line. Source: Modbus over serial line V1.02, sections 6.2.1 and 6.2.2."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""The framing behind a protocol name."""
+"""The framing of a protocol name."""
 
 from riglog.errors import ConfigError
 from riglog.protocol.modbus.framing.ascii import AsciiFraming
@@ -10,11 +10,11 @@ FRAMINGS: dict[str, type[Framing]] = {kind.protocol: kind for kind in (RtuFramin
 
 
 def framing_of(protocol: str) -> Framing:
-    """The framing called ``modbus-rtu``, ``modbus-ascii`` or ``modbus-tcp``.
+    """Return the framing called ``modbus-rtu``, ``modbus-ascii`` or ``modbus-tcp``.
 
     Raises:
-        ConfigError: it is none of these.
+        ConfigError: another name.
     """
     if protocol not in FRAMINGS:
-        raise ConfigError(f"{protocol!r} is no Modbus framing", hint=f"known: {', '.join(FRAMINGS)}")
+        raise ConfigError(f"unknown Modbus protocol {protocol!r}", hint=f"Available: {', '.join(FRAMINGS)}")
     return FRAMINGS[protocol]()

@@ -1,6 +1,6 @@
-"""Modbus TCP: the MBAP header in front, no check sum. Source: Modbus messaging on TCP/IP V1.0b, section 3.1.3."""
+"""Modbus TCP: the MBAP header in front, no checksum. Source: Modbus messaging on TCP/IP V1.0b, section 3.1.3."""
 
-from riglog.protocol.modbus.framing.base import Frame, Framing, answering
+from riglog.protocol.modbus.framing.base import Frame, Framing, matching
 from riglog.protocol.modbus.pdu import Expected
 
 HEADER = 7  # transaction (2), protocol 0 (2), length of what follows (2), unit
@@ -18,9 +18,9 @@ class TcpFraming(Framing):
         return next((one for one in _frames(data) if one.end == len(data) == HEADER + len(one.pdu)), None)
 
     def replies(
-        self, wanted: Expected, buffer: bytes | bytearray, transaction: int = 0, *, final: bool = True
+        self, expected: Expected, buffer: bytes | bytearray, transaction: int = 0, *, final: bool = True
     ) -> list[Frame]:
-        return answering(wanted, [one for one in _frames(bytes(buffer)) if one.transaction == transaction])
+        return matching(expected, [one for one in _frames(bytes(buffer)) if one.transaction == transaction])
 
     def requests(self, buffer: bytes | bytearray) -> list[Frame]:
         return _frames(bytes(buffer))
@@ -28,7 +28,7 @@ class TcpFraming(Framing):
     def unfinished(self, buffer: bytes | bytearray) -> int:
         return max(len(buffer) - LONGEST, 0)
 
-    def diagnose(self, wanted: Expected, received: bytes) -> str:
+    def diagnose(self, expected: Expected, received: bytes) -> str:
         return "unmatched" if _frames(received) else "truncated"
 
     def size(self, pdu: int) -> int:
@@ -36,7 +36,7 @@ class TcpFraming(Framing):
 
 
 def _frames(data: bytes) -> list[Frame]:
-    """Every whole frame; where no header can be, the search goes on a byte further."""
+    """Return every complete frame; where no header can be, the search continues one byte further."""
     frames = []
     at = 0
     while at + HEADER < len(data):

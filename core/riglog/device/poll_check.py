@@ -1,0 +1,149 @@
+"""The check of what ``poll`` returned, by the kind of source. Pure.
+
+A plugin is foreign code. What a sink cannot store, and what no channel was declared for, must cost neither the device's
+other channels nor anybody else's rows.
+"""
+
+import math
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from riglog.device.polling import missing
+from riglog.device.source import Pace
+from riglog.model import OK, Channel, Clock, Sample, Status
+
+DRIVER_ERROR = "driver error (bug in the plugin)"
+MAX_REPORTED_PROBLEMS = 20
+"""Different bugs of one source that become events; the rows name all of them."""
+
+WITH_VALUE = frozenset({Status.OK, Status.SUSPECT, Status.OUT_OF_RANGE, Status.FAULT})
+"""Statuses that a sample with a value may have."""
+
+
+class CheckedPoll(Struct, frozen=True):
+    """``samples`` can be stored; ``problems`` are the faults of the plugin that was found, one text each."""
+
+    samples: Sequence[Sample]
+    problems: tuple[str, ...] = ()
+
+
+def check_poll(polled: object, channels: Sequence[Channel], pace: Pace, clock: Clock) -> CheckedPoll:
+    """Check the result of one poll.
+
+    A host-paced source must return exactly one sample per channel; what it lacks becomes ``missing``. A device-paced
+    one may return any number of samples of its declared channels. A value that is not finite becomes ``out_of_range``.
+    """
+    if type(polled) is list and len(polled) == len(channels) and all(map(_is_plain, polled, channels)):
+        return CheckedPoll(polled)
+    if not isinstance(polled, Sequence) or isinstance(polled, str | bytes):
+        problem = f"poll() returned {type(polled).__name__} instead of a list of samples"
+        return CheckedPoll([] if pace is Pace.DEVICE else _failed(channels, problem, clock), (problem,))
+    return _checked_one_by_one(polled, channels, pace, clock)
+
+
+def _is_plain(sample: object, channel: Channel) -> bool:
+    """True for what nearly every sample is: a finite number of the expected channel, with texts that can be stored."""
+    return (
+        type(sample) is Sample
+        and sample.channel is channel
+        and type(sample.value) is float
+        and math.isfinite(sample.value)
+        and sample.status in WITH_VALUE
+        and (sample.unit is channel.unit or _is_plain_text(sample.unit))
+        and (not sample.flags or all(map(_is_plain_text, sample.flags)))
+        and (sample.text is None or _is_plain_text(sample.text))
+        and (sample.error is None or _is_plain_text(sample.error))
+    )
+
+
+def _is_plain_text(text: object) -> bool:
+    return type(text) is str and text.isascii() and "\0" not in text
+
+
+def _checked_one_by_one(polled: Sequence[object], channels: Sequence[Channel], pace: Pace, clock: Clock) -> CheckedPoll:
+    problems: list[str] = []
+    found: dict[Channel, list[Sample]] = {channel: [] for channel in channels}
+    kept: list[Sample] = []
+    for sample in polled:
+        if not isinstance(sample, Sample):
+            problems.append(f"poll() returned a {type(sample).__name__} among the samples")
+        elif sample.channel not in found:
+            problems.append(f"poll() returned a sample of {sample.channel}, which is not a declared channel")
+        else:
+            problem = problem_of(sample)
+            if problem is not None:
+                problems.append(f"{sample.channel}: {problem}")
+                sample = _failed([sample.channel], problem, clock)[0]
+            sample = without_infinity(sample)
+            found[sample.channel].append(sample)
+            kept.append(sample)
+    if pace is Pace.DEVICE:
+        return CheckedPoll(kept, tuple(problems))
+    samples: list[Sample] = []
+    for channel, given in found.items():
+        if len(given) == 1:
+            samples += given
+            continue
+        problem = f"poll() returned {len(given)} samples of one channel" if given else "poll() returned no sample"
+        problems.append(f"{channel}: {problem}")
+        samples += _failed([channel], problem, clock)
+    return CheckedPoll(samples, tuple(problems))
+
+
+def problem_of(sample: Sample) -> str | None:
+    """Return why a sample cannot be a row; None if it can."""
+    value = sample.value
+    if value is None:
+        if sample.status is OK and sample.text is None:
+            return "a sample without a value has status ok"
+    elif not isinstance(value, float | int | str):
+        return f"a value of type {type(value).__name__} cannot be stored"
+    elif sample.status in (Status.MISSING, Status.SKIPPED):
+        return f"a sample with a value has status {sample.status.value}"
+    for what, text in (("unit", sample.unit), ("text", sample.text), ("error", sample.error), ("value", value)):
+        if what != "value" and text is not None and not isinstance(text, str):
+            return f"{what} is a {type(text).__name__}, not a text"
+        if isinstance(text, str) and not _is_storable(text):
+            return f"{what} contains characters that cannot be stored"
+    if not isinstance(sample.status, Status):
+        return f"status is {sample.status!r}"
+    if not all(isinstance(flag, str) for flag in sample.flags):
+        return "flags are not texts"
+    return None
+
+
+def without_infinity(sample: Sample) -> Sample:
+    """Return the sample; a number that is not finite becomes ``out_of_range`` without a value."""
+    value = sample.value
+    if not isinstance(value, float | int) or isinstance(value, bool):
+        return sample
+    try:
+        if math.isfinite(value):
+            return sample
+    except OverflowError:
+        pass
+    return Sample(
+        channel=sample.channel,
+        stamp=sample.stamp,
+        value=None,
+        unit=sample.unit,
+        status=Status.OUT_OF_RANGE,
+        flags=sample.flags,
+        error="no value: the number is not finite",
+        raw=sample.raw,
+    )
+
+
+def _is_storable(text: str) -> bool:
+    if text.isascii():
+        return "\0" not in text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
+def _failed(channels: Sequence[Channel], problem: str, clock: Clock) -> list[Sample]:
+    return missing(channels, f"{DRIVER_ERROR}: {problem}", clock, responded=True)

@@ -1,0 +1,52 @@
+"""What every ``[[device]]`` table of a rig file may contain; a driver's own struct adds to it."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from riglog.transport import Link
+from riglog.transport.link import Bytesize, Parity, Stopbits
+
+NAME = "a name of letters, digits, _ and -, starting with a letter or digit, at most 64 characters"
+PORT = 'a port name, such as "/dev/ttyUSB0", "COM3" or "tcp://host:4001"'
+Seconds = Annotated[float, Meta(gt=0, le=86400)]
+Rate = Annotated[float, Meta(gt=0, le=10_000)]
+
+
+class DirectConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The keys of a device without a port. The core applies ``rate_hz`` and ``parameters``; seconds in ``timeout``."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description=NAME)]
+    driver: str
+    rate_hz: Rate | None = None
+    timeout: Seconds | None = None
+    parameters: tuple[str, ...] = ()
+
+
+class DeviceConfig(DirectConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The keys of a device on a port.
+
+    Serial settings that are None are the usual ones of the driver for the protocol. The core applies ``timeout``
+    (seconds per request), ``echo`` and ``rate_hz``.
+    """
+
+    port: Annotated[str, Meta(min_length=1, description=PORT)]
+    protocol: str | None = None
+    baudrate: Annotated[int, Meta(ge=50, le=4_000_000)] | None = None
+    bytesize: Bytesize | None = None
+    parity: Parity | None = None
+    stopbits: Stopbits | None = None
+    rtscts: bool = False
+    xonxoff: bool = False
+    dtr: bool | None = None
+    rts: bool | None = None
+    echo: bool = False
+
+    def link_over(self, usual: Link) -> Link:
+        """Return the usual link of the driver, with the settings of this configuration in place of its own."""
+        own = {
+            name: value
+            for name in ("baudrate", "bytesize", "parity", "stopbits", "rtscts", "xonxoff", "dtr", "rts", "echo")
+            if (value := getattr(self, name)) is not None
+        }
+        return Link(**({name: getattr(usual, name) for name in usual.__struct_fields__} | own))

@@ -1,0 +1,42 @@
+"""The errors of a transaction: what happened on the line, the likely cause, and the next step."""
+
+from riglog.errors import AmbiguousReplyError, ReplyTimeoutError
+
+HINT_NO_REPLY = "Check power, wiring, address, baud rate and protocol; `riglog discover` lists what responds"
+HINT_INVALID_REPLY = "Check baud rate, parity and protocol, and whether another master uses this line"
+HINT_NO_ECHO = "Set echo = false, or check the adapter"
+HINT_AMBIGUOUS = "Replies are delayed in transit: check device server and adapter, and raise timeout"
+HINT_BUSY = "Look for a second master, or for an instrument in continuous output mode, on this line"
+
+TOO_LATE = "it took longer than usual while an earlier reply is still outstanding"
+SECOND_REPLY = "two different replies to one request"
+
+
+def no_reply(timeout: float, received: bytes, reason: str, **context: object) -> ReplyTimeoutError:
+    """Return the error for a request without a valid reply.
+
+    Args:
+        reason: the codec's diagnosis of what was received.
+    """
+    if received:
+        message = f"no valid reply within {timeout:g} s: {len(received)} bytes received do not match the request"
+        return ReplyTimeoutError(message, reason=reason, hint=HINT_INVALID_REPLY, reply=received, **context)
+    return ReplyTimeoutError(f"no reply within {timeout:g} s", reason=reason, hint=HINT_NO_REPLY, **context)
+
+
+def no_echo(timeout: float, received: bytes, **context: object) -> ReplyTimeoutError:
+    """Return the error for an adapter that was expected to return the request, and did not."""
+    message = f"no echo of the request within {timeout:g} s"
+    return ReplyTimeoutError(message, reason="no_echo", hint=HINT_NO_ECHO, reply=received, **context)
+
+
+def ambiguous(why: str, **context: object) -> AmbiguousReplyError:
+    """Return the error for a reply that may belong to another request."""
+    message = f"ambiguous reply: {why}; it cannot be assigned to a request and was discarded"
+    return AmbiguousReplyError(message, hint=HINT_AMBIGUOUS, **context)
+
+
+def line_busy(hold_off: float, **context: object) -> ReplyTimeoutError:
+    """Return the error for a line that does not become idle."""
+    message = f"no request sent: the line is never idle for {hold_off:g} s"
+    return ReplyTimeoutError(message, reason="line_busy", hint=HINT_BUSY, **context)

@@ -1,0 +1,114 @@
+"""What the simulated balances of both protocols have in common: a family, a scale, and settings.
+
+Source: sections 2.1, 3.8, 3.10, 3.11, 3.13.
+"""
+
+from msgspec import Struct
+
+from riglog.errors import ConfigError
+from riglog.simulation import Simulator
+from riglog_sartorius.simulator.scale import TO_GRAMS, Scale
+
+
+class Family(Struct, frozen=True):
+    """What differs between families.
+
+    ``temperatures``: degrees Celsius by sensor, None for a slot without sensor. ``lacks``: opcodes with reply 04.
+    ``reports_load_state``: the status block contains overload and underload.
+    """
+
+    model: str
+    serial: str
+    software: str
+    capacity: int
+    decimals: int
+    temperatures: tuple[float | None, ...]
+    parameters: frozenset[int]
+    lacks: frozenset[int]
+    reports_load_state: bool
+    ticks_per_second: float
+
+
+ALL_PARAMETERS = frozenset([*range(19), 24, 25, *range(27, 46), *range(50, 80)])
+
+FAMILIES = {
+    "cubis": Family(
+        "MSE1203S-100-DR",
+        "0031801165",
+        "003921",
+        1200,
+        3,
+        (22.5, 22.8, None, 25.3203125),
+        ALL_PARAMETERS,
+        frozenset(),
+        True,
+        20,
+    ),
+    "oem_weigh_cell": Family(
+        "WZA8202-N",
+        "0027406113",
+        "003814",
+        8200,
+        2,
+        (23.0, None, None, 24.25),
+        frozenset([*range(1, 8), 9]),
+        frozenset([0xB9, 0xBA, 0xBC]),
+        False,
+        50,
+    ),
+    "basic_lab": Family(
+        "BCE3202-1S",
+        "0036905424",
+        "004002",
+        3200,
+        2,
+        (24.5, None, None, None),
+        ALL_PARAMETERS,
+        frozenset([0xBC, 0x62]),
+        False,
+        20,
+    ),
+}
+
+
+class SimulatedBalance(Simulator):
+    """A balance with a vessel on it, the content of which evaporates."""
+
+    latency = 0.005
+
+    def __init__(self, family: Family = FAMILIES["cubis"], *, scale: Scale | None = None) -> None:
+        self.use(family, scale)
+
+    def use(self, family: Family, scale: Scale | None = None) -> None:
+        """Become a balance of this family."""
+        self.family = family
+        self.scale = scale or Scale(capacity=family.capacity, decimals=family.decimals, load=326.185)
+        self.isocal_due = False
+
+    def set(self, name: str, value: str) -> None:
+        """Available: load, drift, settle, unit, isocal_due, family; over SBI also autoprint, output, width, render"""
+        try:
+            self._set(name, value)
+        except (ValueError, KeyError):
+            raise ConfigError(f"--set: invalid value {value!r} for {name}") from None
+
+    def _set(self, name: str, value: str) -> None:
+        match name:
+            case "load":
+                self.scale.put(float(value))
+            case "drift":
+                self.scale.drift = float(value)
+            case "settle":
+                self.scale.settle = max(float(value), 1e-3)
+            case "unit":
+                if value not in TO_GRAMS:
+                    raise ValueError(value)
+                self.scale.unit = value
+            case "isocal_due":
+                self.isocal_due = {"on": True, "off": False}[value]
+            case "family":
+                self.use(FAMILIES[value])
+            case _:
+                raise ConfigError(
+                    f"--set: unknown setting {name!r} of the simulated balance", hint=SimulatedBalance.set.__doc__
+                )

@@ -1,0 +1,142 @@
+"""What poll returned is checked in one place: a plugin's mistake costs its own channels only, and is named."""
+
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from riglog.device import Pace, check_poll
+from riglog.model import Channel, Sample, Stamp, Status
+from riglog.testing import LoopClock
+
+CLOCK = LoopClock()
+X, Y = (Channel(device="d", driver="drv", protocol="p", address=None, parameter=name, unit="V") for name in "xy")
+STRANGE = Channel(device="other", driver="drv", protocol="p", address=None, parameter="x", unit="V")
+STAMP = Stamp(1, 1000, 1)
+
+
+def sample(channel: Channel = X, value: Any = 1.0, **more: Any) -> Sample:
+    return Sample(**({"channel": channel, "stamp": STAMP, "value": value, "unit": "V"} | more))
+
+
+def checked(polled: object, pace: Pace = Pace.HOST) -> tuple[list[tuple[str, Any, str]], tuple[str, ...]]:
+    result = check_poll(polled, (X, Y), pace, CLOCK)
+    return [(one.parameter, one.value, one.status.value) for one in result.samples], result.problems
+
+
+async def test_what_is_right_is_handed_on_as_it_is() -> None:
+    polled = [sample(X), sample(Y, 2.5)]
+    result = check_poll(polled, (X, Y), Pace.HOST, CLOCK)
+    assert result.samples is polled
+    assert not result.problems
+
+
+@pytest.mark.parametrize("polled", [None, 7, "xy", {"x": 1}, object()])
+async def test_what_is_no_list_of_samples_is_missing_for_every_channel(polled: object) -> None:
+    samples, problems = checked(polled)
+    assert samples == [("x", None, "missing"), ("y", None, "missing")]
+    assert problems == (f"poll() returned {type(polled).__name__} instead of a list of samples",)
+
+
+MISTAKES: dict[str, tuple[Callable[[], list[Any]], list[tuple[str, Any, str]], str]] = {
+    "too few": (lambda: [sample(X)], [("x", 1.0, "ok"), ("y", None, "missing")], "d.y: poll() returned no sample"),
+    "the same twice": (
+        lambda: [sample(X), sample(X, 2.0), sample(Y)],
+        [("x", None, "missing"), ("y", 1.0, "ok")],
+        "d.x: poll() returned 2 samples of one channel",
+    ),
+    "of another device": (
+        lambda: [sample(X), sample(Y), sample(STRANGE)],
+        [("x", 1.0, "ok"), ("y", 1.0, "ok")],
+        "poll() returned a sample of other.x, which is not a declared channel",
+    ),
+    "not a sample": (
+        lambda: [sample(X), 3.0],
+        [("x", 1.0, "ok"), ("y", None, "missing")],
+        "poll() returned a float among the samples",
+    ),
+    "a list as value": (
+        lambda: [sample(X, [1.0, 2.0]), sample(Y)],
+        [("x", None, "missing"), ("y", 1.0, "ok")],
+        "d.x: a value of type list cannot be stored",
+    ),
+    "bytes": (
+        lambda: [sample(X, b"1"), sample(Y)],
+        [("x", None, "missing"), ("y", 1.0, "ok")],
+        "d.x: a value of type bytes cannot be stored",
+    ),
+    "a complex number": (
+        lambda: [sample(X, 1j), sample(Y)],
+        [("x", None, "missing"), ("y", 1.0, "ok")],
+        "d.x: a value of type complex cannot be stored",
+    ),
+    "a decimal": (
+        lambda: [sample(X, Decimal("1.5")), sample(Y)],
+        [("x", None, "missing"), ("y", 1.0, "ok")],
+        "d.x: a value of type Decimal cannot be stored",
+    ),
+    "nothing, and ok": (
+        lambda: [sample(X, None), sample(Y)],
+        [("x", None, "missing"), ("y", 1.0, "ok")],
+        "d.x: a sample without a value has status ok",
+    ),
+    "missing with a value": (
+        lambda: [sample(X, 1.0, status=Status.MISSING), sample(Y)],
+        [("x", None, "missing"), ("y", 1.0, "ok")],
+        "d.x: a sample with a value has status missing",
+    ),
+    "a unit that is no text": (
+        lambda: [sample(X, unit=7), sample(Y)],
+        [("x", None, "missing"), ("y", 1.0, "ok")],
+        "d.x: unit is a int, not a text",
+    ),
+    "half a character": (
+        lambda: [sample(X, "\ud800"), sample(Y)],
+        [("x", None, "missing"), ("y", 1.0, "ok")],
+        "d.x: value contains characters that cannot be stored",
+    ),
+    "flags that are no texts": (
+        lambda: [sample(X, flags=(1,)), sample(Y)],
+        [("x", None, "missing"), ("y", 1.0, "ok")],
+        "d.x: flags are not texts",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+async def test_a_mistake_costs_its_own_channel_and_is_named(mistake: str) -> None:
+    make, samples, problem = MISTAKES[mistake]
+    found, problems = checked(make())
+    assert found == samples
+    assert problems[0] == problem
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**400])
+async def test_a_number_that_is_not_finite_is_out_of_range_without_a_value(value: float) -> None:
+    result = check_poll([sample(X, value, flags=("stable",)), sample(Y)], (X, Y), Pace.HOST, CLOCK)
+    first = result.samples[0]
+    assert (first.value, first.status, first.flags) == (None, Status.OUT_OF_RANGE, ("stable",))
+    assert first.error == "no value: the number is not finite"
+    assert not result.problems  # the instrument sent it; the plugin is sound
+
+
+async def test_samples_in_another_order_are_put_into_the_order_of_the_channels() -> None:
+    assert checked([sample(Y, 2.0), sample(X, 1.0)]) == ([("x", 1.0, "ok"), ("y", 2.0, "ok")], ())
+
+
+async def test_a_device_that_sets_its_own_pace_may_return_any_number_of_samples_of_its_channels() -> None:
+    assert checked([sample(X, float(number)) for number in range(3)], Pace.DEVICE) == (
+        [("x", 0.0, "ok"), ("x", 1.0, "ok"), ("x", 2.0, "ok")],
+        (),
+    )
+    assert checked([], Pace.DEVICE) == ([], ())
+    samples, problems = checked([sample(STRANGE)], Pace.DEVICE)
+    assert (samples, len(problems)) == ([], 1)
+    assert checked(None, Pace.DEVICE)[0] == []
+
+
+@pytest.mark.parametrize("value", [True, 3, "heat", 1.5])
+async def test_numbers_words_and_bools_are_values(value: object) -> None:
+    assert checked([sample(X, value), sample(Y)]) == ([("x", value, "ok"), ("y", 1.0, "ok")], ())
