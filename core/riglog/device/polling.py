@@ -20,21 +20,26 @@ async def poll_reads(
 
     A refused or malformed reply costs only its own channels. When the device does not respond at all, the remaining
     reads are not sent: they would only wait for one timeout after the other while other devices on the bus are due.
+    Their samples say whether the device responded to the reads before, which may have no channels of their own.
     """
     samples: list[Sample] = []
     failed: ProtocolError | None = None
+    responded: bool | None = None
     for read in reads:
         if failed is not None:
             error = f"not read: an earlier read of this poll failed ({failed.message})"
-            samples += missing(channels_of(read), error, clock, responded=None)
+            samples += missing(channels_of(read), error, clock, responded=responded)
             continue
         try:
             samples += await take(read)
+            responded = True
         except (DeviceError, MalformedReplyError, AmbiguousReplyError) as error:
             samples += missing(channels_of(read), error.message, clock, responded=True)
+            responded = True
         except ProtocolError as error:
             failed = error
-            samples += missing(channels_of(read), error.message, clock, responded=has_responded(error))
+            responded = responded or has_responded(error)
+            samples += missing(channels_of(read), error.message, clock, responded=responded)
     return samples
 
 

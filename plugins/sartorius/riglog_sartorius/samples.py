@@ -6,7 +6,7 @@ while the balance itself does not trust its converter, after an off-scale state.
 
 from msgspec import Struct
 
-from riglog.model import OK, Channel, Sample, Stamp, Status, absent
+from riglog.model import OK, Channel, Sample, Stamp, Status, missing_sample
 
 ZERO_DIGITS = 5
 """A weight of at most so many display digits is near zero. Source: section 4.2."""
@@ -106,5 +106,5 @@ def weight_sample(channel: Channel, reading: Reading) -> Sample:
 def temperature_sample(channel: Channel, temperature: Amount) -> Sample:
     """Return a temperature as a sample."""
     if temperature.value is None:
-        return absent(channel, temperature.stamp, Status.FAULT, "sensor not fitted")
+        return missing_sample(channel, temperature.stamp, Status.FAULT, "sensor not fitted")
     return Sample(channel=channel, stamp=temperature.stamp, value=temperature.value, unit=temperature.unit)

@@ -1,54 +1,60 @@
-"""``riglog servomex …``: what only a user of an analyser needs."""
+"""``riglog servomex …``: commands that only a user of an analyzer needs."""
 
 import re
 
 import click
 
 
-@click.group("servomex", short_help="Servomex gas analysers.")
+@click.group("servomex", short_help="Servomex gas analyzers.")
 def servomex() -> None:
-    """Servomex analysers: which mode one is in, and what its frames say."""
+    """Servomex analyzers: detect the communication mode, decode frames."""
 
 
-@servomex.command("detect", short_help="Find out which mode an analyser is in.")
+@servomex.command("detect", short_help="Detect the communication mode of an analyzer.")
 @click.option("--port", required=True, envvar="RIGLOG_PORT", help="Device path, COM port, tcp://host:port.")
-@click.option("--address", default=1, show_default=True, help="Modbus unit to ask.")
-@click.option("--baudrate", default=19200, show_default=True)
-@click.option("--period", type=float, help="Seconds between broadcasts, if it may be a slow one.")
+@click.option("--address", default=1, show_default=True, help="Modbus unit identifier to probe.")
+@click.option("--baudrate", default=19200, show_default=True, help="Baud rate that is selected on the analyzer.")
+@click.option("--period", type=float, help="Broadcast period in seconds, if it is longer than usual.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def detect(port: str, address: int, baudrate: int, period: float | None, as_json: bool) -> None:
-    """Print the protocol an analyser's panel is set to. Listens first, then asks; nothing is changed."""
+    """Print the protocol selected on the analyzer. Listens first, then sends read requests; nothing is changed."""
     import anyio
     import msgspec
 
+    from riglog.protocol import Connection
     from riglog.transport import Link, open_transport
     from riglog_servomex.config import CONTINUOUS
     from riglog_servomex.probe import detect
 
-    async def found() -> str:
+    async def detected() -> str:
         link = Link(protocol=CONTINUOUS, baudrate=baudrate)
         transport = await open_transport(port, link)
         try:
-            return await detect(transport, link, unit=address, period=period)
+            return await detect(Connection(transport, link), unit=address, period=period)
         finally:
             await transport.aclose()
 
-    protocol = anyio.run(found)
+    protocol = anyio.run(detected)
     click.echo(msgspec.json.encode({"port": port, "protocol": protocol}) if as_json else protocol)
 
 
-@servomex.command("decode", short_help="Explain one frame.")
+@servomex.command("decode", short_help="Decode one frame.")
 @click.argument("frame", nargs=-1, required=True)
-@click.option("--first", default="I1", show_default=True, help="Channel at which a Modbus reply begins.")
+@click.option(
+    "--first",
+    default="I1",
+    show_default=True,
+    help="First channel of the Modbus reply (the reply itself does not contain it).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def decode(frame: tuple[str, ...], first: str, as_json: bool) -> None:
-    """Explain one FRAME: hex digits, or the text of a broadcast line or of a Modbus ASCII frame."""
+    """Decode one FRAME: hex digits, or the text of a broadcast line or Modbus ASCII frame."""
     import msgspec
 
-    from riglog_servomex.decode import explain
+    from riglog_servomex.decode import decode_frame
     from riglog_servomex.positions import find_position
 
-    facts = list(explain(wire_bytes(" ".join(frame)), find_position(first)))
+    facts = list(decode_frame(bytes_of(" ".join(frame)), find_position(first)))
     if as_json:
         click.echo(msgspec.json.encode(dict(facts)))
         return
@@ -61,8 +67,8 @@ def decode(frame: tuple[str, ...], first: str, as_json: bool) -> None:
     Console(highlight=False).print(table)
 
 
-def wire_bytes(text: str) -> bytes:
-    """Hex digits with or without blanks, or the frame as text with its line end left out."""
+def bytes_of(text: str) -> bytes:
+    """Return the bytes of a frame given as hex digits with or without blanks, or as text without its line end."""
     digits = re.sub(r"\s|0x", "", text)
     if re.fullmatch(r"([0-9A-Fa-f]{2})+", digits):
         return bytes.fromhex(digits)

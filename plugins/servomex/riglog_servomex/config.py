@@ -1,4 +1,4 @@
-"""What a rig file may say about a Servomex analyser."""
+"""The keys of a ``[[device]]`` table for a Servomex analyzer."""
 
 from typing import Annotated, Literal
 
@@ -16,15 +16,15 @@ Silence = Annotated[float, Meta(ge=1, le=86400)]
 
 
 class ServomexConfig(DeviceConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """Settings of one analyser.
+    """Settings of one analyzer.
 
-    ``parameters`` are channel ids (I1 … I4, D1 … D4, E1, E2); none named means all that are fitted.
-    ``external_inputs`` = false leaves E1 and E2 out of "all". ``concentration_unit`` converts; None takes what the
-    analyser displays.
+    ``parameters`` are channel ids (I1 … I4, D1 … D4, E1, E2); empty: all that are present. ``external_inputs`` = false
+    excludes E1 and E2 from "all". ``concentration_unit`` converts; None: as displayed.
 
-    Modbus: ``idle`` is the silence in seconds before each request, ``retries`` how often a poll asks again.
-    Continuous: ``period`` is the frame frequency set at the panel, in seconds, if known; after ``silence`` seconds
-    without a frame the channels get a missing sample, by default a little more than two periods.
+    Modbus: ``idle`` is the inter-frame gap in seconds before each request, ``retries`` the number of retries of a poll.
+    Continuous: ``period`` is the frame frequency selected on the panel, in seconds, if known. After ``silence`` seconds
+    without a frame the channels get a missing sample; default: a little more than two periods. ``timeout`` means the
+    same there.
     """
 
     address: Annotated[int, Meta(ge=1, le=247)] = 1
@@ -34,3 +34,8 @@ class ServomexConfig(DeviceConfig, kw_only=True, frozen=True, forbid_unknown_fie
     retries: Retries = 0
     period: Period | None = None
     silence: Silence | None = None
+
+    @property
+    def frame_timeout(self) -> float | None:
+        """Seconds without a frame after which the channels get a missing sample; None: not configured."""
+        return self.timeout if self.silence is None else self.silence

@@ -1,4 +1,4 @@
-"""What bytes from the wire mean, for people: broadcast lines, RTU and ASCII frames. Pure."""
+"""The meaning of bytes from the wire, for people: broadcast frames, RTU and ASCII frames. Pure."""
 
 from collections.abc import Iterator
 
@@ -10,52 +10,52 @@ from riglog.protocol.modbus.framing import Frame as ModbusFrame
 from riglog.protocol.modbus.pdu import EXCEPTION, READ_BITS, READS, reply_size, request_size
 from riglog.simulation.modbus_server import unpack_bits
 from riglog_servomex.config import ASCII, CONTINUOUS, RTU
-from riglog_servomex.frame import BadLine, Frame, parse_line
+from riglog_servomex.continuous.frames import BadFrame, Frame, parse_frame
+from riglog_servomex.modbus.registers import ANALYZER_BITS, decode_analyzer, decode_channel, decode_flags
 from riglog_servomex.positions import BITS, POSITIONS, REGISTERS, Position
-from riglog_servomex.reading import AnalyserStatus, Flags
-from riglog_servomex.registers import ANALYSER_BITS, decode_analyser, decode_channel, decode_flags
+from riglog_servomex.samples import AnalyzerStatus, Flags
 
 Facts = Iterator[tuple[str, str]]
-NEVER = Stamp(0, None, 0)
+NO_STAMP = Stamp(0, None, 0)
 FUNCTIONS = {
     1: "read coils",
     2: "read discrete inputs",
     3: "read holding registers",
     4: "read input registers",
-    5: "write coil",
-    6: "write register",
-    8: "echo",
-    15: "write coils",
-    16: "write registers",
+    5: "write single coil",
+    6: "write single register",
+    8: "diagnostics (loopback)",
+    15: "write multiple coils",
+    16: "write multiple registers",
 }
 
 
-def explain(data: bytes, first: Position) -> Facts:
-    """Facts about one frame, as (what, value) pairs.
+def decode_frame(data: bytes, first: Position) -> Facts:
+    """Yield facts about one frame, as (what, value) pairs.
 
     Args:
-        first: the position at which a reply begins; its own bytes do not say.
+        first: the position at which a Modbus reply begins; the reply itself does not contain it.
 
     Raises:
-        ConfigError: nothing that an analyser says or hears.
+        ConfigError: not a frame that an analyzer sends or receives.
     """
     if data.startswith(b" "):
-        return _line(parse_line(data))
+        return _broadcast(parse_frame(data))
     for protocol in (RTU, ASCII):
         frame = framing_of(protocol).unwrap(data)
         if frame is not None:
             return _modbus(protocol, frame, first)
-    raise ConfigError("no frame of an analyser", hint="give one whole frame with its check sum, in hex digits")
+    raise ConfigError("not a Servomex frame", hint="Give one complete frame including its checksum, in hex")
 
 
-def _line(line: Frame | BadLine) -> Facts:
+def _broadcast(frame: Frame | BadFrame) -> Facts:
     yield "protocol", CONTINUOUS
-    if isinstance(line, BadLine):
-        yield "dropped", line.outcome
+    if isinstance(frame, BadFrame):
+        yield "invalid", frame.outcome
         return
-    yield from _analyser(line.analyser)
-    for one, block in line.blocks.items():
-        yield one, _channel(block.name, block.text, block.unit.said, block.flags, block.position)
+    yield from _analyzer(frame.analyzer)
+    for channel, block in frame.blocks.items():
+        yield channel, _channel(block.name, block.text, block.unit.symbol, block.flags, block.position)
 
 
 def _modbus(protocol: str, frame: ModbusFrame, first: Position) -> Facts:
@@ -63,7 +63,7 @@ def _modbus(protocol: str, frame: ModbusFrame, first: Position) -> Facts:
     yield "protocol", protocol
     yield "unit", str(frame.unit)
     function = pdu[0] & ~EXCEPTION
-    yield "function", f"{function:02X} {FUNCTIONS.get(function, 'unknown')}"
+    yield "function", f"0x{function:02X} {FUNCTIONS.get(function, 'unknown')}"
     if pdu[0] & EXCEPTION and len(pdu) > 1:
         yield "exception", exception_for(pdu[1]).message
     elif function in READS and len(pdu) == reply_size(pdu):
@@ -81,31 +81,31 @@ def _registers(data: bytes, first: Position) -> Facts:
         yield "registers", data.hex(" ", 2)
         return
     for at, position in zip(range(0, len(words), REGISTERS), _from(first), strict=False):
-        reading = decode_channel(position, words[at : at + REGISTERS], Flags(), NEVER)
+        reading = decode_channel(position, words[at : at + REGISTERS], Flags(), NO_STAMP)
         value = "no value" if reading.value is None else f"{reading.value:.7g}"
-        yield position.id, _channel(reading.name, value, reading.unit.said, reading.flags, position)
+        yield position.id, _channel(reading.name, value, reading.unit.symbol, reading.flags, position)
 
 
 def _bits(data: bytes, first: Position) -> Facts:
     bits = unpack_bits(data)
-    if len(bits) == ANALYSER_BITS:
-        yield from _analyser(decode_analyser(bits))
+    if len(bits) == ANALYZER_BITS:
+        yield from _analyzer(decode_analyzer(bits))
         return
     for at, position in zip(range(0, len(bits), BITS), _from(first), strict=False):
         flags = decode_flags(position.kind, bits[at : at + BITS])
-        yield position.id, " ".join(flags.words(position.kind)) or "ok"
+        yield position.id, " ".join(flags.names(position.kind)) or "ok"
 
 
-def _analyser(status: AnalyserStatus) -> Facts:
-    states = [word for word, raised in (("fault", status.fault), ("maintenance", status.maintenance)) if raised]
-    yield "analyser", " ".join(states) or "ok"
+def _analyzer(status: AnalyzerStatus) -> Facts:
+    states = [state for state, raised in (("fault", status.fault), ("maintenance", status.maintenance)) if raised]
+    yield "analyzer", " ".join(states) or "ok"
     yield "groups", " ".join(status.groups)
     if status.clock is not None:
         yield "clock", status.clock
 
 
 def _channel(name: str | None, value: str, unit: str | None, flags: Flags, position: Position) -> str:
-    return "  ".join([name or "(no name)", value, unit or "(no unit)", *flags.words(position.kind)])
+    return "  ".join([name or "(no name)", value, unit or "(no unit)", *flags.names(position.kind)])
 
 
 def _from(first: Position) -> list[Position]:

@@ -1,27 +1,27 @@
-"""What can go wrong with an analyser beyond what riglog knows by itself."""
+"""Errors of an analyzer, beyond those that riglog has for every device."""
 
 from riglog.errors import DeviceError, ProtocolError
 
 
 class BadFrameError(ProtocolError):
-    """A broadcast line was damaged and dropped; ``outcome`` says which check failed."""
+    """A broadcast frame was damaged and discarded; ``outcome`` is the check that failed."""
 
-    def __init__(self, outcome: str, /, *, port: str | None = None, line: bytes | None = None) -> None:
-        super().__init__(f"broadcast dropped: {outcome}", port=port, line=line)
+    def __init__(self, outcome: str, /, *, port: str | None = None, frame: bytes | None = None) -> None:
+        super().__init__(f"broadcast frame discarded: {outcome}", port=port, frame=frame)
         self.outcome = outcome
 
 
 class OldFrameError(ProtocolError):
-    """A broadcast came a second time, or after a newer one; it was dropped."""
+    """A broadcast frame was received a second time, or after a newer one, and was discarded."""
 
 
 class ChannelAbsentError(DeviceError):
-    """The analyser has no such channel, or does not send it now."""
+    """The channel is not present in this analyzer, or not in its broadcast."""
 
 
 class StartUnknownError(DeviceError):
-    """Nobody confirmed the request to start or stop: it may or may not have been heard. Do not just repeat it."""
+    """A request to start or stop an autocalibration was not confirmed: it may or may not have been executed."""
 
 
 class CoilLeftSetError(DeviceError):
-    """A request coil could not be put back to 0: until it is, the next request for it does nothing."""
+    """A request coil could not be cleared; until it is, the next request on this coil has no effect."""

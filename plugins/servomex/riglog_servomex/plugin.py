@@ -1,4 +1,4 @@
-"""What riglog loads: hooks only, nothing happens at import."""
+"""What riglog loads: hooks only. Nothing happens at import."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -8,11 +8,11 @@ from riglog.plugin import Driver, hookimpl
 if TYPE_CHECKING:
     import click
 
-RIGLOG_API = 1
+RIGLOG_API = 2
 
 
 @hookimpl
-def riglog_drivers() -> Iterable[Driver[Any]]:
+def riglog_drivers() -> Iterable[Driver[Any, Any]]:
     from riglog_servomex.driver import ServomexDriver
 
     return [ServomexDriver()]

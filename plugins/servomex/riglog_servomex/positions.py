@@ -1,4 +1,4 @@
-"""The ten places a 4000-series analyser has for channels, and where they are in the Modbus map.
+"""The ten channel positions of a 4000-series analyzer, and where they are in the Modbus map.
 
 Source: Servomex wire specification, sections 1.1 and 8.
 """
@@ -30,26 +30,26 @@ class Position(NamedTuple):
 
     @property
     def parameter(self) -> str:
-        """What a row calls it. The gas behind it can be renamed at the panel, the position cannot."""
+        """The parameter of a row. The gas can be renamed on the panel, the position cannot."""
         return self.id.lower()
 
 
 def _positions() -> Iterable[Position]:
     ids = [f"{letter}{digit}" for letter, last in (("I", 4), ("D", 4), ("E", 2)) for digit in range(1, last + 1)]
     kinds = {"I": Kind.TRANSDUCER, "D": Kind.DERIVED, "E": Kind.EXTERNAL_INPUT}
-    return (Position(number, one, kinds[one[0]]) for number, one in enumerate(ids))
+    return (Position(number, channel, kinds[channel[0]]) for number, channel in enumerate(ids))
 
 
 POSITIONS: dict[str, Position] = {position.id: position for position in _positions()}
 
 
 def find_position(name: str) -> Position:
-    """A position by its id, in any case.
+    """Return a position by its id, in upper or lower case.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: the id is unknown.
     """
     position = POSITIONS.get(name.strip().upper())
     if position is None:
-        raise ConfigError(f"there is no channel {name!r}", hint=f"channels: {', '.join(POSITIONS)}")
+        raise ConfigError(f"unknown channel {name!r}", hint=f"Available: {', '.join(POSITIONS)}")
     return position

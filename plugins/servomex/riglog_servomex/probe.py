@@ -1,107 +1,110 @@
-"""Who is there: listening first, then harmless questions. Nothing is ever written.
+"""Which analyzers are connected: listens first, then sends harmless read requests. Nothing is ever written.
 
 Source: Servomex wire specification, section 13.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
 import anyio
 from msgspec.structs import replace
 
 from riglog.errors import ProtocolError, ReplyTimeoutError
-from riglog.model import SYSTEM_CLOCK, Clock
-from riglog.plugin import Client, Found
-from riglog.protocol import ProtocolClient
-from riglog.protocol.modbus import ModbusExceptionError
-from riglog.transport import Link, Transport
-from riglog_servomex.broadcast import BroadcastCodec
+from riglog.plugin import Found
+from riglog.protocol import Connection
+from riglog.protocol.modbus import ModbusExceptionError, connect_modbus
+from riglog.transport import Link
 from riglog_servomex.config import ASCII, CONTINUOUS, RTU
-from riglog_servomex.frame import Frame
+from riglog_servomex.continuous.codec import BroadcastClient
+from riglog_servomex.continuous.frames import Frame
 from riglog_servomex.positions import POSITIONS, REGISTERS
-from riglog_servomex.reading import MODEL
-from riglog_servomex.text import decode_unit
+from riglog_servomex.samples import MODEL
+from riglog_servomex.units import decode_unit
 
 if TYPE_CHECKING:  # it imports pymodbus
     from riglog.protocol.modbus.client import ModbusClient
 
 LISTEN_SECONDS = 5.0
-"""A little more than two of the usual periods; a slower broadcaster needs longer."""
+"""A little more than two of the usual periods; a slower broadcast needs longer."""
 
 UNITS = (*range(1, 17), 30)
-"""Addresses that are asked: the usual ones, and the one that was met."""
+"""Addresses to probe: the usual addresses, and 30, which was observed."""
 
-PATIENCE = 0.2
-ASKED_SECONDS = 0.5
+PROBE_TURNAROUND = 0.2
+DETECT_TIMEOUT, DETECT_RETRIES = 0.5, 2
+REGISTERS_TURNAROUND = 1.0
 TEST_DATA = b"\xab\xcd"
-"""Neither ``:`` nor CR nor LF: an analyser in ASCII mode must not take it for a frame."""
+"""Neither ``:`` nor CR nor LF: an analyzer in ASCII mode must not take it for a frame."""
 
 
-async def detect(
-    transport: Transport, link: Link, *, unit: int = 1, period: float | None = None, clock: Clock = SYSTEM_CLOCK
-) -> str:
-    """The protocol that the panel is set to, on an open port with the right serial settings.
+async def detect(connection: Connection, *, unit: int = 1, period: float | None = None) -> str:
+    """Return the protocol that is selected on the panel.
 
     Args:
-        period: seconds between frames, if it may be a slow broadcaster: it is listened to for two of them.
+        connection: an open port with the right serial settings; the protocol of its link does not matter.
+        unit: the Modbus unit identifier to probe.
+        period: broadcast period in seconds, if it is longer than usual; two periods are listened for.
 
     Raises:
-        ReplyTimeoutError: it says nothing of itself, and answers nothing.
+        ReplyTimeoutError: no broadcast, and no reply.
     """
-    from riglog.protocol.modbus.client import ModbusClient
-
     seconds = max(LISTEN_SECONDS, 2 * (period or 0.0) + 1)
-    if await probe_broadcast(ProtocolClient(transport, BroadcastCodec(), clock=clock), link, seconds=seconds):
+    if await probe_broadcast(BroadcastClient(connection), seconds=seconds):
         return CONTINUOUS
     for protocol in (RTU, ASCII):
-        client = ModbusClient(transport, replace(link, protocol=protocol), clock=clock)
-        try:
-            await client.unit(unit, timeout=PATIENCE, least=ASKED_SECONDS, retries=2).diag_query_data(TEST_DATA)
-        except ModbusExceptionError:
-            pass  # it answers, and that is the question
-        except ProtocolError:
-            continue
-        return protocol
+        client = connect_modbus(replace(connection, link=replace(connection.link, protocol=protocol)))
+        server = client.unit(unit, timeout=PROBE_TURNAROUND, minimum_timeout=DETECT_TIMEOUT, retries=DETECT_RETRIES)
+        if await _responds(server.diag_query_data(TEST_DATA)):
+            return protocol
     raise ReplyTimeoutError(
-        f"nothing heard for {seconds:g} s, and no answer over {RTU} and {ASCII}",
-        hint="check power, wiring, baud rate and address; a slow broadcaster needs its period",
-        port=transport.port,
+        f"no broadcast within {seconds:g} s, and no reply over {RTU} or {ASCII}",
+        hint="Check power, wiring, baud rate and address. For a slow broadcast give --period",
+        port=connection.transport.port,
         address=unit,
     )
 
 
-async def probe_broadcast(client: Client, link: Link, *, seconds: float = LISTEN_SECONDS) -> Sequence[Found]:
-    """Listen for one good frame. ``seconds`` must be more than two periods of the broadcast, which go up to 9999 s."""
+async def probe_broadcast(client: BroadcastClient, *, seconds: float = LISTEN_SECONDS) -> Sequence[Found]:
+    """Listen for one valid frame.
+
+    Args:
+        seconds: more than two periods of the broadcast, which can be as long as 9999 s.
+    """
     with anyio.move_on_after(seconds):
         while True:
-            line = (await client.listen()).reply
-            if isinstance(line, Frame):
-                return [Found(CONTINUOUS, None, f"{MODEL} with {' '.join(line.blocks)}", _settings(link))]
+            frame = (await client.listen()).reply
+            if isinstance(frame, Frame):
+                link = client.connection.link
+                return [Found(CONTINUOUS, None, f"{MODEL} with {' '.join(frame.blocks)}", _settings(link))]
     return []
 
 
-async def probe_modbus(client: "ModbusClient", link: Link, *, units: Sequence[int] = UNITS) -> Sequence[Found]:
-    """Ask each unit for an echo; whoever answers, with an exception too, is looked at more closely."""
+async def probe_modbus(client: "ModbusClient", *, units: Sequence[int] = UNITS) -> Sequence[Found]:
+    """Send a loopback to each unit. If it responds, even with an exception, see whether it is an analyzer."""
     found = []
     for unit in units:
-        slave = client.unit(unit, timeout=PATIENCE)
-        try:
-            await slave.diag_query_data(TEST_DATA)
-        except ModbusExceptionError:
-            pass
-        except ProtocolError:
-            continue
-        if await _is_analyser(client, unit):
-            settings = {"address": unit, **_settings(link)}
-            found.append(Found(link.protocol, unit, MODEL, settings))
+        responds = await _responds(client.unit(unit, timeout=PROBE_TURNAROUND).diag_query_data(TEST_DATA))
+        if responds and await _is_analyzer(client, unit):
+            found.append(Found(client.link.protocol, unit, MODEL, {"address": unit, **_settings(client.link)}))
     return found
 
 
-async def _is_analyser(client: "ModbusClient", unit: int) -> bool:
-    """The external inputs are in every analyser, and are in mA; other makers' slaves have something else there."""
-    first = POSITIONS["E1"].number * REGISTERS
+async def _responds(loopback: Awaitable[object]) -> bool:
     try:
-        reply = (await client.unit(unit, timeout=1.0).read_input_registers(first, count=2 * REGISTERS)).reply
+        await loopback
+    except ModbusExceptionError:
+        return True
+    except ProtocolError:
+        return False
+    return True
+
+
+async def _is_analyzer(client: "ModbusClient", unit: int) -> bool:
+    """Return True if both external inputs are in mA: every analyzer has them, other vendors' servers have not."""
+    first = POSITIONS["E1"].number * REGISTERS
+    server = client.unit(unit, timeout=REGISTERS_TURNAROUND)
+    try:
+        reply = (await server.read_input_registers(first, count=2 * REGISTERS)).reply
     except (ProtocolError, ModbusExceptionError):
         return False
     data = b"".join(register.to_bytes(2, "big") for register in reply.registers)

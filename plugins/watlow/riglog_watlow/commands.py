@@ -1,4 +1,4 @@
-"""``riglog watlow …``: what only Watlow users need at the prompt."""
+"""The commands ``riglog watlow …``."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,76 +8,89 @@ if TYPE_CHECKING:
     from riglog_watlow.parameters import Parameter
 
 
+COLUMNS = (
+    "name",
+    "id",
+    "access",
+    "memory",
+    "unit or codes",
+    "range",
+    "register (map 1)",
+    "register (map 2)",
+    "instances",
+)
+
+
 @click.group("watlow")
 def watlow() -> None:
     """Watlow temperature controllers."""
 
 
-@watlow.command("decode", short_help="Explain the bytes of a frame.")
+@watlow.command("decode", short_help="Decode a frame.")
 @click.argument("frame", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def decode(frame: tuple[str, ...], as_json: bool) -> None:
-    """Explain the bytes of FRAME, in hex: Standard Bus, or one Modbus RTU frame."""
+    """Decode FRAME, given in hex: Standard Bus frames, or one Modbus RTU frame."""
     from riglog_watlow.decode import explain
 
     try:
         data = bytes.fromhex("".join(frame).replace(":", ""))
     except ValueError:
-        raise click.UsageError("FRAME is not hex; write it like 55 FF 05 10 …") from None
-    pieces = explain(data)
+        raise click.UsageError("FRAME is not hexadecimal; expected for example 55 FF 05 10 …") from None
+    frames = explain(data)
     if as_json:
-        _print_json(pieces)
+        _print_json(frames)
         return
     from rich.console import Console
     from rich.table import Table
 
     table = Table(show_header=False, box=None)
-    for number, facts in enumerate(pieces):
+    for number, fields in enumerate(frames):
         if number:
             table.add_row()
-        for name, fact in facts.items():
-            table.add_row(name, str(fact))
+        for name, field in fields.items():
+            table.add_row(name, str(field))
     Console(highlight=False).print(table)
 
 
-@watlow.command("parameters", short_help="List parameters, all or those that match.")
+@watlow.command("parameters", short_help="List parameters, optionally filtered.")
 @click.argument("search", default="")
 @click.option("--family", type=click.Choice(["pm", "sd", "f4p"]), default="pm", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def parameters(search: str, family: Any, as_json: bool) -> None:
-    """List parameters: all, or those whose name or label contains SEARCH, or whose id begins with it."""
+    """List all parameters, or those whose name or label contains SEARCH or whose id starts with it."""
     from riglog_watlow.families import FACTS
     from riglog_watlow.parameters import registry
 
-    found = registry(FACTS[family].family).search(search)
-    if not found:
-        raise click.UsageError(f"no parameter with {search!r} in its name, label or id")
+    matches = registry(FACTS[family].family).search(search)
+    if not matches:
+        raise click.UsageError(f"no parameter matches {search!r}")
     if as_json:
-        _print_json(found)
+        _print_json(matches)
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("name", "id", "access", "stored", "unit or codes", "range", "map 1", "map 2", "instances", box=None)
-    for one in found:
-        table.add_row(*_row(one), style=None)
-    # piped into a file nothing is cut off
+    table = Table(*COLUMNS, box=None)
+    for parameter in matches:
+        table.add_row(*_row(parameter), style=None)
+    # in a pipe, no column is cut off
     Console(highlight=False, width=None if Console().is_terminal else 250).print(table)
 
 
-def _row(one: "Parameter") -> list[str]:
-    codes = ", ".join(f"{code} {label}" for code, label in one.enum.items())
-    bounds = f"{one.range.min:g} … {one.range.max:g}" if one.range else ""
+def _row(parameter: "Parameter") -> list[str]:
+    codes = ", ".join(f"{code} {label}" for code, label in parameter.enum.items())
+    bounds = f"{parameter.range.min:g} … {parameter.range.max:g}" if parameter.range else ""
     return [
-        one.name,
-        str(one.id or ""),
-        one.access,
-        "" if one.storage == "none" else one.storage,
-        codes or one.unit_kind,
+        parameter.name,
+        str(parameter.id or ""),
+        parameter.access,
+        "" if parameter.storage == "none" else parameter.storage,
+        codes or parameter.unit_kind,
         bounds,
-        str(one.map1.address) if one.map1 else "",
-        str(one.map2.address) if one.map2 else "",
-        f"{one.instances[0]} … {one.instances[-1]}" if len(one.instances) > 1 else "1",
+        str(parameter.map1.address) if parameter.map1 else "",
+        str(parameter.map2.address) if parameter.map2 else "",
+        f"{parameter.instances[0]} … {parameter.instances[-1]}" if len(parameter.instances) > 1 else "1",
     ]
 
 

@@ -1,16 +1,17 @@
-"""What a rig file may say about a Watlow controller."""
+"""The keys of a rig file for a Watlow controller."""
 
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from riglog.plugin import DeviceConfig
-from riglog_watlow.families import FACTS, Facts, FamilyName
+from riglog.transport import Link
+from riglog_watlow.families import FACTS, STDBUS, STDBUS_BAUDRATE, Facts, FamilyName
 
 DEFAULT_PARAMETERS = ("process_value", "setpoint", "output_power")
 
 ZONE_STRIDE = 5000
-"""Registers from one controller to the next behind a gateway that was left as it came."""
+"""Registers from one controller to the next behind a gateway with factory settings."""
 
 Instance = Annotated[int, Meta(ge=1, le=40)]
 TemperatureUnit = Literal["degC", "degF"]
@@ -19,12 +20,12 @@ TemperatureUnit = Literal["degC", "degF"]
 class WatlowConfig(DeviceConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """Settings of one controller.
 
-    ``parameters`` are names or ids, each for all ``instances`` (loops, inputs, alarms) it has of these;
-    ``alarm_state[3]`` names one instance. ``temperature_unit`` converts; None takes what the wire carries.
+    ``parameters`` are names or ids, each for all ``instances`` (loops, inputs, alarms) that it has;
+    ``alarm_state[3]`` is one instance. ``temperature_unit`` converts; None: the unit that the controller transmits.
 
-    For Modbus: ``register_map``, ``word_order`` and ``wire_temperature_unit`` are found out by reading where they are
-    None. ``comm_port`` is the port of the controller that we talk to. ``zone`` is the number of the controller behind a
-    gateway, ``register_offset`` where its registers begin if not at (zone - 1) x 5000.
+    For Modbus: ``register_map``, ``word_order`` and ``wire_temperature_unit`` are read from the controller where they
+    are None. ``comm_port`` is the communication port of the controller that is connected. ``zone`` is the number of the
+    controller behind a gateway, ``register_offset`` its first register if it is not (zone - 1) x 5000.
     """
 
     family: FamilyName = "pm"
@@ -45,11 +46,19 @@ class WatlowConfig(DeviceConfig, kw_only=True, frozen=True, forbid_unknown_field
 
     @property
     def wire_protocol(self) -> str:
-        """The one asked for, or the family's usual one."""
+        """The configured protocol, or the default one of the family."""
         return self.protocol or self.facts.protocols[0]
 
     @property
+    def link(self) -> Link:
+        """Protocol and settings of the port."""
+        protocol = self.wire_protocol
+        baudrate = STDBUS_BAUDRATE if protocol == STDBUS else self.facts.baudrate
+        return self.link_over(Link(protocol=protocol, baudrate=baudrate))
+
+    @property
     def offset(self) -> int:
+        """The address of the first register."""
         if self.register_offset is not None:
             return self.register_offset
         return (self.zone - 1) * ZONE_STRIDE if self.zone else 0
@@ -59,6 +68,6 @@ class WatlowConfig(DeviceConfig, kw_only=True, frozen=True, forbid_unknown_field
         return self.zone is not None or self.register_offset is not None
 
     @property
-    def place(self) -> int | str:
-        """Where on the line it is: its address, and behind a gateway also where its registers begin."""
+    def bus_address(self) -> int | str:
+        """What distinguishes the controller on a shared port: its address, and behind a gateway also its registers."""
         return f"{self.address}+{self.offset}" if self.behind_gateway else self.address

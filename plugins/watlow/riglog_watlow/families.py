@@ -1,4 +1,4 @@
-"""What differs between the families of controllers, besides their tables. Source: specification, sections 8 to 12."""
+"""The differences between the families of controllers besides their tables. Source: specification, sections 8-12."""
 
 from typing import Literal
 
@@ -10,10 +10,17 @@ FamilyName = Literal["pm", "sd", "f4p"]
 
 
 class Facts(Struct, frozen=True):
-    """One family in the words of this plugin: which of its parameters play which part.
+    """One family: its protocols and defaults, and which of its parameters have which role.
 
-    ``pid`` maps term to parameter; ``alarms`` are states with the parameter that says whether the alarm is in use;
-    ``limits`` are parameters that bound another one; ``process_signal`` says that an input measures no temperature.
+    Attributes:
+        serial: the parameters that contain the serial number.
+        pid: parameter by PID term.
+        alarms: parameter and instance of each alarm state, and the parameter that shows whether the alarm is in use.
+        modes: the parameters that contain the control mode.
+        limits: the parameters that limit another one, by its name: lower and upper limit.
+        process_signal: a parameter and the labels with which it shows that an input does not measure a temperature.
+        unit: the parameter with the temperature unit of the Modbus side.
+        decimals: the parameter with the number of decimal places of scaled registers.
     """
 
     family: Family
@@ -32,6 +39,7 @@ class Facts(Struct, frozen=True):
 
 MODBUS = ("modbus-rtu", "modbus-ascii", "modbus-tcp")
 STDBUS = "stdbus"
+STDBUS_BAUDRATE = 38400
 
 FACTS: dict[FamilyName, Facts] = {
     "pm": Facts(

@@ -1,4 +1,4 @@
-"""Which controller it is. Source: Watlow wire specification, section 8.4."""
+"""The identity of a controller: serial number, part number, model. Source: Watlow wire specification, section 8.4."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ MODBUS = frozenset("12BDEF")
 
 
 class PartNumber(Struct, frozen=True):
-    """What an EZ-ZONE PM part number says. Letter tables vary between generations: probing is the truth."""
+    """The options in an EZ-ZONE PM part number. The letters vary between generations: what is read is more certain."""
 
     text: str
     panel: str | None
@@ -26,7 +26,7 @@ class PartNumber(Struct, frozen=True):
 
 
 class Identity(Struct, frozen=True):
-    """What a controller says of itself; None is what this family or protocol does not tell."""
+    """What a controller reports about itself; None: not reported by this family or over this protocol."""
 
     family: str
     model: str | None = None
@@ -38,7 +38,7 @@ class Identity(Struct, frozen=True):
 
 
 def part_number(text: str) -> PartNumber | None:
-    """``PM3R1CA-AAAAAAA``, taken apart; None if it has not that form."""
+    """Return the options in a part number such as ``PM3R1CA-AAAAAAA``; None if it does not have that form."""
     head, dash, options = text.partition("-")
     if not (head.startswith("PM") and dash and len(head) == 7 and options):
         return None
@@ -54,15 +54,16 @@ def part_number(text: str) -> PartNumber | None:
     )
 
 
-def serial_number(family: Family, said: Sequence[str | None]) -> str | None:
-    """From the parameters that hold it: EZ-ZONE either of two, F4P two decimal parts.
+def serial_number(family: Family, parts: Sequence[str | None]) -> str | None:
+    """Return the serial number from the parameters that contain it; None if it is incomplete.
 
-    A Series SD has two words, too, but how they make one number is not certain: they are given as they are.
+    An EZ-ZONE has it in either of two parameters, a Series F4P in two decimal parts. A Series SD also has two words,
+    but how they form one number is not certain: both are returned as they are.
     """
-    found = [one for one in said if one is not None]
-    if not found or (family != PM and len(found) != len(said)):
+    present = [part for part in parts if part is not None]
+    if not present or (family != PM and len(present) != len(parts)):
         return None
     if family == PM:
-        return found[0]
-    high, low = found
+        return present[0]
+    high, low = present
     return str(int(high) * 10_000 + int(low)) if family == F4P else f"{high}-{low}"

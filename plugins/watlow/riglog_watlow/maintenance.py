@@ -1,42 +1,53 @@
-"""Moving a controller to another address, baud rate or protocol: write, reopen, see that it answers there.
+"""Changing the communication settings of a controller: write, reopen the port, check that it responds there.
 
-A unit ordered without Modbus stores the change and goes on answering Standard Bus, so only talking the new protocol
-proves anything. Source: Watlow wire specification, sections 9.9 and 12.3.
+A controller that was ordered without Modbus stores the change and keeps responding over Standard Bus. Only a reply over
+the new protocol proves that it was executed. Source: Watlow wire specification, sections 9.1, 9.9 and 12.3.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
+from msgspec import structs
 
 from riglog.device import Safety, require_confirmation
 from riglog.errors import (
+    ConfigError,
     DeviceError,
     ProtocolError,
     ReplyTimeoutError,
     UnsupportedError,
     WriteRefusedError,
     WrongInstrumentError,
+    error_context,
 )
 from riglog.model import SYSTEM_CLOCK, Clock, Value
-from riglog.plugin import Client
+from riglog.plugin import AnyClient, convert
+from riglog.protocol import Connection
 from riglog.transport import Link, Transport, open_transport
 from riglog.transport.link import Parity
+from riglog_watlow.channels import check
 from riglog_watlow.config import WatlowConfig
-from riglog_watlow.controller import Controller
-from riglog_watlow.driver import WatlowDriver
+from riglog_watlow.connect import connect, context_for
+from riglog_watlow.device import Controller
 from riglog_watlow.errors import LinkNotChangedError
-from riglog_watlow.link_change import changes, moved
-from riglog_watlow.plan import Target
+from riglog_watlow.families import STDBUS
+from riglog_watlow.parameters import PM, parse_value, registry
+from riglog_watlow.targets import Target
 
 OpenPort = Callable[[str, Link], Awaitable[Transport]]
 
-SETTLE = 0.5
-"""Seconds a controller gets to change over."""
+CHANGE_TIME = 0.5
+"""Seconds that a controller gets to change its settings."""
 
 ATTEMPTS = 3
 SERIAL = "serial_number_int"
-"""The serial number that both wires carry."""
+"""The serial number that is available over both protocols."""
+
+SERIAL_SETTINGS = ("baudrate", "parity", "bytesize", "stopbits")
+PARITY_LABELS = {"N": "None", "E": "Even", "O": "Odd"}
+PROTOCOLS = (STDBUS, "modbus-rtu")
 
 
 async def move_link(
@@ -50,104 +61,166 @@ async def move_link(
     open_port: OpenPort = open_transport,
     clock: Clock = SYSTEM_CLOCK,
 ) -> WatlowConfig:
-    """Change where and how an EZ-ZONE PM answers; the configuration with which it does.
+    """Change the communication settings of an EZ-ZONE PM; return the configuration with which it responds.
 
-    Nobody else may have the port open. Baud rate and parity are those of Modbus. With another protocol everything can
-    be changed at once, otherwise one thing at a time.
+    The port must not be open elsewhere. Baud rate and parity are those of Modbus. With another protocol all settings
+    can be changed at once, otherwise one at a time.
 
     Raises:
-        ConfigError, UnsupportedError: it cannot be set so; nothing was opened.
-        ConfirmationError: it may lose the controller, and nobody said ``confirm=True``.
-        WriteRefusedError: another device answers at the new address; nothing was changed.
-        LinkNotChangedError: it does not answer the new way; if it still answers the old way, it was set back.
+        ConfigError, UnsupportedError: these settings are not possible; nothing was opened.
+        ConfirmationError: the controller may become unreachable, and ``confirm`` is not True.
+        WriteRefusedError: another device responds at the new address; nothing was changed.
+        LinkNotChangedError: it does not respond with the new settings. If it still responds with the old ones, they
+            were restored.
     """
-    wanted = moved(config, address=address, protocol=protocol, baudrate=baudrate, parity=parity)
-    require_confirmation(Safety.DANGEROUS, "changing its link", confirm, device=config.name)
-    at = _Opener(open_port, clock)
-    async with at(config) as (controller, client):
+    wanted = new_config(config, address=address, protocol=protocol, baudrate=baudrate, parity=parity)
+    require_confirmation(Safety.DANGEROUS, "changing the communication settings", confirm, device=config.name)
+    opened = _Opener(open_port, clock)
+    async with opened(config) as controller:
         serial = await _serial(controller)
         if wanted.address != config.address and wanted.wire_protocol == config.wire_protocol:
-            await _require_free(client, wanted)
-        before = await _write(controller, changes(config, wanted))
-    await anyio.sleep(SETTLE)
-    if await _answers(at, wanted, serial):
+            await _require_free(controller.client, wanted)
+        before = await _write(controller, settings_to_write(config, wanted))
+    await anyio.sleep(CHANGE_TIME)
+    if await _responds(opened, wanted, serial):
         return wanted
-    if await _set_back(at, config, before):
-        said, hint = "it still answers the old way, and was set back", "was it ordered with Modbus?"
+    if await _restore(opened, config, before):
+        problem = "the controller still responds with the old settings, which were restored"
+        hint = "Check that the controller was ordered with the Modbus option"
     else:
-        said, hint = "it does not answer the new way", "power-cycle it, then try the new settings and the old ones"
-    raise LinkNotChangedError(said, hint=hint, device=config.name, port=config.port)
+        problem = "the controller does not respond with the new settings"
+        hint = "Power-cycle the controller, then try the new settings, then the old ones"
+    raise LinkNotChangedError(problem, hint=hint, device=config.name, port=config.port)
+
+
+def new_config(config: WatlowConfig, **changes: Any) -> WatlowConfig:
+    """Return the configuration with another ``address``, ``protocol``, ``baudrate`` or ``parity``; None: unchanged.
+
+    Raises:
+        ConfigError: nothing to change, too much at once, or settings that no controller has.
+        UnsupportedError: the settings of this family can only be changed at its panel.
+    """
+    if config.facts.family != PM:
+        raise UnsupportedError(f"the communication settings of {config.facts.family} can only be changed at its panel")
+    changes = {key: value for key, value in changes.items() if value is not None}
+    table = {key: value for key, value in structs.asdict(config).items() if value is not None}
+    other_protocol = changes.get("protocol", config.wire_protocol) != config.wire_protocol
+    if other_protocol:  # the serial settings of the old protocol do not apply to the new one
+        table = {key: value for key, value in table.items() if key not in SERIAL_SETTINGS}
+    new = convert(table | changes, WatlowConfig, "new settings")
+    with error_context(device=config.name):
+        check(new)
+    if new.wire_protocol not in PROTOCOLS:
+        raise ConfigError(
+            f"cannot change the controller to protocol {new.wire_protocol}", hint=f"Use {' or '.join(PROTOCOLS)}"
+        )
+    if new.wire_protocol == STDBUS and not changes.keys().isdisjoint(SERIAL_SETTINGS):
+        raise ConfigError("baud rate and parity of Standard Bus are fixed")
+    different = settings_to_write(config, new).items() - settings_to_write(config, config).items()
+    if not different:
+        raise ConfigError("nothing to change", hint="Give a new address, protocol, baudrate or parity")
+    if len(different) > 1 and not other_protocol:
+        raise ConfigError(
+            "only one of address, baudrate and parity can be changed at a time",
+            hint="Change one at a time: after the first change the controller no longer responds at the old setting",
+        )
+    return new
+
+
+def settings_to_write(old: WatlowConfig, new: WatlowConfig) -> dict[Target, int]:
+    """Return the new communication settings in the order in which they are written: another protocol last.
+
+    Raises:
+        ConfigError: no controller has such a setting.
+    """
+    labels: dict[str, str | int] = {}
+    if new.wire_protocol == STDBUS:
+        labels["standard_bus_address"] = new.address
+    else:
+        labels["modbus_address"] = new.address
+        labels["modbus_baud_rate"] = str(new.link.baudrate)
+        labels["modbus_parity"] = PARITY_LABELS.get(new.link.parity, new.link.parity)
+    if new.wire_protocol != old.wire_protocol:
+        labels["comm_protocol"] = "Standard Bus" if new.wire_protocol == STDBUS else "Modbus"
+    try:
+        codes = {registry(PM).find(name): label for name, label in labels.items()}
+        return {Target(setting, old.comm_port): int(parse_value(setting, label)) for setting, label in codes.items()}
+    except WriteRefusedError as error:
+        raise ConfigError(error.message, hint=error.hint) from None
 
 
 class _Opener:
-    """Opens a port the way a configuration says, for as long as a block lasts."""
+    """Opens the port with the settings of a configuration, for the duration of a block."""
 
     def __init__(self, open_port: OpenPort, clock: Clock) -> None:
         self._open_port = open_port
         self._clock = clock
 
     @asynccontextmanager
-    async def __call__(self, config: WatlowConfig) -> AsyncIterator[tuple[Controller, Client]]:
-        driver = WatlowDriver()
-        link = driver.link(config)
-        transport = await self._open_port(config.port, link)
+    async def __call__(self, config: WatlowConfig) -> AsyncIterator[Controller]:
+        transport = await self._open_port(config.port, config.link)
         try:
-            client = driver.connect(link, transport)
-            client.clock = self._clock
-            controller = driver.device(config, client)
+            client = connect(Connection(transport, config.link, self._clock)).with_timeout(config.timeout)
+            controller = Controller(config, client, context_for(config, self._clock))
             await controller.open()
-            yield controller, client
+            yield controller
         finally:
             with anyio.CancelScope(shield=True):
                 await transport.aclose()
 
 
-async def _write(controller: Controller, wanted: dict[Target, int]) -> dict[Target, int]:
-    """Write what differs; what stood there before. Without a reply it may have moved already."""
-    access = controller.access
-    before = {target: int((await access.read([target], retries=1))[target].value) for target in wanted}
-    for target, value in wanted.items():
+async def _write(controller: Controller, settings: dict[Target, int]) -> dict[Target, int]:
+    """Write the settings that differ; return the previous ones. Without a reply the controller may have changed."""
+    protocol, line = controller.protocol, controller.client
+    before = {target: int((await protocol.read_one(line, target)).value) for target in settings}
+    for target, value in settings.items():
         if before[target] == value:
             continue
         controller.wrote(f"{target} = {value}")
         try:
-            await access.write(target, value)
+            await protocol.write(line, target, value)
         except ReplyTimeoutError:
             break
     return before
 
 
-async def _answers(at: _Opener, config: WatlowConfig, serial: Value) -> bool:
-    """Whether our controller, and no other, answers the way ``config`` says."""
+async def _responds(opened: _Opener, config: WatlowConfig, serial: Value) -> bool:
+    """Return whether the same controller responds with the settings of ``config``."""
     for attempt in range(ATTEMPTS):
         if attempt:
-            await anyio.sleep(SETTLE)
+            await anyio.sleep(CHANGE_TIME)
         try:
-            async with at(config) as (controller, _):
+            async with opened(config) as controller:
                 return serial is None or await _serial(controller) == serial
         except (ProtocolError, WrongInstrumentError):
             continue
     return False
 
 
-async def _set_back(at: _Opener, config: WatlowConfig, before: dict[Target, int]) -> bool:
+async def _restore(opened: _Opener, config: WatlowConfig, before: dict[Target, int]) -> bool:
     try:
-        async with at(config) as (controller, _):
+        async with opened(config) as controller:
             await _write(controller, before)
             return True
     except (ProtocolError, DeviceError):
         return False
 
 
-async def _require_free(client: Client, wanted: WatlowConfig) -> None:
-    """See that nobody answers where the controller shall go. Reads only."""
+async def _require_free(client: AnyClient, wanted: WatlowConfig) -> None:
+    """Check that no device responds at the new address. Reads only.
+
+    Raises:
+        WriteRefusedError: one does.
+    """
     try:
-        await WatlowDriver().device(wanted, client).open()
+        await Controller(wanted, client, context_for(wanted, client.clock)).open()
     except ReplyTimeoutError:
         return
     except (ProtocolError, DeviceError):
-        pass  # somebody said something
-    raise WriteRefusedError(f"another device answers at address {wanted.address}", port=wanted.port)
+        pass  # a device responded
+    raise WriteRefusedError(
+        f"address {wanted.address} is already in use: another device responds there", port=wanted.port
+    )
 
 
 async def _serial(controller: Controller) -> Value:

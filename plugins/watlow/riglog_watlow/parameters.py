@@ -1,8 +1,9 @@
-"""The parameters of Watlow controllers: what each is called, what it means and where it is found on each wire.
+"""The parameters of Watlow controllers: name, meaning, Standard Bus id and Modbus register of each.
 
 Source: Watlow wire specification, sections 9.5, 10, 11 and 13. The table is parameters.json, read when first needed.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache
@@ -12,7 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from riglog.errors import ConfigError
+from riglog.errors import ConfigError, WriteRefusedError
 
 Family = Literal["EZ-ZONE PM", "Series SD", "Series F4P"]
 PM: Family = "EZ-ZONE PM"
@@ -31,11 +32,11 @@ WriteClass = Literal["never", "volatile", "action", "persistent", "safety", "com
 
 
 WireValue = float | int | str
-"""A value as it crosses the wire: scaled, but in the unit and the codes of the wire."""
+"""A value as it is transmitted: scaled, but in the unit and the codes of the controller."""
 
 
 class Registers(Struct, frozen=True):
-    """Where a parameter sits in one Modbus register map. ``address`` is that of instance 1, zero-based."""
+    """The registers of a parameter in one Modbus register map. ``address`` is that of instance 1, zero-based."""
 
     address: int
     stride: int = 0
@@ -43,11 +44,12 @@ class Registers(Struct, frozen=True):
     certainty: str = "documented"
 
     def of(self, instance: int) -> int:
+        """Return the address of the first register of an instance."""
         return self.address + (instance - 1) * self.stride
 
 
 class Range(Struct, frozen=True):
-    """Smallest and largest value on a Fahrenheit wire; ``min_c`` and ``max_c`` on a Celsius one."""
+    """Smallest and largest value in degF; ``min_c`` and ``max_c`` are those of a controller that transmits degC."""
 
     min: float
     max: float
@@ -55,13 +57,14 @@ class Range(Struct, frozen=True):
     max_c: float | None = None
 
     def bounds(self, celsius: bool = False) -> tuple[float, float]:
+        """Return the smallest and the largest value."""
         if celsius and self.min_c is not None and self.max_c is not None:
             return self.min_c, self.max_c
         return self.min, self.max
 
 
 class Parameter(Struct, frozen=True, eq=False):
-    """One row of the table. ``id`` is class x 1000 + member on Standard Bus; None where there is only Modbus."""
+    """One row of the table. ``id`` is class x 1000 + member on Standard Bus; None for a parameter of Modbus only."""
 
     name: str
     label: str
@@ -113,39 +116,87 @@ class Registry:
         return name in self._by_name
 
     def find(self, name_or_id: str | int) -> Parameter:
-        """The parameter of that name or id (``process_value``, ``4001``, ``"4001"``).
+        """Return the parameter with a name or id (``process_value``, ``4001``, ``"4001"``).
 
         Raises:
-            ConfigError: there is none; suggests the nearest name.
+            ConfigError: unknown; the hint suggests the nearest name.
         """
         if isinstance(name_or_id, str) and not name_or_id.isdecimal():
-            found = self._by_name.get(name_or_id)
+            parameter = self._by_name.get(name_or_id)
         else:
-            found = self._by_id.get(int(name_or_id))
-        if found is not None:
-            return found
+            parameter = self._by_id.get(int(name_or_id))
+        if parameter is not None:
+            return parameter
         close = get_close_matches(str(name_or_id), self._by_name, 1)
-        suggestion = f"did you mean {close[0]!r}? " if close else ""
-        hint = f"{suggestion}`riglog watlow parameters SEARCH` lists them"
-        raise ConfigError(f"{self.family} has no parameter {name_or_id!r}", hint=hint)
+        suggestion = f"Did you mean {close[0]!r}? " if close else ""
+        hint = f"{suggestion}List them with `riglog watlow parameters SEARCH`"
+        raise ConfigError(f"unknown parameter {name_or_id!r} of {self.family}", hint=hint)
 
     def get(self, parameter_id: int) -> Parameter | None:
-        """The parameter of that id, if there is one."""
+        """Return the parameter with an id; None if it is unknown."""
         return self._by_id.get(parameter_id)
 
     def search(self, text: str) -> list[Parameter]:
-        """Every parameter whose name or label contains ``text``, or whose id begins with it."""
-        wanted = text.lower()
-        return [one for one in self if wanted in f"{one.name} {one.label.lower()}" or str(one.id).startswith(wanted)]
+        """Return every parameter whose name or label contains ``text``, or whose id starts with it."""
+        text = text.lower()
+        return [
+            parameter
+            for parameter in self
+            if text in f"{parameter.name} {parameter.label.lower()}" or str(parameter.id).startswith(text)
+        ]
+
+
+def parse_value(parameter: Parameter, value: float | int | str, *, finite: bool = True) -> WireValue:
+    """Return a value as it is transmitted, from a number, a code, or the label of a code in any case.
+
+    Args:
+        finite: refuse NaN and infinity.
+
+    Raises:
+        WriteRefusedError: the parameter cannot have this value.
+    """
+    if parameter.data_type == "string":
+        return str(value)
+    if isinstance(value, str):
+        codes = [code for code, label in parameter.enum.items() if label.lower() == value.lower()]
+        if codes:
+            return codes[0]
+        value = _number(parameter, value)
+    if parameter.enum and value not in parameter.enum:
+        raise _value_error(parameter, value)
+    is_float = parameter.data_type == "float32"
+    if not math.isfinite(value) and (finite or not is_float):
+        raise _value_error(parameter, value)
+    if is_float or parameter.scale != 1 or parameter.decimals_register is not None:
+        return float(value)
+    if value != int(value):
+        raise _value_error(parameter, value)
+    return int(value)
+
+
+def _number(parameter: Parameter, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise _value_error(parameter, text) from None
+
+
+def _value_error(parameter: Parameter, value: object) -> WriteRefusedError:
+    labels = ", ".join(f"{label!r}" for label in parameter.enum.values())
+    hint = f"Allowed values: {labels}" if labels else "Give a number"
+    return WriteRefusedError(f"invalid value {value!r} for {parameter.name}", hint=hint)
 
 
 @cache
 def registry(family: Family = PM) -> Registry:
-    """The table of one family; read from the package at the first call."""
+    """Return the table of one family; it is read from the package at the first call."""
     return Registry(family, [parameter for parameter in _table() if parameter.family == family])
 
 
-@cache
-def _table() -> list[Parameter]:
+def read_table() -> list[Parameter]:
+    """Read the parameters of all families from the package."""
     raw = files("riglog_watlow").joinpath("parameters.json").read_bytes()
     return msgspec.json.decode(raw, type=list[Parameter])
+
+
+_table = cache(read_table)

@@ -1,18 +1,18 @@
-"""What riglog loads: hooks only, nothing happens at import."""
+"""The hooks that riglog calls; importing this file imports nothing else of the plugin."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from riglog.plugin import Driver, hookimpl
+from riglog.plugin import AnyDriver, hookimpl
 
 if TYPE_CHECKING:
     import click
 
-RIGLOG_API = 1
+RIGLOG_API = 2
 
 
 @hookimpl
-def riglog_drivers() -> Iterable[Driver[Any]]:
+def riglog_drivers() -> Iterable[AnyDriver[Any]]:
     from riglog_watlow.driver import WatlowDriver
 
     return [WatlowDriver()]

@@ -1,20 +1,20 @@
-"""Changes a parameter: refused here if it can be, sent once, read back.
+"""Writing a parameter: check everything that can be checked before, send once, read back.
 
 Source: Watlow wire specification, sections 12.2 and 12.3.
 """
 
-import math
 from collections.abc import Callable
 
 from riglog.device import Safety, require_confirmation
 from riglog.errors import ReplyTimeoutError, WriteRefusedError
 from riglog.model import Sample
 from riglog.model.units import DEG_C
-from riglog_watlow.errors import StoredOtherwiseError
-from riglog_watlow.meaning import Terms, to_wire
-from riglog_watlow.parameters import Parameter, WireValue, WriteClass
-from riglog_watlow.plan import Target
-from riglog_watlow.reader import Entry, Found, Reader
+from riglog_watlow.errors import ReadbackMismatchError
+from riglog_watlow.families import Facts
+from riglog_watlow.parameters import WireValue, WriteClass, parse_value, registry
+from riglog_watlow.poll_plan import ChannelRead, Reader
+from riglog_watlow.samples import from_wire, kind_of, to_wire, unit_of
+from riglog_watlow.targets import Target
 
 TIERS: dict[WriteClass, Safety] = {
     "volatile": Safety.STATEFUL,
@@ -28,166 +28,158 @@ TIERS: dict[WriteClass, Safety] = {
 LINK_PARAMETERS = frozenset(
     {"standard_bus_address", "modbus_address", "modbus_baud_rate", "modbus_parity", "comm_protocol"}
 )
-"""Once written, the controller answers elsewhere: only riglog_watlow.maintenance can see that through."""
+"""Once written, the controller responds at other settings only: riglog_watlow.maintenance follows it there."""
 
 
 def require_writable(target: Target, confirm: bool) -> None:
-    """Refuse what cannot be written so, or was not confirmed. Sends nothing.
+    """Refuse a write that is not possible or not confirmed. Sends nothing.
 
     Raises:
-        WriteRefusedError: read-only, or a matter for maintenance.
-        ConfirmationError: it changes the controller, and nobody said so.
+        WriteRefusedError: read-only, or to be changed by ``move_link`` only.
+        ConfirmationError: it changes the controller, and ``confirm`` is not True.
     """
     parameter = target.parameter
     if not parameter.writable:
         raise WriteRefusedError(f"{target} is read-only", parameter=str(target))
     if parameter.name in LINK_PARAMETERS:
-        hint = "use riglog_watlow.move_link"
-        raise WriteRefusedError(f"after writing {target} the controller answers elsewhere", hint=hint)
-    worn = " in EEPROM, good for about 1,000,000 writes," if parameter.storage.startswith("eeprom") else ""
-    what = f"writing {target}{worn}"
-    require_confirmation(TIERS[parameter.write_class], what.rstrip(","), confirm, parameter=str(target))
-
-
-def coded(parameter: Parameter, value: float | int | str, *, finite: bool = True) -> WireValue:
-    """A value as somebody gives it: a number, a code, or the label of a code in any case.
-
-    Args:
-        finite: NaN and infinity are no values.
-
-    Raises:
-        WriteRefusedError: no such value.
-    """
-    if parameter.data_type == "string":
-        return str(value)
-    if isinstance(value, str):
-        codes = [code for code, label in parameter.enum.items() if label.lower() == value.lower()]
-        if codes:
-            return codes[0]
-        value = _number(parameter, value)
-    if parameter.enum and value not in parameter.enum:
-        raise _no_value(parameter, value)
-    floating = parameter.data_type == "float32"
-    if not math.isfinite(value) and (finite or not floating):
-        raise _no_value(parameter, value)
-    if floating or parameter.scale != 1 or parameter.decimals_register is not None:
-        return float(value)
-    if value != int(value):
-        raise _no_value(parameter, value)
-    return int(value)
+        raise WriteRefusedError(
+            f"{target} cannot be written directly: the controller would no longer respond at its present settings",
+            hint="Use riglog_watlow.move_link()",
+        )
+    memory = " (EEPROM, rated for about 1,000,000 writes)" if parameter.storage.startswith("eeprom") else ""
+    require_confirmation(TIERS[parameter.write_class], f"writing {target}{memory}", confirm, parameter=str(target))
 
 
 async def write(
-    reader: Reader, target: Target, value: float | int | str, *, confirm: bool, wrote: Callable[[str], None]
+    reader: Reader,
+    read: ChannelRead,
+    facts: Facts,
+    value: float | int | str,
+    *,
+    wrote: Callable[[str], None],
 ) -> Sample | None:
-    """Write one parameter, given in the unit that reading it publishes, and read it back.
+    """Write a value in the unit in which it is read, and read it back. ``require_writable`` comes before.
 
-    What is stored already is not written again: it would only wear the memory. None for what cannot be read back.
+    A value that is stored already is not written again: that would only wear out the memory.
 
     Args:
-        wrote: told as soon as something may have been changed.
+        reader: of the line, which must be held.
+        read: the channel of the parameter.
+        wrote: called as soon as the controller may have been changed.
+
+    Returns:
+        The value read back; None if the parameter has no readback.
 
     Raises:
-        WriteRefusedError: read-only, not confirmed, or no such value; nothing was changed.
-        StoredOtherwiseError: the controller holds another value now.
-        DeviceRefusedError: the controller did not take it.
-        ProtocolError: nobody knows whether it was taken; reading back failed too.
+        WriteRefusedError: an invalid value; nothing was changed.
+        ReadbackMismatchError: the controller reports another value than the one written.
+        DeviceRefusedError: the controller refused it.
+        ProtocolError: it is not known whether it was written, as reading it back failed too.
     """
-    require_writable(target, confirm)
-    parameter = target.parameter
-    entry, found = reader.entry(target), Found()
-    given = coded(parameter, value)
-    await reader.fetch(entry, (*entry.companions, *entry.conditions), found, retries=1)
-    wanted = given if isinstance(given, str) else _checked(reader, entry, found, given)
-    await _check_limits(reader, target, wanted)
-    momentary = parameter.storage == "action" or not parameter.readable
-    if not momentary:
-        now = await reader.sample(entry, found, retries=1)
-        if reader.access.encoded(target, found[target].value) == reader.access.encoded(target, wanted):
-            return now
-    wrote(f"{target} = {value}" + (f" {entry.channel.unit}" if entry.channel.unit else ""))
-    await _send(reader, target, wanted, momentary)
-    return None if momentary else await _read_back(reader, entry, wanted)
+    target, parameter = read.target, read.target.parameter
+    given = parse_value(parameter, value)
+    await reader.read(read, read.context_targets)
+    wanted = given
+    if not isinstance(given, str):
+        wanted = _checked(reader, read, given)
+        await _check_limits(reader, read, facts, given, float(wanted))
+    no_readback = parameter.storage == "action" or not parameter.readable
+    if not no_readback:
+        present = await reader.sample(read)
+        if _is_stored(reader, target, wanted):
+            return present
+    unit = read.channel.unit
+    wrote(f"{target} = {value} {unit}" if unit else f"{target} = {value}")
+    await _send(reader, target, wanted, no_readback)
+    return None if no_readback else await _read_back(reader.again(), read, wanted)
 
 
-async def _send(reader: Reader, target: Target, wanted: WireValue, momentary: bool) -> None:
-    """Never twice: after a timeout it may have been taken, and reading back will tell."""
-    access = reader.access
+async def _send(reader: Reader, target: Target, wanted: WireValue, no_readback: bool) -> None:
+    """Send the write once. After a timeout it may have been executed: reading it back shows that."""
+    protocol = reader.protocol
     try:
-        stored = await access.write(target, wanted)
+        confirmed = await protocol.write(reader.line, target, wanted)
     except ReplyTimeoutError as error:
-        if momentary:
-            error.hint = "it may have been done or not; look before doing it again"
+        if no_readback:
+            error.hint = "The command may have been executed. Check the controller before repeating it"
             raise
         return
-    if stored is not None and access.encoded(target, stored) != access.encoded(target, wanted):
-        raise StoredOtherwiseError(f"{target} was answered with {stored}, not {wanted}", parameter=str(target))
+    if confirmed is not None and protocol.encode(target, confirmed) != protocol.encode(target, wanted):
+        raise ReadbackMismatchError(
+            f"{target}: controller confirmed {confirmed} after writing {wanted}", parameter=str(target)
+        )
 
 
-async def _read_back(reader: Reader, entry: Entry, wanted: WireValue) -> Sample:
-    target, found = entry.target, Found()
-    sample = await reader.sample(entry, found, retries=1)
+async def _read_back(reader: Reader, read: ChannelRead, wanted: WireValue) -> Sample:
+    target = read.target
+    sample = await reader.sample(read)
     if target.parameter.storage == "volatile":  # it may run on by itself: clocks, remaining times
         return sample
-    if reader.access.encoded(target, found[target].value) != reader.access.encoded(target, wanted):
-        raise StoredOtherwiseError(
-            f"{target} holds {found[target].value}, not {wanted}",
-            hint="clamped, refused or changed at the panel; read its limits",
+    if not _is_stored(reader, target, wanted):
+        raise ReadbackMismatchError(
+            f"{target}: read back {reader.values[target].value} after writing {wanted}",
+            hint="The controller limited or rejected the value, or it was changed at the panel; read its limits",
             parameter=str(target),
         )
     return sample
 
 
-def _checked(reader: Reader, entry: Entry, found: Found, given: float) -> WireValue:
-    """The number for the wire.
+def _is_stored(reader: Reader, target: Target, wanted: WireValue) -> bool:
+    """Return whether the value just read is the wanted one."""
+    encode = reader.protocol.encode
+    return encode(target, reader.values[target].value) == encode(target, wanted)
+
+
+def _checked(reader: Reader, read: ChannelRead, given: float) -> float:
+    """Return the number to transmit.
 
     Raises:
-        WriteRefusedError: out of range, or in a unit nobody knows.
+        WriteRefusedError: out of range, or its unit is unknown.
     """
-    parameter, terms = entry.target.parameter, reader.terms(entry, found)
+    parameter = read.target.parameter
     if parameter.unit_kind == "enumeration":
         return given
-    if parameter.is_temperature and terms.wire.temperature_unit is None:
-        hint = "behind a gateway set wire_temperature_unit"
-        raise WriteRefusedError(f"nobody knows in which unit {entry.target} is", hint=hint)
-    wanted = to_wire(parameter, given, reader.beside(entry, found), terms)
-    low, high = _bounds(parameter, terms)
-    if not low <= wanted <= high:
-        raise WriteRefusedError(f"{given:g} is outside of {low:g} to {high:g}", parameter=str(entry.target))
+    labels, context = reader.companion_labels(read), reader.unit_context(read)
+    if parameter.is_temperature and context.wire.temperature_unit is None:
+        raise WriteRefusedError(
+            f"temperature unit of {read.target} is unknown", hint="Behind a gateway set wire_temperature_unit"
+        )
+    wanted = to_wire(parameter, given, labels, context)
+    if parameter.range is not None:
+        low, high = parameter.range.bounds(celsius=context.wire_unit == DEG_C)
+        if not low <= wanted <= high:
+            raise _range_error(reader, read, given, low, high, "range", f"of {read.target}")
     return wanted
 
 
-async def _check_limits(reader: Reader, target: Target, wanted: WireValue) -> None:
-    """The set point has to lie between two other parameters; they are read first, in the unit of the wire."""
-    names = reader.facts.limits.get(target.parameter.name)
-    if names is None or isinstance(wanted, str):
+async def _check_limits(reader: Reader, read: ChannelRead, facts: Facts, given: float, wanted: float) -> None:
+    """Read the two parameters that limit this one, and compare before conversion.
+
+    Raises:
+        WriteRefusedError: outside the limits.
+    """
+    target = read.target
+    names = facts.limits.get(target.parameter.name)
+    if names is None:
         return
-    limits = [Target(reader.registry.find(name), target.instance) for name in names]
-    found: Found = {}
-    for limit in limits:
-        await reader.access.fetch(limit, found, (limit,), retries=1)
-    low, high = (float(found[limit].value) for limit in limits)
+    table = registry(facts.family)
+    limits = [Target(table.find(name), target.instance) for name in names]
+    low, high = [float((await reader.protocol.read_one(reader.line, limit)).value) for limit in limits]
     if not low <= wanted <= high:
-        raise WriteRefusedError(
-            f"{wanted:g} is outside of the controller's own limits {low:g} to {high:g}",
-            hint=f"see {names[0]} and {names[1]}; numbers are those of the wire",
-            parameter=str(target),
-        )
+        error = _range_error(reader, read, given, low, high, "limits", "set in the controller")
+        error.hint = f"Check {names[0]} and {names[1]}"
+        raise error
 
 
-def _bounds(parameter: Parameter, terms: Terms) -> tuple[float, float]:
-    if parameter.range is None:
-        return -math.inf, math.inf
-    return parameter.range.bounds(celsius=terms.wire_unit == DEG_C)
-
-
-def _number(parameter: Parameter, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise _no_value(parameter, text) from None
-
-
-def _no_value(parameter: Parameter, value: object) -> WriteRefusedError:
-    words = ", ".join(f"{label!r}" for label in parameter.enum.values())
-    return WriteRefusedError(f"{value!r} is no value of {parameter.name}", hint=words or "give a number")
+def _range_error(
+    reader: Reader, read: ChannelRead, given: float, low: float, high: float, kind: str, origin: str
+) -> WriteRefusedError:
+    """Return the error with all numbers in the unit that is published."""
+    parameter, labels, context = read.target.parameter, reader.companion_labels(read), reader.unit_context(read)
+    low, high = (from_wire(parameter, bound, labels, context) for bound in (low, high))
+    unit = unit_of(parameter, kind_of(parameter, labels), labels, context)
+    suffix = f" {unit}" if unit else ""
+    return WriteRefusedError(
+        f"{given:g}{suffix} is outside the {kind} {low:g} to {high:g}{suffix} {origin}",
+        parameter=str(read.target),
+    )

@@ -103,7 +103,7 @@ class Rig:
         self.members = [Metronome("good"), Metronome("bad", channels=2)]
         self.members[1].polls = 1_000_000
 
-    def sources(self) -> list[Metronome]:
+    def sources(self, names: object = None) -> list[Metronome]:
         return self.members
 
     def subscribe(self, listener: object) -> object:
@@ -183,7 +183,7 @@ async def test_an_outage_during_the_search_leaves_everything_to_be_written_again
 
 async def test_samples_left_alone_at_the_end_are_set_aside_and_lost() -> None:
     class OnlyBad(Rig):
-        def sources(self) -> list[Metronome]:
+        def sources(self, names: object = None) -> list[Metronome]:
             return self.members[1:]
 
     run, picky = Run("test", "test", 0, 0, None, "host", {}), PickySink(limit=1000)

@@ -53,7 +53,7 @@ async def test_following_ends_cleanly_with_an_interrupt(database: str, schema: s
                 await anyio.sleep(0.05)
             follower.send_signal(signal.SIGINT)
             assert follower.stderr is not None
-            assert b"19 rows shipped, 0 to go" in b"".join([chunk async for chunk in follower.stderr])
+            assert b"19 rows forwarded, 0 remaining" in b"".join([chunk async for chunk in follower.stderr])
     assert follower.returncode == 130
 
 

@@ -1,4 +1,4 @@
-"""Golden vectors, and analysers on simulated lines in virtual time."""
+"""Golden vectors, and analyzers on simulated ports in virtual time."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from riglog.plugin import configure
+from riglog.plugin import DeviceContext, configure
+from riglog.protocol import Connection
 from riglog.simulation import FaultyWire, SimulatedPeer, SimulatedTransport, Simulator
 from riglog.testing import LoopClock
 from riglog_servomex import Analyzer, ServomexDriver
@@ -19,7 +20,7 @@ CHOSEN: dict[str, Callable[[dict[str, Any]], bool]] = {
     "stream": lambda vector: vector["meaning"]["kind"] == "byte_stream",
     "request": lambda vector: vector["meaning"]["kind"] == "request",
     "reply": lambda vector: vector["meaning"]["kind"] in ("response", "exception"),
-    "heard": lambda vector: vector["meaning"]["kind"] == "malformed_request",
+    "received": lambda vector: vector["meaning"]["kind"] == "malformed_request",
     "writes": lambda vector: vector["meaning"]["kind"] == "client_sequence",
     "steps": lambda vector: vector["meaning"]["kind"] == "device_sequence",
 }
@@ -30,8 +31,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for name in metafunc.fixturenames:
         choice, _, kind = name.rpartition("_")
         if kind == "vector" and choice in CHOSEN:
-            fitting = [one for one in VECTORS if CHOSEN[choice](one)]
-            metafunc.parametrize(name, fitting, ids=[one["id"] for one in fitting])
+            fitting = [vector for vector in VECTORS if CHOSEN[choice](vector)]
+            metafunc.parametrize(name, fitting, ids=[vector["id"] for vector in fitting])
 
 
 @pytest.fixture
@@ -40,20 +41,28 @@ def golden() -> Callable[[str], dict[str, Any]]:
     return {vector["id"]: vector for vector in VECTORS}.__getitem__
 
 
-AnalyserOn = Callable[..., Analyzer]
+AnalyzerOn = Callable[..., Analyzer]
 
 
 @pytest.fixture
-def analyser_on() -> AnalyserOn:
-    """``analyser_on(peer, protocol="modbus-rtu", …)``: an analyser at the near end of a line, not yet opened."""
+def analyzer_on() -> AnalyzerOn:
+    """``analyzer_on(peer, protocol="modbus-rtu", …)``: an analyzer on a simulated port, not yet opened."""
 
-    def make(peer: SimulatedPeer | Simulator, **options: Any) -> Analyzer:
-        driver = ServomexDriver()
-        table = {"name": "gas", "driver": "servomex", "port": "sim:", **options}
-        config = configure(driver, table, "device")
-        wire = FaultyWire(peer) if isinstance(peer, Simulator) else peer
-        client = driver.connect(driver.link(config), SimulatedTransport(wire))
-        client.clock = LoopClock()
-        return driver.device(config, client)  # type: ignore[arg-type]
+    def make(peer: SimulatedPeer | Simulator | SimulatedTransport, **options: Any) -> Analyzer:
+        if isinstance(peer, Simulator):
+            peer = FaultyWire(peer)
+        transport = peer if isinstance(peer, SimulatedTransport) else SimulatedTransport(peer)
+        driver, clock = ServomexDriver(), LoopClock()
+        config = configure(driver, {"name": "gas", "driver": "servomex", "port": "sim:", **options}, "device")
+        link = driver.link(config)
+        client = driver.connect(Connection(transport, link, clock)).with_timeout(config.timeout)
+        context = DeviceContext(
+            device=config.name,
+            driver=driver.name,
+            protocol=link.protocol,
+            address=driver.address(config),
+            clock=clock,
+        )
+        return driver.device(config, client, context)
 
     return make

@@ -1,32 +1,33 @@
-"""Whatever a line does in any of the three modes: not one wrong value, and no old frame handed out as a new one."""
+"""Every kind of fault in all three modes: no wrong value, and no old frame taken for a new one."""
 
 from collections.abc import Callable
 
 import pytest
 
 from riglog.model import Sample, Status
+from riglog.plugin import DeviceContext
+from riglog.protocol import Connection
 from riglog.simulation import Fault, FaultyWire, SimulatedBus, SimulatedTransport
 from riglog.testing import LoopClock
 from riglog_servomex import Analyzer, ServomexConfig, ServomexDriver
-from riglog_servomex.simulated_analyser import SimulatedAnalyser
-from riglog_servomex.simulator import BroadcastSimulator, ModbusSimulator
+from riglog_servomex.simulator import BroadcastSimulator, ModbusSimulator, SimulatedAnalyzer
 
 READS, EVERY = 200, 37
 KINDS = [kind for kind in Fault if kind is not Fault.UNPLUG]
 
 
-class Counting(SimulatedAnalyser):
-    """Every look at a channel gives the next number: no value comes twice. ``told`` is what it said last."""
+class Counting(SimulatedAnalyzer):
+    """Every time a channel is read it has the next number: no value is repeated. ``sent`` are the last ones."""
 
     def __init__(self, start: int) -> None:
         super().__init__()
         self.count = start
-        self.told: dict[str, float] = {}
+        self.sent: dict[str, float] = {}
 
     def value(self, channel: str) -> float:
         if self.channels[channel].labelled:
             self.count += 1
-        self.told[channel] = self.count
+        self.sent[channel] = self.count
         return float(self.count)
 
 
@@ -36,34 +37,35 @@ def script(fault: Fault, reads: int) -> list[Fault | None]:
 
 @pytest.mark.parametrize("fault", [*([kind] for kind in KINDS), [Fault.LATE, Fault.LATE]], ids=str)
 @pytest.mark.parametrize("protocol", ["modbus-rtu", "modbus-ascii"])
-async def test_over_modbus_no_value_is_wrong_and_good_ones_follow_at_once(protocol: str, fault: list[Fault]) -> None:
-    """Two analysers on one line, two channels each; one reply in 37 is damaged."""
-    analysers = {30: Counting(0), 31: Counting(100_000)}
-    bus = SimulatedBus(ModbusSimulator(protocol, unit, analyser=one) for unit, one in analysers.items())
+async def test_over_modbus_no_value_is_wrong_and_valid_ones_follow_at_once(protocol: str, fault: list[Fault]) -> None:
+    """Two analyzers on one bus, two channels each; one reply in 37 is damaged."""
+    analyzers = {30: Counting(0), 31: Counting(100_000)}
+    bus = SimulatedBus(ModbusSimulator(protocol, unit, analyzer=analyzer) for unit, analyzer in analyzers.items())
     damage = [None] * 20 + ([None] * (EVERY - len(fault)) + fault) * (6 * READS // EVERY)
     driver = ServomexDriver()
     transport = SimulatedTransport(FaultyWire(bus, script=damage, late=1.5, seed=3))
+    clock = LoopClock()
     gases = []
     client = None
-    for unit in analysers:
+    for unit in analyzers:
         config = ServomexConfig(
             name=f"gas{unit}", driver="servomex", port="sim:", protocol=protocol, address=unit, parameters=("I1", "I3")
         )
-        client = client or driver.connect(driver.link(config), transport)
-        client.clock = LoopClock()
-        gases.append(driver.device(config, client))
+        client = client or driver.connect(Connection(transport, driver.link(config), clock))
+        context = DeviceContext(device=config.name, driver="servomex", protocol=protocol, address=unit, clock=clock)
+        gases.append(driver.device(config, client, context))
         await gases[-1].open()
     missing = failed = 0
     for number in range(READS):
         gas = gases[number % 2]
         samples = await gas.poll()
-        told = analysers[gas.address or 0].told
+        sent = analyzers[gas.config.address].sent
         for sample in samples:
             if sample.value is None:
                 missing += 1
                 assert sample.status is Status.MISSING
             else:
-                assert sample.value == told[sample.parameter.upper()]
+                assert sample.value == sent[sample.parameter.upper()]
         failed = failed + 1 if samples[0].value is None else 0
         assert failed <= 2 * len(fault)
     harmless = {Fault.SPLIT, Fault.GARBAGE, Fault.GLUE, Fault.CORRUPT}
@@ -73,21 +75,21 @@ async def test_over_modbus_no_value_is_wrong_and_good_ones_follow_at_once(protoc
 
 @pytest.mark.parametrize("fault", KINDS)
 async def test_over_broadcast_no_value_is_wrong_and_none_is_old(
-    analyser_on: Callable[..., Analyzer], fault: Fault
+    analyzer_on: Callable[..., Analyzer], fault: Fault
 ) -> None:
-    analyser = Counting(0)
-    simulator = BroadcastSimulator(period=2.0, analyser=analyser)
+    analyzer = Counting(0)
+    simulator = BroadcastSimulator(period=2.0, analyzer=analyzer)
     wire = FaultyWire(simulator, script=script(fault, READS), late=3.0, seed=5)
-    gas = analyser_on(wire, protocol="continuous", parameters=("I1",), period=2.0)
+    gas = analyzer_on(wire, protocol="continuous", parameters=("I1",), period=2.0)
     await gas.open()
-    heard: list[Sample] = []
+    samples: list[Sample] = []
     for _ in range(READS):
-        heard += await gas.poll()
-    values = [float(sample.value) for sample in heard if sample.value is not None]
+        samples += await gas.poll()
+    values = [float(sample.value) for sample in samples if sample.value is not None]
     assert len(values) > READS * 0.9
     assert values == sorted(set(values))  # in the order in which they were measured, none twice
     assert all((value - 1) % 3 == 0 for value in values)  # the first of the three numbers of a frame
-    for sample in heard:
+    for sample in samples:
         assert sample.value is not None or sample.error
-    bad = [sample for sample in heard if sample.value is None]
+    bad = [sample for sample in samples if sample.value is None]
     assert bad or fault in (Fault.SPLIT, Fault.CORRUPT, Fault.DROP, Fault.FOREIGN)

@@ -1,18 +1,18 @@
-"""The simulated analyser behaves as the real one is specified to."""
+"""The simulated analyzer behaves as the specification says that the real one does."""
 
 import pytest
 
 from riglog.errors import ConfigError
 from riglog.protocol.modbus import framing_of
-from riglog_servomex.frame import Frame, parse_line
-from riglog_servomex.reading import Phase
-from riglog_servomex.simulated_analyser import SimulatedAnalyser
-from riglog_servomex.simulator import CLOCK_AT_START, BroadcastSimulator, ModbusSimulator, frame_bytes
+from riglog_servomex.continuous.frames import Frame, parse_frame
+from riglog_servomex.samples import Phase
+from riglog_servomex.simulator import BroadcastSimulator, ModbusSimulator, SimulatedAnalyzer
+from riglog_servomex.simulator.continuous import CLOCK_AT_START, frame_bytes
 
 RTU = framing_of("modbus-rtu")
 
 
-def answer(simulator: ModbusSimulator, pdu: str, now: float = 0.0, unit: int = 30) -> str:
+def reply_to(simulator: ModbusSimulator, pdu: str, now: float = 0.0, unit: int = 30) -> str:
     """The PDU of the reply as hex, or nothing."""
     frame = RTU.unwrap(simulator.receive(RTU.wrap(unit, bytes.fromhex(pdu)), now))
     return "" if frame is None else frame.pdu.hex()
@@ -45,15 +45,15 @@ def answer(simulator: ModbusSimulator, pdu: str, now: float = 0.0, unit: int = 3
     ],
 )
 def test_requests_are_checked_in_the_specified_order(request_pdu: str, reply: str) -> None:
-    assert answer(ModbusSimulator("modbus-rtu", 30), request_pdu) == reply
+    assert reply_to(ModbusSimulator("modbus-rtu", 30), request_pdu) == reply
 
 
 @pytest.mark.parametrize("unit", [0, 29, 31, 58])
-def test_others_get_silence(unit: int) -> None:
-    assert answer(ModbusSimulator("modbus-rtu", 30), "08 0000 1234", unit=unit) == ""
+def test_requests_to_other_units_get_no_reply(unit: int) -> None:
+    assert reply_to(ModbusSimulator("modbus-rtu", 30), "08 0000 1234", unit=unit) == ""
 
 
-def test_damage_gets_silence_and_half_a_request_is_forgotten() -> None:
+def test_a_damaged_request_gets_no_reply_and_half_a_request_is_discarded() -> None:
     simulator = ModbusSimulator("modbus-rtu", 30)
     good = RTU.wrap(30, bytes.fromhex("0800001234"))
     assert simulator.receive(good[:-1] + b"\0", 0.0) == b""
@@ -65,42 +65,42 @@ def test_damage_gets_silence_and_half_a_request_is_forgotten() -> None:
 def test_a_coil_acts_on_its_edge_only_and_stays_as_written() -> None:
     simulator = ModbusSimulator("modbus-rtu", 30)
     for _ in range(3):
-        answer(simulator, "05 0001 ff00")
-    assert simulator.analyser.starts == [0, 1, 0, 0]
-    assert answer(simulator, "01 0000 0009") == "01020200"
-    answer(simulator, "05 0001 0000")
-    answer(simulator, "0f 0000 0004 01 0f")
-    assert simulator.analyser.starts == [1, 2, 1, 1]
+        reply_to(simulator, "05 0001 ff00")
+    assert simulator.analyzer.starts == [0, 1, 0, 0]
+    assert reply_to(simulator, "01 0000 0009") == "01020200"
+    reply_to(simulator, "05 0001 0000")
+    reply_to(simulator, "0f 0000 0004 01 0f")
+    assert simulator.analyzer.starts == [1, 2, 1, 1]
 
 
-def test_one_calibration_runs_and_the_others_wait_their_turn() -> None:
-    analyser = SimulatedAnalyser()
-    analyser.flush = 10.0
-    analyser.advance(0.0)
-    analyser.start(1)
-    analyser.start(2)
+def test_one_calibration_runs_and_the_others_are_queued() -> None:
+    analyzer = SimulatedAnalyzer()
+    analyzer.flush = 10.0
+    analyzer.advance(0.0)
+    analyzer.start(1)
+    analyzer.start(2)
     seen = []
     for now in (0.0, 10.0, 20.0, 29.9, 30.0, 41.0, 60.0, 200.0):
-        analyser.advance(now)
-        seen.append(tuple(analyser.phases[:2]))
+        analyzer.advance(now)
+        seen.append(tuple(analyzer.phases[:2]))
     gas_1, gas_2, idle = Phase.CAL_GAS_1, Phase.CAL_GAS_2, Phase.IDLE
     assert [phases[0] for phases in seen] == [gas_1, gas_2, gas_1, gas_1, idle, idle, idle, idle]
     assert [phases[1] for phases in seen] == [idle, idle, idle, idle, gas_1, gas_2, idle, idle]
 
 
-def test_warming_up_ends_by_itself_and_calibrating_marks_the_channels_of_the_group() -> None:
-    analyser = SimulatedAnalyser(warm_up=600.0)
-    analyser.advance(100.0)
-    assert analyser.flags("I1").warming_up
-    assert not analyser.flags("E1").warming_up
-    analyser.advance(701.0)
-    assert not analyser.flags("I1").warming_up
-    analyser.start(1)
-    assert [analyser.flags(one).calibrating for one in ("I1", "D1", "I2", "E1")] == [True, True, False, False]
+def test_warming_up_ends_after_its_time_and_calibrating_marks_the_channels_of_the_group() -> None:
+    analyzer = SimulatedAnalyzer(warm_up=600.0)
+    analyzer.advance(100.0)
+    assert analyzer.flags("I1").warming_up
+    assert not analyzer.flags("E1").warming_up
+    analyzer.advance(701.0)
+    assert not analyzer.flags("I1").warming_up
+    analyzer.start(1)
+    assert [analyzer.flags(channel).calibrating for channel in ("I1", "D1", "I2", "E1")] == [True, True, False, False]
 
 
-def test_a_broadcast_has_the_specified_widths_and_reads_back_as_the_analyser_is() -> None:
-    analyser = SimulatedAnalyser()
+def test_a_broadcast_has_the_specified_widths_and_decodes_to_the_state_of_the_analyzer() -> None:
+    analyzer = SimulatedAnalyzer()
     for name, value in {
         "D1.name": "COcorr",
         "D1.unit": "%",
@@ -108,25 +108,25 @@ def test_a_broadcast_has_the_specified_widths_and_reads_back_as_the_analyser_is(
         "I1.fault": "on",
         "fault": "on",
     }.items():
-        analyser.set(name, value)
-    line = frame_bytes(analyser, CLOCK_AT_START)
-    parsed = parse_line(line)
+        analyzer.set(name, value)
+    line = frame_bytes(analyzer, CLOCK_AT_START)
+    parsed = parse_frame(line)
     assert isinstance(parsed, Frame)
     assert len(line) == 41 + 33 * 6
     assert list(parsed.blocks) == ["I1", "I2", "I3", "D1", "E1", "E2"]
     assert parsed.blocks["I3"].name == "CO2"
     assert parsed.blocks["D1"].flags.fault
     assert parsed.blocks["I2"].flags.alarms == (False, False, True, False)
-    assert parsed.analyser.fault
+    assert parsed.analyzer.fault
 
 
-def test_a_broadcaster_keeps_its_period_hears_nothing_and_can_be_switched_off() -> None:
+def test_a_broadcast_keeps_its_period_ignores_requests_and_can_be_switched_off() -> None:
     simulator = BroadcastSimulator(period=2.0)
     assert simulator.receive(b"anything", 0.0) == b""
     due = [simulator.next_due(0.0)]
     for _ in range(2):
         assert due[-1] is not None
-        assert isinstance(parse_line(simulator.idle(due[-1])), Frame)
+        assert isinstance(parse_frame(simulator.idle(due[-1])), Frame)
         due.append(simulator.next_due(due[-1]))
     assert due == [1.0, 3.0, 5.0]
     simulator.set("period", "0")
@@ -134,19 +134,19 @@ def test_a_broadcaster_keeps_its_period_hears_nothing_and_can_be_switched_off() 
     assert simulator.idle(100.0) == b""
 
 
-def test_an_impatient_analyser_loses_about_a_quarter_of_hasty_requests() -> None:
+def test_an_impatient_analyzer_loses_about_a_quarter_of_the_requests_that_come_too_soon() -> None:
     simulator = ModbusSimulator("modbus-rtu", 30)
     simulator.set("impatient", "on")
     lost, now = 0, 0.0
     for _ in range(1000):
         now += simulator.latency + 0.002
-        lost += answer(simulator, "08 0000 1234", now) == ""
+        lost += reply_to(simulator, "08 0000 1234", now) == ""
     assert 180 < lost < 340
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("I9.value", "1"), ("nothing", "1"), ("I1.nothing", "1"), ("I1.value", "x"), ("fault", "maybe")]
 )
-def test_a_knob_that_does_not_exist_is_an_error(name: str, value: str) -> None:
+def test_an_unknown_setting_and_an_invalid_value_are_errors(name: str, value: str) -> None:
     with pytest.raises(ConfigError):
         ModbusSimulator("modbus-rtu").set(name, value)

@@ -7,22 +7,22 @@ import pytest
 
 from riglog.errors import ReplyTimeoutError
 from riglog.model import Stamp
-from riglog.protocol.modbus import ModbusCodec, ModbusExceptionError, ModbusRequest, framing_of
-from riglog.protocol.modbus.client import ModbusClient
+from riglog.protocol import Connection
+from riglog.protocol.modbus import ModbusCodec, ModbusExceptionError, ModbusRequest, connect_modbus, framing_of
 from riglog.simulation.modbus_server import unpack_bits
 from riglog.testing import LoopClock, scripted, step
 from riglog.transport import Link
-from riglog_servomex.broadcast import BroadcastCodec
-from riglog_servomex.frame import BadLine, Frame, parse_line
+from riglog_servomex.continuous.codec import BroadcastCodec
+from riglog_servomex.continuous.frames import BadFrame, Frame, parse_frame
+from riglog_servomex.modbus.registers import ANALYZER_START, decode_analyzer, decode_channel, decode_flags
 from riglog_servomex.positions import BITS, POSITIONS, REGISTERS
-from riglog_servomex.reading import AnalyserStatus, Flags, Phase
-from riglog_servomex.registers import ANALYSER_START, decode_analyser, decode_channel, decode_flags
+from riglog_servomex.samples import AnalyzerStatus, Flags, Phase
 from riglog_servomex.simulator import ModbusSimulator
-from riglog_servomex.text import Unit, decode_name, decode_unit
+from riglog_servomex.units import Unit, decode_name, decode_unit
 
 Vector = dict[str, Any]
 Golden = Callable[[str], Vector]
-NEVER = Stamp(0, None, 0)
+NO_STAMP = Stamp(0, None, 0)
 REASONS = {"timeout": "no_reply", "crc_error": "bad_crc", "lrc_error": "bad_lrc", "unexpected_response": "unmatched"}
 
 
@@ -52,7 +52,7 @@ def check_unit(unit: Unit, expected: dict[str, Any]) -> None:
     assert unit.text == expected["unit_text"]
 
 
-def check_analyser(status: AnalyserStatus, expected: dict[str, Any]) -> None:
+def check_analyzer(status: AnalyzerStatus, expected: dict[str, Any]) -> None:
     assert status.fault == expected["fault"]
     assert status.maintenance == expected["maintenance"]
     assert status.clock == expected.get("clock")
@@ -61,43 +61,44 @@ def check_analyser(status: AnalyserStatus, expected: dict[str, Any]) -> None:
         assert (phase is Phase.CAL_GAS_2) == (group["calibrating"] and group["gas"] == 2)
 
 
-def test_a_broadcast_line_is_judged_and_read_as_specified(frame_vector: Vector) -> None:
-    meaning, parsed = frame_vector["meaning"], parse_line(wire(frame_vector))
+def test_a_broadcast_frame_is_checked_and_decoded_as_specified(frame_vector: Vector) -> None:
+    meaning, parsed = frame_vector["meaning"], parse_frame(wire(frame_vector))
     if not meaning["accept"]:
-        assert isinstance(parsed, BadLine)
+        assert isinstance(parsed, BadFrame)
         assert parsed.outcome == meaning["outcome"]
         return
     assert isinstance(parsed, Frame)
-    check_analyser(parsed.analyser, meaning["analyser"])
+    check_analyzer(parsed.analyzer, meaning["analyzer"])
     assert len(parsed.blocks) == meaning["n"]
     for expected, block in zip(meaning["channels"], parsed.blocks.values(), strict=True):
-        named = (block.position.id, block.position.kind, block.name)
-        assert named == (expected["id"], expected["kind"], expected["name"])
+        labels = (block.position.id, block.position.kind, block.name)
+        assert labels == (expected["id"], expected["kind"], expected["name"])
         assert block.value == (None if expected["value"] is None else pytest.approx(expected["value"], rel=1e-6))
         check_unit(block.unit, expected)
         check_flags(block.flags, expected)
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 10_000])
-def test_a_stream_gives_its_lines_however_it_is_cut(stream_vector: Vector, size: int) -> None:
-    codec, buffer, data, lines = BroadcastCodec(), bytearray(), wire(stream_vector), []
+def test_a_stream_gives_its_frames_however_it_is_cut(stream_vector: Vector, size: int) -> None:
+    codec, buffer, data, frames = BroadcastCodec(), bytearray(), wire(stream_vector), []
     for at in range(0, len(data), size):
         buffer += data[at : at + size]
-        while (line := codec.unsolicited(buffer)) is not None:
-            lines.append(line)
+        while (frame := codec.unsolicited(buffer)) is not None:
+            frames.append(frame)
     expected = stream_vector["meaning"]["lines"]
-    assert ["ok" if isinstance(line, Frame) else line.outcome for line in lines] == [one["outcome"] for one in expected]
-    for line, one in zip(lines, expected, strict=True):
-        if isinstance(line, Frame):
-            assert line.analyser.clock == one["clock"]
-            assert {name: block.value for name, block in line.blocks.items()} == one["values"]
+    outcomes = ["ok" if isinstance(frame, Frame) else frame.outcome for frame in frames]
+    assert outcomes == [line["outcome"] for line in expected]
+    for frame, line in zip(frames, expected, strict=True):
+        if isinstance(frame, Frame):
+            assert frame.analyzer.clock == line["clock"]
+            assert {name: block.value for name, block in frame.blocks.items()} == line["values"]
 
 
 async def test_the_client_sends_exactly_the_specified_bytes(request_vector: Vector) -> None:
     meaning = request_vector["meaning"]
     transport = scripted(step(wire(request_vector)))
     link = Link(protocol=protocol_of(request_vector), baudrate=19200)
-    unit = ModbusClient(transport, link, clock=LoopClock()).unit(meaning["unit_id"])
+    unit = connect_modbus(Connection(transport, link, LoopClock())).unit(meaning["unit_id"])
     address, count = meaning.get("address", 0), meaning.get("count", 0)
     calls: dict[int, Callable[[], Any]] = {
         1: lambda: unit.read_coils(address, count=count),
@@ -108,7 +109,7 @@ async def test_the_client_sends_exactly_the_specified_bytes(request_vector: Vect
         8: lambda: unit.diag_query_data(bytes.fromhex(meaning["data_hex"])),
         15: lambda: unit.write_coils(address, meaning["coils"]),
     }
-    if meaning.get("value_hex") == "1234":  # what no client of ours can say: only the frame is checked
+    if meaning.get("value_hex") == "1234":  # a request that the client cannot send: only the frame is checked
         pdu = bytes.fromhex("0500001234")
         assert framing_of(link.protocol).wrap(meaning["unit_id"], pdu) == wire(request_vector)
         return
@@ -117,7 +118,7 @@ async def test_the_client_sends_exactly_the_specified_bytes(request_vector: Vect
     assert transport.sent == len(wire(request_vector))
 
 
-def test_a_reply_is_judged_and_read_as_specified(reply_vector: Vector, golden: Golden) -> None:
+def test_a_reply_is_checked_and_decoded_as_specified(reply_vector: Vector, golden: Golden) -> None:
     meaning, protocol = reply_vector["meaning"], protocol_of(reply_vector)
     request = request_of(golden(meaning["in_reply_to"]))
     codec = ModbusCodec(framing_of(protocol), Link(protocol=protocol))
@@ -137,7 +138,7 @@ def test_a_reply_is_judged_and_read_as_specified(reply_vector: Vector, golden: G
 
 
 def check_content(pdu: bytes, meaning: dict[str, Any]) -> None:
-    """Registers, bits, channels, flags and analyser of a reply."""
+    """Registers, bits, channels, flags and analyzer of a reply."""
     if "registers_hex" in meaning:
         assert [pdu[at : at + 2].hex().upper() for at in range(2, len(pdu), 2)] == meaning["registers_hex"]
     if "bits" in meaning:
@@ -146,10 +147,10 @@ def check_content(pdu: bytes, meaning: dict[str, Any]) -> None:
         for expected in meaning.get("channel_status", ()):
             at = POSITIONS[expected["id"]].number * BITS - meaning["address"]
             check_flags(decode_flags(POSITIONS[expected["id"]].kind, bits[at : at + BITS]), expected)
-        if "analyser" in meaning:
-            before = [False] * (meaning["address"] - ANALYSER_START)
-            check_analyser(
-                decode_analyser([*before, *bits]), {"fault": False, "maintenance": False, **meaning["analyser"]}
+        if "analyzer" in meaning:
+            before = [False] * (meaning["address"] - ANALYZER_START)
+            check_analyzer(
+                decode_analyzer([*before, *bits]), {"fault": False, "maintenance": False, **meaning["analyzer"]}
             )
     for expected in meaning.get("channels", ()):
         check_channel(pdu[2:], expected, POSITIONS[expected["id"]].number * REGISTERS - meaning["address"])
@@ -159,8 +160,8 @@ def check_channel(data: bytes, expected: dict[str, Any], at: int) -> None:
     """A whole channel, or the part of it that was read."""
     position, whole = POSITIONS[expected["id"]], data[2 * max(at, 0) :][: 2 * REGISTERS]
     if len(whole) == 2 * REGISTERS or "value" in expected:
-        registers = [int.from_bytes(whole.ljust(14, b"\0")[one : one + 2], "big") for one in range(0, 14, 2)]
-        reading = decode_channel(position, registers, Flags(), NEVER)
+        registers = [int.from_bytes(whole.ljust(14, b"\0")[byte : byte + 2], "big") for byte in range(0, 14, 2)]
+        reading = decode_channel(position, registers, Flags(), NO_STAMP)
         assert reading.value == (None if expected["value"] is None else pytest.approx(expected["value"], rel=1e-6))
         if "name" in expected:
             assert reading.name == expected["name"]
@@ -171,32 +172,32 @@ def check_channel(data: bytes, expected: dict[str, Any], at: int) -> None:
         check_unit(decode_unit(data), expected)
 
 
-def test_the_simulator_is_silent_where_the_analyser_is(heard_vector: Vector) -> None:
-    meaning = heard_vector["meaning"]
-    simulator = ModbusSimulator(protocol_of(heard_vector), meaning["device_unit"])
-    assert simulator.receive(wire(heard_vector), 0.0).hex() == (meaning["device_reply_hex"] or "").lower()
+def test_the_simulator_replies_only_where_the_analyzer_does(received_vector: Vector) -> None:
+    meaning = received_vector["meaning"]
+    simulator = ModbusSimulator(protocol_of(received_vector), meaning["device_unit"])
+    assert simulator.receive(wire(received_vector), 0.0).hex() == (meaning["device_reply_hex"] or "").lower()
 
 
-def test_the_simulator_answers_a_sequence_byte_for_byte(steps_vector: Vector) -> None:
+def test_the_simulator_replies_to_a_sequence_byte_for_byte(steps_vector: Vector) -> None:
     protocol = "modbus-rtu"
     simulator = ModbusSimulator(protocol, steps_vector["meaning"]["device_unit"])
     for number, sent in enumerate(steps_vector["meaning"]["steps"]):
         assert simulator.receive(bytes.fromhex(sent["send_hex"]), float(number)).hex().upper() == sent["reply_hex"]
-        assert simulator.analyser.stops == sent["stop_requests_total"]
+        assert simulator.analyzer.stops == sent["stop_requests_total"]
 
 
 async def test_a_calibration_is_started_by_exactly_the_specified_writes(
-    writes_vector: Vector, analyser_on: Callable[..., Any]
+    writes_vector: Vector, analyzer_on: Callable[..., Any]
 ) -> None:
     meaning = writes_vector["meaning"]
     simulator = ModbusSimulator("modbus-rtu", meaning["unit_id"])
-    heard: list[bytes] = []
-    answer = simulator.receive
+    requests: list[bytes] = []
+    receive = simulator.receive
 
-    def listen(data: bytes, now: float) -> bytes:
-        heard.append(data)
-        return answer(data, now)
+    def receive_and_note(data: bytes, now: float) -> bytes:
+        requests.append(data)
+        return receive(data, now)
 
-    simulator.receive = listen  # type: ignore[method-assign]
-    await analyser_on(simulator, address=meaning["unit_id"]).start_calibration(1, confirm=True)
-    assert [data.hex().upper() for data in heard if data[1] in (5, 15)] == meaning["writes_in_order_hex"]
+    simulator.receive = receive_and_note  # type: ignore[method-assign]
+    await analyzer_on(simulator, address=meaning["unit_id"]).start_calibration(1, confirm=True)
+    assert [data.hex().upper() for data in requests if data[1] in (5, 15)] == meaning["writes_in_order_hex"]

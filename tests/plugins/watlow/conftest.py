@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from riglog.protocol import ProtocolClient
+from riglog.protocol import Connection, ProtocolClient
 from riglog.simulation import FaultyWire, SimulatedBus, SimulatedTransport, Simulator
 from riglog.testing import LoopClock
 from riglog_watlow import Controller, WatlowConfig, WatlowDriver
+from riglog_watlow.connect import context_for
 from riglog_watlow.simulator import StdBusSimulator
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "watlow.json").read_text())
@@ -29,7 +30,7 @@ CHOSEN: dict[str, Callable[[dict[str, Any]], bool]] = {
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test with an argument ``stdbus_request_vector`` (…) runs once for each such vector."""
+    """Run a test with an argument ``stdbus_request_vector`` (…) once for each such vector."""
     for name in metafunc.fixturenames:
         choice, _, kind = name.rpartition("_")
         if kind == "vector" and choice in CHOSEN:
@@ -40,32 +41,51 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def golden() -> Callable[[str], dict[str, Any]]:
-    """A vector by its id."""
+    """Return a vector by its id."""
     return {vector["id"]: vector for vector in VECTORS}.__getitem__
 
 
-class Bench:
-    """Simulators on one pair of wires, and the controllers a driver makes for them."""
+class RecordingBus(SimulatedBus):
+    """A bus on which every request is recorded."""
 
-    def __init__(self, simulators: Iterable[Simulator], **wire: Any) -> None:
+    def __init__(self, simulators: Iterable[Simulator]) -> None:
+        super().__init__(simulators)
+        self.requests: list[bytes] = []
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        self.requests.append(data)
+        return super().receive(data, now)
+
+
+class Bench:
+    """Simulators on one bus, and the controllers that the driver makes for them.
+
+    ``retries`` are the default of the client, as a driver may set it.
+    """
+
+    def __init__(self, simulators: Iterable[Simulator], *, retries: int = 0, **wire: Any) -> None:
         self.simulators = list(simulators)
-        self.wire = FaultyWire(SimulatedBus(self.simulators), **wire)
+        self.bus = RecordingBus(self.simulators)
+        self.wire = FaultyWire(self.bus, **wire)
         self.transport = SimulatedTransport(self.wire)
         self.driver = WatlowDriver()
+        self.retries = retries
         self.client: ProtocolClient[Any, Any] | None = None
 
     def controller(self, **settings: Any) -> Controller:
         config = WatlowConfig(**({"name": "oven", "driver": "watlow", "port": "sim:"} | settings))
         self.driver.check(config)
         if self.client is None:
-            self.client = self.driver.connect(self.driver.link(config), self.transport)
-            self.client.clock = LoopClock()
-        return self.driver.device(config, self.client)
+            link = self.driver.link(config)
+            self.client = self.driver.client_factory(link)(Connection(self.transport, link, LoopClock()))
+            self.client.retries = self.retries
+        client = self.client.with_timeout(config.timeout)
+        return self.driver.device(config, client, context_for(config, client.clock))
 
 
 @pytest.fixture
 def bench() -> Callable[..., Bench]:
-    """Makes a Bench; without simulators one Standard Bus controller at address 1."""
+    """Return a maker of Benches; without simulators it has one Standard Bus controller at address 1."""
 
     def make(*simulators: Simulator, **wire: Any) -> Bench:
         return Bench(simulators or [StdBusSimulator()], **wire)

@@ -53,12 +53,12 @@ def test_a_modbus_reply_is_explained_in_both_word_orders(modbus_reply_vector: Ve
     assert facts["address"] == meaning["address"]
     assert facts.get("exception") == meaning.get("exception")
     if meaning.get("data_type") == "float32":
-        assert facts[f"as float, {meaning['word_order'].partition('_')[0]} word first"] == meaning["value"]
+        assert facts[f"as float32, {meaning['word_order'].partition('_')[0]} word first"] == meaning["value"]
 
 
-def test_junk_between_frames_and_its_damage_is_named() -> None:
+def test_bytes_between_frames_are_listed_with_their_damage() -> None:
     data = bytes.fromhex("13 55FF06001000028F0283648B 55FF06001000028F0283648A 99")
-    assert [(one["kind"], one.get("why")) for one in explain(data)] == [
+    assert [(one["kind"], one.get("reason")) for one in explain(data)] == [
         ("skipped", "bad_data_crc"),
         ("reply", None),
         ("skipped", None),
@@ -66,7 +66,7 @@ def test_junk_between_frames_and_its_damage_is_named() -> None:
 
 
 @pytest.mark.parametrize("data", ["", "00", "0102030405", "55", "010304977D429C7697"])
-def test_what_is_nothing_is_said_to_be_nothing(data: str) -> None:
+def test_bytes_that_are_not_a_frame_are_reported_as_unknown(data: str) -> None:
     (facts,) = explain(bytes.fromhex(data))
     assert facts["kind"] == "unknown"
 
@@ -82,10 +82,10 @@ def test_decode_prints_a_table_or_json() -> None:
     assert json.loads(text)[0]["value"] == 2531.8017578125
 
 
-def test_what_is_not_hex_is_a_usage_error() -> None:
+def test_input_that_is_not_hexadecimal_is_a_usage_error() -> None:
     code, text = run("decode", "not hex")
     assert code == 2
-    assert "FRAME is not hex" in text
+    assert "FRAME is not hexadecimal" in text
 
 
 def test_parameters_are_listed_and_searched() -> None:
@@ -99,7 +99,7 @@ def test_parameters_are_listed_and_searched() -> None:
     assert {one["family"] for one in json.loads(text)} == {"Series SD"}
 
 
-def test_a_search_without_a_hit_is_a_usage_error() -> None:
+def test_a_search_without_a_match_is_a_usage_error() -> None:
     code, text = run("parameters", "flux capacitor")
     assert code == 2
     assert "flux capacitor" in text

@@ -1,4 +1,4 @@
-"""Nothing that goes wrong on the line becomes a wrong value."""
+"""No fault of the line becomes a wrong value."""
 
 import math
 from collections.abc import Callable
@@ -11,47 +11,48 @@ from riglog.simulation import Fault, Simulator
 from riglog_watlow import Controller
 from riglog_watlow.families import FACTS
 from riglog_watlow.parameters import WireValue
-from riglog_watlow.plan import Target
-from riglog_watlow.simulator import ControllerSlave, ModbusSimulator, SimulatedPM, StdBusSimulator
+from riglog_watlow.simulator import ControllerServer, ModbusSimulator, SimulatedPM, StdBusSimulator
+from riglog_watlow.targets import Target
 
 READS, EVERY = 200, 37
 PARAMETERS = ("setpoint", "integral_time")
 
 
-Said = tuple[int, str, WireValue]
+Sent = tuple[int, str, WireValue]
+"""Address, parameter and value of one reply."""
 
 
 class Counting(SimulatedPM):
-    """Every read of a float gets a number of its own, so that a stale or foreign value shows."""
+    """Returns another number for every read of a float, so that a late or foreign value is detected."""
 
-    def __init__(self, address: int, said: list[Said]) -> None:
+    def __init__(self, address: int, sent: list[Sent]) -> None:
         super().__init__(address)
         self.address = address
-        self.said = said
+        self.sent = sent
 
     def read(self, one: Target, now: float) -> WireValue:
         value = super().read(one, now)
         if one.parameter.name in PARAMETERS:
-            value = float(len(self.said))
-            self.said.append((self.address, one.parameter.name, value))
+            value = float(len(self.sent))
+            self.sent.append((self.address, one.parameter.name, value))
         return value
 
 
 def script(fault: Fault) -> list[Fault | None]:
-    """One reply in 37; of the late ones two in a row, so that both are queued."""
+    """Damage one reply in 37; of the late ones two in a row, so that both are queued."""
     damaged = (EVERY - 2, EVERY - 1) if fault is Fault.LATE else (EVERY - 1,)
     return [fault if index % EVERY in damaged else None for index in range(10 * READS)]
 
 
-def peer(protocol: str, address: int, said: list[Said]) -> Simulator:
-    controller = Counting(address, said)
+def peer(protocol: str, address: int, sent: list[Sent]) -> Simulator:
+    controller = Counting(address, sent)
     if protocol == "stdbus":
         return StdBusSimulator(address, controller=controller)
-    return ModbusSimulator(protocol, address, ControllerSlave(controller, FACTS["pm"]))
+    return ModbusSimulator(protocol, address, ControllerServer(controller, FACTS["pm"]))
 
 
 async def two_ovens(rig: Any, protocol: str) -> list[Controller]:
-    """Each with two parameters that are read in two exchanges of the same length."""
+    """Return two controllers, each with two parameters that are read in two transactions of the same length."""
     settings = {"protocol": protocol, "parameters": PARAMETERS}
     if protocol != "stdbus":
         settings["wire_temperature_unit"] = "degF"
@@ -65,7 +66,7 @@ PROTOCOLS = ("stdbus", "modbus-rtu", "modbus-ascii", "modbus-tcp")
 
 
 def faults_of(protocol: str) -> list[Fault]:
-    """All that a line can do. TCP repairs wrong bits itself, and Modbus adds no check of its own to it."""
+    """Return all faults of a line. TCP detects wrong bits itself, and Modbus adds no check of its own to it."""
     never = {Fault.UNPLUG, Fault.CORRUPT} if protocol == "modbus-tcp" else {Fault.UNPLUG}
     return [fault for fault in Fault if fault not in never]
 
@@ -74,22 +75,22 @@ def faults_of(protocol: str) -> list[Fault]:
 @pytest.mark.parametrize(
     ("protocol", "fault"), [(protocol, fault) for protocol in PROTOCOLS for fault in faults_of(protocol)]
 )
-async def test_not_one_wrong_value_and_good_ones_soon_again(
+async def test_a_fault_gives_no_wrong_value_and_valid_values_soon_follow(
     protocol: str, fault: Fault, late: float, bench: Callable[..., Any]
 ) -> None:
-    said: list[Said] = []
-    rig = bench(*(peer(protocol, one, said) for one in (1, 2)), script=script(fault), seed=3, late=late)
+    sent: list[Sent] = []
+    rig = bench(*(peer(protocol, one, sent) for one in (1, 2)), script=script(fault), seed=3, late=late)
     ovens = await two_ovens(rig, protocol)
     good, failed_at = 0, math.inf
     for index in range(READS // len(PARAMETERS)):
-        oven, before = ovens[index % 2], len(said)
+        oven, before = ovens[index % 2], len(sent)
         for sample in await oven.poll():
             if sample.value is None:
                 failed_at = anyio.current_time()
                 continue
             good += 1
-            answered = [one for one in said[before:] if one[:2] == (sample.address, sample.parameter)]
-            assert answered[-1] == (sample.address, sample.parameter, sample.value)
+            replies = [one for one in sent[before:] if one[:2] == (sample.address, sample.parameter)]
+            assert replies[-1] == (sample.address, sample.parameter, sample.value)
             assert anyio.current_time() - failed_at <= 2 * rig.client.timeout
             failed_at = math.inf
     assert good >= READS * (1 - 4 / EVERY)
@@ -101,21 +102,21 @@ async def test_not_one_wrong_value_and_good_ones_soon_again(
 async def test_a_line_that_fails_in_every_way_at_once_gives_no_wrong_value(
     protocol: str, seed: int, bench: Callable[..., Any]
 ) -> None:
-    said: list[Said] = []
-    sound = [None] * 30  # until both are open
+    sent: list[Sent] = []
+    no_fault = [None] * 30  # until both are open
     faults = set(faults_of(protocol))
-    if protocol == "modbus-tcp":  # what is late holds up all behind it: a stream has no reply inside another
+    if protocol == "modbus-tcp":  # a late reply delays all after it: a stream has no reply inside another
         faults.remove(Fault.LATE)
     rates = dict.fromkeys(sorted(faults), 0.03)
-    rig = bench(*(peer(protocol, one, said) for one in (1, 2)), script=sound, seed=seed, late=0.7)
+    rig = bench(*(peer(protocol, one, sent) for one in (1, 2)), script=no_fault, seed=seed, late=0.7)
     ovens = await two_ovens(rig, protocol)
-    rig.wire._rates = rates
+    rig.wire.set_rates(rates)
     values = 0
     for index in range(300):
-        before = len(said)
+        before = len(sent)
         for sample in await ovens[index % 2].poll():
             if sample.value is not None:
                 values += 1
-                answered = [one for one in said[before:] if one[:2] == (sample.address, sample.parameter)]
-                assert answered[-1] == (sample.address, sample.parameter, sample.value)
+                replies = [one for one in sent[before:] if one[:2] == (sample.address, sample.parameter)]
+                assert replies[-1] == (sample.address, sample.parameter, sample.value)
     assert values > 300

@@ -1,4 +1,4 @@
-"""Moving a controller to another link: it is seen to answer there, or it is set back."""
+"""Changing the communication settings: the controller responds with the new ones, or the old ones are restored."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,21 +6,24 @@ from typing import Any
 import pytest
 
 from riglog.errors import ConfigError, ConfirmationError, UnsupportedError, WriteRefusedError
+from riglog.plugin import AnyClient
+from riglog.protocol import Connection
 from riglog.simulation import FaultyWire, SimulatedBus, SimulatedTransport, Simulator
 from riglog.testing import LoopClock
 from riglog.transport import Link, Transport
 from riglog_watlow import WatlowConfig
+from riglog_watlow.connect import connect
 from riglog_watlow.errors import LinkNotChangedError
 from riglog_watlow.families import FACTS
 from riglog_watlow.maintenance import move_link
-from riglog_watlow.simulator import ControllerSlave, ModbusSimulator, SimulatedPM, StdBusSimulator
+from riglog_watlow.simulator import ControllerServer, ModbusSimulator, SimulatedPM, StdBusSimulator
 
 BAUDRATES = {188: 9600, 189: 19200, 190: 38400}
 PARITIES = {61: "N", 191: "E", 192: "O"}
 
 
 class Bench:
-    """One controller that answers only over the link it is set to; without ``modbus`` only over Standard Bus."""
+    """One controller that responds with its present settings only; without ``modbus`` over Standard Bus only."""
 
     def __init__(self, *, modbus: bool = True, neighbours: tuple[Simulator, ...] = ()) -> None:
         self.controller = SimulatedPM()
@@ -30,9 +33,9 @@ class Bench:
 
     async def open_port(self, port: str, link: Link) -> Transport:
         self.opened += 1
-        return SimulatedTransport(FaultyWire(SimulatedBus([*self.neighbours, *self._answering(link)])))
+        return SimulatedTransport(FaultyWire(SimulatedBus([*self.neighbours, *self._responding(link)])))
 
-    def _answering(self, link: Link) -> list[Simulator]:
+    def _responding(self, link: Link) -> list[Simulator]:
         stored = self.controller.stored
         if not self.modbus or stored("comm_protocol") == 1286:
             address = int(stored("standard_bus_address"))
@@ -41,8 +44,8 @@ class Bench:
         set_to = (BAUDRATES[int(stored("modbus_baud_rate"))], PARITIES[int(stored("modbus_parity"))])
         if link.protocol != "modbus-rtu" or (link.baudrate, link.parity) != set_to:
             return []
-        slave = ControllerSlave(self.controller, FACTS["pm"])
-        return [ModbusSimulator("modbus-rtu", int(stored("modbus_address")), slave)]
+        server = ControllerServer(self.controller, FACTS["pm"])
+        return [ModbusSimulator("modbus-rtu", int(stored("modbus_address")), server)]
 
     async def move(self, config: WatlowConfig, **wanted: Any) -> WatlowConfig:
         wanted = {"confirm": True, **wanted}
@@ -57,7 +60,7 @@ def config() -> Config:
     return lambda **settings: WatlowConfig(name="oven", driver="watlow", port="COM3", **settings)
 
 
-async def test_a_controller_goes_to_modbus_and_back(config: Config) -> None:
+async def test_a_controller_is_changed_to_modbus_and_back(config: Config) -> None:
     bench = Bench()
     moved = await bench.move(config(), protocol="modbus-rtu", address=7, baudrate=19200, parity="E")
     assert (moved.protocol, moved.address, moved.baudrate, moved.parity) == ("modbus-rtu", 7, 19200, "E")
@@ -68,7 +71,7 @@ async def test_a_controller_goes_to_modbus_and_back(config: Config) -> None:
 
 
 @pytest.mark.parametrize("wanted", [{"address": 9}, {"baudrate": 38400}, {"parity": "O"}])
-async def test_a_modbus_controller_is_moved_by_one_setting_at_a_time(wanted: dict[str, Any], config: Config) -> None:
+async def test_a_modbus_controller_is_changed_by_one_setting_at_a_time(wanted: dict[str, Any], config: Config) -> None:
     bench = Bench()
     bench.controller.set("comm_protocol", "modbus")
     moved = await bench.move(config(protocol="modbus-rtu"), **wanted)
@@ -76,54 +79,73 @@ async def test_a_modbus_controller_is_moved_by_one_setting_at_a_time(wanted: dic
         assert getattr(moved, key) == value
 
 
-async def test_a_unit_without_modbus_is_caught_and_set_back(config: Config) -> None:
+async def test_a_controller_without_modbus_is_detected_and_restored(config: Config) -> None:
     bench = Bench(modbus=False)
-    with pytest.raises(LinkNotChangedError, match="set back") as caught:
+    with pytest.raises(LinkNotChangedError, match="restored") as caught:
         await bench.move(config(), protocol="modbus-rtu")
-    assert "ordered with Modbus" in str(caught.value.hint)
+    assert "ordered with the Modbus option" in str(caught.value.hint)
     assert bench.controller.stored("comm_protocol") == 1286
 
 
 class Muted(Simulator):
-    """Does what it is told over Standard Bus, and says nothing to a write."""
+    """Executes a write over Standard Bus, and does not reply to it."""
 
-    def __init__(self, inner: Simulator) -> None:
+    def __init__(self, inner: Simulator, bench: "NoWriteReply") -> None:
         self.inner = inner
+        self.bench = bench
 
     def receive(self, data: bytes, now: float) -> bytes:
         reply = self.inner.receive(data, now)
-        return b"" if data[9:10] == b"\x04" else reply
+        if data[9:10] != b"\x04":
+            return reply
+        self.bench.writes += 1
+        return b""
 
 
-class Unheard(Bench):
-    """What it says to a write is lost: it has moved already. With ``gone`` nobody can reach it afterwards."""
+class NoWriteReply(Bench):
+    """The reply to a write is lost, and the settings have changed. With ``gone`` it does not respond afterwards."""
 
     gone = False
+    writes = 0
 
     async def open_port(self, port: str, link: Link) -> Transport:
         if self.gone and self.opened:
             return SimulatedTransport(FaultyWire(SimulatedBus([])))
         return await super().open_port(port, link)
 
-    def _answering(self, link: Link) -> list[Simulator]:
-        return [Muted(one) for one in super()._answering(link)]
+    def _responding(self, link: Link) -> list[Simulator]:
+        return [Muted(one, self) for one in super()._responding(link)]
 
 
-async def test_a_controller_that_moves_before_it_answers_is_found_where_it_went(config: Config) -> None:
-    bench = Unheard()
+async def test_a_controller_that_changes_before_it_replies_is_found_at_its_new_settings(config: Config) -> None:
+    bench = NoWriteReply()
     moved = await bench.move(config(), address=4)
     assert moved.address == bench.controller.stored("standard_bus_address") == 4
 
 
-async def test_a_controller_that_answers_nowhere_any_more_is_said_with_what_to_try(config: Config) -> None:
-    bench = Unheard()
+async def test_a_controller_that_no_longer_responds_is_an_error_with_the_next_step(config: Config) -> None:
+    bench = NoWriteReply()
     bench.gone = True
-    with pytest.raises(LinkNotChangedError, match="does not answer the new way") as caught:
+    with pytest.raises(LinkNotChangedError, match="does not respond with the new settings") as caught:
         await bench.move(config(), address=4)
-    assert "power-cycle" in str(caught.value.hint)
+    assert "Power-cycle" in str(caught.value.hint)
 
 
-async def test_an_address_that_is_taken_is_refused(config: Config) -> None:
+async def test_a_setting_is_sent_once_even_if_the_client_retries(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect_with_retries(connection: Connection) -> AnyClient:
+        client = connect(connection)
+        client.retries = 2
+        return client
+
+    monkeypatch.setattr("riglog_watlow.maintenance.connect", connect_with_retries)
+    bench = NoWriteReply()
+    assert (await bench.move(config(), address=4)).address == 4
+    assert bench.writes == 1
+
+
+async def test_an_address_in_use_is_refused(config: Config) -> None:
     bench = Bench(neighbours=(StdBusSimulator(2),))
     with pytest.raises(WriteRefusedError, match="address 2"):
         await bench.move(config(), address=2)
@@ -131,9 +153,9 @@ async def test_an_address_that_is_taken_is_refused(config: Config) -> None:
     assert (await bench.move(config(), address=5)).address == 5
 
 
-async def test_another_controller_that_answers_there_is_not_taken_for_ours(config: Config) -> None:
+async def test_another_controller_that_responds_there_is_not_taken_for_this_controller(config: Config) -> None:
     bench = Bench(
-        modbus=False, neighbours=(ModbusSimulator("modbus-rtu", 1, ControllerSlave(SimulatedPM(9), FACTS["pm"])),)
+        modbus=False, neighbours=(ModbusSimulator("modbus-rtu", 1, ControllerServer(SimulatedPM(9), FACTS["pm"])),)
     )
     with pytest.raises(LinkNotChangedError):
         await bench.move(config(), protocol="modbus-rtu")
@@ -154,7 +176,7 @@ async def test_another_controller_that_answers_there_is_not_taken_for_ours(confi
         ({"protocol": "modbus-rtu", "family": "sd"}, {"address": 2}, UnsupportedError),
     ],
 )
-async def test_what_cannot_work_opens_nothing(
+async def test_settings_that_are_not_possible_open_nothing(
     settings: dict[str, Any], wanted: dict[str, Any], error: type[Exception], config: Config
 ) -> None:
     bench = Bench()

@@ -13,10 +13,11 @@ from riglog.transport import Link
 from riglog_watlow import WatlowConfig, registry
 from riglog_watlow.errors import NoSuchRegisterError
 from riglog_watlow.families import FACTS, FamilyName
-from riglog_watlow.modbus.registers import LONGEST_READ, decode, divide, encode, span
+from riglog_watlow.modbus.registers import MAX_READ, decode, encode, group_into_blocks, span_of
 from riglog_watlow.parameters import Parameter
-from riglog_watlow.plan import Target
-from riglog_watlow.simulator import ControllerSlave, ModbusSimulator, SimulatedPM, StdBusSimulator, simulator
+from riglog_watlow.simulator import ControllerServer, ModbusSimulator, SimulatedPM, StdBusSimulator, simulator
+from riglog_watlow.simulator.modbus import layout
+from riglog_watlow.targets import Target
 
 MakeBench = Callable[..., Any]
 Vector = dict[str, Any]
@@ -26,9 +27,11 @@ NAMES: dict[str, FamilyName] = {facts.family: name for name, facts in FACTS.item
 SERIAL = ("modbus-rtu", "modbus-ascii", "modbus-tcp")
 
 
-def slave(protocol: str = "modbus-rtu", **settings: Any) -> Simulator:
-    """The simulator that a configuration describes."""
-    return simulator(WatlowConfig(name="x", driver="watlow", port="sim:", protocol=protocol, **settings))
+def simulated(protocol: str = "modbus-rtu", **settings: Any) -> ModbusSimulator:
+    """Return the simulator that a configuration describes."""
+    controller = simulator(WatlowConfig(name="x", driver="watlow", port="sim:", protocol=protocol, **settings))
+    assert isinstance(controller, ModbusSimulator)
+    return controller
 
 
 def of(meaning: Vector) -> Parameter:
@@ -39,10 +42,10 @@ def low_first(meaning: Vector) -> bool:
     return meaning.get("word_order", "low_high") == "low_high"
 
 
-def test_a_request_vector_is_where_the_map_says(modbus_request_vector: Vector) -> None:
+def test_a_request_vector_has_the_registers_of_the_map(modbus_request_vector: Vector) -> None:
     meaning = modbus_request_vector["meaning"]
     parameter = of(meaning)
-    where = span(Target(parameter, meaning.get("instance", 1)), meaning.get("register_map", 1))
+    where = span_of(Target(parameter, meaning.get("instance", 1)), meaning.get("register_map", 1))
     assert (where.start, where.count) == (meaning["register"], meaning.get("count", 1))
     pdu = bytes([meaning["function"]]) + where.start.to_bytes(2, "big")
     if "words" in meaning:
@@ -60,7 +63,7 @@ def test_a_reply_vector_gives_its_value(modbus_reply_vector: Vector) -> None:
     meaning, data = modbus_reply_vector["meaning"], bytes.fromhex(modbus_reply_vector["hex"])
     request = ModbusRequest(meaning["address"], request_pdu(meaning))
     if meaning["kind"] == "exception_reply":
-        with pytest.raises(Exception, match=f"exception {meaning['exception']:02X}"):
+        with pytest.raises(Exception, match=f"exception 0x{meaning['exception']:02X}"):
             CODEC.decode(request, bytearray(data))
         return
     pdu = CODEC.decode(request, bytearray(data))
@@ -75,30 +78,30 @@ def test_a_reply_vector_gives_its_value(modbus_reply_vector: Vector) -> None:
 
 def test_a_stream_vector_has_its_outcome(modbus_stream_vector: Vector) -> None:
     meaning, data = modbus_stream_vector["meaning"], bytes.fromhex(modbus_stream_vector["hex"])
-    asked = meaning["request"]
-    request = ModbusRequest(asked["address"], request_pdu(asked))
+    request_meaning = meaning["request"]
+    request = ModbusRequest(request_meaning["address"], request_pdu(request_meaning))
     pdu = CODEC.decode(request, bytearray(data), final=True)
     outcome = "ok" if pdu is not None else CODEC.diagnose(request, data)
     assert outcome == meaning["outcome"]
 
 
 def request_pdu(meaning: Vector) -> bytes:
-    """A request that the reply of a vector answers."""
+    """Return a request to which the reply of a vector belongs."""
     function, start = meaning["function"], meaning.get("register", 0).to_bytes(2, "big")
     count = meaning.get("count", len(meaning.get("words", [0]))).to_bytes(2, "big")
     return bytes([function]) + start + count + (bytes([4, 0, 0, 0, 0]) if function == 16 else b"")
 
 
-def test_the_simulator_answers_a_request_vector_byte_for_byte(modbus_answered_vector: Vector) -> None:
+def test_the_simulator_responds_to_a_request_vector_byte_for_byte(modbus_answered_vector: Vector) -> None:
     meaning = modbus_answered_vector["meaning"]
-    peer = slave(family=NAMES[meaning["family"]], address=meaning["address"])
+    peer = simulated(family=NAMES[meaning["family"]], address=meaning["address"])
     reply = peer.receive(bytes.fromhex(modbus_answered_vector["hex"]), 0.0)
     assert reply.hex().upper() == meaning["expect_reply_hex"]
 
 
 @pytest.mark.parametrize("family", ["pm", "sd", "f4p"])
 @pytest.mark.parametrize("low_word_first", [True, False])
-def test_every_parameter_goes_into_registers_and_comes_back(family: FamilyName, low_word_first: bool) -> None:
+def test_every_parameter_is_encoded_into_registers_and_decoded_again(family: FamilyName, low_word_first: bool) -> None:
     for parameter in registry(FACTS[family].family):
         if parameter.map1 is None or parameter.data_type in ("pointer", "mirror"):
             continue
@@ -116,9 +119,9 @@ def test_a_value_that_does_not_fit_its_registers_is_not_encoded(name: str, value
         encode(registry().find(name), value, low_word_first=True)
 
 
-def test_neighbours_are_read_together_and_never_across_a_hole() -> None:
+def test_adjacent_registers_are_read_together_and_never_across_a_gap() -> None:
     names = ["setpoint", "process_value", "input_error", "ambient_temperature", "setpoint_min", "manual_power"]
-    blocks = divide(span(Target(registry().find(name)), 1) for name in names)
+    blocks = group_into_blocks(span_of(Target(registry().find(name)), 1) for name in names)
     assert [[one.target.parameter.name for one in block] for block in blocks] == [
         ["process_value", "input_error"],
         ["ambient_temperature"],
@@ -126,23 +129,23 @@ def test_neighbours_are_read_together_and_never_across_a_hole() -> None:
     ]
 
 
-def test_a_block_is_never_longer_than_old_units_allow() -> None:
-    spans = [span(Target(one, 1), 1) for one in registry() if one.map1 and one.data_type not in ("pointer", "mirror")]
-    unique = list({one.start: one for one in spans}.values())
-    blocks = divide(unique)
+def test_a_block_is_never_longer_than_old_families_allow() -> None:
+    usable = [one for one in registry() if one.map1 and one.data_type not in ("pointer", "mirror")]
+    unique = list({span.start: span for span in (span_of(Target(one), 1) for one in usable)}.values())
+    blocks = group_into_blocks(unique)
     assert max(len(block) for block in blocks) > 1
-    assert all(block[-1].start + block[-1].count - block[0].start <= LONGEST_READ for block in blocks)
+    assert all(block[-1].start + block[-1].count - block[0].start <= MAX_READ for block in blocks)
     assert sum(len(block) for block in blocks) == len(unique)
 
 
 @pytest.mark.parametrize("protocol", SERIAL)
 @pytest.mark.parametrize("word_order", ["low-high", "high-low"])
 @pytest.mark.parametrize("register_map", [1, 2])
-async def test_every_layout_is_found_out(protocol: str, word_order: str, register_map: int, bench: MakeBench) -> None:
-    peer = slave(protocol, word_order=word_order, register_map=register_map)
+async def test_every_layout_is_detected(protocol: str, word_order: str, register_map: int, bench: MakeBench) -> None:
+    peer = simulated(protocol, word_order=word_order, register_map=register_map)
     oven = bench(peer).controller(protocol=protocol)
     await oven.open()
-    setup = oven.access.setup
+    setup = oven.protocol.setup
     assert (setup.register_map, setup.low_word_first) == (register_map, word_order == "low-high")
     assert [(one.value, one.unit) for one in (await oven.poll())[:2]] == [
         (pytest.approx(72, abs=0.1), "degF"),
@@ -167,7 +170,7 @@ async def test_every_layout_is_found_out(protocol: str, word_order: str, registe
 async def test_another_controller_than_configured_is_refused(
     there: dict[str, Any], settings: dict[str, Any], bench: MakeBench
 ) -> None:
-    rig = bench(slave(**there))
+    rig = bench(simulated(**there))
     with pytest.raises(WrongInstrumentError):
         await rig.controller(protocol="modbus-rtu", **settings).open()
 
@@ -203,7 +206,7 @@ async def test_both_protocols_give_the_same_rows(unit: str | None, knobs: dict[s
     controller = SimulatedPM()
     for name, value in {"process_value": "123.25", "output_power": "40.5", **knobs}.items():
         controller.set(name, value)
-    modbus = ModbusSimulator("modbus-rtu", 1, ControllerSlave(controller, FACTS["pm"], 1))
+    modbus = ModbusSimulator("modbus-rtu", 1, ControllerServer(controller, FACTS["pm"], 1))
     rows = []
     for peer, protocol in ((StdBusSimulator(controller=controller), "stdbus"), (modbus, "modbus-rtu")):
         oven = bench(peer).controller(protocol=protocol, parameters=COMMON, temperature_unit=unit)
@@ -213,21 +216,21 @@ async def test_both_protocols_give_the_same_rows(unit: str | None, knobs: dict[s
     assert any(value is not None for *_, value in rows[0])
 
 
-async def test_a_celsius_wire_is_told_as_it_is_and_converted_on_demand(bench: MakeBench) -> None:
-    peer = slave(wire_temperature_unit="degC")
+async def test_values_transmitted_in_celsius_are_published_so_and_converted_on_demand(bench: MakeBench) -> None:
+    peer = simulated(wire_temperature_unit="degC")
     peer.set("setpoint", "392")
     peer.set("heat_proportional_band", "25.2")
     expected = {None: (200.0, 14.0, "degC"), "degC": (200.0, 14.0, "degC"), "degF": (392.0, 25.2, "degF")}
-    for unit, (setpoint, band, said) in expected.items():
+    for unit, (setpoint, band, shown) in expected.items():
         oven = bench(peer).controller(protocol="modbus-rtu", temperature_unit=unit)
         await oven.open()
         samples = [await oven.read_parameter(name) for name in ("setpoint", "heat_proportional_band")]
         assert [one.value for one in samples] == [pytest.approx(setpoint), pytest.approx(band)]
-        assert {one.unit for one in samples} == {said}
+        assert {one.unit for one in samples} == {shown}
 
 
-async def test_a_unit_that_is_changed_at_the_panel_is_noticed_at_once(bench: MakeBench) -> None:
-    peer = slave()
+async def test_a_unit_that_is_changed_at_the_panel_is_detected_at_once(bench: MakeBench) -> None:
+    peer = simulated()
     oven = bench(peer).controller(protocol="modbus-rtu", parameters=("setpoint",))
     await oven.open()
     assert [(one.value, one.unit) for one in await oven.poll()] == [(75.0, "degF")]
@@ -236,9 +239,8 @@ async def test_a_unit_that_is_changed_at_the_panel_is_noticed_at_once(bench: Mak
 
 
 async def test_firmware_without_a_unit_setting_is_in_fahrenheit(bench: MakeBench) -> None:
-    peer = slave(family="sd")
-    assert isinstance(peer, ModbusSimulator)
-    del peer.slave._places[18]
+    peer = simulated(family="sd")
+    del peer.server.registers[18]
     oven = bench(peer).controller(protocol="modbus-rtu", family="sd", temperature_unit="degC")
     await oven.open()
     sample = await oven.read_setpoint()
@@ -246,7 +248,7 @@ async def test_firmware_without_a_unit_setting_is_in_fahrenheit(bench: MakeBench
 
 
 async def test_what_a_poll_reads_is_read_in_as_few_requests_as_the_map_allows(bench: MakeBench) -> None:
-    rig = bench(slave())
+    rig = bench(simulated())
     oven = rig.controller(protocol="modbus-rtu", wire_temperature_unit="degF")
     await oven.open()
     before = rig.client.counters.requests
@@ -254,28 +256,27 @@ async def test_what_a_poll_reads_is_read_in_as_few_requests_as_the_map_allows(be
     assert rig.client.counters.requests - before == 3  # process value with its error, set point, output
 
 
-async def test_a_block_the_controller_refuses_is_read_apart_from_then_on(bench: MakeBench) -> None:
-    peer = slave()
-    assert isinstance(peer, ModbusSimulator)
-    del peer.slave._places[361 + 2]  # the filler behind input_error
+async def test_the_parameters_of_a_block_that_is_refused_are_read_singly_from_then_on(bench: MakeBench) -> None:
+    peer = simulated()
+    del peer.server.registers[361 + 2]  # the filler behind input_error
     rig = bench(peer)
     wanted = ("process_value", "setpoint_min", "setpoint_max")
     oven = rig.controller(protocol="modbus-rtu", parameters=wanted, wire_temperature_unit="degF")
     await oven.open()
     assert all(sample.value is not None for sample in await oven.poll())
-    del peer.slave._places[2166], peer.slave._places[2167]
+    del peer.server.registers[2166], peer.server.registers[2167]
     samples = await oven.poll()
     assert [sample.status for sample in samples] == [Status.OK, Status.OK, Status.MISSING]
     before = rig.client.counters.requests
     assert [sample.value for sample in await oven.poll()][1:] == [-1999.0, None]
     assert rig.client.counters.requests - before == 2
-    with pytest.raises(NoSuchRegisterError, match="not asked again"):
+    with pytest.raises(NoSuchRegisterError, match="not requested again"):
         await oven.read_parameter("setpoint_max")
 
 
 async def test_a_parameter_without_a_register_is_refused_before_a_byte(bench: MakeBench) -> None:
-    rig = bench(slave())
-    with pytest.raises(ConfigError, match="no Modbus register"):
+    rig = bench(simulated())
+    with pytest.raises(ConfigError, match="not available over Modbus"):
         rig.controller(protocol="modbus-rtu", parameters=("part_number",))
     oven = rig.controller(protocol="modbus-rtu")
     await oven.open()
@@ -288,7 +289,7 @@ async def test_a_parameter_without_a_register_is_refused_before_a_byte(bench: Ma
 
 @pytest.mark.parametrize("decimals", [0, 1, 2])
 async def test_a_series_f4p_scales_by_its_own_decimals_even_if_they_change(decimals: int, bench: MakeBench) -> None:
-    peer = slave(family="f4p")
+    peer = simulated(family="f4p")
     oven = bench(peer).controller(protocol="modbus-rtu", family="f4p", temperature_unit="degC")
     await oven.open()
     peer.set("input_1_decimal", str(decimals))
@@ -300,8 +301,8 @@ async def test_a_series_f4p_scales_by_its_own_decimals_even_if_they_change(decim
     ]
 
 
-async def test_a_series_sd_says_what_the_captured_one_said(bench: MakeBench) -> None:
-    peer = slave(family="sd")
+async def test_a_series_sd_gives_the_captured_values(bench: MakeBench) -> None:
+    peer = simulated(family="sd")
     for name, value in {"process_value": "68.2", "setpoint": "62.96", "output_power": "82.8"}.items():
         peer.set(name, value)
     oven = bench(peer).controller(protocol="modbus-rtu", family="sd")
@@ -309,8 +310,8 @@ async def test_a_series_sd_says_what_the_captured_one_said(bench: MakeBench) -> 
     assert [(one.value, one.unit) for one in await oven.poll()] == [(68.2, "degF"), (62.96, "degF"), (82.8, "%")]
 
 
-async def test_a_set_point_that_is_switched_off_is_no_temperature(bench: MakeBench) -> None:
-    peer = slave(family="sd")
+async def test_a_set_point_that_is_switched_off_is_not_a_temperature(bench: MakeBench) -> None:
+    peer = simulated(family="sd")
     peer.set("setpoint", "-200000.001")
     oven = bench(peer).controller(protocol="modbus-rtu", family="sd")
     await oven.open()
@@ -319,8 +320,8 @@ async def test_a_set_point_that_is_switched_off_is_no_temperature(bench: MakeBen
 
 
 @pytest.mark.parametrize("family", ["sd", "f4p"])
-async def test_a_failed_sensor_is_no_value_in_any_family(family: str, bench: MakeBench) -> None:
-    peer = slave(family=family)
+async def test_a_failed_sensor_gives_no_value_in_any_family(family: str, bench: MakeBench) -> None:
+    peer = simulated(family=family)
     peer.set("input_error", "1")
     oven = bench(peer).controller(protocol="modbus-rtu", family=family)
     await oven.open()
@@ -329,14 +330,14 @@ async def test_a_failed_sensor_is_no_value_in_any_family(family: str, bench: Mak
 
 
 def zones(*numbers: int) -> Sequence[Simulator]:
-    return [slave("modbus-tcp", zone=number, word_order="high-low") for number in numbers]
+    return [simulated("modbus-tcp", zone=number, word_order="high-low") for number in numbers]
 
 
-async def test_zones_behind_a_gateway_are_told_apart_by_their_offsets(bench: MakeBench) -> None:
-    far_ends = zones(1, 2, 3)
-    for number, peer in enumerate(far_ends, 1):
+async def test_zones_behind_a_gateway_are_distinguished_by_their_offsets(bench: MakeBench) -> None:
+    peers = zones(1, 2, 3)
+    for number, peer in enumerate(peers, 1):
         peer.set("setpoint", str(100 * number))
-    rig = bench(*far_ends)
+    rig = bench(*peers)
     for number in (1, 2, 3):
         oven = rig.controller(name=f"zone{number}", protocol="modbus-tcp", zone=number, wire_temperature_unit="degF")
         await oven.open()
@@ -344,64 +345,65 @@ async def test_zones_behind_a_gateway_are_told_apart_by_their_offsets(bench: Mak
         assert oven.channels[0].address == f"1+{(number - 1) * 5000}"
 
 
-async def test_behind_a_gateway_nobody_knows_the_unit_unless_told(bench: MakeBench) -> None:
+async def test_behind_a_gateway_the_unit_is_unknown_unless_it_is_configured(bench: MakeBench) -> None:
     oven = bench(*zones(2)).controller(protocol="modbus-tcp", zone=2, temperature_unit="degC")
     await oven.open()
     assert [(one.value, one.unit) for one in await oven.poll()][1] == (75.0, None)
 
 
 async def test_a_zone_can_be_anywhere(bench: MakeBench) -> None:
-    oven = bench(slave("modbus-tcp", register_offset=12_345)).controller(protocol="modbus-tcp", register_offset=12_345)
+    rig = bench(simulated("modbus-tcp", register_offset=12_345))
+    oven = rig.controller(protocol="modbus-tcp", register_offset=12_345)
     await oven.open()
     assert (await oven.read_setpoint()).value == 75.0
 
 
 @pytest.mark.parametrize("name", ["pointer_1", "pointer_value_1"])
-def test_what_has_the_type_of_whatever_it_points_at_is_not_read(name: str, bench: MakeBench) -> None:
-    with pytest.raises(ConfigError, match="whatever it points at"):
-        bench(slave()).controller(protocol="modbus-rtu", parameters=(name,))
+def test_a_pointer_is_not_read(name: str, bench: MakeBench) -> None:
+    with pytest.raises(ConfigError, match="is a pointer"):
+        bench(simulated()).controller(protocol="modbus-rtu", parameters=(name,))
 
 
-async def test_a_map_that_was_changed_while_the_cable_was_out_is_found_out_again(bench: MakeBench) -> None:
+async def test_a_map_that_was_changed_during_an_interruption_is_detected_again(bench: MakeBench) -> None:
     wanted = ("process_value", "input_error", "setpoint", "alarm_state", "alarm_type", "control_mode")
-    peer = slave()
-    assert isinstance(peer, ModbusSimulator)
+    peer = simulated()
     oven = bench(peer).controller(protocol="modbus-rtu", parameters=wanted)
     await oven.open()
     before = [rest(sample) for sample in await oven.poll()]
     peer.set("process_value", str(before[0][0]))
-    peer.slave._places = ControllerSlave(peer.controller, FACTS["pm"], 2)._places
+    peer.server.registers = layout(peer.controller, 2)
     peer.set("modbus_word_order", "high_low")
+    await oven.reconnected()
     assert await oven.identity() == "123457"
     assert [rest(sample) for sample in await oven.poll()] == before
 
 
-async def test_a_register_beyond_the_last_one_is_refused_here(bench: MakeBench) -> None:
-    peer = slave("modbus-tcp", register_offset=60_000, register_map=2)
+async def test_a_register_beyond_the_last_register_is_refused_before_a_byte(bench: MakeBench) -> None:
+    peer = simulated("modbus-tcp", register_offset=60_000, register_map=2)
     oven = bench(peer).controller(protocol="modbus-tcp", register_offset=60_000)
     await oven.open()
-    with pytest.raises(UnsupportedError, match="beyond the last register"):
+    with pytest.raises(UnsupportedError, match="exceeds 65535"):
         await oven.read_parameter("step_day_of_week", 40)
     assert (await oven.read_setpoint()).value == 75.0
 
 
-async def test_nobody_at_the_address(bench: MakeBench) -> None:
-    oven = bench(slave()).controller(protocol="modbus-rtu", address=7)
+async def test_a_controller_that_does_not_respond_cannot_be_opened(bench: MakeBench) -> None:
+    oven = bench(simulated()).controller(protocol="modbus-rtu", address=7)
     with pytest.raises(ReplyTimeoutError):
         await oven.open()
     assert [sample.status for sample in await oven.poll()] == [Status.MISSING] * 3
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
-        ({"protocol": "stdbus", "family": "sd"}, "does not speak"),
+        ({"protocol": "stdbus", "family": "sd"}, "not supported by Series SD"),
         ({"protocol": "stdbus", "zone": 2}, "zone"),
         ({"protocol": "stdbus", "word_order": "low-high"}, "word_order"),
         ({"protocol": "modbus-rtu", "family": "f4p", "register_map": 2}, "register_map"),
         ({"protocol": "modbus-rtu", "family": "sd", "parameters": ("heat_power",)}, "heat_power"),
     ],
 )
-def test_settings_that_exclude_each_other_are_refused(settings: dict[str, Any], said: str, bench: MakeBench) -> None:
-    with pytest.raises(ConfigError, match=said):
-        bench(slave()).controller(**settings)
+def test_settings_that_exclude_each_other_are_refused(settings: dict[str, Any], message: str, bench: MakeBench) -> None:
+    with pytest.raises(ConfigError, match=message):
+        bench(simulated()).controller(**settings)

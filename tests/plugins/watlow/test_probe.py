@@ -1,17 +1,20 @@
-"""Who answers on a port is found by reading only."""
+"""Controllers on a port are found by reading only."""
 
 from typing import Any
 
 import pytest
+from riglog_watlow.plan import Target
 
+from riglog.protocol import Connection
 from riglog.simulation import FaultyWire, SimulatedBus, SimulatedTransport, Simulator
 from riglog.testing import LoopClock
 from riglog.transport import Link
 from riglog_watlow import WatlowConfig, WatlowDriver
+from riglog_watlow.connect import context_for
 from riglog_watlow.parameters import WireValue
-from riglog_watlow.plan import Target
 from riglog_watlow.probe import LINKS
 from riglog_watlow.simulator import SimulatedPM, StdBusSimulator, simulator
+from riglog_watlow.targets import Target
 
 
 def peer(**settings: Any) -> Simulator:
@@ -19,29 +22,22 @@ def peer(**settings: Any) -> Simulator:
 
 
 async def found(link: Link, *simulators: Simulator) -> list[tuple[object, str, dict[str, Any]]]:
-    driver = WatlowDriver()
-
-    class Driver(WatlowDriver):
-        def connect(self, link: Link, transport: Any) -> Any:
-            client = driver.connect(link, transport)
-            client.clock = LoopClock()
-            return client
-
-    answers = await Driver().probe(link, SimulatedTransport(FaultyWire(SimulatedBus(simulators))))
-    return [(one.address, one.identity, one.settings) for one in answers]
+    transport = SimulatedTransport(FaultyWire(SimulatedBus(simulators)))
+    controllers = await WatlowDriver().probe(Connection(transport, link, LoopClock()))
+    return [(one.address, one.identity, one.settings) for one in controllers]
 
 
 STDBUS, RTU = LINKS[0], LINKS[1]
 
 
-async def test_everybody_on_a_standard_bus_is_found() -> None:
+async def test_every_controller_on_a_standard_bus_is_found() -> None:
     assert await found(STDBUS, StdBusSimulator(1), StdBusSimulator(16)) == [
         (1, "PM3R1CA-AAAAAAA 123457", {"protocol": "stdbus", "address": 1}),
         (16, "PM3R1CA-AAAAAAA 123472", {"protocol": "stdbus", "address": 16}),
     ]
 
 
-async def test_every_family_is_told_apart_over_modbus() -> None:
+async def test_every_family_is_recognised_over_modbus() -> None:
     line = [peer(protocol="modbus-rtu", family=family, address=at) for at, family in enumerate(("pm", "sd", "f4p"), 1)]
     assert await found(RTU, *line) == [
         (1, "EZ-ZONE PM 123457", {"protocol": "modbus-rtu", "address": 1, "family": "pm", "baudrate": 9600}),
@@ -50,23 +46,23 @@ async def test_every_family_is_told_apart_over_modbus() -> None:
     ]
 
 
-async def test_parity_is_part_of_how_to_reach_it() -> None:
+async def test_parity_is_part_of_the_settings_found() -> None:
     ((_, _, settings),) = await found(LINKS[2], peer(protocol="modbus-rtu"))
     assert settings["parity"] == "E"
 
 
 @pytest.mark.parametrize("link", LINKS, ids=str)
-async def test_silence_is_no_error(link: Link) -> None:
+async def test_no_response_is_not_an_error(link: Link) -> None:
     assert await found(link) == []
 
 
-async def test_the_wrong_protocol_is_silence() -> None:
+async def test_another_protocol_gives_no_response() -> None:
     assert await found(STDBUS, peer(protocol="modbus-rtu")) == []
     assert await found(RTU, StdBusSimulator(1)) == []
 
 
 class Locked(SimulatedPM):
-    """Nothing may be written, and one of its identity parameters is refused."""
+    """Fails if it is written to."""
 
     def write(self, one: Target, value: WireValue, now: float) -> None:
         raise AssertionError("a probe wrote")
@@ -78,6 +74,5 @@ async def test_a_probe_writes_nothing_and_settings_reach_what_was_found() -> Non
     driver = WatlowDriver()
     config = WatlowConfig(name="again", driver="watlow", port="sim:", **settings)
     driver.check(config)
-    client = driver.connect(driver.link(config), SimulatedTransport(FaultyWire(line)))
-    client.clock = LoopClock()
-    assert await driver.device(config, client).identity() == "123460"
+    client = driver.connect(Connection(SimulatedTransport(FaultyWire(line)), driver.link(config), LoopClock()))
+    assert await driver.device(config, client, context_for(config, client.clock)).identity() == "123460"

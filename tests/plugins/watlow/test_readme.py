@@ -22,7 +22,7 @@ def block(language: str) -> str:
     return "".join(re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
 
 
-def test_the_sample_rig_is_understood(tmp_path: Path) -> None:
+def test_the_sample_rig_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "rig.toml"
     path.write_text(block("toml"), encoding="utf-8")
     rig = load_rig(path)

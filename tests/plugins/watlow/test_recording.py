@@ -1,4 +1,4 @@
-"""Recordings of Watlow controllers: the same rows over every wire, and no slot missed."""
+"""Recordings of Watlow controllers: the same rows over every protocol, and no slot skipped."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from riglog.simulation import FaultyWire, SimulatedTransport
 from riglog.sinks import MemorySink
 from riglog.testing import LoopClock
 from riglog_watlow.families import FACTS
-from riglog_watlow.simulator import ControllerSlave, ModbusSimulator, SimulatedPM, StdBusSimulator
+from riglog_watlow.simulator import ControllerServer, ModbusSimulator, SimulatedPM, StdBusSimulator
 
 TIMING = {"requested_at", "received_at", "midpoint_at", "latency_s", "monotonic_ns", "run"}
 PARAMETERS = [
@@ -34,16 +34,16 @@ async def recorded(manager: Manager, *, rate_hz: float, duration: float) -> Memo
 
 
 @pytest.mark.parametrize("unit", [None, "degC"])
-async def test_one_controller_over_two_wires_gives_the_same_rows_but_for_protocol_and_times(unit: str | None) -> None:
+async def test_both_protocols_of_a_controller_give_the_same_rows_but_for_protocol_and_times(unit: str | None) -> None:
     controller = SimulatedPM()
-    for name in ("process_value", "output_power"):  # as they are, so that both wires see the same
+    for name in ("process_value", "output_power"):  # fixed, so that both protocols transmit the same
         controller.set(name, "61.75")
-    far_ends = {
+    peers = {
         "stdbus": StdBusSimulator(controller=controller),
-        "modbus-rtu": ModbusSimulator("modbus-rtu", 1, ControllerSlave(controller, FACTS["pm"])),
+        "modbus-rtu": ModbusSimulator("modbus-rtu", 1, ControllerServer(controller, FACTS["pm"])),
     }
     seen = {}
-    for protocol, peer in far_ends.items():
+    for protocol, peer in peers.items():
         async with Manager(clock=LoopClock()) as rig:
             settings: dict[str, Any] = {"driver": "watlow", "protocol": protocol, "parameters": PARAMETERS}
             transport = SimulatedTransport(FaultyWire(peer))
@@ -66,7 +66,7 @@ async def test_every_slot_of_three_controllers_on_two_buses_is_a_row() -> None:
         assert sorted({row.tick for row in sink.rows if row.device == device}) == list(range(600))
 
 
-async def test_two_slaves_of_different_families_share_one_line() -> None:
+async def test_two_servers_of_different_families_share_a_bus() -> None:
     async with Manager(clock=LoopClock()) as rig:
         line = {"driver": "watlow", "protocol": "modbus-rtu", "temperature_unit": "degC"}
         await rig.add("oven", "sim:line", address=1, **line)

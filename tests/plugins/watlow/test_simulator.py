@@ -1,30 +1,30 @@
-"""The simulated controller does on Standard Bus what devices were seen to do. Source: sections 3.2, 5 and 6."""
+"""The simulated controller behaves on Standard Bus as captured controllers do. Source: sections 3.2, 5 and 6."""
 
 import pytest
 
 from riglog.errors import ConfigError
 from riglog.simulation import SimulatedBus
-from riglog_watlow.plan import target
 from riglog_watlow.simulator import SimulatedPM, StdBusSimulator
 from riglog_watlow.stdbus import frames, message
 from riglog_watlow.stdbus.codec import StdBusCodec, StdBusRequest, read_request, write_request
+from riglog_watlow.targets import parse_target
 
 READ_PV = StdBusCodec().encode(read_request(1, 4001))
 
 
-def said(payload: str, simulator: StdBusSimulator | None = None) -> str:
-    """What the controller at address 1 answers to a payload, as hex."""
+def reply_to(payload: str, simulator: StdBusSimulator | None = None) -> str:
+    """Return the payload with which the controller at address 1 replies to a payload, as hex."""
     request = frames.frame_bytes(frames.REQUEST, 0x10, 0, bytes.fromhex(payload))
     frame, _ = frames.next_frame((simulator or StdBusSimulator()).receive(request, 0.0), 0)
     return frame.payload.hex(" ").upper() if frame else ""
 
 
 def pv(controller: SimulatedPM, now: float, loop: int = 1) -> object:
-    return controller.read(target(f"process_value[{loop}]", controller.registry), now)
+    return controller.read(parse_target(f"process_value[{loop}]", controller.registry), now)
 
 
 @pytest.mark.parametrize(
-    ("payload", "answer"),
+    ("payload", "reply"),
     [
         ("01 03 01 08 01 01", "02 03 01 08 01 01 0F 01 00 0A"),
         ("01 03 00 08 01 01", "02 03 01 08 01 01 0F 01 00 0A"),
@@ -37,8 +37,8 @@ def pv(controller: SimulatedPM, now: float, loop: int = 1) -> object:
         ("02 03 01 08 01 01", ""),
     ],
 )
-def test_the_corners_of_the_message_layout(payload: str, answer: str) -> None:
-    assert said(payload) == answer
+def test_the_corners_of_the_message_layout(payload: str, reply: str) -> None:
+    assert reply_to(payload) == reply
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_the_corners_of_the_message_layout(payload: str, answer: str) -> None:
     ],
 )
 def test_every_error_code_can_be_provoked(payload: str, code: str) -> None:
-    assert said(payload) == f"02 {code}"
+    assert reply_to(payload) == f"02 {code}"
 
 
 @pytest.mark.parametrize(
@@ -76,11 +76,11 @@ def test_every_error_code_can_be_provoked(payload: str, code: str) -> None:
         *(frames.frame_bytes(kind, 0x10, 0, READ_PV[8:14]) for kind in (1, 3, 6)),
     ],
 )
-def test_silence_is_the_answer_to_what_is_damaged_or_for_others(data: bytes) -> None:
+def test_damaged_requests_and_requests_to_others_get_no_reply(data: bytes) -> None:
     assert StdBusSimulator().receive(data, 0.0) == b""
 
 
-def test_half_a_request_is_waited_for_and_then_forgotten() -> None:
+def test_an_incomplete_request_is_kept_for_a_while_and_then_discarded() -> None:
     simulator = StdBusSimulator()
     assert simulator.receive(READ_PV[:9], 0.0) == b""
     assert simulator.receive(READ_PV[9:], 0.01)
@@ -94,50 +94,52 @@ def test_noise_before_a_request_is_ignored() -> None:
 
 def test_what_was_written_is_repeated_and_read_back() -> None:
     simulator = StdBusSimulator()
-    assert said("01 04 07 01 01 08 43 C4 00 00", simulator) == "02 04 07 01 01 08 43 C4 00 00"
+    assert reply_to("01 04 07 01 01 08 43 C4 00 00", simulator) == "02 04 07 01 01 08 43 C4 00 00"
     for parameter in ("07 01 01", "07 07 01"):
-        assert said(f"01 03 01 {parameter}", simulator) == f"02 03 01 {parameter} 08 43 C4 00 00"
+        assert reply_to(f"01 03 01 {parameter}", simulator) == f"02 03 01 {parameter} 08 43 C4 00 00"
 
 
 def test_a_refused_write_changes_nothing() -> None:
     simulator = StdBusSimulator()
-    said("01 04 08 03 01 0F 01 00 3F", simulator)
-    assert said("01 03 01 08 03 01", simulator).endswith("00 47")
+    reply_to("01 04 08 03 01 0F 01 00 3F", simulator)
+    assert reply_to("01 03 01 08 03 01", simulator).endswith("00 47")
 
 
 def test_a_set_point_outside_of_its_own_limits_is_refused() -> None:
     simulator = StdBusSimulator()
     simulator.set("setpoint_max", "100")
-    assert said("01 04 07 01 01 08 43 C4 00 00", simulator) == "02 86"
+    assert reply_to("01 04 07 01 01 08 43 C4 00 00", simulator) == "02 86"
 
 
-def test_an_action_is_done_and_rests_again() -> None:
+def test_an_action_is_executed_and_not_stored() -> None:
     simulator = StdBusSimulator()
-    assert said("01 04 09 0D 01 01 00", simulator) == "02 04 09 0D 01 01 00"
-    assert said("01 03 01 09 0D 01", simulator) == "02 03 01 09 0D 01 01 FF"
+    assert reply_to("01 04 09 0D 01 01 00", simulator) == "02 04 09 0D 01 01 00"
+    assert reply_to("01 03 01 09 0D 01", simulator) == "02 03 01 09 0D 01 01 FF"
 
 
 def test_an_open_sensor_reads_as_a_plausible_number() -> None:
     simulator = StdBusSimulator()
     simulator.set("input_error", "Open")
-    assert message.decode_value(bytes.fromhex(said("01 03 01 04 01 01", simulator))[6:])[1] == pytest.approx(2530.409)
+    assert message.decode_value(bytes.fromhex(reply_to("01 03 01 04 01 01", simulator))[6:])[1] == pytest.approx(
+        2530.409
+    )
 
 
-def test_cooling_values_of_a_heat_only_unit_are_memory_nobody_wrote() -> None:
+def test_cooling_values_of_a_heat_only_controller_are_uninitialised_memory() -> None:
     for parameter in ("08 0C 01", "08 0D 01", "08 0E 01"):
-        assert said(f"01 03 01 {parameter}").endswith("CD CD CD CD")
+        assert reply_to(f"01 03 01 {parameter}").endswith("CD CD CD CD")
 
 
 def test_an_alarm_goes_off_above_its_set_point() -> None:
     simulator = StdBusSimulator()
     state = "01 03 01 09 09 02"
-    assert said(state, simulator).endswith("00 3D")
+    assert reply_to(state, simulator).endswith("00 3D")
     simulator.set("alarm_type[2]", "process alarm")
     simulator.set("alarm_high_setpoint[2]", "70")
-    assert said(state, simulator).endswith("00 07")
+    assert reply_to(state, simulator).endswith("00 07")
 
 
-def test_on_one_pair_of_wires_only_the_one_that_is_meant_answers() -> None:
+def test_on_a_bus_only_the_addressed_controller_responds() -> None:
     bus = SimulatedBus([StdBusSimulator(address) for address in range(1, 17)])
     for address in range(1, 17):
         frame, end = frames.next_frame(reply := bus.receive(StdBusCodec().encode(read_request(address, 7001)), 0.0), 0)
@@ -145,7 +147,7 @@ def test_on_one_pair_of_wires_only_the_one_that_is_meant_answers() -> None:
         assert (frame.source, end) == (frames.mac(address), len(reply))
 
 
-def test_a_foreign_reply_is_intact_and_from_somebody_else() -> None:
+def test_a_foreign_reply_is_intact_and_from_another_controller() -> None:
     for address in range(1, 17):
         simulator = StdBusSimulator(address)
         foreign = simulator.foreign(simulator.receive(StdBusCodec().encode(read_request(address, 7001)), 0.0))
@@ -170,7 +172,9 @@ def test_a_loop_that_is_not_in_auto_does_not_follow(mode: str) -> None:
     pv(controller, 0.0)
     expected = 72.0 if mode == "off" else 472.0
     assert pv(controller, 3600.0) == pytest.approx(expected, rel=1e-3)
-    assert controller.read(target("output_power", controller.registry), 3600.0) == (0.0 if mode == "off" else 50.0)
+    assert controller.read(parse_target("output_power", controller.registry), 3600.0) == (
+        0.0 if mode == "off" else 50.0
+    )
 
 
 def test_a_measured_value_stays_as_set_until_auto() -> None:
@@ -184,12 +188,12 @@ def test_a_measured_value_stays_as_set_until_auto() -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("setpint", "1"), ("setpoint[2]", "1"), ("setpoint", "hot"), ("control_mode", "on")]
 )
-def test_a_knob_that_is_not_there_is_a_config_error(name: str, value: str) -> None:
+def test_an_unknown_setting_is_a_config_error(name: str, value: str) -> None:
     with pytest.raises(ConfigError):
         StdBusSimulator().set(name, value)
 
 
-def test_a_request_to_an_unknown_master_address_goes_back_to_it() -> None:
+def test_a_reply_goes_back_to_the_source_of_its_request() -> None:
     request = StdBusRequest(1, message.selector(7001, 1), None, 0x2A)
     frame, _ = frames.next_frame(StdBusSimulator().receive(StdBusCodec().encode(request), 0.0), 0)
     assert frame is not None

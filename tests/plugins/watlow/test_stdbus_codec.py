@@ -1,4 +1,4 @@
-"""Frames, values and what counts as an answer. Source: Watlow wire specification, sections 2 to 4 and 7."""
+"""Frames, values, and which frame is a reply. Source: Watlow wire specification, sections 2 to 4 and 7."""
 
 import random
 
@@ -23,7 +23,7 @@ PV = read_request(1, 4001)
 
 
 def reply(request: StdBusRequest, value: bytes, **changed: int) -> bytes:
-    """The reply frame to a request, perhaps with another type, destination or source."""
+    """Return the reply frame to a request, with another type, destination or source if given."""
     head = b"\x02\x03\x01" if request.value is None else b"\x02\x04"
     kind, destination = changed.get("kind", frames.REPLY), changed.get("destination", request.source or 0)
     source = changed.get("source", frames.mac(request.address))
@@ -56,7 +56,7 @@ def test_the_check_values_of_both_crcs() -> None:
         (message.WORDS, 71, "0F010047"),
     ],
 )
-def test_a_value_goes_into_bytes_and_comes_back(tag: int, value: WireValue, data: str) -> None:
+def test_a_value_is_encoded_and_decoded_again(tag: int, value: WireValue, data: str) -> None:
     assert message.encode_value(tag, value).hex().upper() == data
     assert message.decode_value(bytes.fromhex(data)) == (tag, value)
 
@@ -96,7 +96,7 @@ def test_a_value_that_does_not_fit_its_type_is_not_encoded(tag: int, value: floa
         frames.frame_bytes(frames.REPLY, 0, frames.mac(1), b""),
     ],
 )
-def test_a_frame_that_answers_something_else_is_skipped(other: bytes) -> None:
+def test_a_frame_that_is_the_reply_to_another_request_is_skipped(other: bytes) -> None:
     assert read(PV, other) is None
     assert StdBusCodec().diagnose(PV, other) == "unmatched"
     assert read(PV, other, GOOD) == 72.5
@@ -104,7 +104,7 @@ def test_a_frame_that_answers_something_else_is_skipped(other: bytes) -> None:
 
 
 @pytest.mark.parametrize("cut", range(len(GOOD)))
-def test_a_frame_cut_anywhere_gives_no_value_and_the_one_behind_it_does(cut: int) -> None:
+def test_a_frame_cut_anywhere_gives_no_value_and_the_next_frame_does(cut: int) -> None:
     assert read(PV, GOOD[:cut]) is None
     assert read(PV, GOOD[:cut], GOOD) == 72.5
 
@@ -145,7 +145,7 @@ def test_hundreds_of_bytes_of_noise_are_tolerated() -> None:
         assert read(PV, dice.randbytes(300), GOOD) == 72.5
 
 
-def test_why_names_the_first_class_that_occurred() -> None:
+def test_diagnose_names_the_strongest_evidence() -> None:
     data_damaged, header_damaged = GOOD[:-1] + b"\x00", GOOD[:7] + b"\x00" + GOOD[8:]
     cases = [
         (header_damaged + GOOD[:12] + data_damaged, "bad_data_crc"),
@@ -185,20 +185,20 @@ def test_an_error_reply_may_be_followed_by_anything() -> None:
         read(PV, frames.frame_bytes(frames.REPLY, 0, 0x10, b"\x02\x83 and more"))
 
 
-def test_what_follows_the_answer_stays_in_the_buffer() -> None:
+def test_bytes_after_the_reply_stay_in_the_buffer() -> None:
     buffer = bytearray(b"noise" + GOOD + b"rest")
     assert StdBusCodec().decode(PV, buffer) is not None
     assert buffer == b"rest"
 
 
-def test_after_a_failure_requests_come_from_another_master_and_older_replies_answer_nothing() -> None:
+def test_after_a_failure_requests_have_another_source_and_older_replies_match_none() -> None:
     codec = StdBusCodec()
-    asked = {codec.encode(PV)}
+    requests = {codec.encode(PV)}
     assert codec.decode(PV, bytearray(GOOD)) is not None
     for _ in MASTERS[1:]:
         assert codec.new_transaction_number()
-        asked.add(codec.encode(PV))
+        requests.add(codec.encode(PV))
         assert codec.decode(PV, bytearray(GOOD)) is None
-    assert len(asked) == len(MASTERS) == 112
-    assert {frame[4] for frame in asked} == set(MASTERS)
+    assert len(requests) == len(MASTERS) == 112
+    assert {frame[4] for frame in requests} == set(MASTERS)
     assert not set(MASTERS) & set(range(0x10, 0x20))  # controllers

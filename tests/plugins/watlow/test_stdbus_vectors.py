@@ -18,7 +18,7 @@ TAGS = {parameter.data_type: parameter.tag for parameter in registry() if parame
 
 
 def request_of(meaning: Vector) -> StdBusRequest:
-    """The request a vector describes, or is the answer to."""
+    """Return the request that a vector describes, or to which it is the reply."""
     value = None
     if "write" in meaning.get("kind", "") or meaning.get("service") == "write":
         value = message.encode_value(TAGS[meaning.get("data_type", "enum")], meaning.get("value", 0))
@@ -66,7 +66,7 @@ def test_a_stream_byte_by_byte_and_in_every_split_has_the_same_outcome(stdbus_st
 
 
 def outcome(request: StdBusRequest, pieces: list[bytes]) -> tuple[str, object]:
-    """What came of it, in the words of the vectors, and the value or code if there is one."""
+    """Return the outcome in the words of the vectors, and the value or code if there is one."""
     buffer, codec = bytearray(), StdBusCodec()
     for index, piece in enumerate(pieces):
         buffer += piece
@@ -79,7 +79,7 @@ def outcome(request: StdBusRequest, pieces: list[bytes]) -> tuple[str, object]:
     return codec.diagnose(request, b"".join(pieces)), None
 
 
-def test_the_simulator_answers_a_request_vector_byte_for_byte(stdbus_answered_vector: Vector) -> None:
+def test_the_simulator_responds_to_a_request_vector_byte_for_byte(stdbus_answered_vector: Vector) -> None:
     meaning, request = stdbus_answered_vector["meaning"], bytes.fromhex(stdbus_answered_vector["hex"])
     simulator = StdBusSimulator(meaning.get("address", 1))
     for parameter_id, value in meaning.get("device_state", {}).items():

@@ -9,8 +9,8 @@ from riglog.errors import ConfigError
 from riglog.model import Status
 from riglog_watlow import Controller, WatlowConfig
 from riglog_watlow.identity import part_number, serial_number
-from riglog_watlow.plan import target
 from riglog_watlow.simulator import SimulatedPM, StdBusSimulator, simulator
+from riglog_watlow.targets import parse_target
 
 MakeBench = Callable[..., Any]
 EVERY = [("stdbus", "pm"), ("modbus-rtu", "pm"), ("modbus-tcp", "pm"), ("modbus-rtu", "sd"), ("modbus-ascii", "f4p")]
@@ -26,7 +26,7 @@ async def oven(protocol: str, family: str, bench: MakeBench) -> Controller:
 
 
 @pytest.mark.parametrize(("protocol", "family"), EVERY)
-async def test_a_loop_is_read_and_set_in_one_vocabulary(oven: Controller) -> None:
+async def test_a_loop_is_read_and_set_by_the_same_calls(oven: Controller) -> None:
     loop = oven.loop(1)
     assert (await oven.read_pv()).value == pytest.approx(72.0, abs=0.1)
     assert (await loop.read_pv()).unit == "degF"
@@ -38,9 +38,9 @@ async def test_a_loop_is_read_and_set_in_one_vocabulary(oven: Controller) -> Non
     assert (await oven.read_setpoint()).value == 80.0
 
 
-async def test_where_the_output_power_is_not_told_the_heat_power_is(bench: MakeBench) -> None:
+async def test_the_heat_power_is_read_where_there_is_no_output_power(bench: MakeBench) -> None:
     controller = SimulatedPM()
-    del controller.values[target("output_power", controller.registry)]
+    del controller.values[parse_target("output_power", controller.registry)]
     controller.set("heat_power", "41.5")
     sample = await bench(StdBusSimulator(controller=controller)).controller().loop(1).read_output()
     assert (sample.parameter, sample.value, sample.unit) == ("heat_power", 41.5, "%")
@@ -63,8 +63,8 @@ async def test_pid_terms_are_read_and_written_by_their_names(oven: Controller) -
 
 
 @pytest.mark.parametrize(("protocol", "family"), EVERY)
-async def test_there_are_only_so_many_loops(oven: Controller) -> None:
-    with pytest.raises(ConfigError, match="no loop 3"):
+async def test_a_loop_that_the_family_does_not_have_is_refused(oven: Controller) -> None:
+    with pytest.raises(ConfigError, match="invalid loop 3"):
         oven.loop(3)
     with pytest.raises(ConfigError):
         oven.loop(0)
@@ -85,7 +85,7 @@ async def test_a_series_sd_reports_all_of_its_alarms(oven: Controller) -> None:
 
 
 @pytest.mark.parametrize(("protocol", "family"), EVERY)
-async def test_a_controller_says_who_it_is(oven: Controller, protocol: str, family: str) -> None:
+async def test_a_controller_is_identified(oven: Controller, protocol: str, family: str) -> None:
     known = await oven.identify()
     serial = {"pm": "123457", "sd": "1234-5601", "f4p": "123401"}[family]
     assert (known.family, known.serial) == (oven.facts.family, serial)
@@ -110,7 +110,7 @@ async def test_a_snapshot_holds_identity_and_everything_that_matters(oven: Contr
 
 
 @pytest.mark.parametrize(("protocol", "family"), EVERY)
-async def test_several_are_read_at_once_and_what_is_missing_is_said(oven: Controller) -> None:
+async def test_several_parameters_are_read_together_and_an_unknown_name_is_refused(oven: Controller) -> None:
     samples = await oven.read_parameters(["setpoint", "process_value"])
     assert [sample.parameter for sample in samples] == ["setpoint", "process_value"]
     with pytest.raises(ConfigError):
@@ -118,12 +118,12 @@ async def test_several_are_read_at_once_and_what_is_missing_is_said(oven: Contro
 
 
 @pytest.mark.parametrize(("protocol", "family"), [("stdbus", "pm"), ("modbus-rtu", "pm")])
-async def test_several_reads_survive_one_that_is_absent(oven: Controller) -> None:
+async def test_an_absent_parameter_does_not_affect_the_others(oven: Controller) -> None:
     samples = await oven.read_parameters(["timer_elapsed_time", "setpoint"])
     assert [sample.status for sample in samples] == [Status.MISSING, Status.OK]
 
 
-def test_a_part_number_is_taken_apart() -> None:
+def test_the_options_of_a_part_number_are_decoded() -> None:
     known = part_number("PM6C1EJ-2AAAAAA")
     assert known is not None
     assert (known.panel, known.profiles, known.second_output, known.modbus) == ("1/16 DIN", False, True, True)
@@ -132,7 +132,7 @@ def test_a_part_number_is_taken_apart() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "PM3R1CA", "ST12-3456", "PM3R1CA-", "PM3-AAAA"])
-def test_what_is_no_part_number_is_not_guessed_at(text: str) -> None:
+def test_a_text_that_is_not_a_part_number_is_not_decoded(text: str) -> None:
     assert part_number(text) is None
 
 

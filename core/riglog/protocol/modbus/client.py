@@ -13,7 +13,7 @@ from pymodbus.client.mixin import ModbusClientMixin
 from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from riglog.errors import ConfigError, MalformedReplyError, UnsupportedError
-from riglog.protocol.client import HeldLine, ProtocolClient, Transactor
+from riglog.protocol.client import ProtocolClient, Transactor
 from riglog.protocol.connection import Connection
 from riglog.protocol.modbus.codec import ModbusCodec
 from riglog.protocol.modbus.framing import framing_of
@@ -88,8 +88,8 @@ class ModbusUnit(ModbusClientMixin[Awaitable[TimedReply[ModbusPDU]]]):
         self._transactor: Transactor[ModbusRequest, bytes] = client
         self._skip_resync = False
 
-    def on(self, line: HeldLine[Any, Any], *, skip_resync: bool = False) -> Self:
-        """Return the same unit over a line that is held. ``skip_resync``: see ``Line.transact``."""
+    def on(self, line: Transactor[Any, Any], *, skip_resync: bool = False) -> Self:
+        """Return the same unit over a line that is held, or its client. ``skip_resync``: see ``Line.transact``."""
         other = copy.copy(self)
         other._transactor = line
         other._skip_resync = skip_resync

@@ -1,1 +1,1 @@
-"""Watlow controllers as Modbus slaves: where parameters sit, how words become values, and parameters over it."""
+"""Watlow controllers as Modbus servers: registers, detected layout, and parameters over them."""

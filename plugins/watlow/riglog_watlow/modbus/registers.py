@@ -1,4 +1,4 @@
-"""Where parameters sit in the registers, and how words become values. Pure.
+"""The registers of each parameter, and the conversion between words and values. Pure.
 
 Source: Watlow wire specification, sections 9.3 to 9.5, 10 and 11.
 """
@@ -11,19 +11,19 @@ from msgspec import Struct
 
 from riglog.errors import UnsupportedError
 from riglog_watlow.parameters import PM, Parameter, Registers, WireValue
-from riglog_watlow.plan import Target
+from riglog_watlow.targets import Target
 
-LONGEST_READ = 32
+MAX_READ = 32
 """Registers in one request; old families allow no more."""
 
 PM_SLOT = 2
-"""On an EZ-ZONE every parameter occupies two registers, whatever its type; a short one uses the first."""
+"""An EZ-ZONE reserves two registers for every parameter, whatever its data type; a short one uses the first."""
 
 _SIGNED = {"int16": ">h", "int32": ">i"}
 
 
 class Span(Struct, frozen=True):
-    """The registers a target is read from, and where its place ends."""
+    """The registers to read for a target; ``end`` is the first register after the ones reserved for it."""
 
     target: Target
     start: int
@@ -31,39 +31,42 @@ class Span(Struct, frozen=True):
     end: int
 
 
-def place(parameter: Parameter, register_map: int) -> Registers | None:
+def registers_of(parameter: Parameter, register_map: int) -> Registers | None:
+    """Return the registers of a parameter in map 1 or 2; None if the map does not contain it."""
     return parameter.map1 if register_map == 1 else parameter.map2
 
 
 @lru_cache(maxsize=4096)
-def span(target: Target, register_map: int) -> Span:
-    """Where a target is in a map.
+def span_of(target: Target, register_map: int) -> Span:
+    """Return the registers of a target in a map.
 
     Raises:
-        UnsupportedError: it is not in that map.
+        UnsupportedError: the map does not contain it.
     """
     parameter = target.parameter
-    registers = place(parameter, register_map)
+    registers = registers_of(parameter, register_map)
     if registers is None or not 1 <= target.instance <= registers.last_instance:
-        raise UnsupportedError(f"{target} has no register", register_map=register_map)
+        raise UnsupportedError(
+            f"{target} is not available over Modbus (no register in this map)", register_map=register_map
+        )
     start, count = registers.of(target.instance), parameter.registers
     return Span(target, start, count, start + (PM_SLOT if parameter.family == PM else count))
 
 
-def divide(spans: Iterable[Span]) -> list[list[Span]]:
-    """What one request reads: places that follow each other without a hole, at most 32 registers."""
+def group_into_blocks(spans: Iterable[Span]) -> list[list[Span]]:
+    """Group what one request reads: adjacent registers without a gap, at most 32."""
     blocks: list[list[Span]] = []
-    for one in sorted(spans, key=lambda span: span.start):
+    for span in sorted(spans, key=lambda span: span.start):
         last = blocks[-1] if blocks else []
-        if last and one.start == last[-1].end and one.start + one.count - last[0].start <= LONGEST_READ:
-            last.append(one)
+        if last and span.start == last[-1].end and span.start + span.count - last[0].start <= MAX_READ:
+            last.append(span)
         else:
-            blocks.append([one])
+            blocks.append([span])
     return blocks
 
 
 def decode(parameter: Parameter, words: Sequence[int], *, low_word_first: bool) -> WireValue:
-    """One or two words as a value, scaled."""
+    """Return the value of one or two words, scaled."""
     data = struct.pack(f">{len(words)}H", *(reversed(words) if low_word_first else words))
     if parameter.data_type == "float32":
         value: float = struct.unpack(">f", data)[0]
@@ -75,10 +78,10 @@ def decode(parameter: Parameter, words: Sequence[int], *, low_word_first: bool) 
 
 
 def encode(parameter: Parameter, value: WireValue, *, low_word_first: bool) -> list[int]:
-    """A value as words.
+    """Return the words of a value.
 
     Raises:
-        ValueError: it does not fit.
+        ValueError: it does not fit the data type.
     """
     try:
         data = _packed(parameter, float(value))

@@ -1,17 +1,16 @@
-"""Simulated Watlow controllers: what they do (pm, older, oven), and how they talk (stdbus, modbus)."""
+"""Simulated Watlow controllers: their state (instrument, models) and their protocols (stdbus, modbus)."""
 
 from riglog.model.units import DEG_C
 from riglog.simulation import Simulator
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.families import STDBUS
-from riglog_watlow.simulator.controller import SimulatedController
-from riglog_watlow.simulator.modbus import ControllerSlave, ModbusSimulator
-from riglog_watlow.simulator.older import SimulatedF4P, SimulatedSD
-from riglog_watlow.simulator.pm import SimulatedPM
+from riglog_watlow.simulator.instrument import SimulatedController
+from riglog_watlow.simulator.modbus import ControllerServer, ModbusSimulator
+from riglog_watlow.simulator.models import SimulatedF4P, SimulatedPM, SimulatedSD
 from riglog_watlow.simulator.stdbus import StdBusSimulator
 
 __all__ = [
-    "ControllerSlave",
+    "ControllerServer",
     "ModbusSimulator",
     "SimulatedController",
     "SimulatedF4P",
@@ -23,7 +22,7 @@ __all__ = [
 
 
 def simulator(config: WatlowConfig) -> Simulator:
-    """The controller that a configuration describes, at the far end of its wire."""
+    """Return the simulated controller that a configuration describes, with its protocol."""
     number = config.address + config.offset
     if config.wire_protocol == STDBUS:
         return StdBusSimulator(config.address, controller=SimulatedPM(number, loops=_loops(config)))
@@ -39,8 +38,8 @@ def simulator(config: WatlowConfig) -> Simulator:
     if config.wire_temperature_unit == DEG_C:
         controller.set(config.facts.unit, "C")
     offset = config.offset if config.behind_gateway else None
-    slave = ControllerSlave(controller, config.facts, config.register_map or 1, offset=offset)
-    return ModbusSimulator(config.wire_protocol, config.address, slave)
+    server = ControllerServer(controller, config.facts, config.register_map or 1, offset=offset)
+    return ModbusSimulator(config.wire_protocol, config.address, server)
 
 
 def _loops(config: WatlowConfig) -> int:

@@ -1,4 +1,4 @@
-"""A controller as a Modbus slave, byte-accurate: its register map, its word order, its unit, its exceptions.
+"""A simulated controller as a Modbus server, byte-accurate: register map, word order, units, exceptions.
 
 Source: Watlow wire specification, sections 9 to 11 and 15.
 """
@@ -11,21 +11,25 @@ from riglog.protocol.modbus import IllegalDataAddressError, IllegalDataValueErro
 from riglog.simulation import ModbusServer, ModbusServers, Simulator
 from riglog_watlow.config import ZONE_STRIDE
 from riglog_watlow.families import Facts
-from riglog_watlow.meaning import convert, kind_of
-from riglog_watlow.modbus.registers import decode, encode, span
+from riglog_watlow.modbus.registers import decode, encode, span_of
 from riglog_watlow.parameters import WireValue
-from riglog_watlow.plan import Target
-from riglog_watlow.simulator.controller import Refusal, Refused, SimulatedController
+from riglog_watlow.samples import convert, kind_of
+from riglog_watlow.simulator.instrument import Refusal, Refused, SimulatedController
+from riglog_watlow.targets import Target
 
 WRITES = (6, 16)
 FILLER = 0
 """The second register of a parameter that needs only one."""
 
 
-class ControllerSlave(ModbusServer):
-    """The registers of one controller. ``now`` is the time of the request that is being answered.
+class ControllerServer(ModbusServer):
+    """The registers of one controller.
 
-    With an ``offset`` it is one zone behind a gateway, which answers for its own registers only.
+    With an ``offset`` it is one zone behind a gateway, which responds for its own registers only.
+
+    Attributes:
+        now: the time of the present request.
+        registers: the target of each register, and which of its words it contains.
     """
 
     functions = frozenset({3, 4, 6, 8, 16})
@@ -37,14 +41,7 @@ class ControllerSlave(ModbusServer):
         self.facts = facts
         self.now = 0.0
         self.offset = offset
-        self._places: dict[int, tuple[Target, int]] = {}
-        for one in controller.values:
-            try:
-                where = span(one, register_map)
-            except UnsupportedError:
-                continue
-            for word in range(where.end - where.start):
-                self._places.setdefault(where.start + word, (one, word))
+        self.registers = layout(controller, register_map)
 
     def respond(self, pdu: bytes) -> bytes:
         if self.offset is None:
@@ -56,35 +53,36 @@ class ControllerSlave(ModbusServer):
         return reply[:1] + pdu[1:3] + reply[3:] if pdu[0] in WRITES and reply[0] == pdu[0] else reply
 
     def read_registers(self, function: int, start: int, count: int) -> list[int]:
-        places = [self._places.get(register) for register in range(start, start + count)]
-        if None in places:
-            raise IllegalDataAddressError
-        words = {one: self._words(one) for one in dict.fromkeys(place[0] for place in places if place)}
-        return [words[one][word] for one, word in filter(None, places)]
+        try:
+            wanted = [self.registers[register] for register in range(start, start + count)]
+        except KeyError:
+            raise IllegalDataAddressError from None
+        words = {target: self._words(target) for target in dict.fromkeys(target for target, _ in wanted)}
+        return [words[target][word] for target, word in wanted]
 
     def write_registers(self, start: int, registers: Sequence[int]) -> None:
         while registers:
-            one, word = self._places.get(start, (None, 0))
-            if one is None:
+            if start not in self.registers:
                 raise IllegalDataAddressError
-            count = one.parameter.registers
+            target, word = self.registers[start]
+            count = target.parameter.registers
             if word or count > len(registers):
                 raise IllegalDataValueError
-            self._write(one, registers[:count])
+            self._write(target, registers[:count])
             start, registers = start + count, registers[count:]
 
-    def _words(self, one: Target) -> list[int]:
-        """A value, and a filler where its place is longer."""
+    def _words(self, target: Target) -> list[int]:
+        """Return the words of a value, and a filler."""
         try:
-            value = self._to_wire(one, self.controller.read(one, self.now))
+            value = self._to_wire(target, self.controller.read(target, self.now))
         except Refused:
             raise IllegalDataAddressError from None
-        return [*encode(one.parameter, value, low_word_first=self._low_word_first), FILLER]
+        return [*encode(target.parameter, value, low_word_first=self._low_word_first), FILLER]
 
-    def _write(self, one: Target, words: Sequence[int]) -> None:
-        value = decode(one.parameter, words, low_word_first=self._low_word_first)
+    def _write(self, target: Target, words: Sequence[int]) -> None:
+        value = decode(target.parameter, words, low_word_first=self._low_word_first)
         try:
-            self.controller.write(one, self._from_wire(one, value), self.now)
+            self.controller.write(target, self._from_wire(target, value), self.now)
         except Refused as refused:
             if refused.refusal is Refusal.NOT_ACCEPTED:
                 raise IllegalDataValueError from None
@@ -93,50 +91,63 @@ class ControllerSlave(ModbusServer):
     @property
     def _low_word_first(self) -> bool:
         return (
-            "modbus_word_order" in self.controller.registry and self.controller.word("modbus_word_order") == "Low_High"
+            "modbus_word_order" in self.controller.registry and self.controller.label("modbus_word_order") == "Low_High"
         )
 
-    def _to_wire(self, one: Target, value: WireValue) -> WireValue:
-        if isinstance(value, str) or one.parameter.unit_kind == "enumeration":
+    def _to_wire(self, target: Target, value: WireValue) -> WireValue:
+        if isinstance(value, str) or target.parameter.unit_kind == "enumeration":
             return value
-        number = convert(value, kind_of(one.parameter, self._beside(one)), DEG_F, self._unit)
-        return number * 10**self._decimals if one.parameter.decimals_register else number
+        number = convert(value, kind_of(target.parameter, self._companion_labels(target)), DEG_F, self._unit)
+        return number * 10**self._decimals if target.parameter.decimals_register else number
 
-    def _from_wire(self, one: Target, value: WireValue) -> WireValue:
-        if isinstance(value, str) or one.parameter.unit_kind == "enumeration":
+    def _from_wire(self, target: Target, value: WireValue) -> WireValue:
+        if isinstance(value, str) or target.parameter.unit_kind == "enumeration":
             return value
-        number = value / 10**self._decimals if one.parameter.decimals_register else value
-        return convert(number, kind_of(one.parameter, self._beside(one)), self._unit, DEG_F)
+        number = value / 10**self._decimals if target.parameter.decimals_register else value
+        return convert(number, kind_of(target.parameter, self._companion_labels(target)), self._unit, DEG_F)
 
     @property
     def _unit(self) -> str:
-        return DEG_C if self.controller.word(self.facts.unit) == "C" else DEG_F
+        return DEG_C if self.controller.label(self.facts.unit) == "C" else DEG_F
 
     @property
     def _decimals(self) -> int:
         return int(self.controller.stored(self.facts.decimals)) if self.facts.decimals else 0
 
-    def _beside(self, one: Target) -> dict[str, str]:
-        """How the alarm of an alarm set point is set up."""
-        if one.parameter.name not in ("alarm_high_setpoint", "alarm_low_setpoint"):
+    def _companion_labels(self, target: Target) -> dict[str, str]:
+        """Return the settings that decide what an alarm set point means."""
+        if target.parameter.name not in ("alarm_high_setpoint", "alarm_low_setpoint"):
             return {}
-        return {name: self.controller.word(name, one.instance) for name in ("alarm_type", "alarm_source")}
+        return {name: self.controller.label(name, target.instance) for name in ("alarm_type", "alarm_source")}
+
+
+def layout(controller: SimulatedController, register_map: int) -> dict[int, tuple[Target, int]]:
+    """Return the target of each register, and which of its words it contains."""
+    registers: dict[int, tuple[Target, int]] = {}
+    for target in controller.values:
+        try:
+            span = span_of(target, register_map)
+        except UnsupportedError:
+            continue
+        for word in range(span.end - span.start):
+            registers.setdefault(span.start + word, (target, word))
+    return registers
 
 
 class ModbusSimulator(Simulator):
-    """One slave on a line. Several: riglog's SimulatedBus."""
+    """One server on a bus. Several: SimulatedBus of riglog."""
 
-    def __init__(self, protocol: str, address: int, slave: ControllerSlave) -> None:
-        self.slave = slave
-        self.controller = slave.controller
-        self._server = ModbusServers(protocol, {address: slave})
+    def __init__(self, protocol: str, address: int, server: ControllerServer) -> None:
+        self.server = server
+        self.controller = server.controller
+        self._servers = ModbusServers(protocol, {address: server})
 
     def receive(self, data: bytes, now: float) -> bytes:
-        self.slave.now = now
-        return self._server.receive(data, now)
+        self.server.now = now
+        return self._servers.receive(data, now)
 
     def foreign(self, reply: bytes) -> bytes:
-        return self._server.foreign(reply)
+        return self._servers.foreign(reply)
 
     def set(self, name: str, value: str) -> None:
         self.controller.set(name, value)

@@ -1,33 +1,33 @@
-"""The far end of a Standard Bus: one controller, byte-accurate. Several on one pair of wires: riglog's SimulatedBus.
+"""A simulated controller on Standard Bus, byte-accurate. Several on one bus: SimulatedBus of riglog.
 
 Source: Watlow wire specification, sections 3.2, 5 and 6.
 """
 
 from riglog.simulation import Simulator
 from riglog_watlow.parameters import WireValue
-from riglog_watlow.plan import Target
-from riglog_watlow.simulator.controller import Refusal, Refused
-from riglog_watlow.simulator.pm import SimulatedPM
+from riglog_watlow.simulator.instrument import Refusal, Refused
+from riglog_watlow.simulator.models import SimulatedPM
 from riglog_watlow.stdbus import frames, message
+from riglog_watlow.targets import Target
 
 MULTI_VALUE, UNKNOWN_SERVICE = 0x02, 0x05
-PATIENCE = 0.05
-"""Seconds of silence after which the controller forgets half a frame."""
+FRAME_TIMEOUT = 0.05
+"""Seconds without a byte after which the controller discards an incomplete frame."""
 
 
 class StdBusSimulator(Simulator):
-    """Answers intact requests to its own address, and nothing else."""
+    """Responds to intact requests to its own address only."""
 
     def __init__(self, address: int = 1, *, controller: SimulatedPM | None = None) -> None:
         self.address = address
         self.controller = controller or SimulatedPM(address)
         self._buffer = bytearray()
-        self._heard = 0.0
+        self._last_input = 0.0
 
     def receive(self, data: bytes, now: float) -> bytes:
-        if now - self._heard > PATIENCE:
+        if now - self._last_input > FRAME_TIMEOUT:
             self._buffer.clear()
-        self._heard = now
+        self._last_input = now
         self._buffer += data
         replies = b""
         frame, position = frames.next_frame(self._buffer, 0)
@@ -51,12 +51,12 @@ class StdBusSimulator(Simulator):
         if frame.kind != frames.REQUEST or frame.destination != frames.mac(self.address):
             return b""
         try:
-            answer = self._answer(frame.payload, now)
+            payload = self._execute(frame.payload, now)
         except Refused as refused:
-            answer = bytes([message.FROM_DEVICE, refused.refusal])
-        return frames.frame_bytes(frames.REPLY, frame.source, frame.destination, answer) if answer else b""
+            payload = bytes([message.FROM_DEVICE, refused.refusal])
+        return frames.frame_bytes(frames.REPLY, frame.source, frame.destination, payload) if payload else b""
 
-    def _answer(self, payload: bytes, now: float) -> bytes:
+    def _execute(self, payload: bytes, now: float) -> bytes:
         match payload[:2]:
             case b"\x01\x03" if len(payload) >= 6 and payload[2] != MULTI_VALUE:
                 return self._read(payload[3:6], now)
@@ -67,17 +67,17 @@ class StdBusSimulator(Simulator):
         return b""
 
     def _read(self, selector: bytes, now: float) -> bytes:
-        one = self._target(selector)
-        value = self.controller.read(one, now)
+        target = self._target(selector)
+        value = self.controller.read(target, now)
         head = bytes([message.FROM_DEVICE, message.READ, message.ONE_VALUE])
-        return head + selector + message.encode_value(one.parameter.tag or message.FLOAT, value)
+        return head + selector + message.encode_value(target.parameter.tag or message.FLOAT, value)
 
     def _write(self, selector: bytes, data: bytes, now: float) -> bytes:
-        one = self._target(selector)
-        self.controller.check_writable(one)
-        if data[0] != one.parameter.tag:
+        target = self._target(selector)
+        self.controller.check_writable(target)
+        if data[0] != target.parameter.tag:
             raise Refused(Refusal.WRONG_TYPE)
-        self.controller.write(one, _decoded(data), now)
+        self.controller.write(target, _decoded(data), now)
         return bytes([message.FROM_DEVICE, message.WRITE]) + selector + data
 
     def _target(self, selector: bytes) -> Target:

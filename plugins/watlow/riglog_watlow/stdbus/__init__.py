@@ -1,1 +1,1 @@
-"""Watlow Standard Bus: frames, messages, the codec for the client, and parameters over it."""
+"""Watlow Standard Bus: frames, messages, the codec, and parameters over it."""

@@ -1,4 +1,4 @@
-"""Standard Bus to the client: a request becomes a frame, the frame that answers it becomes a reply.
+"""Standard Bus for the client: encodes requests into frames, and finds the frame that is the reply to a request.
 
 Source: Watlow wire specification, sections 3, 5 and 7.
 """
@@ -9,20 +9,19 @@ from msgspec import Struct
 
 from riglog.errors import MalformedReplyError
 from riglog.protocol import Codec
-from riglog_watlow.errors import refusal
+from riglog_watlow.errors import refusal_error
+from riglog_watlow.families import STDBUS_BAUDRATE
 from riglog_watlow.parameters import WireValue
 from riglog_watlow.stdbus import frames, message
 
-BAUDRATE = 38400
-
 MASTERS = (*range(0x10), *range(0x20, 0x80))
-"""Addresses that no controller has and a master may: the reply goes back to the one the request came from."""
+"""Source addresses for requests: those that no controller has. A reply is sent to the source of its request."""
 
 
 class StdBusRequest(Struct, frozen=True, cache_hash=True):
-    """Read one parameter, or write it: ``value`` is the VALUE field, type tag first.
+    """Read one parameter, or write it: ``value`` is the VALUE field, with its type tag first.
 
-    ``source`` is the master's address; None leaves it to the codec.
+    ``source`` is the address of the master; None: the codec chooses it.
     """
 
     address: int
@@ -32,7 +31,7 @@ class StdBusRequest(Struct, frozen=True, cache_hash=True):
 
 
 class StdBusReply(Struct, frozen=True):
-    """The value as the controller sent it, and the payload it came in."""
+    """The value as the controller sent it, and the payload that contained it."""
 
     tag: int
     value: WireValue
@@ -45,13 +44,17 @@ def read_request(address: int, parameter_id: int, instance: int = 1) -> StdBusRe
 
 
 def write_request(address: int, parameter_id: int, instance: int, tag: int, value: WireValue) -> StdBusRequest:
-    """Raises ValueError if the value does not fit the type."""
+    """Return the request to write a value.
+
+    Raises:
+        ValueError: the value does not fit the data type.
+    """
     return StdBusRequest(address, message.selector(parameter_id, instance), message.encode_value(tag, value))
 
 
 @lru_cache(maxsize=4096)
 def request_frame(request: StdBusRequest, source: int) -> bytes:
-    """The same few requests go out again and again: their frames are made once."""
+    """Return the frame of a request. Cached, because polling sends the same few requests."""
     if request.value is None:
         payload = bytes([message.FROM_MASTER, message.READ, message.ONE_VALUE]) + request.selector
     else:
@@ -60,22 +63,22 @@ def request_frame(request: StdBusRequest, source: int) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def reply_start(request: StdBusRequest) -> bytes:
-    """What the payload of the reply begins with; VALUE follows."""
+def reply_prefix(request: StdBusRequest) -> bytes:
+    """Return the start of the reply's payload; VALUE follows."""
     if request.value is None:
         return bytes([message.FROM_DEVICE, message.READ, message.ONE_VALUE]) + request.selector
     return bytes([message.FROM_DEVICE, message.WRITE]) + request.selector
 
 
 class StdBusCodec(Codec[StdBusRequest, StdBusReply]):
-    """One value per exchange. The reply goes back to the address of the master that asked.
+    """One value per transaction. A reply is sent to the source address of its request.
 
-    So after each failure we ask as another master: whatever is still on its way to the one before, an error reply that
-    names no parameter included, cannot be taken for an answer to this one.
+    Therefore requests have another source address after each failure: a reply to an earlier request, also an error
+    reply, which contains no parameter, cannot be taken for the reply to a later one.
     """
 
-    quarantine = 0.255
-    gap = 40 / BAUDRATE
+    hold_off = 0.255
+    inter_frame_gap = 40 / STDBUS_BAUDRATE
 
     def __init__(self) -> None:
         self._master = 0
@@ -85,16 +88,20 @@ class StdBusCodec(Codec[StdBusRequest, StdBusReply]):
 
     def decode(self, request: StdBusRequest, buffer: bytearray, *, final: bool = False) -> StdBusReply | None:
         expected = (frames.REPLY, self._source(request), frames.mac(request.address))
-        start = reply_start(request)
+        prefix = reply_prefix(request)
         frame, position = frames.next_frame(buffer, 0, final=final)
         while frame is not None:
             payload = frame.payload
-            if frame[:3] == expected and (payload.startswith(start) or message.is_refusal(payload)):
+            if frame[:3] == expected and (payload.startswith(prefix) or message.is_refusal(payload)):
                 del buffer[:position]
-                return _reply(payload, start)
+                return _reply(payload, prefix)
             frame, position = frames.next_frame(buffer, position, final=final)
         del buffer[:position]
         return None
+
+    def is_repeatable(self, request: StdBusRequest) -> bool:
+        """Return True for a read. A write is never repeated."""
+        return request.value is None
 
     def address(self, request: StdBusRequest) -> object:
         return request.address
@@ -106,21 +113,21 @@ class StdBusCodec(Codec[StdBusRequest, StdBusReply]):
     def diagnose(self, request: StdBusRequest, received: bytes) -> str:
         damages: set[frames.Damage] = set()
         frame, position = frames.next_frame(received, 0, final=True, damages=damages)
-        skipped = frame is not None
+        has_frame = frame is not None
         while frame is not None:
             frame, position = frames.next_frame(received, position, final=True, damages=damages)
         worst = next((damage.value for damage in frames.Damage if damage in damages), None)
-        return worst or ("unmatched" if skipped else "no_reply")
+        return worst or ("unmatched" if has_frame else "no_reply")
 
     def _source(self, request: StdBusRequest) -> int:
         return MASTERS[self._master] if request.source is None else request.source
 
 
-def _reply(payload: bytes, start: bytes) -> StdBusReply:
+def _reply(payload: bytes, prefix: bytes) -> StdBusReply:
     if message.is_refusal(payload):
-        raise refusal(payload[1])
+        raise refusal_error(payload[1])
     try:
-        tag, value = message.decode_value(payload[len(start) :])
+        tag, value = message.decode_value(payload[len(prefix) :])
     except ValueError as error:
-        raise MalformedReplyError(f"the reply's value cannot be read: {error}", payload=payload) from None
+        raise MalformedReplyError(f"malformed reply: {error}", payload=payload) from None
     return StdBusReply(tag, value, payload)

@@ -1,4 +1,4 @@
-"""Standard Bus frames as bytes: two CRCs, and a receiver that finds the next intact one. No I/O, no clock.
+"""Standard Bus frames: two CRCs, and the search for the next intact frame. No I/O, no clock.
 
 Source: Watlow wire specification, section 2 and the receiver of section 7.
 """
@@ -11,17 +11,17 @@ PREAMBLE = b"\x55\xff"
 REQUEST, REPLY = 0x05, 0x06
 
 HEADER = 8  # preamble, type, destination, source, length, header CRC
-LONGEST_PAYLOAD = 512  # a longer LEN is a damaged header: the longest known payload has about 32 bytes
-GOOD_HEADER, GOOD_DATA = 0x55, 0xF0B8  # what the registers hold after an intact header or payload with its CRC
+MAX_PAYLOAD = 512  # a longer LEN is a damaged header: the longest known payload has about 32 bytes
+GOOD_HEADER, GOOD_DATA = 0x55, 0xF0B8  # the registers after an intact header or payload with its CRC
 
 
 def mac(address: int) -> int:
-    """The bus address of the controller that its panel calls ``address`` (1..16)."""
+    """Return the bus address of the controller with ``address`` (1 to 16) at its panel."""
     return 0x0F + address
 
 
 class Damage(StrEnum):
-    """Why bytes that look like a frame are none, worst evidence first."""
+    """Why bytes that look like a frame are not an intact one, the strongest evidence first."""
 
     BAD_DATA_CRC = "bad_data_crc"
     TRUNCATED = "truncated"
@@ -29,7 +29,7 @@ class Damage(StrEnum):
 
 
 class Frame(NamedTuple):
-    """A frame whose both CRCs are right."""
+    """A frame with two valid CRCs."""
 
     kind: int
     destination: int
@@ -51,7 +51,7 @@ _DATA_TABLE = _table(0x8408)
 
 
 def header_register(data: bytes | bytearray) -> int:
-    """The CRC-8 register after ``data``, not complemented: x^8 + x^7 + 1, least significant bit first."""
+    """Return the CRC-8 register after ``data``, not complemented: x^8 + x^7 + 1, least significant bit first."""
     crc, table = 0xFF, _HEADER_TABLE
     for byte in data:
         crc = table[crc ^ byte]
@@ -59,7 +59,7 @@ def header_register(data: bytes | bytearray) -> int:
 
 
 def data_register(data: bytes | bytearray) -> int:
-    """The CRC-16/X-25 register after ``data``, not complemented."""
+    """Return the CRC-16/X-25 register after ``data``, not complemented."""
     crc, table = 0xFFFF, _DATA_TABLE
     for byte in data:
         crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
@@ -67,7 +67,7 @@ def data_register(data: bytes | bytearray) -> int:
 
 
 def frame_bytes(kind: int, destination: int, source: int, payload: bytes) -> bytes:
-    """A whole frame. LEN is big-endian, the payload's CRC little-endian."""
+    """Return a complete frame. LEN is big-endian, the CRC of the payload little-endian."""
     header = struct.pack(">BBBH", kind, destination, source, len(payload))
     header_crc = bytes([header_register(header) ^ 0xFF])
     data_crc = struct.pack("<H", data_register(payload) ^ 0xFFFF) if payload else b""
@@ -77,13 +77,13 @@ def frame_bytes(kind: int, destination: int, source: int, payload: bytes) -> byt
 def next_frame(
     buffer: bytes | bytearray, position: int, *, final: bool = False, damages: set[Damage] | None = None
 ) -> tuple[Frame | None, int]:
-    """The first intact frame at or behind ``position`` and where it ends; None and where an unfinished one begins.
+    """Return the first intact frame at or after ``position`` and its end; None and the start of an incomplete frame.
 
-    After damage the search goes on at the byte behind the preamble's first: a true frame may begin inside.
+    After damage the search continues one byte after the start of the preamble: an intact frame may start inside.
 
     Args:
-        final: nothing more will come; an unfinished frame is searched for others inside it.
-        damages: gets what was wrong with what looked like a frame.
+        final: no more bytes will arrive; an incomplete frame is searched for others inside it.
+        damages: receives the damage of everything that looked like a frame.
     """
     damages = set() if damages is None else damages
     while (start := buffer.find(PREAMBLE, position)) >= 0:
@@ -94,7 +94,7 @@ def next_frame(
                 return None, start
             continue
         length = buffer[start + 5] << 8 | buffer[start + 6]
-        if header_register(buffer[start + 2 : body]) != GOOD_HEADER or length > LONGEST_PAYLOAD:
+        if header_register(buffer[start + 2 : body]) != GOOD_HEADER or length > MAX_PAYLOAD:
             damages.add(Damage.BAD_HEADER_CRC)
             continue
         end = body + length + 2 if length else body

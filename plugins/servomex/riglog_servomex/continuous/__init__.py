@@ -1,0 +1,1 @@
+"""An analyzer in continuous mode: it broadcasts, and receives no requests."""

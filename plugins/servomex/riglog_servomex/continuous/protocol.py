@@ -1,0 +1,187 @@
+"""An analyzer that broadcasts: it receives no requests, and each of its frames is used once.
+
+Source: Servomex wire specification, sections 3.3 to 3.5.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import anyio
+
+from riglog.device import Pace
+from riglog.errors import ConnectionLostError, ReplyTimeoutError, UnsupportedError
+from riglog.model import NS, Stamp
+from riglog.protocol import HeldLine
+from riglog_servomex.config import ServomexConfig
+from riglog_servomex.continuous.codec import BroadcastClient, ReceivedFrame
+from riglog_servomex.continuous.frames import OVER, BadFrame, Frame
+from riglog_servomex.errors import BadFrameError, ChannelAbsentError, OldFrameError
+from riglog_servomex.positions import POSITIONS, Position
+from riglog_servomex.samples import AnalyzerStatus, Read, Reading, Readings
+
+MAX_LISTEN_GAP = 0.5
+"""Seconds between two calls. After a longer gap it is not known when the received bytes arrived: they are discarded."""
+
+MIN_FRAME_TIMEOUT = 5.0
+"""Seconds: the least frame timeout, unless one is configured, and the least time for the first frame in any case."""
+
+UNKNOWN_PERIOD = 15.0
+"""Seconds between two frames that are assumed until two frames have been received, if none are configured."""
+
+MAX_REORDER = timedelta(minutes=1)
+"""A clock that goes back by less belongs to an old frame. By more: the clock of the analyzer was set."""
+
+
+class BroadcastProtocol:
+    """``frames_discarded`` counts the frames that were damaged, repeated or out of order."""
+
+    pace = Pace.DEVICE
+
+    def __init__(self, config: ServomexConfig, client: BroadcastClient) -> None:
+        self.frames_discarded = 0
+        self._client = client
+        self._configured_timeout = config.frame_timeout
+        self._period = config.period
+        self._shortest_interval = UNKNOWN_PERIOD
+        self._selected: tuple[Position, ...] = tuple(POSITIONS.values())
+        self._listened_ns: int | None = None
+        self._may_be_fragment = True  # the first line is usually the end of a frame, which is not a fault
+        self._frame: Frame | None = None
+        self._frame_ns = 0
+        self._readings: Readings = {}
+
+    @property
+    def frame_timeout(self) -> float:
+        """Seconds without a frame after which the channels get a missing sample: a little more than two periods."""
+        if self._configured_timeout is not None:
+            return self._configured_timeout
+        return max(2 * (self._period or self._shortest_interval) + 1, MIN_FRAME_TIMEOUT)
+
+    async def discover(self, line: HeldLine[Any, Any]) -> Readings:
+        self._may_be_fragment = True
+        timeout = max(self.frame_timeout, MIN_FRAME_TIMEOUT)
+        with anyio.move_on_after(timeout):
+            while True:
+                try:
+                    return await self._receive(math.inf)
+                except (BadFrameError, OldFrameError):
+                    continue
+        raise self._no_frame(timeout)
+
+    async def select(self, line: HeldLine[Any, Any], positions: Sequence[Position]) -> None:
+        self._selected = tuple(positions)
+
+    async def reconnected(self, line: HeldLine[Any, Any]) -> None:
+        return None
+
+    async def read_identity(self, line: HeldLine[Any, Any]) -> Readings:
+        return self._readings
+
+    def reads(self, line: HeldLine[Any, Any]) -> Sequence[Read]:
+        return [Read(self._selected, self._receive)]
+
+    async def read_channel(self, line: HeldLine[Any, Any], position: Position) -> Reading:
+        readings = await self._receive()
+        if position.id not in readings:
+            raise ChannelAbsentError(f"channel {position.id} is not in the broadcast", port=self._client.port)
+        return readings[position.id]
+
+    async def read_analyzer(self, line: HeldLine[Any, Any]) -> AnalyzerStatus:
+        readings = await self._receive()
+        return next(reading.analyzer for reading in readings.values() if reading.analyzer is not None)
+
+    async def start_calibration(self, group: int, report: Callable[[str], None]) -> None:
+        raise _no_commands("cannot start an autocalibration")
+
+    async def stop_calibration(self, report: Callable[[str], None]) -> None:
+        raise _no_commands("cannot stop autocalibrations")
+
+    async def _receive(self, timeout: float | None = None) -> Readings:
+        """Return the readings of the next frame.
+
+        Args:
+            timeout: seconds; None: the frame timeout.
+
+        Raises:
+            ReplyTimeoutError: no frame in this time.
+            BadFrameError, OldFrameError: the frame was discarded.
+        """
+        seconds = self.frame_timeout if timeout is None else timeout
+        self._discard_backlog()
+        try:
+            with anyio.move_on_after(seconds):
+                while True:
+                    frame, stamp = await self._client.listen()
+                    may_be_fragment, self._may_be_fragment = self._may_be_fragment, False
+                    if isinstance(frame, Frame) or not may_be_fragment:
+                        return self._accept(frame, stamp)
+        except ConnectionLostError:
+            self._may_be_fragment = True
+            raise
+        finally:
+            self._listened_ns = self._client.clock.monotonic_ns()
+        raise self._no_frame(seconds)
+
+    def _accept(self, frame: ReceivedFrame, stamp: Stamp) -> Readings:
+        if isinstance(frame, BadFrame):
+            self.frames_discarded += 1
+            raise BadFrameError(frame.outcome, port=self._client.port, frame=frame.raw)
+        if self._is_old(frame):
+            self.frames_discarded += 1
+            message = "broadcast frame discarded: repeated or out of order"
+            raise OldFrameError(message, port=self._client.port, frame=frame.raw)
+        if self._frame is not None:
+            self._shortest_interval = min(self._shortest_interval, (stamp.monotonic_ns - self._frame_ns) / NS)
+        self._frame, self._frame_ns = frame, stamp.monotonic_ns
+        self._readings = readings_of(frame, stamp)
+        return self._readings
+
+    def _is_old(self, frame: Frame) -> bool:
+        """Return True if the frame is not newer than the last frame, by their clocks; without clocks it is unknown."""
+        clock, before = frame.clock, self._frame.clock if self._frame else None
+        if self._frame is None or clock is None or before is None:
+            return False
+        return frame.raw == self._frame.raw or timedelta() < before - clock < MAX_REORDER
+
+    def _discard_backlog(self) -> None:
+        """Discard what was received while nothing listened: its time of arrival is unknown."""
+        now = self._client.clock.monotonic_ns()
+        if self._listened_ns is None or now - self._listened_ns > MAX_LISTEN_GAP * NS:
+            self._client.discard_input()
+            self._may_be_fragment = True
+
+    def _no_frame(self, timeout: float) -> ReplyTimeoutError:
+        return ReplyTimeoutError(
+            f"no broadcast frame within {timeout:g} s",
+            hint="Check that the analyzer is in continuous mode, and baud rate and wiring. "
+            "For a slow broadcast set period",
+            port=self._client.port,
+        )
+
+
+def readings_of(frame: Frame, stamp: Stamp) -> Readings:
+    """Return the readings of a frame."""
+    readings = {}
+    for channel, block in frame.blocks.items():
+        readings[channel] = Reading(
+            position=block.position,
+            name=block.name,
+            value=block.value,
+            unit=block.unit,
+            flags=block.flags,
+            stamp=stamp,
+            problem=None if block.value is not None else f"no value: the analyzer sent {block.text!r}",
+            raw=block.raw,
+            above_range=OVER in block.text,
+            analyzer=frame.analyzer,
+        )
+    return readings
+
+
+def _no_commands(what: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{what}: the analyzer receives no commands in continuous mode",
+        hint="Select Modbus on the analyzer panel, and set protocol to match",
+    )

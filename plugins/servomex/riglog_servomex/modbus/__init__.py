@@ -1,0 +1,1 @@
+"""An analyzer over Modbus RTU or ASCII."""

@@ -1,0 +1,82 @@
+"""The channels that a configuration selects, checked before the port is opened. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from riglog.errors import ConfigError
+from riglog_watlow.config import WatlowConfig
+from riglog_watlow.families import STDBUS
+from riglog_watlow.parameters import PM, Registry, registry
+from riglog_watlow.targets import WITH_INSTANCE, Target, check_instance, parse_target
+
+LAST_STDBUS_ADDRESS = 16
+MODBUS_SETTINGS = ("register_map", "word_order", "zone", "register_offset", "wire_temperature_unit")
+LAYOUT_SETTINGS = ("register_map", "word_order")
+
+
+def check(config: WatlowConfig) -> None:
+    """Refuse settings that exclude each other, and parameters that cannot be polled.
+
+    Raises:
+        ConfigError: what is wrong, and what would be right.
+    """
+    protocol, facts = config.wire_protocol, config.facts
+    if protocol not in facts.protocols:
+        raise ConfigError(
+            f"protocol {protocol!r} is not supported by {facts.family}", hint=f"Available: {', '.join(facts.protocols)}"
+        )
+    if protocol == STDBUS:
+        if config.address > LAST_STDBUS_ADDRESS:
+            hint = f"Use 1 to {LAST_STDBUS_ADDRESS} on Standard Bus, 1 to 247 on Modbus"
+            raise ConfigError(f"invalid Standard Bus address {config.address}", hint=hint)
+        _refuse(config, MODBUS_SETTINGS, "it applies to Modbus only")
+    elif facts.family != PM:
+        _refuse(config, LAYOUT_SETTINGS, f"{facts.family} has only one")
+    configured_targets(config)
+
+
+def configured_targets(config: WatlowConfig) -> list[Target]:
+    """Return parameters x instances, in the order of the configuration.
+
+    Raises:
+        ConfigError: an unknown, write-only or duplicate parameter, one that this protocol cannot transmit, or an
+            invalid instance.
+    """
+    if not config.parameters:
+        raise ConfigError("parameters: empty list", hint="Remove `parameters` to poll the default ones")
+    table = registry(config.facts.family)
+    targets = [target for text in config.parameters for target in _instances_of(text, config.instances, table)]
+    for target in targets:
+        if not target.parameter.readable:
+            raise ConfigError(f"parameter {target} is write-only")
+        if (reason := unavailable_reason(target, config.wire_protocol)) is not None:
+            raise ConfigError(reason)
+        if targets.count(target) > 1:
+            raise ConfigError(f"duplicate parameter {target}")
+    return targets
+
+
+def unavailable_reason(target: Target, protocol: str) -> str | None:
+    """Return why a protocol cannot transmit a parameter; None if it can."""
+    parameter = target.parameter
+    if protocol == STDBUS:
+        return None if parameter.tag is not None else f"parameter {target} is not available over Standard Bus"
+    if parameter.map1 is None and parameter.map2 is None:
+        return f"parameter {target} is not available over Modbus"
+    if parameter.data_type in ("pointer", "mirror"):
+        return f"parameter {target} is a pointer: its data type is not defined"
+    return None
+
+
+def _instances_of(text: str, instances: Sequence[int], table: Registry) -> Iterator[Target]:
+    if WITH_INSTANCE.fullmatch(text):
+        yield parse_target(text, table)
+        return
+    parameter = table.find(text)
+    available = [instance for instance in instances if instance in parameter.instances]
+    yield from (check_instance(Target(parameter, instance)) for instance in available or instances[:1])
+
+
+def _refuse(config: WatlowConfig, settings: Sequence[str], reason: str) -> None:
+    for setting in settings:
+        if getattr(config, setting) is not None:
+            raise ConfigError(f"{setting} is not applicable: {reason}")
