@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from riglog_watlow.plan import Target
 
 from riglog.protocol import Connection
 from riglog.simulation import FaultyWire, SimulatedBus, SimulatedTransport, Simulator
