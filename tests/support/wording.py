@@ -87,7 +87,8 @@ class _Finder(ast.NodeVisitor):
         hint = keywords.get("hint", node.args[1] if name == "print_error" and len(node.args) > 1 else None)
         hints = [] if hint is None else self._templates(hint)
         self.found += [Text(self.path, at.lineno, "hint", text) for at, text in hints]
-        if (name.endswith(("Error", "Exception")) and name not in INTERNAL) or name in PRINTERS:
+        raised = name.endswith(("Error", "Exception")) or {"hint", "code"} & keywords.keys()
+        if (raised and name not in INTERNAL) or name in PRINTERS:
             for argument in node.args[:1]:
                 self._add_all(argument, PRINTERS.get(name, "error"), tuple(text for _, text in hints))
         for position, argument in enumerate(node.args):
