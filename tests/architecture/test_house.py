@@ -29,10 +29,60 @@ def imported(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("library", "door"), [("serial", "transport/serial.py"), ("pymodbus", "protocol/modbus/client.py")]
+    ("library", "doors"),
+    [
+        ("serial", ["transport/serial.py"]),
+        ("pymodbus", ["protocol/modbus/client.py"]),
+        ("pluggy", ["plugin/"]),
+        ("rich", ["cli/"]),
+        ("click", ["cli/", "plugin/"]),
+        ("sqlite3", ["sinks/", "recordings/"]),
+        ("pyarrow", []),
+        ("asyncpg", []),
+        ("trio", ["testing/"]),
+        ("asyncio", ["testing/", "sinks/postgres/"]),
+        ("termios", ["transport/serial.py", "simulation/serve.py"]),
+        ("fcntl", ["sinks/files.py"]),
+        ("logging", ["log.py"]),
+    ],
 )
-def test_there_is_one_door_for(library: str, door: str) -> None:
-    assert [path for path in SOURCES if library in imported(path)] == [ROOT / "core" / "riglog" / door]
+def test_there_is_one_door_for(library: str, doors: list[str]) -> None:
+    """Optional libraries have none: ``sinks.optional_dependencies`` imports them by name."""
+    core = ROOT / "core" / "riglog"
+    users = [
+        path.relative_to(core).as_posix() for path in SOURCES if path.is_relative_to(core) and library in imported(path)
+    ]
+    assert [user for user in users if not user.startswith(tuple(doors))] == []
+    assert [door for door in doors if not any(user.startswith(door) for user in users)] == []
+
+
+@pytest.mark.parametrize(
+    "library", ["serial", "pymodbus", "pluggy", "sqlite3", "pyarrow", "asyncpg", "trio", "asyncio"]
+)
+def test_a_plugin_reaches_these_through_the_core(library: str) -> None:
+    assert [path for path in SOURCES if "plugins" in path.parts and library in imported(path)] == []
+
+
+@pytest.mark.parametrize("room", sorted(path.parent.name for path in ROOT.glob("core/riglog/*/__init__.py")))
+def test_every_room_of_the_core_has_its_tests(room: str) -> None:
+    assert list((ROOT / "tests" / "core" / room).glob("test_*.py"))
+
+
+@pytest.mark.parametrize("plugin", sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")))
+def test_every_plugin_has_its_tests(plugin: str) -> None:
+    assert list((ROOT / "tests" / "plugins" / plugin).glob("test_*.py"))
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(path for path in (ROOT / "tests").rglob("*") if path.is_dir() and list(path.glob("test_*.py")))
+)
+def test_the_tests_mirror_the_tree(folder: Path) -> None:
+    """A folder of tests below ``core`` or ``plugins`` has the name of what it tests."""
+    kind, *names = folder.relative_to(ROOT / "tests").parts
+    if kind == "core":
+        assert ROOT.joinpath("core", "riglog", *names).is_dir()
+    if kind == "plugins":
+        assert (ROOT / "plugins" / names[0]).is_dir()
 
 
 def test_the_core_knows_no_vendor_and_a_vendor_no_other() -> None:
@@ -70,7 +120,6 @@ def test_every_distribution_is_complete_by_itself(project: Path) -> None:
     assert (project.parent / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert told["project"]["license-files"] == ["LICENSE"]
     assert (package / "py.typed").exists()
-    assert import_module(plugin).RIGLOG_API == 1
     shipped = told["tool"]["setuptools"]["package-data"][package.name]
     assert {path.name for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")} == set(
         shipped

@@ -2,12 +2,12 @@
 
 import re
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from riglog.cli.app import COMMANDS
-from riglog.plugin import installed
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ def headings(path: Path) -> list[str]:
     return re.findall(r"^## (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("vendor", sorted(installed().drivers))
+@pytest.mark.parametrize("vendor", sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")))
 def test_every_vendor_has_the_same_sections_in_the_same_order(vendor: str) -> None:
     assert headings(ROOT / "plugins" / vendor / "README.md") == SECTIONS
 
@@ -71,10 +71,10 @@ def test_the_map_of_the_house_is_that_of_the_import_layers() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
-    layers = [set(layer.split(" | ")) for layer in contracts[0]["layers"] if layer != "__main__"]
+    layers = [{name for name in layer.split(" | ") if not name.startswith("_")} for layer in contracts[0]["layers"]]
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("\n## Map and layers\n")[2]
     rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| .* \| .* \|$", contributing, re.MULTILINE)
-    assert [set(re.findall(r"\w+", row)) for row in rows] == layers
+    assert [set(re.findall(r"\w+", row)) for row in rows] == [layer for layer in layers if layer]
 
 
 def test_pre_commit_runs_the_quick_checks_of_ci_without_a_download() -> None:
@@ -90,3 +90,26 @@ def test_pre_commit_runs_the_quick_checks_of_ci_without_a_download() -> None:
 def test_the_changes_name_every_command() -> None:
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert all(f"`{command}`" in changes for command in COMMANDS)
+
+
+def renamed(heading: str) -> dict[str, str]:
+    """The table of the changes with this heading: present name to former name."""
+    table = (
+        (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split(f"| {heading} | before |", 1)[1].split("\n\n", 1)[0]
+    )
+    return dict(re.findall(r"^\| `([\w-]+)` \| `([\w-]+)` \|", table, re.MULTILINE))
+
+
+def test_the_changes_list_every_renamed_event_kind() -> None:
+    from riglog.model import RENAMED_KINDS
+
+    assert renamed("event kind") == {new: old for old, new in RENAMED_KINDS.items()}
+
+
+def test_the_changes_list_every_renamed_option() -> None:
+    from riglog.cli.options import RenamedOption
+
+    commands = [import_module(f"riglog.cli.commands.{name}").command for name in COMMANDS]
+    options = [option for command in commands for option in command.params if isinstance(option, RenamedOption)]
+    assert options
+    assert renamed("option") == {option.opts[0]: option.opts[-1] for option in options}

@@ -116,11 +116,10 @@ def test_the_python_example_of_the_readme_runs(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code[0]], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
     )
-    assert done.stdout == "120 samples, 0 missing\n"
+    assert done.stdout == "120 samples, 0 missing or skipped\n"
     assert (tmp_path / "rig.sqlite").exists()
 
 
 def test_the_names_of_riglog_are_exactly_those_that_can_be_imported() -> None:
-    assert sorted(riglog.__all__) == sorted(riglog._HOMES)
     for name in riglog.__all__:
         assert getattr(riglog, name).__name__ == name

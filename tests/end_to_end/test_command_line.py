@@ -113,7 +113,15 @@ def test_faults_on_the_line_are_visible_gaps_and_an_exit_code(tmp_path: Path) ->
 
 def test_plugins_lists_what_is_installed() -> None:
     listed = riglog("plugins", "--json").json
-    assert {"name": "watlow", "distribution": "riglog-watlow", "version": "0.1.0", "problem": None} in listed["plugins"]
+    (watlow,) = [plugin for plugin in listed["plugins"] if plugin["name"] == "watlow"]
+    assert watlow == {
+        "name": "watlow",
+        "distribution": "riglog-watlow",
+        "version": "0.1.0",
+        "state": "loaded",
+        "problem": None,
+        "warning": None,
+    }
     assert "sqlite" in {sink["name"] for sink in listed["sinks"]}
     assert "riglog-watlow" in riglog("plugins").out
 
@@ -136,8 +144,8 @@ DEVICE = OVEN | {"port": "/dev/riglog-no-such-port"}
 @pytest.mark.parametrize(
     ("device", "code", "words"),
     [
-        (DEVICE | {"driver": "watlo"}, 2, ["no driver called 'watlo'", "did you mean 'watlow'?"]),
-        (DEVICE | {"adress": 2}, 2, ["device[0].adress: unknown key", "did you mean 'address'?"]),
+        (DEVICE | {"driver": "watlo"}, 2, ["unknown driver 'watlo'", "Did you mean 'watlow'?"]),
+        (DEVICE | {"adress": 2}, 2, ["device[0].adress: unknown key", "Did you mean 'address'?"]),
         (DEVICE | {"address": 17}, 2, ["address", "17"]),
         (DEVICE | {"parameters": ["proces_value"]}, 2, ["proces_value", "process_value"]),
         (DEVICE, 3, ["port not found", "oven", "/dev/riglog-no-such-port", "riglog discover"]),

@@ -14,6 +14,8 @@ from riglog.errors import StorageError
 from riglog.model import SYSTEM_CLOCK, Batch, Clock, Event, EventKind, Run, Sink
 
 CLOSE_TIMEOUT_SECONDS = 5.0
+UNAVAILABLE_HINT = "Free disk space or repair the storage, then resume the run (`riglog record … --resume`)"
+REJECTED_HINT = "Correct the driver: its samples have values that cannot be stored. All other samples are stored"
 
 
 async def pipe(
@@ -71,11 +73,10 @@ async def pipe(
                 for writer in opened:
                     closing.start_soon(writer.close)
     results = [writer.result for writer in writers]
-    if problems := [_problem(result) for result in results if result.lost or not result.closed]:
-        raise StorageError(
-            f"not all samples were stored: {'; '.join(problems)}",
-            hint="Free disk space or repair the storage, then resume the run (`riglog record … --resume`)",
-        )
+    if incomplete := [result for result in results if result.lost or not result.closed]:
+        rejected = all(result.closed and result.lost == result.samples_set_aside for result in incomplete)
+        hint = REJECTED_HINT if rejected else UNAVAILABLE_HINT
+        raise StorageError(f"not all samples were stored: {'; '.join(map(_problem, incomplete))}", hint=hint)
     return results
 
 

@@ -44,6 +44,10 @@ class SinkResult(Struct):
     closed: bool = False
     warning: str | None = None
 
+    @property
+    def samples_set_aside(self) -> int:
+        return sum(each.samples for each in self.set_aside)
+
 
 class SinkWriter:
     """Buffers batches for a sink and writes them when the batch size or the flush interval is reached.
@@ -152,7 +156,7 @@ class SinkWriter:
             if known is None:
                 self.result.set_aside.append(SetAside(device, len(batch.samples), reason))
                 message = f"sink {self.sink.name}: cannot store samples of {batch.samples[0].channel}: {reason}"
-                self._report(EventKind.SINK_FAILED, f"{message}; they are set aside, the others are stored")
+                self._report(EventKind.SINK_FAILED, f"{message}; they are set aside, the others are stored", device)
             else:
                 known.samples += len(batch.samples)
                 known.error = reason
@@ -173,11 +177,16 @@ class SinkWriter:
         message = f"sink {self.sink.name}: writing again; all buffered samples stored, {self.result.lost} lost"
         self._report(EventKind.SINK_RECOVERED, message)
 
-    def _report(self, kind: EventKind, message: str) -> None:
-        message = message.encode("utf-8", "backslashreplace").decode()  # a name may be the text that cannot be stored
+    def _report(self, kind: EventKind, message: str, device: str | None = None) -> None:
+        message = _storable(message)
         LOGGER.log(logging.INFO if kind is EventKind.SINK_RECOVERED else logging.WARNING, message)
-        self._add_event(Event(self._clock.utc_ns(), kind, message))
+        self._add_event(Event(self._clock.utc_ns(), kind, message, None if device is None else _storable(device)))
 
     def _notify(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
+
+
+def _storable(text: str) -> str:
+    """Return a text without lone surrogates: the name of a device may be what the sink cannot store."""
+    return text.encode("utf-8", "backslashreplace").decode()

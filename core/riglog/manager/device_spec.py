@@ -10,6 +10,7 @@ from riglog.errors import ConfigError, LinkConflictError, error_context
 from riglog.manager.port_session import ClientFactory
 from riglog.model import Clock
 from riglog.plugin import AnyDriver, DeviceConfig, DirectConfig, DirectDriver, Driver, Registry, configure
+from riglog.plugin.guard import bugs_as_config_errors, is_a
 from riglog.simulation import Simulator
 from riglog.transport import Link, canonical_port
 
@@ -106,9 +107,15 @@ def resolve_device(
             return DeviceSpec(driver, config)
         assert isinstance(driver, Driver)
         assert isinstance(config, DeviceConfig)
-        link = driver.link(config)
-        port = PortSpec(config.port, key or canonical_port(config.port), link, driver.client_factory(link))
-        return DeviceSpec(driver, config, driver.address(config), port)
+        with bugs_as_config_errors(driver, "link()"):
+            link = is_a(Link, driver.link(config))
+        with bugs_as_config_errors(driver, "client_factory()"):
+            factory = driver.client_factory(link)
+        with bugs_as_config_errors(driver, "address()"):
+            address = driver.address(config)
+        return DeviceSpec(
+            driver, config, address, PortSpec(config.port, key or canonical_port(config.port), link, factory)
+        )
 
 
 def check_compatible(wanted: DeviceSpec, port: PortSpec, others: Mapping[str, int | str | None]) -> None:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from riglog.errors import ConnectionLostError, DeviceError, PortError
 from riglog.model import DeviceResult
 from riglog.plugin import AnyDriver, Driver, Found
+from riglog.plugin.guard import PLUGIN_ERRORS, describe, each_is
 from riglog.protocol import Connection
 from riglog.transport import Link, open_transport
 
@@ -82,29 +83,29 @@ class _Prober:
         if self.error is not None:
             return ()
         try:
-            return list(self.driver.links_to_probe())
-        except Exception as error:
+            return each_is(Link, self.driver.links_to_probe())
+        except PLUGIN_ERRORS as error:
             return self._failed(error, port)
 
     async def probe(self, port: str, link: Link, listen: float | None) -> Sequence[Found]:
         transport = await open_transport(port, link)
         try:
-            return list(await self.driver.probe(Connection(transport, link), listen=listen))
+            return each_is(Found, await self.driver.probe(Connection(transport, link), listen=listen))
         except ConnectionLostError:
             return ()
         except PortError:
             raise
-        except Exception as error:
+        except PLUGIN_ERRORS as error:
             return self._failed(error, port)
         finally:
             with anyio.CancelScope(shield=True):
                 await transport.aclose()
 
-    def _failed(self, error: Exception, port: str) -> tuple[()]:
+    def _failed(self, error: BaseException, port: str) -> tuple[()]:
         name = self.driver.name
         self.port = self.port or port
         self.error = self.error or DeviceError(
-            f"driver {name} failed (bug in the plugin): {type(error).__name__}: {error}",
+            f"driver {name} failed (bug in the plugin): {describe(error)}",
             hint=f"Report it to the author of the plugin; `riglog discover --driver …` without {name} avoids it",
             port=port,
         )

@@ -1,6 +1,5 @@
 """A rig: devices by name, ports shared between them, and what happens when one of them fails."""
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -11,6 +10,7 @@ import anyio
 
 from riglog.device import Device, Pace, PollSource
 from riglog.errors import ConfigError, error_context
+from riglog.log import get_logger
 from riglog.manager import concurrent
 from riglog.manager.device_spec import DeviceSpec, PortSpec, check_compatible, resolve_device
 from riglog.manager.direct_session import DirectSession
@@ -23,7 +23,7 @@ from riglog.model import SYSTEM_CLOCK, Channel, Clock, DeviceResult, ErrorPolicy
 from riglog.plugin import DirectDriver, Driver, Registry, installed
 from riglog.transport import Transport, open_transport
 
-log = logging.getLogger("riglog.manager")
+log = get_logger("riglog.manager")
 
 T = TypeVar("T")
 Request = TypeVar("Request")
@@ -372,7 +372,8 @@ class Manager:
 
     def _report(self, kind: EventKind, message: str, device: str | None, port: str | None) -> None:
         where = device or port or self.name
-        log.log(logging.WARNING if kind in WARNINGS else logging.INFO, "%s: %s: %s", where, kind.value, message)
+        write = log.warning if kind in WARNINGS else log.info
+        write("%s: %s: %s", where, kind.value, message)
         event = Event(self._clock.utc_ns(), kind, message, device, port)
         for listener in list(self._listeners):
             listener(event)

@@ -7,6 +7,7 @@ from msgspec import Struct
 from riglog.errors import ConfigError
 from riglog.manager.device_spec import DeviceSpec, PortSpec
 from riglog.plugin import Driver
+from riglog.plugin.guard import catch_faults
 
 WARN_ABOVE = 0.8
 WITHOUT_WIRE_TIME = ("/dev/pts/", "tcp:", "sim:")
@@ -57,7 +58,9 @@ def _utilisation(port: PortSpec, specs: list[DeviceSpec], rate_hz: float) -> Por
     share: float | None = 0.0
     for spec in specs:
         assert isinstance(spec.driver, Driver)
-        transactions = spec.driver.transactions(spec.config)
-        seconds = sum(transaction.seconds(port.link, on_wire=on_wire) for transaction in transactions)
-        share = share + seconds * (spec.config.rate_hz or rate_hz) if transactions and share is not None else None
+        seconds: float | None = None
+        with catch_faults(spec.driver, "transactions()"):
+            if transactions := spec.driver.transactions(spec.config):
+                seconds = sum(transaction.seconds(port.link, on_wire=on_wire) for transaction in transactions)
+        share = None if seconds is None or share is None else share + seconds * (spec.config.rate_hz or rate_hz)
     return PortUtilisation(port.name, tuple(spec.name for spec in specs), share)

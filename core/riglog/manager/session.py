@@ -1,6 +1,5 @@
 """What all sessions have in common: the loss of a connection, and the one way back, for polling and for listening."""
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -8,10 +7,11 @@ from contextlib import suppress
 import anyio
 
 from riglog.errors import ConnectionLostError
+from riglog.log import get_logger
 from riglog.manager.managed_device import ManagedDevice, Report
 from riglog.model import NS, Clock, EventKind, Sample, Status
 
-log = logging.getLogger("riglog.manager")
+log = get_logger("riglog.manager")
 
 RETRY_SECONDS = (0.1, 0.2, 0.5)
 """Between two attempts to open a lost connection; the last one until it is restored."""

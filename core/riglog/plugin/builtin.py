@@ -1,4 +1,4 @@
-"""What riglog itself brings, registered through the same hook as any plugin's."""
+"""The sink types of riglog itself, registered through the same hook as those of plugins."""
 
 from collections.abc import Iterable
 

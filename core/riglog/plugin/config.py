@@ -9,6 +9,7 @@ from riglog.transport.link import Bytesize, Parity, Stopbits
 
 NAME = "a name of letters, digits, _ and -, starting with a letter or digit, at most 64 characters"
 PORT = 'a port name, such as "/dev/ttyUSB0", "COM3" or "tcp://host:4001"'
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z"
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Rate = Annotated[float, Meta(gt=0, le=10_000)]
 
@@ -16,7 +17,7 @@ Rate = Annotated[float, Meta(gt=0, le=10_000)]
 class DirectConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The keys of a device without a port. The core applies ``rate_hz`` and ``parameters``; seconds in ``timeout``."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description=NAME)]
+    name: Annotated[str, Meta(pattern=NAME_PATTERN, description=NAME)]
     driver: str
     rate_hz: Rate | None = None
     timeout: Seconds | None = None

@@ -14,8 +14,16 @@ if TYPE_CHECKING:
 
 PROJECT = "riglog"
 GROUP = "riglog"
+OLDEST_API = 2
 API_VERSION = 2
-"""A plugin module says ``RIGLOG_API = 1``; another number is refused with both numbers named."""
+API_VERSIONS = range(OLDEST_API, API_VERSION + 1)
+"""The versions of the plugin API that this riglog provides. A plugin states those it works with: ``RIGLOG_API = 2``, or
+``RIGLOG_API = (2, 3)``, lowest and highest; it is loaded if the two have a version in common."""
+
+CORE_COMMANDS = frozenset(
+    ("check", "demo", "discover", "events", "export", "forward", "gaps", "plugins", "read", "record", "set", "simulate")
+)
+"""The commands of riglog itself: names that no plugin can use."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -23,16 +31,16 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def riglog_drivers() -> Iterable[AnyDriver[Any]]:
-    """The drivers this plugin brings."""
+    """Return the drivers of this plugin."""
     raise NotImplementedError
 
 
 @hookspec
 def riglog_sinks() -> "Iterable[SinkType]":
-    """The kinds of ``[[sink]]`` this plugin brings."""
+    """Return the types of ``[[sink]]`` of this plugin."""
     raise NotImplementedError
 
 
 @hookspec
 def riglog_commands(cli: "click.Group") -> None:
-    """Add the plugin's own commands to the command line: ``riglog <vendor> …``."""
+    """Add the commands of this plugin to the command line: ``riglog <vendor> …``."""

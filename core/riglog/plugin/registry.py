@@ -1,97 +1,132 @@
-"""What the plugins brought: drivers and sinks by name. One broken hook costs its plugin, nobody else."""
+"""What is installed: drivers, sink types and commands by name. A defect of a plugin affects only this plugin."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from importlib.metadata import PackageNotFoundError, requires
+from typing import TYPE_CHECKING, Any
 
 from riglog.errors import ConfigError, UnknownDriverError
-from riglog.plugin.driver import AnyDriver
+from riglog.plugin.collector import Collector
+from riglog.plugin.driver import AnyDriver, Driver
+from riglog.plugin.guard import OnFault, catch_faults, is_a, log_fault, stdout_to_stderr
 from riglog.plugin.loader import LoadedPlugins, Plugin, load_plugins
+from riglog.plugin.options import configure
+from riglog.transport import Link
 
 if TYPE_CHECKING:
     import click
 
     from riglog.sinks.base import SinkType
 
-T = TypeVar("T")
-MORE = "; a vendor's driver comes with `pip install riglog-VENDOR`"
+VENDOR_PACKAGES = ". Vendor drivers are separate packages: `pip install riglog-VENDOR`"
 
 
 class Registry:
-    """Everything installed, by name. ``plugins`` lists all of them, the broken ones with their reason."""
+    """The drivers and sink types of the loaded plugins, by name."""
 
     def __init__(self, loaded: LoadedPlugins) -> None:
-        self._manager = loaded.manager
-        self._problems: dict[str, str] = {}
-        self.drivers: dict[str, AnyDriver[Any]] = self._collect("riglog_drivers", lambda driver: driver.name)
-        self.sinks: dict[str, SinkType] = self._collect("riglog_sinks", lambda sink: sink.name)
-        self._plugins = loaded.plugins
+        self._collector = Collector(loaded)
+        self._commands: dict[str, click.Command] | None = None
+        self.drivers: dict[str, AnyDriver[Any]] = self._collector.drivers()
+        self.sinks: dict[str, SinkType] = self._collector.sinks()
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:
-        return tuple(
-            Plugin(plugin.name, plugin.distribution, plugin.version, plugin.problem or self._problems.get(plugin.name))
-            for plugin in self._plugins
-        )
+        """All installed plugins, also those that failed to load, with the reason."""
+        self._plugin_commands()
+        return self._collector.plugins()
 
     def driver(self, name: str) -> AnyDriver[Any]:
-        """The driver of that name.
+        """Return the driver of that name.
 
         Raises:
-            UnknownDriverError: there is none; says which are, and which plugin is broken.
+            UnknownDriverError: no loaded plugin registers it. The hint names the available drivers, or the plugin that
+                failed to load.
         """
         if name not in self.drivers:
-            raise UnknownDriverError(
-                f"no driver called {name!r}", hint=self._hint(name, self.drivers, MORE), driver=name
-            )
+            hint = self._hint("driver", name, self.drivers, _package_of(name) or VENDOR_PACKAGES)
+            raise UnknownDriverError(f"unknown driver {name!r}", hint=hint, driver=name)
         return self.drivers[name]
 
     def sink(self, name: str) -> "SinkType":
-        """The sink type of that name.
+        """Return the sink type of that name.
 
         Raises:
-            ConfigError: there is none; says which are.
+            ConfigError: no loaded plugin registers it. The hint names those available.
         """
         if name not in self.sinks:
-            raise ConfigError(f"no sink type called {name!r}", hint=self._hint(name, self.sinks))
+            raise ConfigError(f"unknown sink type {name!r}", hint=self._hint("sink type", name, self.sinks))
         return self.sinks[name]
 
     def add_commands(self, cli: "click.Group") -> None:
-        """Let every plugin add its commands; one that fails is left out."""
-        self._each("riglog_commands", lambda function: function(cli))
+        """Add the commands of all plugins to the command line."""
+        for name, command in self._plugin_commands().items():
+            cli.add_command(command, name)
 
-    def _hint(self, name: str, known: Iterable[str], more: str = "") -> str:
+    def demo_tables(self, on_fault: OnFault = log_fault) -> list[dict[str, Any]]:
+        """Return a ``[[device]]`` table for each simulated instrument of ``riglog demo``.
+
+        Names of devices and ports that another driver uses too are extended by the name of the driver. A driver that
+        fails, or gives a table that cannot be used, is left out.
+
+        Args:
+            on_fault: called for every driver that is left out.
+        """
+        tables: list[dict[str, Any]] = []
+        for driver in self.drivers.values():
+            with catch_faults(driver, "demo()", on_fault):
+                tables += _demo_tables(driver, tables)
+        return tables
+
+    def _plugin_commands(self) -> "dict[str, click.Command]":
+        if self._commands is None:
+            self._commands = self._collector.commands()
+        return self._commands
+
+    def _hint(self, what: str, name: str, known: Iterable[str], more: str = "") -> str:
+        if refused := self._collector.why_refused(what, name):
+            return refused
         for plugin in self.plugins:
-            if plugin.problem and name in (plugin.name, plugin.distribution.removeprefix("riglog-")):
-                return f"the plugin {plugin.distribution} is installed but broken: {plugin.problem}"
+            if plugin.state != "loaded" and name in (plugin.name, plugin.distribution.removeprefix("riglog-")):
+                verb = "" if plugin.state == "disabled" else "failed to load: "
+                return f"Plugin {plugin.label} is installed but {verb}{plugin.problem}"
         names = sorted(known)
         close = get_close_matches(name, names, 1)
-        return (f"did you mean {close[0]!r}? " if close else "") + f"there is: {', '.join(names) or 'none'}{more}"
+        return (f"Did you mean {close[0]!r}? " if close else "") + f"Available: {', '.join(names) or 'none'}{more}"
 
-    def _collect(self, hook: str, key: Callable[[T], str]) -> dict[str, T]:
-        found: dict[str, T] = {}
 
-        def add(function: Callable[[], Iterable[T]]) -> None:
-            for thing in list(function()):
-                if key(thing) in found:
-                    raise ConfigError(f"{hook}: the name {key(thing)!r} is already taken")
-                found[key(thing)] = thing
+def _demo_tables(driver: AnyDriver[Any], others: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the tables of one driver, after trying to make each instrument."""
+    names = {table["name"] for table in others}
+    ports = {table["port"] for table in others if "port" in table}
+    tables: list[dict[str, Any]] = []
+    with stdout_to_stderr():
+        for given in driver.demo():
+            table: dict[str, Any] = {**given, "driver": driver.name}
+            for key, taken in (("name", names), ("port", ports)):
+                if table.get(key) in taken:
+                    table[key] = f"{driver.name}-{table[key]}"
+            config = configure(driver, table, "table")
+            if isinstance(driver, Driver):
+                is_a(Link, driver.link(config))
+                driver.simulator(config)
+            tables.append(table)
+    return tables
 
-        self._each(hook, add)
-        return found
 
-    def _each(self, hook: str, call: Callable[[Any], None]) -> None:
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
-            try:
-                call(implementation.function)
-            except (Exception, SystemExit) as error:
-                self._problems[implementation.plugin_name] = f"{hook}: {type(error).__name__}: {error}"
+def _package_of(driver: str) -> str | None:
+    """Return how to install the plugin of a driver, if it is an optional part of riglog."""
+    try:
+        optional = {requirement.partition(";")[0].strip() for requirement in requires("riglog") or ()}
+    except PackageNotFoundError:
+        return None
+    return f". To install its plugin: `pip install riglog-{driver}`" if f"riglog-{driver}" in optional else None
 
 
 @cache
 def installed() -> Registry:
-    """The plugins of this environment, loaded at the first call."""
+    """Return the plugins of this environment, loaded at the first call."""
     from riglog.plugin import builtin
 
     return Registry(load_plugins(builtin=(builtin,)))

@@ -1,25 +1,70 @@
-"""What a key of a table may be, in the words of somebody who writes a rig file: worked out from its type."""
+"""What a place in a table can hold, in the words of a rig file, derived from the types of the config struct. Pure."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
+Path = Sequence[str | int]
+"""The way from a table to a value: names of keys and positions in lists. ``ANY`` is a key that is not known."""
+ANY = "..."
 
-def wanted(struct: type[msgspec.Struct], key: str) -> str | None:
-    """What the key of that name may be: ``a whole number from 1 to 247``. None if there is no such key."""
-    info = inspect.type_info(struct)
-    assert isinstance(info, inspect.StructType)
-    return next((_words(field.type) for field in info.fields if field.encode_name == key), None)
+
+def expected(struct: type[msgspec.Struct], path: Path) -> str | None:
+    """Return what the value there can be: ``a whole number from 1 to 247``. None if there is no such place."""
+    kinds: list[inspect.Type] = [inspect.type_info(struct)]
+    for step in path:
+        kinds = [inner for kind in kinds for inner in _inside(kind, step)]
+    return _either(kinds) if kinds else None
+
+
+def keys(struct: type[msgspec.Struct], path: Path) -> list[str]:
+    """Return the keys of the table there."""
+    kinds: list[inspect.Type] = [inspect.type_info(struct)]
+    for step in path:
+        kinds = [inner for kind in kinds for inner in _inside(kind, step)]
+    tables = [kind for kind in _alternatives(kinds) if isinstance(kind, inspect.StructType)]
+    return list(dict.fromkeys(field.encode_name for table in tables for field in table.fields))
+
+
+def _inside(kind: inspect.Type, step: str | int) -> Iterator[inspect.Type]:
+    """Yield the types of what is one step further; one for each struct that could be meant."""
+    for one in _alternatives([kind]):
+        match one:
+            case inspect.StructType(fields=fields):
+                yield from (field.type for field in fields if field.encode_name == step)
+            case inspect.DictType(value_type=inner) if isinstance(step, str):
+                yield inner
+            case inspect.TupleType(item_types=items) if isinstance(step, int):
+                yield from items[step : step + 1]
+            case inspect.VarTupleType(item_type=inner) | inspect.ListType(item_type=inner) if isinstance(step, int):
+                yield inner
+
+
+def _alternatives(kinds: Sequence[inspect.Type]) -> Iterator[inspect.Type]:
+    for kind in kinds:
+        match kind:
+            case inspect.Metadata(type=inner):
+                yield from _alternatives([inner])
+            case inspect.UnionType(types=types):
+                yield from _alternatives(types)
+            case _:
+                yield kind
+
+
+def _either(kinds: Sequence[inspect.Type]) -> str:
+    words = (_words(kind) for kind in kinds if not isinstance(kind, inspect.NoneType))
+    return " or ".join(dict.fromkeys(words))
 
 
 def _words(kind: inspect.Type) -> str:
-    """A type in words; a description that comes with it goes before what can be worked out."""
+    """Return a type in words; a description that comes with it is used instead."""
     match kind:
         case inspect.Metadata(type=inner, extra_json_schema=extra):
             return str((extra or {}).get("description") or _words(inner))
         case inspect.UnionType(types=types):
-            return " or ".join(_words(one) for one in types if not isinstance(one, inspect.NoneType))
+            return _either(types)
         case inspect.IntType():
             return "a whole number" + _range(kind)
         case inspect.FloatType():
@@ -27,14 +72,16 @@ def _words(kind: inspect.Type) -> str:
         case inspect.BoolType():
             return "true or false"
         case inspect.StrType():
-            return "a text in quotes"
+            return "a string in quotes"
         case inspect.LiteralType(values=values):
             return _one_of(values)
         case inspect.EnumType(cls=choices):
             return _one_of([choice.value for choice in choices])
         case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
-            return f"a list, each of it {_words(item)}"
-    return "what is needed there"
+            return f"a list; each item {_words(item)}"
+        case inspect.StructType(fields=fields):
+            return f"a table with the keys {', '.join(field.encode_name for field in fields)}"
+    return "a value of the documented type"
 
 
 def _range(kind: inspect.IntType | inspect.FloatType) -> str:

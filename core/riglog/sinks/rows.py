@@ -146,16 +146,17 @@ def content(sample: Sample) -> tuple[float | None, str | None, Status, str | Non
     """
     value, text, status, error = sample.value, sample.text, sample.status, sample.error
     number: float | None = None
-    if isinstance(value, str):
+    if isinstance(value, (float, int)):
+        number = float(value)
+    elif isinstance(value, str):
         text = value
     elif value is not None:
-        number = float(value) if isinstance(value, (float, int)) else _number(value)
-        if not math.isfinite(number):
-            error = error or f"no value: {number} is not a finite number"
-            number, status = None, Status.OUT_OF_RANGE if status in (OK, Status.SUSPECT) else status
-    for words in (text, sample.unit, error):
-        if words is not None and not isinstance(words, str):
-            raise TypeError(f"a text of type {type(words).__name__} cannot be stored")
+        number = _number(value)
+    if number is not None and not math.isfinite(number):
+        error = error or f"no value: {number} is not a finite number"
+        number, status = None, Status.OUT_OF_RANGE if status in (OK, Status.SUSPECT) else status
+    if text is not None or error is not None or not isinstance(sample.unit, str):
+        _check_texts(text, sample.unit, error)
     return number, text, status, error
 
 
@@ -164,6 +165,12 @@ def _number(value: object) -> float:
     if isinstance(value, SupportsFloat):
         return float(value)
     raise TypeError(f"a value of type {type(value).__name__} cannot be stored")
+
+
+def _check_texts(*texts: object) -> None:
+    for text in texts:
+        if text is not None and not isinstance(text, str):
+            raise TypeError(f"a text of type {type(text).__name__} cannot be stored")
 
 
 def flags(sample: Sample) -> str:

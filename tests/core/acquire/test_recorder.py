@@ -39,6 +39,8 @@ async def test_a_slow_source_has_its_skipped_slots_as_rows_of_status_skipped() -
         batches = await all_of(active_run)
     assert [batch.tick for batch in batches] == list(range(20))
     skipped = [batch.tick for batch in batches if batch.samples[0].status is Status.SKIPPED]
+    reasons = {sample.error for batch in batches for sample in batch.samples if batch.tick in skipped}
+    assert reasons == {"slot skipped: the previous poll overran"}
     assert len(skipped) == active_run.summary.slots_skipped == 12
     assert all(batch.samples[0].value is None for batch in batches if batch.tick in skipped)
 

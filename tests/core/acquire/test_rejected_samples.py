@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from msgspec import structs
 from recorded import EVENTS, MODE, NET, WARM, make_run, stamp, steady
 from toy import Metronome
 
@@ -49,6 +50,16 @@ async def test_every_store_rejects_a_value_it_cannot_hold_and_stores_all_others(
     assert [rejected.tick for rejected, _ in flush.batches_rejected] == [5, 16]
     assert not any(isinstance(error, StorageError) for _, error in flush.batches_rejected)
     assert (flush.samples_written, flush.error, flush.batches_left, flush.events_left) == (32, None, [], [])
+
+
+@pytest.mark.parametrize("wrong", [{"address": object()}, {"parameter": None}, {"parameter_id": 2**70}])
+async def test_errors_of_sqlite_about_data_are_not_taken_for_an_outage(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    sink = SqliteSink(tmp_path / "run.sqlite")
+    await sink.open(RUN)
+    flush = Flush(sink)
+    await flush.run([*steady(RUN, [WARM], 5), batch(5, structs.replace(NET, **wrong), 1.0)], [])
+    await sink.aclose()
+    assert (flush.samples_written, flush.error, len(flush.batches_rejected)) == (5, None, 1)
 
 
 async def test_devices_on_the_port_of_a_rejected_sample_keep_their_rows(tmp_path: Path) -> None:
@@ -127,13 +138,16 @@ async def test_a_rejecting_sink_names_the_device_counts_the_samples_and_keeps_th
         "not all samples were stored: picky: 200 samples lost, 200 of them rejected from bad,"
         " last error: bad: samples rejected: TypeError: too large"
     )
+    assert error.value.hint is not None
+    assert error.value.hint.startswith("Correct the driver")
     assert [batch.tick for batch in picky.batches] == list(range(100))
     assert {batch.source for batch in picky.batches} == {"good"}
     assert len(healthy.batches) == 200
-    failures = [event.message for event in healthy.events if event.kind is EventKind.SINK_FAILED]
-    assert failures == [
+    (failure,) = [event for event in healthy.events if event.kind is EventKind.SINK_FAILED]
+    assert failure.device == "bad"
+    assert failure.message == (
         "sink picky: cannot store samples of bad.p0: TypeError: too large; they are set aside, the others are stored"
-    ]
+    )
     assert EventKind.SINK_RECOVERED not in [event.kind for event in healthy.events]
 
 

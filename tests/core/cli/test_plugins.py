@@ -8,10 +8,11 @@ from click.testing import CliRunner
 
 from riglog.cli.commands.plugins import command
 from riglog.cli.console import results
+from riglog.plugin import Plugin
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "x.py", line [3]\nZeroDivisionError: division by zero\n'
-LOADED = SimpleNamespace(name="good", distribution="riglog-good", version="1.0", problem=None, traceback=None)
-FAILED = SimpleNamespace(
+LOADED = Plugin(name="good", distribution="riglog-good", version="1.0")
+FAILED = Plugin(
     name="bad",
     distribution="riglog-bad",
     version="0.1",

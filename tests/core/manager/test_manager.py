@@ -67,12 +67,12 @@ async def test_a_poll_gives_one_sample_per_channel_in_the_order_of_the_rig(regis
     ("second", "error", "words"),
     [
         ({"name": "one", "address": 2}, ConfigError, "duplicate device name 'one'"),
-        ({"driver": "tou"}, UnknownDriverError, "no driver called 'tou'"),
+        ({"driver": "tou"}, UnknownDriverError, "unknown driver 'tou'"),
         ({"adress": 2}, ConfigError, r"device.adress: unknown key"),
         ({"address": 1}, ConfigError, "address 1 is already used by one"),
         ({"address": 2, "baudrate": 19200}, LinkConflictError, "baudrate 19200 here, 9600 there"),
         ({"address": None}, LinkConflictError, "two cannot share a port"),
-        ({"address": "two"}, ConfigError, r"device.address: 'two' is not a whole number"),
+        ({"address": "two"}, ConfigError, r"device.address: invalid value 'two'; expected a whole number"),
     ],
 )
 async def test_what_cannot_be_added_is_refused_with_the_reason_and_without_a_byte(

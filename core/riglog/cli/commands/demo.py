@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from riglog.cli.console import results
+from riglog.cli.console import print_warning, results
 from riglog.cli.errors import USAGE, print_error
 from riglog.cli.options import json_option
 from riglog.cli.report import report
@@ -41,7 +41,7 @@ async def _demo(duration: str, out: str, as_json: bool, interruption: Interrupti
     from riglog.sinks import SqliteSink
 
     registry = installed()
-    tables = [dict(table) for driver in registry.drivers.values() for table in driver.demo()]
+    tables = registry.demo_tables(lambda fault: print_warning(str(fault)))
     if not tables:
         hint = "Install the vendor plugins: pip install 'riglog[all]'"
         print_error("no plugin with simulated instruments is installed", hint)

@@ -11,11 +11,7 @@ from riglog.cli.options import json_option
 @json_option
 def command(verbose: bool, as_json: bool) -> None:
     """List the installed plugins with their drivers and sinks, and why a plugin failed to load."""
-    from riglog.plugin import Plugin, installed
-
-    def traceback(plugin: Plugin) -> str | None:
-        text: str | None = getattr(plugin, "traceback", None)
-        return text
+    from riglog.plugin import installed
 
     registry = installed()
     if as_json:
@@ -26,9 +22,11 @@ def command(verbose: bool, as_json: bool) -> None:
                         "name": plugin.name,
                         "distribution": plugin.distribution,
                         "version": plugin.version,
+                        "state": plugin.state,
                         "problem": plugin.problem,
+                        "warning": plugin.warning,
                     }
-                    | ({"traceback": traceback(plugin)} if verbose else {})
+                    | ({"traceback": plugin.traceback} if verbose else {})
                     for plugin in registry.plugins
                 ],
                 "drivers": [
@@ -41,10 +39,13 @@ def command(verbose: bool, as_json: bool) -> None:
         return
     plugins = table("plugin", "distribution", "version", "status")
     for plugin in registry.plugins:
-        add_row(plugins, plugin.name, plugin.distribution, plugin.version, plugin.problem or "loaded")
+        detail = plugin.problem or plugin.warning
+        status = f"{plugin.state}: {detail}" if detail and not plugin.disabled else detail or plugin.state
+        add_row(plugins, plugin.name, plugin.distribution, plugin.version, status)
     provided = table("provides", "description")
     for driver in registry.drivers.values():
-        add_row(provided, f"driver {driver.name}", f"{driver.summary}: {', '.join(driver.protocols)}")
+        protocols = f": {', '.join(driver.protocols)}" if driver.protocols else ""
+        add_row(provided, f"driver {driver.name}", f"{driver.summary}{protocols}")
     for sink in registry.sinks.values():
         add_row(provided, f"sink {sink.name}", sink.summary)
     results().print(plugins)
@@ -52,5 +53,6 @@ def command(verbose: bool, as_json: bool) -> None:
     results().print(provided)
     if verbose:
         for plugin in registry.plugins:
-            if text := traceback(plugin):
-                results().print(f"\nplugin {plugin.name}:\n{text.rstrip()}", markup=False, soft_wrap=True)
+            if plugin.traceback is not None:
+                text = plugin.traceback.rstrip()
+                results().print(f"\nplugin {plugin.name}:\n{text}", markup=False, soft_wrap=True)

@@ -1,0 +1,97 @@
+"""A mistake in a table is named with its place, what can be there, and the likely word; also deep inside a table."""
+
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+import pytest
+from msgspec import Meta, Struct, field
+
+from riglog.errors import ConfigError
+from riglog.plugin import DeviceConfig, convert
+
+
+class Mode(Enum):
+    AUTO = "auto"
+    MANUAL = "manual"
+
+
+class Register(Struct, forbid_unknown_fields=True, frozen=True):
+    address: Annotated[int, Meta(ge=0, le=65535)]
+    type: Literal["u16", "f32"] = "u16"
+    scale: float = 1.0
+
+
+class Linear(Struct, forbid_unknown_fields=True, tag="linear"):
+    factor: float = 1.0
+
+
+class Table(Struct, forbid_unknown_fields=True, tag="table"):
+    points: list[tuple[float, float]] = []
+
+
+class Meter(DeviceConfig, kw_only=True, frozen=True):
+    registers: tuple[Register, ...] = ()
+    main: Register | None = None
+    named: dict[str, Register] = field(default_factory=dict)
+    curve: Linear | Table | None = None
+    blocks: list[list[Register]] = field(default_factory=list)
+    mode: Mode = Mode.AUTO
+
+
+METER: dict[str, Any] = {"name": "m", "driver": "meter", "port": "sim:m"}
+
+
+@pytest.mark.parametrize(
+    ("table", "message", "hint"),
+    [
+        ({"registers": [{"address": 1}, {"address": 2, "typ": 3}]}, "d.registers[1].typ: unknown key", "'type'"),
+        (
+            {"registers": [{"address": 1, "unit": "V"}]},
+            "d.registers[0].unit: unknown key",
+            "Available keys: address, type, scale",
+        ),
+        ({"registers": [{}]}, "d.registers[0].address: missing", "Add address = …"),
+        (
+            {"registers": [{"address": 1, "type": "int"}]},
+            "d.registers[0].type: invalid value 'int'; expected 'f32' or 'u16'",
+            None,
+        ),
+        (
+            {"registers": [{"address": 70000}]},
+            "d.registers[0].address: invalid value 70000; expected a whole number from 0 to 65535",
+            None,
+        ),
+        (
+            {"registers": 5},
+            "d.registers: invalid value 5; expected a list; each item a table with the keys address, type, scale",
+            None,
+        ),
+        ({"main": {"adress": 1}}, "d.main.adress: unknown key", "Did you mean 'address'?"),
+        ({"main": 5}, "d.main: invalid value 5; expected a table with the keys address, type, scale", None),
+        ({"named": {"x": {"adress": 1}}}, "d.named[...].adress: unknown key", "Did you mean 'address'?"),
+        ({"named": {"x": {"address": "1"}}}, "d.named[...].address: expected `int`, got `str`", None),
+        ({"curve": {"type": "linear", "fctor": 1}}, "d.curve.fctor: unknown key", "Did you mean 'factor'?"),
+        (
+            {"curve": {"type": "table", "points": [[1, "x"]]}},
+            "d.curve.points[0][1]: invalid value 'x'; expected a number",
+            None,
+        ),
+        ({"blocks": [[], [{"adress": 1}]]}, "d.blocks[1][0].adress: unknown key", "Did you mean 'address'?"),
+        ({"mode": "off"}, "d.mode: invalid value 'off'; expected 'auto' or 'manual'", None),
+        ({"baud": 9600}, "d.baud: unknown key", "Did you mean 'baudrate'?"),
+        ({"name": "a b"}, "d.name: invalid value 'a b'; expected a name of letters, digits, _ and -", None),
+        ({"name": "oven\n"}, "d.name: invalid value 'oven\\n'; expected a name of letters, digits, _ and -", None),
+        ({"echo": "yes"}, "d.echo: invalid value 'yes'; expected true or false", None),
+        ({"protocol": 5}, "d.protocol: invalid value 5; expected a string in quotes", None),
+        ({"parameters": [1]}, "d.parameters[0]: invalid value 1; expected a string in quotes", None),
+        ({"rate_hz": 0}, "d.rate_hz: invalid value 0; expected a number above 0 and at most 10000", None),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_what_would_be_right(
+    table: dict[str, Any], message: str, hint: str | None
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        convert(METER | table, Meter, "d")
+    assert caught.value.message.startswith(message)
+    assert (caught.value.hint is None) is (hint is None)
+    assert hint is None or hint in str(caught.value.hint)
