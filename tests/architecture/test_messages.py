@@ -6,26 +6,14 @@ from pathlib import Path
 import pytest
 from wording import Text, listed, pattern, room, sources, texts
 
-PENDING = {
-    "acquire",
-    "device",
-    "errors",
-    "manager",
-    "model",
-    "plugin",
-    "protocol",
-    "recordings",
-    "riglog_sartorius",
-    "riglog_servomex",
-    "sinks",
-}
+PENDING: set[str] = set()
 """Rooms whose texts do not follow the patterns yet. Remove a room as soon as its tests pass."""
 RETIRED = re.compile(
     r"\b(say|says|said|tell|tells|told|hear|hears|heard|speak|speaks|talks?|ask|asks|asked|asking|answers?|answered"
-    r"|silent|nobody|somebody|everybody|whoever|ones|thing|things|gives? up|let go|comes? back|of itself|doubt|doubtful"
+    r"|silent|nobody|somebody|everybody|whoever|thing|things|gives? up|let go|comes? back|of itself|doubt|doubtful"
     r"|owed?|owes|believed?|patience|quiet|hole|holes|what was due|leave away|beside|knob|passed over|slaves?"
     r"|analysers?"
-    r"|so far end|far end|shipped|ships?)\b"
+    r"|far end|shipped|ships?)\b"
     r"|\b(?:the|this|that|each|every|another|no|any|it is) one\b(?! of)"
     r"|\b(?:is|are|was|were) no\b|\bhas no such\b|\bno .+ called\b|\bnames nothing\b",
     re.IGNORECASE,
@@ -92,12 +80,12 @@ def test_a_help_text_is_a_sentence_and_a_summary_fits_into_60_characters(name: s
 
 @pytest.mark.parametrize("name", ROOMS)
 def test_every_message_is_listed_with_its_next_step(name: str) -> None:
-    page = {row.message: row for row in listed()}
+    page: dict[str, set[str]] = {}
+    for row in listed():
+        page.setdefault(row.message, set()).update(row.hints)
     missing = [where(text) for text in of_room(name, *FACTS) if text.text not in page]
     assert missing == []
-    for text in of_room(name, *FACTS):
-        for hint in text.hints:
-            assert hint in page[text.text].hints, where(text)
+    assert [where(text) for text in of_room(name, *FACTS) if not set(text.hints) <= page[text.text]] == []
 
 
 def test_every_message_of_the_list_is_in_the_source() -> None:

@@ -144,8 +144,8 @@ DEVICE = OVEN | {"port": "/dev/riglog-no-such-port"}
 @pytest.mark.parametrize(
     ("device", "code", "words"),
     [
-        (DEVICE | {"driver": "watlo"}, 2, ["no driver called 'watlo'", "did you mean 'watlow'?"]),
-        (DEVICE | {"adress": 2}, 2, ["device[0].adress: unknown key", "did you mean 'address'?"]),
+        (DEVICE | {"driver": "watlo"}, 2, ["unknown driver 'watlo'", "Did you mean 'watlow'?"]),
+        (DEVICE | {"adress": 2}, 2, ["device[0].adress: unknown key", "Did you mean 'address'?"]),
         (DEVICE | {"address": 17}, 2, ["address", "17"]),
         (DEVICE | {"parameters": ["proces_value"]}, 2, ["proces_value", "process_value"]),
         (DEVICE, 3, ["port not found", "oven", "/dev/riglog-no-such-port", "riglog discover"]),
@@ -205,7 +205,7 @@ def test_a_recording_without_permission_is_an_error_before_a_port_is_opened(tmp_
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"my precious notes", "no SQLite database"),
+        (b"my precious notes", "file exists and is not an SQLite database. "),
         (b"SQLite format 3\0" + b"\0" * 200, "another program"),
     ],
 )
@@ -226,7 +226,7 @@ def test_a_newer_recording_is_not_modified(tmp_path: Path) -> None:
     before = (tmp_path / "new.sqlite").read_bytes()
     done = riglog("demo", "--duration", "1s", "--out", "new.sqlite", cwd=tmp_path)
     assert done.code == 4
-    assert "schema 99, this riglog knows 1" in done.err
+    assert "schema version 99 is newer than this riglog supports (1)" in done.err
     assert (tmp_path / "new.sqlite").read_bytes() == before
 
 

@@ -1,4 +1,4 @@
-"""Vendors side by side: two of them on one Modbus line, and one that broadcasts beside others that are asked."""
+"""Several vendors in one rig: two of them on one Modbus bus, and one in continuous mode next to polled ones."""
 
 import os
 import sqlite3

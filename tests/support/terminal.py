@@ -18,7 +18,7 @@ SECONDS = 60
 
 
 class Finished(Struct, frozen=True):
-    """How a command ended and what it said."""
+    """The exit code of a command and what it printed."""
 
     code: int
     out: str
@@ -44,7 +44,7 @@ def riglog(*arguments: object, cwd: Path | None = None, **environment: str) -> F
 
 
 def unprivileged(*arguments: object) -> Finished:
-    """Run a command to whom file permissions apply, also if that is root. Linux only."""
+    """Run a command that obeys file permissions, even if the user is root. Linux only."""
     done = subprocess.run(
         [*RIGLOG, *map(str, arguments)],
         capture_output=True,
@@ -57,14 +57,14 @@ def unprivileged(*arguments: object) -> Finished:
 
 
 def _obey_permissions() -> None:
-    """Give up CAP_DAC_OVERRIDE (1) and CAP_DAC_READ_SEARCH (2) for what is executed next."""
+    """Drop CAP_DAC_OVERRIDE (1) and CAP_DAC_READ_SEARCH (2) for the program that is executed next."""
     for capability in (1, 2):
         ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
 @contextmanager
 def started(*arguments: object, cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
-    """Run a command while the block runs; whatever is left of it is killed then."""
+    """Run a command while the block runs; at its end the command is killed if it is still running."""
     process = subprocess.Popen(
         [*RIGLOG, *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -82,7 +82,7 @@ def started(*arguments: object, cwd: Path | None = None) -> Iterator[subprocess.
 
 @contextmanager
 def simulated(*arguments: object, cwd: Path | None = None) -> Iterator[dict[str, Any]]:
-    """``riglog simulate …`` while the block runs; yields what it announced."""
+    """Run ``riglog simulate …`` while the block runs; yield the object that it printed when it was ready."""
     with started("simulate", *arguments, cwd=cwd) as process:
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -7,6 +7,7 @@ without a value, a help text, or printed output. Parts that are computed are sho
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
@@ -50,7 +51,7 @@ def texts(path: Path) -> Iterator[Text]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     finder = _Finder(str(path.relative_to(ROOT)), tree)
     finder.visit(tree)
-    yield from dict.fromkeys(finder.found)
+    yield from (text for text in dict.fromkeys(finder.found) if re.search(r"[a-z]{2}", text.text))
 
 
 class _Finder(ast.NodeVisitor):
@@ -75,13 +76,19 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
         self._scopes.pop()
 
+    def visit_Assign(self, node: ast.Assign) -> None:
+        if any(isinstance(target, ast.Attribute) and target.attr == "hint" for target in node.targets):
+            self._add_all(node.value, "hint")
+        self.generic_visit(node)
+
     def visit_Call(self, node: ast.Call) -> None:
         name = _called(node)
         keywords = {keyword.arg: keyword.value for keyword in node.keywords}
         hint = keywords.get("hint", node.args[1] if name == "print_error" and len(node.args) > 1 else None)
         hints = [] if hint is None else self._templates(hint)
         self.found += [Text(self.path, at.lineno, "hint", text) for at, text in hints]
-        if (name.endswith(("Error", "Exception")) and name not in INTERNAL) or name in PRINTERS:
+        raised = name.endswith(("Error", "Exception")) or {"hint", "code"} & keywords.keys()
+        if (raised and name not in INTERNAL) or name in PRINTERS:
             for argument in node.args[:1]:
                 self._add_all(argument, PRINTERS.get(name, "error"), tuple(text for _, text in hints))
         for position, argument in enumerate(node.args):
@@ -125,6 +132,7 @@ class _Finder(ast.NodeVisitor):
                     if name in scope:
                         before = [value for value in scope[name] if value.lineno < node.lineno][-1:]
                         return [found for value in before or scope[name] for found in self._templates(value, depth + 1)]
+                return [(node, text) for text in _constants().get(name, ())]
         return []
 
     @staticmethod
@@ -152,6 +160,19 @@ def _assignments(
     return found
 
 
+@cache
+def _constants() -> dict[str, list[str]]:
+    """Return the texts of all constants of the source, by name: a constant may be used in another file."""
+    found: dict[str, list[str]] = {}
+    for path in sources():
+        for name, values in _assignments(ast.parse(path.read_text(encoding="utf-8"))).items():
+            if name.isupper():
+                found.setdefault(name, []).extend(
+                    value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)
+                )
+    return found
+
+
 def _called(node: ast.expr) -> str:
     return _name(node.func) if isinstance(node, ast.Call) else _name(node)
 
@@ -174,7 +195,7 @@ class Listed(Struct, frozen=True):
 def listed() -> list[Listed]:
     """Return the rows of docs/reference/messages.md, with ``{}`` for every ``<placeholder>``."""
     page = (ROOT / "docs/reference/messages.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(.+?)` \| (.+?) \| (.+?) \|$", page, re.MULTILINE)
+    rows = re.findall(r"^\| `([^`]+)` \| (.+?) \| (.+?) \|$", page, re.MULTILINE)
     return [
         Listed(template(message), cause, tuple(map(template, hint.split(" *or* ")))) for message, cause, hint in rows
     ]

@@ -63,14 +63,15 @@ def device_spec(
         ConfigError: an unknown driver, no port although the driver needs one, or an invalid option.
     """
     from riglog.manager import resolve_device
-    from riglog.plugin import installed
+    from riglog.plugin import Driver, installed
 
     table: dict[str, Any] = {"name": name, "driver": name, "protocol": protocol, "address": address}
     registry = installed()
-    if "port" in registry.driver(name).config.__struct_fields__:
-        if port is None:
-            hint = "Give the port of the device, for example --port /dev/ttyUSB0"
-            raise ConfigError("--port: missing", hint=hint)
+    driver = registry.driver(name)
+    if port is None and isinstance(driver, Driver):
+        hint = "Give the port of the device, for example --port /dev/ttyUSB0"
+        raise ConfigError("--port: missing", hint=hint)
+    if "port" in driver.config.__struct_fields__:
         table["port"] = port
     elif port is not None and not _from_environment("port"):
         raise ConfigError(f"--port: driver {name!r} uses no port", hint="Remove --port")

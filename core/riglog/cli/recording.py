@@ -1,4 +1,4 @@
-"""ActiveRun a rig with everything that the command line prints meanwhile: warnings, status, events, progress."""
+"""Records a rig with everything that the command line prints during it: warnings, status, events, progress."""
 
 import anyio
 from rich.markup import escape

@@ -205,7 +205,7 @@ def _sink(plugins: Registry, table: dict[str, Any], where: str) -> Sink:
 
 def _with_port(device: dict[str, Any], ports: Mapping[str, Any]) -> dict[str, Any]:
     """Return a device's table with the keys of its ``[ports.NAME]`` table; a key in both must have the same value."""
-    named = ports.get(str(device.get("port")))
+    named = ports.get(str(device["port"])) if "port" in device else None
     if not isinstance(named, dict):
         return device
     where = f"ports.{device['port']}"
@@ -228,7 +228,7 @@ def _conflicts(specs: tuple[DeviceSpec, ...]) -> Iterator[ConfigError]:
     for wanted in specs:
         if wanted.name in names:
             hint = "Give every device a unique name"
-            yield ConfigError(f"duplicate device name {wanted.name!r}", hint=hint, device=wanted.name)
+            yield ConfigError(f"duplicate device name {wanted.name!r}", hint=hint)
         names.add(wanted.name)
         if wanted.port is None:
             continue

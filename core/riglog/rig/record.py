@@ -44,7 +44,7 @@ async def record_rig(
         out: path of an SQLite file to record into, instead of the sinks of the rig file.
         resume: True continues the latest run of this rig in its SQLite sink; a Run continues that run.
         stop: ends the recording when it is set, after the polls in progress.
-        on_opening: called with the names of the device and of its port before each device is opened.
+        on_opening: called before each device is opened, with the names of the device and of its port (or driver).
         on_start: called with the active recording when polling starts; its ``summary`` is updated continuously.
         on_event: called with every event of the recording.
         registry: source of drivers and sinks; default: the installed plugins.

@@ -102,8 +102,8 @@ class PtyServer:
     def _keep_reopenable(self) -> None:
         """Set IXANY, so that a client can open the port with parity more than once.
 
-        A pseudo-terminal does not accept parity. tcsetattr fails with EINVAL if parity is the only change it is asked
-        for. Every client clears IXANY, which has no effect without IXON, and so asks for a second change.
+        A pseudo-terminal does not accept parity, and tcsetattr fails with EINVAL if parity is the only requested
+        change. Every client clears IXANY, which has no effect without IXON and is a second requested change.
         """
         if sys.platform == "win32":
             return

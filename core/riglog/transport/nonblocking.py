@@ -15,7 +15,7 @@ from riglog.log import get_logger
 from riglog.transport.base import Transport
 
 CHUNK = 4096
-log = get_logger(__name__)
+log = get_logger("riglog.transport")
 
 
 class HasFileno(Protocol):

@@ -7,7 +7,7 @@ from riglog.transport.link import Link
 from riglog.transport.serial import open_serial, usb_device
 from riglog.transport.tcp import open_tcp
 
-log = get_logger(__name__)
+log = get_logger("riglog.transport")
 
 
 async def open_transport(port: str, link: Link) -> Transport:

@@ -16,7 +16,7 @@ from riglog.transport.base import Transport
 
 READ_SECONDS = 0.05
 T = TypeVar("T")
-log = get_logger(__name__)
+log = get_logger("riglog.transport")
 
 
 class ThreadedSerialTransport(Transport):

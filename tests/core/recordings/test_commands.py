@@ -1,4 +1,4 @@
-"""``riglog export`` and ``riglog forward`` as they are typed."""
+"""``riglog export`` and ``riglog forward`` as somebody types them."""
 
 import json
 import sqlite3
@@ -21,7 +21,7 @@ def riglog(*arguments: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_rows_go_to_stdout_and_messages_to_stderr(recording: Path) -> None:
+def test_rows_go_to_stdout_and_notes_to_stderr(recording: Path) -> None:
     done = riglog(
         "export", recording, "--run", "bench", "--device", "oven", "--from", "2026-11-20", "--to", "2026-11-21"
     )
@@ -38,7 +38,7 @@ def test_the_ending_of_the_file_decides(recording: Path, tmp_path: Path) -> None
         assert list(read(out)) == list(read(recording))
 
 
-def test_a_wide_export_prints_its_rule(recording: Path) -> None:
+def test_a_wide_export_tells_its_rule(recording: Path) -> None:
     done = riglog("export", recording, "--wide", "--every", "2", "--format", "jsonl")
     assert "each row covers 2 s and holds the last value of every channel" in done.stderr
     assert json.loads(done.stdout.splitlines()[0])["oven.process_value[1] [degC]"] == pytest.approx(20 + 2 / 3)
@@ -56,7 +56,7 @@ def test_a_wide_export_prints_its_rule(recording: Path) -> None:
         (("forward", "{}", "--to", "postgresql://db/x", "--schema", "A B"), 2, "invalid schema name"),
         (("forward", "nothing.sqlite", "--to", "postgresql://db/x"), 4, "file not found"),
         (
-            ("forward", "{}", "--to", "postgresql://lab:s3cret@127.0.0.1:1/x", "--patience", "0"),
+            ("forward", "{}", "--to", "postgresql://lab:s3cret@127.0.0.1:1/x", "--give-up-after", "0"),
             4,
             "PostgreSQL not reachable",
         ),
@@ -71,7 +71,7 @@ def test_bad_input_gives_one_clear_line(recording: Path, arguments: tuple[str, .
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_reader_that_closes_the_pipe_is_not_an_error(tmp_path: Path) -> None:
+async def test_a_closed_pipe_is_not_an_error(tmp_path: Path) -> None:
     path, run = tmp_path / "run.sqlite", make_run()
     await store(SqliteSink(path), run, list(steady(run, [WARM], 15_000)))
     program = f"{sys.executable} -m riglog export {path} --format jsonl | head -c 10"

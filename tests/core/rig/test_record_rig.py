@@ -147,7 +147,7 @@ def test_a_mistake_in_the_file_is_reported_before_anything_is_opened(path: Path,
 
 @pytest.mark.real_time
 def test_the_code_of_the_how_to_page_runs(tmp_path: Path) -> None:
-    (tmp_path / "rig.toml").write_text(RIG.replace("toy", "watlow"))
+    (tmp_path / "rig.toml").write_text(RIG.replace("toy", "sartorius"))
     for code in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False

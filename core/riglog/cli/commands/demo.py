@@ -50,8 +50,10 @@ async def _demo(duration: str, out: str, as_json: bool, interruption: Interrupti
     async with AsyncExitStack() as stack:
         buses = dict.fromkeys(table["port"] for table in tables if "port" in table)
         ports = {bus: await _simulate(stack, bus, tables) for bus in buses}
-        served = [table | ({"port": ports[table["port"]]} if "port" in table else {}) for table in tables]
-        specs = tuple(resolve_device(registry, table) for table in served)
+        for table in tables:
+            if "port" in table:
+                table["port"] = ports[table["port"]]
+        specs = tuple(resolve_device(registry, table) for table in tables)
         rig = RigConfig(name="demo", rate_hz=RATE_HZ, specs=specs, sinks=(SqliteSink(out),))
         outcome = await record_with_progress(rig, length, interruption)
     code = report(outcome, as_json=as_json)

@@ -93,7 +93,7 @@ async def _forward(
         if as_json:
             print_json(latest or ForwardProgress())
         elif latest is not None:
-            remaining = "unknown" if latest.remaining is None else latest.remaining
+            remaining = "an unknown number" if latest.remaining is None else latest.remaining
             messages().print(f"[dim]{plural(latest.samples, 'row')} forwarded, {remaining} remaining[/]")
     return DONE
 
@@ -104,18 +104,18 @@ def _progress() -> Iterator[Callable[[ForwardProgress], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = messages()
-    trouble: str | None = None
+    failing = False
     columns = (TextColumn("forwarding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("", total=None)
 
         def show(now: ForwardProgress) -> None:
-            nonlocal trouble
-            if now.last_error and not trouble:
+            nonlocal failing
+            if now.last_error and not failing:
                 progress.console.print(f"[yellow]retrying:[/] {escape(now.last_error)}", soft_wrap=True)
-            elif trouble and not now.last_error:
+            elif failing and not now.last_error:
                 progress.console.print("[dim]database reachable again[/]")
-            trouble = now.last_error
+            failing = bool(now.last_error)
             total = None if now.remaining is None else now.samples + now.remaining
             progress.update(bar, completed=now.samples, total=total)
 

@@ -44,8 +44,8 @@ def command(file: str, run: str | None, device: str | None, min_duration: float,
         gaps = [
             {
                 **gap.channel._asdict(),
-                "started_at": gap.started_at,
-                "ended_at": gap.ended_at,
+                "begins_at": gap.started_at,
+                "ends_at": gap.ended_at,
                 "seconds": gap.seconds,
                 "slots": gap.slots,
                 "cause": gap.first_cause,

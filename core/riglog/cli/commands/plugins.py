@@ -39,11 +39,13 @@ def command(verbose: bool, as_json: bool) -> None:
         return
     plugins = table("plugin", "distribution", "version", "status")
     for plugin in registry.plugins:
-        state = plugin.problem or plugin.warning or plugin.state
-        add_row(plugins, plugin.name, plugin.distribution, plugin.version, state)
+        detail = plugin.problem or plugin.warning
+        status = f"{plugin.state}: {detail}" if detail and not plugin.disabled else detail or plugin.state
+        add_row(plugins, plugin.name, plugin.distribution, plugin.version, status)
     provided = table("provides", "description")
     for driver in registry.drivers.values():
-        add_row(provided, f"driver {driver.name}", f"{driver.summary}: {', '.join(driver.protocols)}")
+        protocols = f": {', '.join(driver.protocols)}" if driver.protocols else ""
+        add_row(provided, f"driver {driver.name}", f"{driver.summary}{protocols}")
     for sink in registry.sinks.values():
         add_row(provided, f"sink {sink.name}", sink.summary)
     results().print(plugins)
@@ -52,4 +54,5 @@ def command(verbose: bool, as_json: bool) -> None:
     if verbose:
         for plugin in registry.plugins:
             if plugin.traceback is not None:
-                results().print(f"\nplugin {plugin.name}:\n{plugin.traceback.rstrip()}", markup=False, soft_wrap=True)
+                text = plugin.traceback.rstrip()
+                results().print(f"\nplugin {plugin.name}:\n{text}", markup=False, soft_wrap=True)

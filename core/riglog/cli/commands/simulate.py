@@ -65,10 +65,12 @@ async def _simulate(
     import msgspec
 
     from riglog.manager import resolve_device
-    from riglog.plugin import installed
+    from riglog.plugin import Driver, installed
     from riglog.simulation import FaultyWire, SimulatedBus, parse_faults
     from riglog.simulation.serve import serve_pty, serve_tcp
 
+    if not isinstance(installed().driver(driver), Driver):
+        raise ConfigError(f"driver {driver!r} has no simulator: its devices have no port")
     table = {"driver": driver, **pairs(options, "--option")}
     if protocol is not None:
         table["protocol"] = protocol

@@ -1,0 +1,86 @@
+"""What the command line prints while it records, and the summary after it."""
+
+from pathlib import Path
+
+import anyio
+import msgspec
+import pytest
+
+from riglog.cli.console import messages, results
+from riglog.cli.errors import DONE, INCOMPLETE, STORAGE
+from riglog.cli.recording import record_with_progress, warn_of_high_load
+from riglog.cli.report import as_object, report
+from riglog.cli.signals import Interruption
+from riglog.config import RigConfig, load_rig
+from riglog.errors import StorageError
+from riglog.manager import PortUtilisation
+from riglog.plugin import Registry
+from riglog.rig import Outcome
+
+RIG = """
+[run]
+name = "kiln"
+rate_hz = 20.0
+[[sink]]
+type = "memory"
+[[device]]
+name = "oven"
+driver = "toy"
+port = "sim:bus"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _new_consoles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The consoles of the test's own stdout and stderr."""
+    monkeypatch.setenv("COLUMNS", "200")
+    messages.cache_clear()
+    results.cache_clear()
+
+
+@pytest.fixture
+def rig(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> RigConfig:
+    monkeypatch.setattr("riglog.manager.manager.installed", lambda: registry)
+    (tmp_path / "rig.toml").write_text(RIG)
+    return load_rig(tmp_path / "rig.toml", registry=registry)
+
+
+def recorded(rig: RigConfig) -> Outcome:
+    return anyio.run(lambda: record_with_progress(rig, 0.5, Interruption()))
+
+
+@pytest.mark.real_time
+def test_the_summary_counts_rows_and_names_what_it_counts(rig: RigConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = recorded(rig)
+    assert report(outcome, as_json=False) == DONE
+    out = capsys.readouterr().out
+    for heading in ("parameter", "no value", "slots polled", "slots skipped", "utilisation", "start delay p99"):
+        assert heading in out
+    assert "20 rows in" in out
+    assert "missing or skipped." in out
+    found = as_object(outcome)
+    assert sum(channel["rows_without_value"] for channel in found["channels"]) == found["samples_missing_or_skipped"]
+
+
+@pytest.mark.real_time
+def test_a_gap_above_the_limit_is_a_warning_with_its_channel(
+    rig: RigConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(recorded(rig), as_json=True, max_gap=0.0) == INCOMPLETE
+    assert "warning: oven." in capsys.readouterr().err
+
+
+@pytest.mark.real_time
+def test_lost_samples_end_with_the_code_of_storage(rig: RigConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = recorded(rig)
+    outcome.storage_error = StorageError("not all samples were stored", hint="Free disk space")
+    assert report(outcome, as_json=False) == STORAGE
+    printed = capsys.readouterr()
+    assert "; not all rows were stored." in printed.out
+    assert "error: not all samples were stored. Free disk space." in printed.err
+
+
+def test_a_high_polling_load_is_a_warning(rig: RigConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    loads = (PortUtilisation("/dev/ttyUSB0", ("oven", "kiln"), 0.85), PortUtilisation("/dev/ttyUSB1", ("gas",), 0.2))
+    warn_of_high_load(msgspec.structs.replace(rig, utilisation=loads))
+    assert capsys.readouterr().err == ("warning: /dev/ttyUSB0: polling load 85% (oven, kiln); slots may be skipped\n")
