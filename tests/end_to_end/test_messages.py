@@ -180,7 +180,7 @@ def test_every_mistake_in_a_rig_file_is_one_listed_line(tmp_path: Path, text: st
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (OVEN.replace("sim:oven", ""), ["device[0].port: '' is not a port name"]),
+        (OVEN.replace("sim:oven", ""), ["device[0].port: invalid value ''; expected a port name"]),
         (OVEN.replace("oven", "a[all]", 1), ["device[0].name: ", "'a[all]'", "letters, digits, _ and -"]),
         (OVEN + 'baudrate = "fast"\n', ["device[0].baudrate: ", "'fast'", "whole number from 50 to 4000000"]),
         (OVEN + "echo = 1\n", ["device[0].echo: ", "1", "true or false"]),
