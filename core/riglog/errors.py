@@ -27,6 +27,32 @@ RiglogError
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+__all__ = [
+    "AmbiguousReplyError",
+    "ConfigError",
+    "ConfirmationError",
+    "ConnectionLostError",
+    "DeviceError",
+    "DeviceRefusedError",
+    "LinkConflictError",
+    "MalformedReplyError",
+    "NewerSchemaError",
+    "NotARecordingError",
+    "PortBusyError",
+    "PortDeniedError",
+    "PortError",
+    "PortNotFoundError",
+    "ProtocolError",
+    "ReplyTimeoutError",
+    "RiglogError",
+    "StorageError",
+    "UnknownDriverError",
+    "UnsupportedError",
+    "WriteRefusedError",
+    "WrongInstrumentError",
+    "error_context",
+]
+
 SHOWN_BYTES = 32
 """Number of bytes of a request or reply shown in the text of an error; ``context`` has all of them."""
 FILE_KEYS = ("file", "path", "database")

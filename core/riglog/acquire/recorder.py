@@ -3,7 +3,7 @@
 import gc
 import math
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import anyio
 from anyio.abc import TaskGroup
@@ -59,26 +59,25 @@ async def record(
             f"cannot resume at {rate_hz:g} Hz: the run was recorded at {resumed_from.rate_hz:g} Hz",
             hint="Use the rate of the run, or start a new run",
         )
-    summary = AcquisitionSummary(clock.utc_ns(), clock.monotonic_ns(), sources={}, channels={})
-    active_run = ActiveRun(rate_hz, summary, BatchBuffer(buffer_size, overflow), clock)
-    unsubscribe = source.subscribe(active_run.add_event) if isinstance(source, SourceGroup) else lambda: None
-    start_ns = _start(active_run, resumed_from, clock)
-    checked = isinstance(source, SourceGroup)
-    source_tasks = SourceTasks(active_run, duration, names, start_ns, resumed_from is not None, checked)
     failure: Exception | None = None
-    try:
-        with _frozen_heap():
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(source_tasks.run, source)
-                try:
-                    yield active_run
-                except Exception as error:  # raised as it is, not as a group of one
-                    failure = error
-                    tasks.cancel_scope.cancel()
-                active_run.stop()
-                active_run.stream.close()
-    finally:
-        unsubscribe()
+    with ExitStack() as stack:
+        stack.enter_context(_frozen_heap())  # takes long in a large process: before the clock of the run starts
+        summary = AcquisitionSummary(clock.utc_ns(), clock.monotonic_ns(), sources={}, channels={})
+        active_run = ActiveRun(rate_hz, summary, BatchBuffer(buffer_size, overflow), clock)
+        checked = isinstance(source, SourceGroup)
+        if isinstance(source, SourceGroup):
+            stack.callback(source.subscribe(active_run.add_event))
+        start_ns = _start(active_run, resumed_from, clock)
+        source_tasks = SourceTasks(active_run, duration, names, start_ns, resumed_from is not None, checked)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(source_tasks.run, source)
+            try:
+                yield active_run
+            except Exception as error:  # raised as it is, not as a group of one
+                failure = error
+                tasks.cancel_scope.cancel()
+            active_run.stop()
+            active_run.stream.close()
     if failure is not None:
         raise failure
 

@@ -1,6 +1,5 @@
 """The writer of one sink: buffers batches, flushes them, retries after errors, sets aside what the sink rejects."""
 
-import logging
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -8,11 +7,11 @@ from msgspec import Struct, field
 
 from riglog.acquire.flush import Flush
 from riglog.errors import RiglogError, StorageError
+from riglog.log import get_logger
 from riglog.model import Batch, Clock, Event, EventKind, Sink
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
-LOGGER = logging.getLogger("riglog.acquire")
-LOGGER.addHandler(logging.NullHandler())
+log = get_logger("riglog.acquire")
 
 
 class SetAside(Struct):
@@ -161,7 +160,7 @@ class SinkWriter:
                 known.samples += len(batch.samples)
                 known.error = reason
         for event, error in flush.events_rejected:
-            LOGGER.warning("sink %s: cannot store an event (%s): %s", self.sink.name, event.kind, error)
+            log.warning("sink %s: cannot store an event (%s): %s", self.sink.name, event.kind, error)
 
     def _failed(self, error: Exception) -> None:
         if not isinstance(error, (RiglogError, OSError)):
@@ -179,7 +178,8 @@ class SinkWriter:
 
     def _report(self, kind: EventKind, message: str, device: str | None = None) -> None:
         message = _storable(message)
-        LOGGER.log(logging.INFO if kind is EventKind.SINK_RECOVERED else logging.WARNING, message)
+        report = log.info if kind is EventKind.SINK_RECOVERED else log.warning
+        report("%s", message)
         self._add_event(Event(self._clock.utc_ns(), kind, message, None if device is None else _storable(device)))
 
     def _notify(self) -> None:

@@ -31,8 +31,10 @@ async def poll_reads(
             samples += missing(channels_of(read), error, clock, responded=responded)
             continue
         try:
-            samples += await take(read)
-            responded = True
+            taken = await take(read)
+            samples += taken
+            if not taken or any(sample.responded for sample in taken):  # else it needed no request
+                responded = True
         except (DeviceError, MalformedReplyError, AmbiguousReplyError) as error:
             samples += missing(channels_of(read), error.message, clock, responded=True)
             responded = True

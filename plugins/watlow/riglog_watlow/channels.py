@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from riglog.errors import ConfigError
+from riglog.errors import ConfigError, UnsupportedError
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.families import STDBUS
 from riglog_watlow.parameters import PM, Registry, registry
@@ -42,29 +42,36 @@ def configured_targets(config: WatlowConfig) -> list[Target]:
             invalid instance.
     """
     if not config.parameters:
-        raise ConfigError("parameters: empty list", hint="Remove `parameters` to poll the default ones")
+        raise ConfigError("parameters: empty list", hint="Remove `parameters` to poll the default parameters")
     table = registry(config.facts.family)
     targets = [target for text in config.parameters for target in _instances_of(text, config.instances, table)]
     for target in targets:
         if not target.parameter.readable:
             raise ConfigError(f"parameter {target} is write-only")
-        if (reason := unavailable_reason(target, config.wire_protocol)) is not None:
-            raise ConfigError(reason)
+        try:
+            require_available(target, config.wire_protocol)
+        except UnsupportedError as error:
+            raise ConfigError(error.message) from None
         if targets.count(target) > 1:
             raise ConfigError(f"duplicate parameter {target}")
     return targets
 
 
-def unavailable_reason(target: Target, protocol: str) -> str | None:
-    """Return why a protocol cannot transmit a parameter; None if it can."""
+def require_available(target: Target, protocol: str) -> None:
+    """Check that a protocol can transmit a parameter.
+
+    Raises:
+        UnsupportedError: it cannot.
+    """
     parameter = target.parameter
     if protocol == STDBUS:
-        return None if parameter.tag is not None else f"parameter {target} is not available over Standard Bus"
+        if parameter.tag is None:
+            raise UnsupportedError(f"parameter {target} is not available over Standard Bus")
+        return
     if parameter.map1 is None and parameter.map2 is None:
-        return f"parameter {target} is not available over Modbus"
+        raise UnsupportedError(f"parameter {target} is not available over Modbus")
     if parameter.data_type in ("pointer", "mirror"):
-        return f"parameter {target} is a pointer: its data type is not defined"
-    return None
+        raise UnsupportedError(f"parameter {target} is a pointer: its data type is not defined")
 
 
 def _instances_of(text: str, instances: Sequence[int], table: Registry) -> Iterator[Target]:

@@ -14,7 +14,7 @@ from riglog.errors import ConfigError, UnsupportedError
 from riglog.model import Channel, Sample
 from riglog.plugin import AnyClient
 from riglog.protocol import HeldLine
-from riglog_watlow.channels import configured_targets, unavailable_reason
+from riglog_watlow.channels import configured_targets, require_available
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.connect import protocol_for
 from riglog_watlow.errors import ParameterAbsentError
@@ -211,8 +211,7 @@ class Controller(PortDevice[AnyClient]):
         Raises:
             UnsupportedError: this protocol cannot transmit it.
         """
-        if (reason := unavailable_reason(target, self.config.wire_protocol)) is not None:
-            raise UnsupportedError(reason)
+        require_available(target, self.config.wire_protocol)
         parameter, is_process_signal = target.parameter, self._is_process_signal(target)
         if channel is None:
             units = UnitContext(self.protocol.units, self.config.temperature_unit, is_process_signal)
@@ -227,7 +226,10 @@ class Controller(PortDevice[AnyClient]):
         return ChannelRead(channel, target, companions, settings, is_process_signal, targets)
 
     def _is_process_signal(self, target: Target) -> bool:
-        """If any input does not measure a temperature, that holds for what is not tied to one input."""
+        """Return whether the unit of a target is unknown, because its input does not measure a temperature.
+
+        A target that is not tied to one input has a known unit only if all inputs measure a temperature.
+        """
         if (target.parameter.id or 0) // 1000 in BY_INPUT:
             return self._process_signals.get(target.instance, False)
         return any(self._process_signals.values())

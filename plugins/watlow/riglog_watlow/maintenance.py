@@ -84,13 +84,16 @@ async def move_link(
     await anyio.sleep(CHANGE_TIME)
     if await _responds(opened, wanted, serial):
         return wanted
-    if await _restore(opened, config, before):
-        problem = "the controller still responds with the old settings, which were restored"
-        hint = "Check that the controller was ordered with the Modbus option"
-    else:
-        problem = "the controller does not respond with the new settings"
-        hint = "Power-cycle the controller, then try the new settings, then the old ones"
-    raise LinkNotChangedError(problem, hint=hint, device=config.name, port=config.port)
+    with error_context(device=config.name, port=config.port):
+        if await _restore(opened, config, before):
+            raise LinkNotChangedError(
+                "the controller still responds with the old settings, which were restored",
+                hint="Check that the controller was ordered with the Modbus option",
+            )
+        raise LinkNotChangedError(
+            "the controller does not respond with the new settings",
+            hint="Power-cycle the controller, then try the new settings, then the old settings",
+        )
 
 
 def new_config(config: WatlowConfig, **changes: Any) -> WatlowConfig:

@@ -82,7 +82,7 @@ async def write(
     wanted = given
     if not isinstance(given, str):
         wanted = _checked(reader, read, given)
-        await _check_limits(reader, read, facts, given, float(wanted))
+        await _check_limits(reader, read, facts, float(wanted))
     no_readback = parameter.storage == "action" or not parameter.readable
     if not no_readback:
         present = await reader.sample(read)
@@ -148,11 +148,14 @@ def _checked(reader: Reader, read: ChannelRead, given: float) -> float:
     if parameter.range is not None:
         low, high = parameter.range.bounds(celsius=context.wire_unit == DEG_C)
         if not low <= wanted <= high:
-            raise _range_error(reader, read, given, low, high, "range", f"of {read.target}")
+            shown, lowest, highest = _published(reader, read, wanted, low, high)
+            raise WriteRefusedError(
+                f"{shown} is outside the range {lowest} to {highest} of {read.target}", parameter=str(read.target)
+            )
     return wanted
 
 
-async def _check_limits(reader: Reader, read: ChannelRead, facts: Facts, given: float, wanted: float) -> None:
+async def _check_limits(reader: Reader, read: ChannelRead, facts: Facts, wanted: float) -> None:
     """Read the two parameters that limit this one, and compare before conversion.
 
     Raises:
@@ -166,20 +169,17 @@ async def _check_limits(reader: Reader, read: ChannelRead, facts: Facts, given: 
     limits = [Target(table.find(name), target.instance) for name in names]
     low, high = [float((await reader.protocol.read_one(reader.line, limit)).value) for limit in limits]
     if not low <= wanted <= high:
-        error = _range_error(reader, read, given, low, high, "limits", "set in the controller")
-        error.hint = f"Check {names[0]} and {names[1]}"
-        raise error
+        shown, lowest, highest = _published(reader, read, wanted, low, high)
+        raise WriteRefusedError(
+            f"{shown} is outside the limits {lowest} to {highest} set in the controller",
+            hint=f"Check {names[0]} and {names[1]}",
+            parameter=str(target),
+        )
 
 
-def _range_error(
-    reader: Reader, read: ChannelRead, given: float, low: float, high: float, kind: str, origin: str
-) -> WriteRefusedError:
-    """Return the error with all numbers in the unit that is published."""
+def _published(reader: Reader, read: ChannelRead, *numbers: float) -> list[str]:
+    """Return transmitted numbers as texts, in the unit that is published."""
     parameter, labels, context = read.target.parameter, reader.companion_labels(read), reader.unit_context(read)
-    low, high = (from_wire(parameter, bound, labels, context) for bound in (low, high))
     unit = unit_of(parameter, kind_of(parameter, labels), labels, context)
     suffix = f" {unit}" if unit else ""
-    return WriteRefusedError(
-        f"{given:g}{suffix} is outside the {kind} {low:g} to {high:g}{suffix} {origin}",
-        parameter=str(read.target),
-    )
+    return [f"{from_wire(parameter, number, labels, context):g}{suffix}" for number in numbers]

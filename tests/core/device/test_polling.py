@@ -2,7 +2,7 @@
 
 import pytest
 
-from riglog.device import poll_reads
+from riglog.device import missing, poll_reads
 from riglog.errors import DeviceRefusedError, ReplyTimeoutError
 from riglog.model import Channel, Sample, Stamp
 from riglog.testing import LoopClock
@@ -48,3 +48,15 @@ async def test_samples_say_whether_the_device_responded_also_to_reads_without_ch
     reads: list[Read], expected: list[tuple[str, bool | None]]
 ) -> None:
     assert await polled(*reads) == expected
+
+
+async def test_a_read_that_needed_no_request_is_not_a_response() -> None:
+    async def take(read: Read) -> list[Sample]:
+        channel, error = read
+        if error is not None:
+            raise error
+        assert channel is not None
+        return missing([channel], "not present (not requested again)", LoopClock(), responded=None)
+
+    samples = await poll_reads([(X, None), (Y, TIMEOUT)], lambda read: [read[0]] if read[0] else [], take, LoopClock())
+    assert [sample.responded for sample in samples] == [None, False]

@@ -3,9 +3,17 @@
 import subprocess
 import sys
 
+import pytest
+
 import riglog_watlow
 from riglog.plugin import load_plugins
 from riglog.plugin.registry import Registry
+from riglog.protocol import Connection
+from riglog.protocol.modbus import connect_modbus
+from riglog.simulation import FaultyWire, SimulatedBus, SimulatedTransport
+from riglog.testing import LoopClock
+from riglog.transport import Link
+from riglog_watlow.connect import context_for
 
 
 def test_the_plugin_is_found_and_works() -> None:
@@ -26,6 +34,24 @@ def test_every_public_name_can_be_imported() -> None:
     assert sorted(riglog_watlow.__all__) == riglog_watlow.__all__
     for name in riglog_watlow.__all__:
         assert getattr(riglog_watlow, name).__name__ == name
+
+
+def test_modbus_ports_are_shared_with_other_vendors_and_standard_bus_ports_are_not() -> None:
+    one, other = riglog_watlow.WatlowDriver(), riglog_watlow.WatlowDriver()
+    for protocol in ("modbus-rtu", "modbus-ascii", "modbus-tcp"):
+        assert one.client_factory(Link(protocol=protocol)) is connect_modbus
+    stdbus = Link(protocol="stdbus")
+    assert one.client_factory(stdbus) == one.client_factory(stdbus)
+    assert one.client_factory(stdbus) != other.client_factory(stdbus)
+
+
+def test_a_client_of_another_protocol_is_a_programming_error() -> None:
+    driver = riglog_watlow.WatlowDriver()
+    link = Link(protocol="stdbus")
+    client = driver.connect(Connection(SimulatedTransport(FaultyWire(SimulatedBus())), link, LoopClock()))
+    config = riglog_watlow.WatlowConfig(name="oven", driver="watlow", port="sim:", protocol="modbus-rtu")
+    with pytest.raises(TypeError, match="needs a ModbusClient"):
+        driver.device(config, client, context_for(config, client.clock))
 
 
 def test_every_demo_table_is_valid() -> None:

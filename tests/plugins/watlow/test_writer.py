@@ -155,10 +155,10 @@ async def test_a_value_and_its_limits_are_reported_in_the_unit_that_is_published
     oven = rig.controller(temperature_unit="degC")
     with pytest.raises(WriteRefusedError) as caught:
         await oven.set_setpoint(201.0, confirm=True)
-    assert caught.value.message == "201 degC is outside the limits -1128.33 to 200 degC set in the controller"
+    assert caught.value.message == "201 degC is outside the limits -1128.33 degC to 200 degC set in the controller"
     with pytest.raises(WriteRefusedError) as caught:
         await oven.set_setpoint(6000.0, confirm=True)
-    assert caught.value.message == "6000 degC is outside the range -1128.33 to 5537.22 degC of setpoint"
+    assert caught.value.message == "6000 degC is outside the range -1128.33 degC to 5537.22 degC of setpoint"
 
 
 async def test_limits_are_compared_in_the_unit_of_the_controller(bench: MakeBench) -> None:

@@ -3,10 +3,10 @@
 Source: Watlow wire specification, sections 4 and 8.1.
 """
 
-import logging
 from collections.abc import Iterable, Mapping
 
 from riglog.errors import WriteRefusedError, error_context
+from riglog.log import get_logger
 from riglog.model.units import DEG_F
 from riglog_watlow.errors import ParameterAbsentError
 from riglog_watlow.parameters import PM, Parameter, WireValue, registry
@@ -17,7 +17,7 @@ from riglog_watlow.stdbus.codec import StdBusRequest, read_request
 from riglog_watlow.targets import Target
 
 MIN_WRITE_TIMEOUT = 1.0  # s
-log = logging.getLogger("riglog.watlow")
+log = get_logger("riglog.watlow")
 
 
 class StdBusProtocol(WatlowProtocol):
