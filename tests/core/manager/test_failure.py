@@ -92,6 +92,7 @@ async def test_a_pulled_cable_gives_skipped_rows_and_good_ones_again_after_its_r
     assert recording.summary.port_losses == 1
 
 
+@pytest.mark.slow
 async def test_a_lost_port_is_tried_more_and_more_seldom_and_never_too_seldom(registry: Registry) -> None:
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         await manager.add("one", "sim:1", driver="toy")
