@@ -6,6 +6,7 @@ it calls: nothing takes the lock a second time.
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Generic, Self
 
@@ -107,13 +108,13 @@ class ProtocolClient(Transactor[Request, Reply]):
         finally:
             self.lock.release()
 
-    async def listen(self) -> TimedReply[Reply]:
+    def listen(self) -> Coroutine[Any, Any, TimedReply[Reply]]:
         """Wait for the next unsolicited frame; each frame is returned once.
 
         Raises:
             ConnectionLostError: the port is gone.
         """
-        return await self.line.listen()
+        return self.line.listen()  # not one more coroutine: this is the way of every line of a printing instrument
 
     def receive_unsolicited_nowait(self) -> TimedReply[Reply] | None:
         """Return an unsolicited frame that has been received completely, or None. Not while another task listens.
@@ -154,11 +155,11 @@ class HeldLine(Transactor[Request, Reply]):
         if self._outer is None:
             self.client.lock.release()
 
-    async def transact(
+    def transact(
         self, request: Request, *, timeout: float | None = None, retries: int | None = None, skip_resync: bool = False
-    ) -> TimedReply[Reply]:
+    ) -> Coroutine[Any, Any, TimedReply[Reply]]:
         client = self.client
-        return await client.line.transact(
+        return client.line.transact(
             request,
             timeout=client.timeout if timeout is None else timeout,
             retries=client.retries if retries is None else retries,
