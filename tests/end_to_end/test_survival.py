@@ -30,15 +30,18 @@ POLLED: dict[str, Any] = {"driver": "sartorius", "protocol": "sbi"}
 """The balance of the demo uses autoprint over SBI, so a polled one is added here."""
 
 
-def one_of_each_protocol() -> list[tuple[Driver[Any], dict[str, Any]]]:
+def one_of_each_protocol() -> list[tuple[Driver[Any, Any], dict[str, Any]]]:
     """For every wire protocol of every installed driver a device: that of the demo, or one with default settings."""
-    found: dict[tuple[str, str], tuple[Driver[Any], dict[str, Any]]] = {}
+    found: dict[tuple[str, str], tuple[Driver[Any, Any], dict[str, Any]]] = {}
     for driver in installed().drivers.values():
+        assert isinstance(driver, Driver)
         shown = [dict(table) for table in driver.demo()]
         plain = [{"driver": driver.name, "protocol": protocol} for protocol in driver.protocols]
         for table in [*shown, *plain]:
             found.setdefault((driver.name, str(table.get("protocol", driver.protocols[0]))), (driver, table))
-    return [*found.values(), (installed().driver(POLLED["driver"]), dict(POLLED))]
+    polled = installed().driver(POLLED["driver"])
+    assert isinstance(polled, Driver)
+    return [*found.values(), (polled, dict(POLLED))]
 
 
 @pytest.mark.real_time
@@ -103,8 +106,8 @@ from riglog import SqliteSink, new_run, pipe, record
 from riglog.model import SYSTEM_CLOCK
 
 class Announcing(Metronome):
-    async def poll(self, names=None):
-        samples = await super().poll(names)
+    async def poll(self):
+        samples = await super().poll()
         os.write(1, b"%d\\n" % self.polls)
         return samples
 
