@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -17,6 +18,7 @@ SOURCES = sorted([*ROOT.glob("core/riglog/**/*.py"), *ROOT.glob("plugins/*/riglo
 PACKAGES = [riglog.__name__, *(m.name for m in walk_packages(riglog.__path__, "riglog.") if m.ispkg)]
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """The top-level packages a file imports anywhere."""
     found = set()

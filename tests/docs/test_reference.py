@@ -108,6 +108,7 @@ def test_every_link_between_pages_leads_somewhere() -> None:
             assert (source.parent / target).exists(), f"{source}: {target}"
 
 
+@pytest.mark.slow
 def test_the_python_example_of_the_readme_runs(tmp_path: Path) -> None:
     code = re.findall(
         r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from terminal import end, rig, riglog, simulated, started, unprivileged
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")]
 
 OVEN: dict[str, Any] = {"name": "oven", "driver": "watlow", "protocol": "stdbus"}
 ROW = re.findall(

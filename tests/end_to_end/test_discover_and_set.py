@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from terminal import rig, riglog, simulated
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")]
 
 
 def test_instruments_that_respond_are_found_and_written_into_a_rig_file_that_can_be_recorded(tmp_path: Path) -> None:

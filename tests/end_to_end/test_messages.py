@@ -13,7 +13,7 @@ from wording import listed, pattern
 
 from riglog.errors import ReplyTimeoutError
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")]
 
 OVEN = '[[device]]\nname = "oven"\ndriver = "watlow"\nport = "sim:oven"\n'
 WITHOUT_PRIVILEGE = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []

@@ -21,7 +21,7 @@ from riglog.plugin import Driver, installed
 from riglog.simulation import FaultyWire
 from riglog.simulation.serve import PtyServer
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals and POSIX signals")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals and POSIX signals")]
 
 OVEN: dict[str, Any] = {"name": "oven", "driver": "watlow", "protocol": "stdbus"}
 

@@ -6,7 +6,6 @@ without a value, a help text, or printed output. Parts that are computed are sho
 
 import ast
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -33,6 +32,7 @@ class Text(Struct, frozen=True):
     hints: tuple[str, ...] = ()
 
 
+@cache
 def sources() -> list[Path]:
     """Return every source file of riglog and its plugins."""
     return sorted([*ROOT.glob("core/riglog/**/*.py"), *ROOT.glob("plugins/*/riglog_*/**/*.py")])
@@ -46,12 +46,13 @@ def room(path: Path) -> str:
     return parts[2].removesuffix(".py")
 
 
-def texts(path: Path) -> Iterator[Text]:
-    """Yield every user-visible text of a source file."""
+@cache
+def texts(path: Path) -> list[Text]:
+    """Return every user-visible text of a source file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     finder = _Finder(str(path.relative_to(ROOT)), tree)
     finder.visit(tree)
-    yield from (text for text in dict.fromkeys(finder.found) if re.search(r"[a-z]{2}", text.text))
+    return [text for text in dict.fromkeys(finder.found) if re.search(r"[a-z]{2}", text.text)]
 
 
 class _Finder(ast.NodeVisitor):
@@ -192,6 +193,7 @@ class Listed(Struct, frozen=True):
     hints: tuple[str, ...]
 
 
+@cache
 def listed() -> list[Listed]:
     """Return the rows of docs/reference/messages.md, with ``{}`` for every ``<placeholder>``."""
     page = (ROOT / "docs/reference/messages.md").read_text(encoding="utf-8")

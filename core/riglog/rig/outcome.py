@@ -18,7 +18,7 @@ class Outcome(Struct):
     """The run with its summary, and one result per sink.
 
     ``finished_monotonic_ns`` is the end of the recording on the monotonic clock. ``storage_error`` is set if not all
-    samples were stored; ``sinks`` is then empty.
+    samples were stored; ``sinks`` is empty if no sink could be opened.
     """
 
     run: Run

@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 from msgspec.structs import replace
 
-from riglog.acquire import ActiveRun, pipe, record
+from riglog.acquire import ActiveRun, SamplesLostError, pipe, record
 from riglog.config import RigConfig, load_rig, seconds
 from riglog.errors import ConfigError, StorageError
 from riglog.manager import Manager
@@ -126,5 +126,6 @@ async def _store(recording: ActiveRun, rig: RigConfig, run: Run, clock: Clock) -
     except StorageError as error:
         recording.stop()
         outcome.storage_error = error
+        outcome.sinks = error.results if isinstance(error, SamplesLostError) else []
     outcome.finished_monotonic_ns = clock.monotonic_ns()
     return outcome

@@ -4,6 +4,7 @@ import gc
 import sys
 
 import anyio
+import pytest
 from toy import Metronome
 
 from riglog.acquire import AcquisitionSummary, SourceSummary, pipe, record
@@ -11,6 +12,8 @@ from riglog.acquire.schedule import Schedule
 from riglog.model import NS, Batch, Channel, Run, Sample, Stamp
 from riglog.sinks import MemorySink
 from riglog.testing import LoopClock
+
+pytestmark = pytest.mark.slow
 
 WEEK_OF_TICKS = 7 * 86400 * 10
 

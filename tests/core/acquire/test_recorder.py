@@ -123,6 +123,7 @@ async def test_stop_ends_the_stream_after_the_polls_that_are_under_way() -> None
     assert source.polls == len(seen) <= 9
 
 
+@pytest.mark.slow
 async def test_memory_stays_bounded_when_no_batches_are_taken() -> None:
     source = Metronome()
     async with record(

@@ -8,9 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from riglog.cli.app import COMMANDS
+from riglog.cli.commands.simulate import command as simulate
 from riglog.cli.options import RenamedOption, device_options, device_spec, pairs
+from riglog.device import Device, DeviceContext
 from riglog.errors import ConfigError
-from riglog.plugin import Registry
+from riglog.plugin import DirectConfig, DirectDriver, Registry
 
 
 @pytest.fixture
@@ -85,3 +87,38 @@ def test_a_former_name_works_but_is_not_shown(command: str, former: str, name: s
 def test_every_option_has_a_help_text(name: str) -> None:
     for parameter in import_module(f"riglog.cli.commands.{name}").command.params:
         assert isinstance(parameter, click.Argument) or parameter.help
+
+
+class Computed(DirectDriver[DirectConfig]):
+    name = "computed"
+    summary = "a computed value"
+    config = DirectConfig
+
+    async def open(self, config: DirectConfig, context: DeviceContext) -> Device:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def computed(registry: Registry) -> None:
+    registry.drivers["computed"] = Computed()
+
+
+@pytest.mark.usefixtures("computed")
+def test_a_driver_without_a_port_needs_none(selected: click.Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIGLOG_PORT", "sim:env")  # is for other drivers
+    config = selected.main(["computed"], standalone_mode=False)
+    assert (config.name, config.driver, config.parameters) == ("computed", "computed", ("level",))
+
+
+@pytest.mark.usefixtures("computed")
+def test_a_port_for_a_driver_without_a_port_is_refused(selected: click.Command) -> None:
+    with pytest.raises(ConfigError, match="--port: driver 'computed' uses no port"):
+        selected.main(["computed", "--port", "sim:x"], standalone_mode=False)
+
+
+@pytest.mark.usefixtures("computed")
+def test_a_driver_without_a_port_has_no_simulator(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("riglog.plugin.installed", lambda: registry)
+    with pytest.raises(ExceptionGroup) as caught:
+        simulate.main(["computed"], standalone_mode=False)
+    assert str(caught.value.exceptions[0]) == "driver 'computed' has no simulator: its devices have no port"

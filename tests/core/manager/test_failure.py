@@ -92,6 +92,7 @@ async def test_a_pulled_cable_gives_skipped_rows_and_good_ones_again_after_its_r
     assert recording.summary.port_losses == 1
 
 
+@pytest.mark.slow
 async def test_a_lost_port_is_tried_more_and_more_seldom_and_never_too_seldom(registry: Registry) -> None:
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         await manager.add("one", "sim:1", driver="toy")
@@ -120,6 +121,7 @@ async def test_a_port_that_is_gone_costs_the_others_no_slot(registry: Registry) 
         assert rows(batches, f"d{number}", Status.OK) == list(range(200))
 
 
+@pytest.mark.slow
 async def test_a_silent_port_costs_the_others_no_slot(registry: Registry, toy: ToyDriver) -> None:
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         for number in range(16):
@@ -135,6 +137,7 @@ async def test_a_silent_port_costs_the_others_no_slot(registry: Registry, toy: T
         assert len(due) == 400
 
 
+@pytest.mark.slow
 async def test_a_dead_address_on_a_shared_line_leaves_its_neighbours_their_cadence(
     registry: Registry, toy: ToyDriver
 ) -> None:
@@ -169,6 +172,7 @@ async def test_a_line_on_which_nobody_answered_for_long_is_recorded_again_soon(
         assert back == list(range(back[0], 1240))
 
 
+@pytest.mark.slow
 async def test_a_device_that_was_silent_is_asked_at_once_when_its_port_is_back(
     registry: Registry, toy: ToyDriver
 ) -> None:

@@ -66,6 +66,7 @@ def test_bad_input_is_refused(recording: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wide", [False, True])
 def test_memory_does_not_grow_with_the_recording(tmp_path: Path, wide: bool) -> None:
     peaks = []

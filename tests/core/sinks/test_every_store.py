@@ -162,6 +162,7 @@ def read_or_nothing(path: Path) -> Iterator[Row]:
     return iter(read(path)) if path.stat().st_size else iter(())
 
 
+@pytest.mark.slow
 async def test_drivers_in_any_order_leave_the_same_columns_of_the_same_types(make: Make, tmp_path: Path) -> None:
     recorded = await every_driver()
     schemas = set()
@@ -175,6 +176,7 @@ async def test_drivers_in_any_order_leave_the_same_columns_of_the_same_types(mak
     assert len(schemas) == 1
 
 
+@pytest.mark.slow
 async def test_drivers_in_any_order_go_into_one_table(database: str, schema: str, tmp_path: Path) -> None:
     recorded = await every_driver()
     wanted = []

@@ -12,6 +12,8 @@ from riglog_sartorius.sbi.lines import parse_line
 from riglog_sartorius.xbpi.frames import parse_frame
 from riglog_sartorius.xbpi.measurement import decode_float40, parse_measurement
 
+pytestmark = pytest.mark.slow
+
 READS = 200
 EVERY = 37
 HANGS = [1.2, 2.4, 3.9, 7.0]

@@ -21,6 +21,7 @@ async def take(recording: Any, batches: list[Batch]) -> None:
         batches.append(batch)
 
 
+@pytest.mark.slow
 async def test_a_minute_of_three_balances_is_a_row_for_every_slot_and_every_autoprint_line() -> None:
     batches: list[Batch] = []
     async with Manager(clock=LoopClock()) as rig:

@@ -22,9 +22,13 @@ RIG: dict[str, dict[str, Any]] = {
 }
 SLOTS = {"balance": 600, "oven": 120, "gas": 60}
 
-pytestmark = pytest.mark.skipif(
-    not {table["driver"] for table in RIG.values()} <= set(installed().drivers), reason="needs all three vendor plugins"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not {table["driver"] for table in RIG.values()} <= set(installed().drivers),
+        reason="needs all three vendor plugins",
+    ),
+]
 
 
 @pytest.mark.parametrize("order", list(permutations(RIG)), ids="-".join)

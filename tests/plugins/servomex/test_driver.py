@@ -177,6 +177,7 @@ async def test_detecting_nothing_is_an_error_with_what_was_tried() -> None:
         await detect(connection("continuous", ModbusSimulator("modbus-rtu", 30)), unit=1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
 @pytest.mark.parametrize("protocol", ["modbus-ascii", "continuous"])
 def test_detect_prints_the_mode_that_is_selected_on_the_panel(protocol: str) -> None:

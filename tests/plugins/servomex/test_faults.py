@@ -12,6 +12,8 @@ from riglog.testing import LoopClock
 from riglog_servomex import Analyzer, ServomexConfig, ServomexDriver
 from riglog_servomex.simulator import BroadcastSimulator, ModbusSimulator, SimulatedAnalyzer
 
+pytestmark = pytest.mark.slow
+
 READS, EVERY = 200, 37
 KINDS = [kind for kind in Fault if kind is not Fault.UNPLUG]
 

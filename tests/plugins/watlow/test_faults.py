@@ -14,6 +14,8 @@ from riglog_watlow.parameters import WireValue
 from riglog_watlow.simulator import ControllerServer, ModbusSimulator, SimulatedPM, StdBusSimulator
 from riglog_watlow.targets import Target
 
+pytestmark = pytest.mark.slow
+
 READS, EVERY = 200, 37
 PARAMETERS = ("setpoint", "integral_time")
 

@@ -13,6 +13,8 @@ from riglog.testing import LoopClock
 from riglog_watlow.families import FACTS
 from riglog_watlow.simulator import ControllerServer, ModbusSimulator, SimulatedPM, StdBusSimulator
 
+pytestmark = pytest.mark.slow
+
 TIMING = {"requested_at", "received_at", "midpoint_at", "latency_s", "monotonic_ns", "run"}
 PARAMETERS = [
     "process_value",

@@ -131,6 +131,7 @@ def test_a_write_is_confirmed_only_by_its_own_echo(protocol: str, request_pdu: s
     assert decoded(protocol, framed(protocol, right), request) == right
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["modbus-rtu", "modbus-ascii"])
 def test_twenty_thousand_replies_behind_noise_are_all_found(protocol: str) -> None:
     dice = random.Random(4)
