@@ -6,6 +6,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def test_the_tutorial_works_as_it_is_written(tmp_path: Path) -> None:
     assert "connection restored" in done.stderr
     assert re.search(r"oven\.setpoint +[\d.]+ s +\d+ +connection lost", done.stdout)
     assert re.search(r"balance\|net\|g\|\d+\|\d+", done.stdout)
-    with sqlite3.connect(tmp_path / "tutorial.sqlite") as recording:
+    with closing(sqlite3.connect(tmp_path / "tutorial.sqlite")) as recording:
         (first, second) = recording.execute("SELECT run, count(*) FROM samples GROUP BY run ORDER BY run").fetchall()
         resumed = recording.execute("SELECT run, at FROM events WHERE kind = 'run_resumed'").fetchall()
         assert [run for run, _ in resumed] == [second[0]]

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_every_table_and_column_of_the_file_is_there(recording: Path) -> None:
     for table, columns in re.findall(r"^\| (?:`(\w+)`)? ?\| (`[^|]+) \|", section("The SQLite file"), re.MULTILINE):
         table = table or list(listed)[-1]  # a line without a table belongs to the table above
         listed.setdefault(table, []).extend(re.findall(r"`(\w+)`", columns))
-    with sqlite3.connect(recording) as file:
+    with closing(sqlite3.connect(recording)) as file:
         tables = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         there = {name: [row[1] for row in file.execute(f"PRAGMA table_info({name})")] for name in tables}
     assert listed == there
@@ -95,7 +96,7 @@ async def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def query(path: Path, sql: str) -> list[dict[str, Any]]:
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path)) as file:
         file.row_factory = sqlite3.Row
         return [dict(row) for row in file.execute(sql)]
 

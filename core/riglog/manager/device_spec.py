@@ -10,7 +10,7 @@ from riglog.errors import ConfigError, LinkConflictError, error_context
 from riglog.manager.port_session import ClientFactory
 from riglog.model import Clock
 from riglog.plugin import AnyDriver, DeviceConfig, DirectConfig, DirectDriver, Driver, Registry, configure
-from riglog.plugin.guard import bugs_as_config_errors, is_a
+from riglog.plugin.guard import bugs_as, is_a
 from riglog.simulation import Simulator
 from riglog.transport import Link, canonical_port
 
@@ -107,11 +107,11 @@ def resolve_device(
             return DeviceSpec(driver, config)
         assert isinstance(driver, Driver)
         assert isinstance(config, DeviceConfig)
-        with bugs_as_config_errors(driver, "link()"):
+        with bugs_as(ConfigError, driver, "link()"):
             link = is_a(Link, driver.link(config))
-        with bugs_as_config_errors(driver, "client_factory()"):
+        with bugs_as(ConfigError, driver, "client_factory()"):
             factory = driver.client_factory(link)
-        with bugs_as_config_errors(driver, "address()"):
+        with bugs_as(ConfigError, driver, "address()"):
             address = driver.address(config)
         return DeviceSpec(
             driver, config, address, PortSpec(config.port, key or canonical_port(config.port), link, factory)

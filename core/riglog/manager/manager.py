@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 import anyio
 
 from riglog.device import Device, Pace, PollSource
-from riglog.errors import ConfigError, error_context
+from riglog.errors import ConfigError, DeviceError, error_context
 from riglog.log import get_logger
 from riglog.manager import concurrent
 from riglog.manager.device_spec import DeviceSpec, PortSpec, check_compatible, resolve_device
@@ -21,6 +21,7 @@ from riglog.manager.session import Session
 from riglog.manager.simulated_port import SimulatedPort
 from riglog.model import SYSTEM_CLOCK, Channel, Clock, DeviceResult, ErrorPolicy, Event, EventKind, Sample
 from riglog.plugin import DirectDriver, Driver, Registry, installed
+from riglog.plugin.guard import bugs_as, is_a
 from riglog.transport import Transport, open_transport
 
 log = get_logger("riglog.manager")
@@ -156,7 +157,8 @@ class Manager:
             return await self._open_on_port(session, spec)
         session = self._new_port_session(port, transport)
         try:
-            await session.open()
+            with bugs_as(DeviceError, spec.driver, "connect()"):
+                await session.open()
             return await self._open_on_port(session, spec)
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -181,11 +183,13 @@ class Manager:
         driver = spec.driver
         assert isinstance(driver, Driver)
         client = session.client.with_timeout(spec.config.timeout)
-        device = driver.device(spec.config, client, spec.context(self._clock))
+        with bugs_as(DeviceError, driver, "device()"):
+            device = is_a(Device, driver.device(spec.config, client, spec.context(self._clock)))
         if spec.port is not None and spec.port.simulated:
             self._simulated[session.key].connect(spec.simulator(), spec.name, session.devices)
         managed = self._managed(spec, device, session.name)
-        await managed.open()
+        with bugs_as(DeviceError, driver, "open()"):
+            await managed.open()
         self._register(session, managed)
         return device
 
@@ -193,10 +197,12 @@ class Manager:
         """Open a device without a port."""
         driver = spec.driver
         assert isinstance(driver, DirectDriver)
-        device = await driver.open(spec.config, spec.context(self._clock))
+        with bugs_as(DeviceError, driver, "open()"):
+            device = is_a(Device, await driver.open(spec.config, spec.context(self._clock)))
         managed = self._managed(spec, device, None)
         try:
-            await managed.open()
+            with bugs_as(DeviceError, driver, "open()"):
+                await managed.open()
         except BaseException:
             with anyio.CancelScope(shield=True), suppress(Exception):
                 await managed.aclose()

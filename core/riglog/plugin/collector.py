@@ -85,8 +85,8 @@ class Collector:
             try:
                 with stdout_to_stderr():
                     for name, item in named(implementation):
-                        if problem := check(item):
-                            self._refuse(what, name, owner, f"{what} {name}: {problem}")
+                        if wrong := _checked(check, item):
+                            self._refuse(what, name, owner, f"{what} {name}: {wrong.text}", wrong.traceback)
                         else:
                             offers.setdefault(name, []).append(_Offer(owner, item))
             except PLUGIN_ERRORS as error:
@@ -118,9 +118,9 @@ class Collector:
     def _is_builtin(self, offer: _Offer) -> bool:
         return offer.owner not in self._labels
 
-    def _refuse(self, what: str, name: str, owner: str, problem: str) -> None:
+    def _refuse(self, what: str, name: str, owner: str, problem: str, traceback: str = "") -> None:
         self._refused[what, name] = f"Plugin {self._labels.get(owner, owner)} is installed, but: {problem}"
-        self._add_problem(owner, _Problem(problem))
+        self._add_problem(owner, _Problem(problem, traceback))
 
     def _add_problem(self, owner: str, problem: _Problem) -> None:
         self._problems.setdefault(owner, []).append(problem)
@@ -137,6 +137,15 @@ class Collector:
             return plugin
         used = self._manager.get_hookcallers(self._manager.get_plugin(plugin.name))
         return replace(plugin, warning=NOTHING_REGISTERED if used else NO_HOOKS)
+
+
+def _checked(check: Callable[[object], str | None], item: object) -> _Problem | None:
+    """Return what is wrong with an item, also if its own code fails when it is looked at."""
+    try:
+        text = check(item)
+    except PLUGIN_ERRORS as error:
+        return _Problem(f"cannot be checked: {describe(error)}", traceback_text(error))
+    return None if text is None else _Problem(text)
 
 
 def _returned(hook: pluggy.HookImpl) -> Iterable[Named]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pluggy
 from msgspec import Struct
 
-from riglog.errors import ConfigError, RiglogError
+from riglog.errors import RiglogError
 from riglog.log import get_logger
 from riglog.plugin.driver import AnyDriver
 
@@ -68,10 +68,11 @@ def catch_faults(driver: AnyDriver[Any], call: str, on_fault: OnFault = log_faul
 
 
 @contextmanager
-def bugs_as_config_errors(driver: AnyDriver[Any], call: str) -> Iterator[None]:
-    """Raise a ConfigError in place of an exception of the block that is not riglog's.
+def bugs_as(kind: type[RiglogError], driver: AnyDriver[Any], call: str) -> Iterator[None]:
+    """Raise an error of riglog in place of an exception of the block that is not one.
 
     Args:
+        kind: the error to raise.
         call: the method that the block calls, for the message.
     """
     try:
@@ -82,10 +83,10 @@ def bugs_as_config_errors(driver: AnyDriver[Any], call: str) -> Iterator[None]:
         log.debug("%s", traceback_text(error))
         hint = "Report it to the author of the plugin"
         problem = f"driver error (bug in the plugin): {call}: {describe(error)}"
-        raise ConfigError(problem, hint=hint, driver=driver.name) from error
+        raise kind(problem, hint=hint, driver=driver.name) from error
 
 
-def is_a(kind: type[T], given: object) -> T:
+def is_a(kind: type, given: T) -> T:
     """Return what a method of a plugin returned.
 
     Raises:

@@ -11,7 +11,7 @@ from riglog.errors import ConfigError, error_context
 from riglog.plugin import wording
 from riglog.plugin.config import DeviceConfig, DirectConfig
 from riglog.plugin.driver import AnyDriver
-from riglog.plugin.guard import bugs_as_config_errors
+from riglog.plugin.guard import bugs_as
 from riglog.plugin.wording import ANY
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -47,7 +47,7 @@ def configure(driver: AnyDriver[Any], table: Mapping[str, Any], where: str, *, s
     if isinstance(config, DeviceConfig) and config.protocol not in (None, *driver.protocols):
         hint = f"Protocols of {driver.name}: {', '.join(driver.protocols)}"
         raise ConfigError(f"{where}.protocol: unknown protocol {config.protocol!r}", hint=hint, device=config.name)
-    with error_context(device=config.name), bugs_as_config_errors(driver, "check()"):
+    with error_context(device=config.name), bugs_as(ConfigError, driver, "check()"):
         driver.check(config)
     return config
 

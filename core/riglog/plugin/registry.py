@@ -93,7 +93,10 @@ class Registry:
                 return f"Plugin {plugin.label} is installed but {verb}{plugin.problem}"
         names = sorted(known)
         close = get_close_matches(name, names, 1)
-        return (f"Did you mean {close[0]!r}? " if close else "") + f"Available: {', '.join(names) or 'none'}{more}"
+        suggestion = f"Did you mean {close[0]!r}? " if close else ""
+        failed = ", ".join(plugin.label for plugin in self.plugins if plugin.state == "failed")
+        failures = f". Plugins that failed to load (see `riglog plugins`): {failed}" if failed else ""
+        return f"{suggestion}Available: {', '.join(names) or 'none'}{failures}{more}"
 
 
 def _demo_tables(driver: AnyDriver[Any], others: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

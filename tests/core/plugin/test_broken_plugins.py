@@ -148,7 +148,7 @@ BROKEN: dict[str, Broken] = {
     ),
     "property": Broken(
         driver("property", "    @property\n    def summary(self): return 1 / 0"),
-        "riglog_drivers() failed: ZeroDivisionError",
+        "driver property: cannot be checked: ZeroDivisionError: division by zero",
     ),
     # names that are taken
     "steals": Broken(toy("victim", ""), f"duplicate driver name 'victim', {SAME.format('victim')}"),
@@ -195,7 +195,8 @@ BROKEN: dict[str, Broken] = {
         hook("riglog_commands", "cli.commands['odd'] = 5", "cli"), "command odd: it is not a click.Command"
     ),
     "cmdhelp": Broken(
-        hook("riglog_commands", "cli.command('odd', help=5)(print)", "cli"), "riglog_commands() failed: AttributeError"
+        hook("riglog_commands", "cli.command('odd', help=5)(print)", "cli"),
+        "command odd: cannot be checked: AttributeError",
     ),
 }
 
@@ -382,6 +383,37 @@ def test_a_bug_in_the_driver_of_a_rig_is_one_line_beside_the_other_mistakes(
     bug, other = checked.err.splitlines()
     assert f"driver error (bug in the plugin): {error}" in bug
     assert "unknown driver 'none'" in other
+
+
+@pytest.mark.real_time
+@pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("    def connect(self, connection): 1 / 0", "connect(): ZeroDivisionError: division by zero"),
+        ("    def device(self, *_): 1 / 0", "device(): ZeroDivisionError: division by zero"),
+        ("    def device(self, *_): pass", "device(): TypeError: returned NoneType instead of Device"),
+        (
+            "    def device(self, *context):\n        made = super().device(*context)\n"
+            "        made.open = lambda: 1 / 0\n        return made",
+            "open(): ZeroDivisionError: division by zero",
+        ),
+    ],
+)
+def test_a_bug_in_opening_a_device_is_one_line_and_the_demo_records_the_others(
+    site: PluginSite, run: Run, tmp_path: Path, body: str, error: str
+) -> None:
+    site.install("healthy", HEALTHY)
+    site.install("d", toy("d", f"    def demo(self): return [{{'name': 'x', 'port': 'y'}}]\n{body}"))
+    live = run("check", str(rig(tmp_path, {"name": "x", "driver": "d", "port": "sim:x"})), "--live")
+    assert live.code == 3
+    assert f"driver error (bug in the plugin): {error}" in live.err
+    done = run("demo", "--duration", "0.05s", "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["samples"] == 2
+    (warning,) = [line for line in done.err.splitlines() if line.startswith("warning:")]
+    assert warning.startswith("warning: driver d: opening its instruments failed: DeviceError: ")
+    assert f"driver error (bug in the plugin): {error}" in warning
 
 
 @pytest.mark.parametrize("transactions", ["1 / 0", "pass", "return [None]", "return [TransactionCost(None, 1)]"])

@@ -115,7 +115,10 @@ def test_a_driver_of_a_failed_plugin_is_refused_with_the_reason(load: Load) -> N
     )
     with pytest.raises(UnknownDriverError, match="unknown driver 'helthy'") as caught:
         registry.driver("helthy")
-    assert str(caught.value.hint).startswith("Did you mean 'healthy'? Available: healthy")
+    assert str(caught.value.hint).startswith(
+        "Did you mean 'healthy'? Available: healthy. "
+        "Plugins that failed to load (see `riglog plugins`): riglog-nidaqmx. Vendor drivers"
+    )
 
 
 def test_the_package_of_a_missing_vendor_plugin_is_named(load: Load) -> None:

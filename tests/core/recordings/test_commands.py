@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -101,5 +102,5 @@ def test_a_recording_from_the_command_line_survives_without_its_database(tmp_pat
     )
     done = riglog("record", rig, "--duration", "1", "--json")
     assert done.returncode == 0, done.stderr
-    with sqlite3.connect(tmp_path / "local.sqlite") as file:
+    with closing(sqlite3.connect(tmp_path / "local.sqlite")) as file:
         assert file.execute("SELECT count(*) FROM samples").fetchone()[0] == json.loads(done.stdout)["samples"]

@@ -5,6 +5,7 @@ import math
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -191,7 +192,7 @@ async def test_drivers_in_any_order_go_into_one_table(database: str, schema: str
 def schema_of(make: Make, path: Path) -> object:
     """Columns, and types where the store has them."""
     if make is SqliteSink:
-        with sqlite3.connect(path) as database:
+        with closing(sqlite3.connect(path)) as database:
             return tuple(tuple(row) for row in database.execute("SELECT name, sql FROM sqlite_master ORDER BY name"))
     if make is ParquetSink:
         import pyarrow.parquet

@@ -6,6 +6,7 @@ import signal
 import socket
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -118,7 +119,7 @@ async def test_the_cursor_moves_only_after_the_commit(database: str, schema: str
 
 
 def cursors(path: Path) -> list[tuple[str, str]]:
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path)) as file:
         return file.execute("SELECT * FROM meta ORDER BY key").fetchall()
 
 
@@ -168,7 +169,7 @@ async def test_recording_does_not_wait_for_a_database_that_is_not_reachable(tmp_
     with anyio.fail_after(2):
         await store(PostgresSink(NOWHERE, str(path)), run, varied(run))
     assert list(read(path)) == list(rows(run.id, varied(run)))
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path)) as file:
         events = file.execute("SELECT kind, message FROM events").fetchall()
     assert {kind for kind, _ in events} == {EventKind.FORWARD_DELAYED}
     assert f"run `riglog forward {path} --to {NOWHERE}` to send the rest" in events[-1][1]

@@ -48,7 +48,7 @@ async def test_a_row_takes_at_most_45_bytes(tmp_path: Path) -> None:
 async def test_the_view_agrees_with_the_raw_tables(tmp_path: Path) -> None:
     path, run = tmp_path / "run.sqlite", make_run()
     await store(SqliteSink(path), run, varied(run), EVENTS)
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path)) as file:
         seen = file.execute(f"SELECT {', '.join(COLUMNS)} FROM samples").fetchall()
         every = file.execute("SELECT * FROM samples").fetchall()
         raw = file.execute(
@@ -190,7 +190,7 @@ async def test_a_channel_is_stored_once_although_its_id_could_not_be_read_again(
     connections[-1].failing = ()
     await sink.write(varied(run), [])
     await sink.aclose()
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path)) as file:
         assert file.execute("SELECT count(*) FROM channel").fetchone() == (7,)
     assert len(list(read(path))) == 38
 
@@ -222,7 +222,7 @@ async def test_events_of_early_versions_are_read_under_their_present_names(
     tmp_path: Path, stored: str, kind: str
 ) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite")
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
         file.execute("UPDATE event SET kind = ?", (stored,))
     assert {event.kind for event in read_events(path)} == {kind}
     assert EventKind(stored) == kind
@@ -230,6 +230,6 @@ async def test_events_of_early_versions_are_read_under_their_present_names(
 
 async def test_an_event_of_a_newer_version_is_read_as_it_is(tmp_path: Path) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite")
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
         file.execute("UPDATE event SET kind = 'lamp_replaced'")
     assert {event.kind for event in read_events(path)} == {"lamp_replaced"}

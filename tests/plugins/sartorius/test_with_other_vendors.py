@@ -1,6 +1,7 @@
 """A rig of all three vendors: every due slot a row in one file, whatever their order in the rig."""
 
 import sqlite3
+from contextlib import closing
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ async def test_a_minute_of_all_three_vendors_is_a_row_for_every_slot(tmp_path: P
     await stored.open(run)
     await stored.write(memory.batches, memory.events)
     await stored.aclose()
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path)) as file:
         counted = file.execute(
             "SELECT device, parameter, count(*), count(DISTINCT tick), sum(status <> 'ok') FROM samples GROUP BY 1, 2"
         ).fetchall()

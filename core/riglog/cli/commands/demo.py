@@ -4,8 +4,9 @@ import sys
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import anyio
 import click
 
 from riglog.cli.console import print_warning, results
@@ -13,6 +14,9 @@ from riglog.cli.errors import USAGE, print_error
 from riglog.cli.options import json_option
 from riglog.cli.report import report
 from riglog.cli.signals import Interruption, run
+
+if TYPE_CHECKING:
+    from riglog.plugin import DriverFault, Registry
 
 RATE_HZ = 2.0
 QUERY = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, parameter"
@@ -41,7 +45,7 @@ async def _demo(duration: str, out: str, as_json: bool, interruption: Interrupti
     from riglog.sinks import SqliteSink
 
     registry = installed()
-    tables = registry.demo_tables(lambda fault: print_warning(str(fault)))
+    tables = await _usable(registry, registry.demo_tables(_warn))
     if not tables:
         hint = "Install the vendor plugins: pip install 'riglog[all]'"
         print_error("no plugin with simulated instruments is installed", hint)
@@ -60,6 +64,32 @@ async def _demo(duration: str, out: str, as_json: bool, interruption: Interrupti
     if not as_json and not code:
         results().print(f'\nQuery the recording:\n  sqlite3 {out} "{QUERY}"', markup=False, soft_wrap=True)
     return code
+
+
+async def _usable(registry: "Registry", tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the tables of the drivers that can open all their instruments; for the others there is a warning."""
+    from riglog.manager import Manager, resolve_device
+    from riglog.plugin.guard import catch_faults
+
+    usable: set[str] = set()
+
+    async def try_driver(name: str) -> None:
+        with catch_faults(registry.driver(name), "opening its instruments", _warn):
+            async with Manager(registry=registry) as rig:
+                for table in tables:
+                    if table["driver"] == name:
+                        simulated = {"port": f"sim:{table['port']}"} if "port" in table else {}
+                        await rig.add_spec(resolve_device(registry, table | simulated))
+            usable.add(name)
+
+    async with anyio.create_task_group() as tasks:
+        for name in dict.fromkeys(table["driver"] for table in tables):
+            tasks.start_soon(try_driver, name)
+    return [table for table in tables if table["driver"] in usable]
+
+
+def _warn(fault: "DriverFault") -> None:
+    print_warning(str(fault))
 
 
 async def _simulate(stack: AsyncExitStack, bus: str, tables: Iterable[dict[str, Any]]) -> str:
