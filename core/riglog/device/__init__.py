@@ -2,7 +2,7 @@
 
 from riglog.device.context import DeviceContext
 from riglog.device.device import Device, PortDevice
-from riglog.device.poll_check import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, CheckedPoll, check_poll
+from riglog.device.poll_check import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, CheckedPoll, check_channels, check_poll
 from riglog.device.polling import missing, poll_reads
 from riglog.device.safety import Safety, require_confirmation
 from riglog.device.source import Pace, PollSource, SourceGroup
@@ -19,6 +19,7 @@ __all__ = [
     "PortDevice",
     "Safety",
     "SourceGroup",
+    "check_channels",
     "check_poll",
     "in_thread",
     "missing",

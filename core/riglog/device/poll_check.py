@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 
 from riglog.device.polling import missing
 from riglog.device.source import Pace
+from riglog.errors import DeviceError
 from riglog.model import OK, Channel, Clock, Sample, Status
 
 DRIVER_ERROR = "driver error (bug in the plugin)"
@@ -27,6 +28,22 @@ class CheckedPoll(Struct, frozen=True):
 
     samples: Sequence[Sample]
     problems: tuple[str, ...] = ()
+
+
+def check_channels(channels: Sequence[Channel], device: str) -> None:
+    """Check the channels that a device declares.
+
+    Raises:
+        DeviceError: a channel of another device, or one that is declared twice.
+    """
+    seen: set[tuple[str, int]] = set()
+    for channel in channels:
+        key = (channel.parameter, channel.instance)
+        if channel.device != device:
+            raise DeviceError(f"{DRIVER_ERROR}: channel {channel} belongs to another device", device=device)
+        if key in seen:
+            raise DeviceError(f"{DRIVER_ERROR}: channel {channel} is declared twice", device=device)
+        seen.add(key)
 
 
 def check_poll(polled: object, channels: Sequence[Channel], pace: Pace, clock: Clock) -> CheckedPoll:
@@ -52,10 +69,14 @@ def _is_plain(sample: object, channel: Channel) -> bool:
         and math.isfinite(sample.value)
         and sample.status in WITH_VALUE
         and (sample.unit is channel.unit or _is_plain_text(sample.unit))
-        and (not sample.flags or all(map(_is_plain_text, sample.flags)))
+        and (not sample.flags or all(map(_is_word, sample.flags)))
         and (sample.text is None or _is_plain_text(sample.text))
         and (sample.error is None or _is_plain_text(sample.error))
     )
+
+
+def _is_word(text: object) -> bool:
+    return type(text) is str and text.isascii() and text.isprintable() and bool(text) and " " not in text
 
 
 def _is_plain_text(text: object) -> bool:
@@ -112,6 +133,8 @@ def problem_of(sample: Sample) -> str | None:
         return f"status is {sample.status!r}"
     if not all(isinstance(flag, str) for flag in sample.flags):
         return "flags are not texts"
+    if any(flag.split() != [flag] for flag in sample.flags):
+        return "a flag is empty or contains a blank"
     return None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, Device, PortDevice, check_poll, missing
+from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, Device, PortDevice, check_channels, check_poll, missing
 from riglog.device.polling import has_responded
 from riglog.errors import ConfigError, ConnectionLostError, DeviceError, ProtocolError, RiglogError
 from riglog.manager.breaker import Breaker
@@ -78,9 +78,11 @@ class ManagedDevice:
         """Take over the channels of an opened device, limited to the configured parameters.
 
         Raises:
+            DeviceError: the device declares channels of another device, or one twice.
             ConfigError: the configuration names a parameter that the device does not have.
         """
         self._declared = tuple(self.device.channels)
+        check_channels(self._declared, self.name)
         self.device.channels = selected(self._declared, self._parameters, self.name)
 
     async def aclose(self) -> None:

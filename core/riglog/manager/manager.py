@@ -223,6 +223,7 @@ class Manager:
                 )
             session = DirectSession(f"ready {id(device)}", name, self._reporter(None), self._clock, owned=False)
             managed = ManagedDevice(device, self._reporter(None), self._clock)
+            managed.accept_channels()
             self._register(session, managed)
             return device
 

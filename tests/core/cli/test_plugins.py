@@ -24,6 +24,7 @@ FAILED = Plugin(
 def plugins(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
     registry = SimpleNamespace(plugins=(LOADED, FAILED), drivers={}, sinks={})
     monkeypatch.setattr("riglog.plugin.installed", lambda: registry)
+    monkeypatch.setenv("COLUMNS", "200")
     results.cache_clear()
     done = CliRunner().invoke(command, list(arguments))
     results.cache_clear()

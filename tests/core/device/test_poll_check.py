@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from riglog.device import Pace, check_poll
+from riglog.device import Pace, check_channels, check_poll
+from riglog.errors import DeviceError
 from riglog.model import Channel, Sample, Stamp, Status
 from riglog.testing import LoopClock
 
@@ -93,6 +94,11 @@ MISTAKES: dict[str, tuple[Callable[[], list[Any]], list[tuple[str, Any, str]], s
         [("x", None, "missing"), ("y", 1.0, "ok")],
         "d.x: value contains characters that cannot be stored",
     ),
+    "a flag of two words": (
+        lambda: [sample(X, flags=("not stable",)), sample(Y)],
+        [("x", None, "missing"), ("y", 1.0, "ok")],
+        "d.x: a flag is empty or contains a blank",
+    ),
     "flags that are no texts": (
         lambda: [sample(X, flags=(1,)), sample(Y)],
         [("x", None, "missing"), ("y", 1.0, "ok")],
@@ -148,3 +154,11 @@ async def test_a_fault_with_a_number_that_is_not_finite_stays_a_fault() -> None:
     polled = [sample(X, math.nan, status=Status.FAULT, error="sensor broken"), sample(Y)]
     first = check_poll(polled, (X, Y), Pace.HOST, CLOCK).samples[0]
     assert (first.value, first.status, first.error) == (None, Status.FAULT, "sensor broken")
+
+
+def test_channels_of_another_device_or_declared_twice_are_refused() -> None:
+    check_channels([X, Y], "d")
+    with pytest.raises(DeviceError, match=r"channel other\.x belongs to another device"):
+        check_channels([X, STRANGE], "d")
+    with pytest.raises(DeviceError, match=r"channel d\.x is declared twice"):
+        check_channels([X, Y, X], "d")
