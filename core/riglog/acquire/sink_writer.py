@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from riglog.acquire.flush import Flush
 from riglog.errors import RiglogError, StorageError
 from riglog.log import get_logger
-from riglog.model import Batch, Clock, Event, EventKind, Sink
+from riglog.model import Batch, Clock, Event, EventKind, Sink, storable
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 log = get_logger("riglog.acquire")
@@ -185,16 +185,11 @@ class SinkWriter:
         self._report(EventKind.SINK_RECOVERED, message)
 
     def _report(self, kind: EventKind, message: str, device: str | None = None) -> None:
-        message = _storable(message)
+        message = storable(message)
         report = log.info if kind is EventKind.SINK_RECOVERED else log.warning
         report("%s", message)
-        self._add_event(Event(self._clock.utc_ns(), kind, message, None if device is None else _storable(device)))
+        self._add_event(Event(self._clock.utc_ns(), kind, message, None if device is None else storable(device)))
 
     def _notify(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
-
-
-def _storable(text: str) -> str:
-    """Return a text without lone surrogates: the name of a device may be what the sink cannot store."""
-    return text.encode("utf-8", "backslashreplace").decode()

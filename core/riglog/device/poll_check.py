@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 from riglog.device.polling import missing
 from riglog.device.source import Pace
 from riglog.errors import DeviceError
-from riglog.model import OK, Channel, Clock, Sample, Status
+from riglog.model import OK, Channel, Clock, Sample, Stamp, Status, storable
 
 DRIVER_ERROR = "driver error (bug in the plugin)"
 MAX_REPORTED_PROBLEMS = 20
@@ -46,18 +46,28 @@ def check_channels(channels: Sequence[Channel], device: str) -> None:
         seen.add(key)
 
 
-def check_poll(polled: object, channels: Sequence[Channel], pace: Pace, clock: Clock) -> CheckedPoll:
+def check_poll(
+    polled: object,
+    channels: Sequence[Channel],
+    pace: Pace,
+    clock: Clock,
+    *,
+    wanted: Sequence[Channel] | None = None,
+) -> CheckedPoll:
     """Check the result of one poll.
 
     A host-paced source must return exactly one sample per channel; what it lacks becomes ``missing``. A device-paced
     one may return any number of samples of its declared channels. A value that is not finite becomes ``out_of_range``.
+
+    Args:
+        wanted: the channels that are recorded; others may be missing. None: all.
     """
     if type(polled) is list and len(polled) == len(channels) and all(map(_is_plain, polled, channels)):
         return CheckedPoll(polled)
     if not isinstance(polled, Sequence) or isinstance(polled, str | bytes):
         problem = f"poll() returned {type(polled).__name__} instead of a list of samples"
         return CheckedPoll([] if pace is Pace.DEVICE else _failed(channels, problem, clock), (problem,))
-    return _checked_one_by_one(polled, channels, pace, clock)
+    return _checked_one_by_one(polled, channels, pace, clock, channels if wanted is None else wanted)
 
 
 def _is_plain(sample: object, channel: Channel) -> bool:
@@ -67,7 +77,9 @@ def _is_plain(sample: object, channel: Channel) -> bool:
         and sample.channel is channel
         and type(sample.value) is float
         and math.isfinite(sample.value)
+        and type(sample.status) is Status  # a text would be equal to it
         and sample.status in WITH_VALUE
+        and type(sample.stamp) is Stamp
         and (sample.unit is channel.unit or _is_plain_text(sample.unit))
         and (not sample.flags or all(map(_is_word, sample.flags)))
         and (sample.text is None or _is_plain_text(sample.text))
@@ -83,7 +95,9 @@ def _is_plain_text(text: object) -> bool:
     return type(text) is str and text.isascii() and "\0" not in text
 
 
-def _checked_one_by_one(polled: Sequence[object], channels: Sequence[Channel], pace: Pace, clock: Clock) -> CheckedPoll:
+def _checked_one_by_one(
+    polled: Sequence[object], channels: Sequence[Channel], pace: Pace, clock: Clock, wanted: Sequence[Channel]
+) -> CheckedPoll:
     problems: list[str] = []
     found: dict[Channel, list[Sample]] = {channel: [] for channel in channels}
     kept: list[Sample] = []
@@ -108,6 +122,8 @@ def _checked_one_by_one(polled: Sequence[object], channels: Sequence[Channel], p
         if len(given) == 1:
             samples += given
             continue
+        if not given and channel not in wanted:
+            continue
         problem = f"poll() returned {len(given)} samples of one channel" if given else "poll() returned no sample"
         problems.append(f"{channel}: {problem}")
         samples += _failed([channel], problem, clock)
@@ -117,6 +133,10 @@ def _checked_one_by_one(polled: Sequence[object], channels: Sequence[Channel], p
 def problem_of(sample: Sample) -> str | None:
     """Return why a sample cannot be a row; None if it can."""
     value = sample.value
+    if not isinstance(sample.status, Status):
+        return f"status is a {type(sample.status).__name__}"
+    if not isinstance(sample.stamp, Stamp):
+        return f"stamp is a {type(sample.stamp).__name__}"
     if value is None:
         if sample.status is OK and sample.text is None:
             return "a sample without a value has status ok"
@@ -127,10 +147,8 @@ def problem_of(sample: Sample) -> str | None:
     for what, text in (("unit", sample.unit), ("text", sample.text), ("error", sample.error), ("value", value)):
         if what != "value" and text is not None and not isinstance(text, str):
             return f"{what} is a {type(text).__name__}, not a text"
-        if isinstance(text, str) and not _is_storable(text):
+        if isinstance(text, str) and storable(text) != text:
             return f"{what} contains characters that cannot be stored"
-    if not isinstance(sample.status, Status):
-        return f"status is {sample.status!r}"
     if not all(isinstance(flag, str) for flag in sample.flags):
         return "flags are not texts"
     if any(flag.split() != [flag] for flag in sample.flags):
@@ -159,16 +177,6 @@ def without_infinity(sample: Sample) -> Sample:
     status = Status.OUT_OF_RANGE if sample.status in (OK, Status.SUSPECT) else sample.status
     error = sample.error or "no value: the number is not finite"
     return structs.replace(sample, value=None, text=None, status=status, error=error)
-
-
-def _is_storable(text: str) -> bool:
-    if text.isascii():
-        return "\0" not in text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in text
 
 
 def _failed(channels: Sequence[Channel], problem: str, clock: Clock) -> list[Sample]:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from riglog.errors import AmbiguousReplyError, DeviceError, MalformedReplyError, ProtocolError, ReplyTimeoutError
-from riglog.model import Channel, Clock, Sample, Stamp, Status, missing_sample
+from riglog.model import Channel, Clock, Sample, Stamp, Status, missing_sample, storable
 
 Read = TypeVar("Read")
 LINE_BUSY = "line_busy"
@@ -67,6 +67,7 @@ def missing(
         due_ns: when it was due, on the monotonic clock; None: now.
         responded: whether the device sent a reply nevertheless; None: nothing was requested.
     """
+    error = storable(error)
     now = clock.monotonic_ns()
     at = now if due_ns is None else due_ns
     stamp = Stamp(clock.utc_ns() - (now - at), None, at)

@@ -1,5 +1,6 @@
 """Blocking calls of a vendor's library, run in a worker thread with a time limit."""
 
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -30,7 +31,15 @@ class BlockingCalls:
             ReplyTimeoutError: it took longer than ``timeout`` seconds, or an earlier call has not returned yet.
         """
 
+        started = abandoned = False
+        decision = threading.Lock()  # whether the call starts or is abandoned
+
         def work() -> T:
+            nonlocal started
+            with decision:
+                if abandoned:
+                    raise TimeoutError  # nobody waits for it
+                started = True
             try:
                 return call()
             finally:
@@ -44,8 +53,12 @@ class BlockingCalls:
                 with anyio.fail_after(timeout):
                     return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
             except TimeoutError:
-                if not self._running:  # the call itself raised it
+                if started and not self._running:  # the call itself raised it
                     raise
+            finally:
+                with decision:
+                    if not started:  # cancelled while it waited for a thread: no call to wait for
+                        abandoned, self._running = True, False
         raise ReplyTimeoutError(f"no result within {timeout:g} s", reason="blocking_call", hint=HINT)
 
 

@@ -50,7 +50,7 @@ class DirectSession(Session):
 
     async def _reopen(self) -> None:
         for device in self.devices.values():
-            await device.device.open()
+            await device.reopen()
 
     async def _release(self) -> None:
         if self.owns_devices:

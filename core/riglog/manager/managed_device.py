@@ -14,6 +14,7 @@ from riglog.device.polling import has_responded
 from riglog.errors import ConfigError, ConnectionLostError, DeviceError, ProtocolError, RiglogError
 from riglog.manager.breaker import Breaker
 from riglog.model import NS, Channel, Clock, EventKind, Sample, Status
+from riglog.plugin.guard import describe
 from riglog.protocol import HeldLine
 
 Report = Callable[[EventKind, str, str | None], None]
@@ -73,6 +74,21 @@ class ManagedDevice:
         await self.device.open()
         self.accept_channels()
         self.identity = await self.device.identity()
+
+    async def reopen(self) -> None:
+        """Open a device without a port again, after a loss. Its identity is checked at the next poll.
+
+        Raises:
+            DeviceError: it declares other channels than before.
+        """
+        recorded, declared = self.device.channels, self._declared
+        try:
+            await self.device.open()
+            found = {*self.device.channels}
+        finally:
+            self.device.channels = recorded
+        if found not in ({*declared}, {*recorded}):
+            raise DeviceError("the device that was opened again has other channels than before", device=self.name)
 
     def accept_channels(self) -> None:
         """Take over the channels of an opened device, limited to the configured parameters.
@@ -150,14 +166,14 @@ class ManagedDevice:
             problem = error.message
         except Exception as error:
             self._responded = True
-            problem = f"{DRIVER_ERROR}: {type(error).__name__}: {error}"
+            problem = f"{DRIVER_ERROR}: {describe(error)}"
             self._driver_failed(error)
         await anyio.sleep(pause)
         return self.missing(Status.MISSING, problem, responded=self._responded)
 
     def _checked(self, polled: object) -> Sequence[Sample]:
         """Check what the plugin returned, and drop what the configuration does not select."""
-        checked = check_poll(polled, self._declared, self.device.pace, self._clock)
+        checked = check_poll(polled, self._declared, self.device.pace, self._clock, wanted=self.device.channels)
         if checked.problems:
             problems = "; ".join(checked.problems)
             self._report_once(problems, f"{DRIVER_ERROR}: {problems}")

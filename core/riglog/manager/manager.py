@@ -19,7 +19,7 @@ from riglog.manager.port_session import Opener, PortSession
 from riglog.manager.rate_group import RateGroup
 from riglog.manager.session import Session
 from riglog.manager.simulated_port import SimulatedPort
-from riglog.model import SYSTEM_CLOCK, Channel, Clock, DeviceResult, ErrorPolicy, Event, EventKind, Sample
+from riglog.model import SYSTEM_CLOCK, Channel, Clock, DeviceResult, ErrorPolicy, Event, EventKind, Sample, storable
 from riglog.plugin import DirectDriver, Driver, Registry, installed
 from riglog.plugin.guard import bugs_as, is_a
 from riglog.transport import Transport, open_transport
@@ -378,6 +378,7 @@ class Manager:
         return lambda kind, message, device: self._report(kind, message, device, port)
 
     def _report(self, kind: EventKind, message: str, device: str | None, port: str | None) -> None:
+        message = storable(message)
         where = device or port or self.name
         write = log.warning if kind in WARNINGS else log.info
         write("%s: %s: %s", where, kind.value, message)

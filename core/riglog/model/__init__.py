@@ -9,6 +9,7 @@ from riglog.model.run import Run, new_run
 from riglog.model.sample import OK, Sample, Status, Value, missing_sample
 from riglog.model.sink import Sink
 from riglog.model.stamp import NS, Stamp, iso, utc
+from riglog.model.text import storable
 
 __all__ = [
     "NS",
@@ -32,5 +33,6 @@ __all__ = [
     "iso",
     "missing_sample",
     "new_run",
+    "storable",
     "utc",
 ]

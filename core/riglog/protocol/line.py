@@ -214,11 +214,13 @@ class Line(Generic[Request, Reply]):
 
     def _failed(self, request: Request, timeout: float) -> None:
         """The reply may still arrive: note it as outstanding, and begin the hold-off."""
+        self.state = TRANSITIONS[self.state][LineEvent.FAILED]  # first: the codec, which a driver brings, may fail
+        self._last_byte_ns = self.clock.monotonic_ns()
+        self._hold_off = timeout
+        if self.codec.hold_off is not None:
+            self._hold_off = self.codec.hold_off
         if not self.codec.new_transaction_number():
             self._outstanding.add_timed_out(request, self.clock.monotonic_ns())
-        self._hold_off = timeout if self.codec.hold_off is None else self.codec.hold_off
-        self._last_byte_ns = self.clock.monotonic_ns()
-        self.state = TRANSITIONS[self.state][LineEvent.FAILED]
 
     # --- after a failure
 

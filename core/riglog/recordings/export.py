@@ -7,15 +7,16 @@ from typing import BinaryIO
 
 from msgspec import Struct, structs
 
-from riglog.errors import ConfigError
+from riglog.errors import ConfigError, StorageError
 from riglog.model import NS
 from riglog.recordings.selection import Selection
 from riglog.recordings.wide import layout, wide_records
 from riglog.sinks.base import Records
 from riglog.sinks.files import check_writable, file_error, replacing
-from riglog.sinks.formats import record_writer
+from riglog.sinks.formats import EXPORT_FORMATS, record_writer
 from riglog.sinks.rows import ROW, Columns, Row
 from riglog.sinks.sqlite import open_recording, read_pages
+from riglog.sinks.sqlite.schema import HEADER
 
 Pages = Iterator[tuple[float, Records]]
 """Pages of records, each with the share of the recording that is complete after it."""
@@ -55,6 +56,8 @@ def export(
         raise ConfigError("--every needs --wide and a time greater than 0 s", hint="Add --wide")
     make = record_writer(format)
     condition = (selection or Selection()).condition()
+    if isinstance(out, (str, Path)):
+        _check_replaceable(Path(out))
     with closing(open_recording(Path(path))) as database:
         total = max(1, database.execute("SELECT coalesce(max(id), 0) FROM reading").fetchone()[0])
         done = Exported()
@@ -86,6 +89,22 @@ def _wide_pages(pages: Iterator[tuple[int, Records]], total: int) -> Pages:
     for readings, records in pages:
         done += readings
         yield done / total, records
+
+
+def _check_replaceable(path: Path) -> None:
+    """An export replaces an earlier export only: neither a recording nor a rig file.
+
+    Raises:
+        StorageError: the file exists and is something else.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        is_database = file.read(len(HEADER)) == HEADER
+    if is_database or path.suffix.removeprefix(".").lower() not in EXPORT_FORMATS:
+        raise StorageError(
+            "file exists and is not an export", hint="Use another file name. The file was not modified", path=path
+        )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import threading
 import time
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from riglog.device.threads import BlockingCalls, in_thread
@@ -67,3 +68,16 @@ async def test_a_call_that_hangs_holds_one_thread_and_further_calls_fail_at_once
                 break
             except ReplyTimeoutError:
                 await anyio.sleep(0.01)
+
+
+async def test_a_call_that_was_cancelled_before_it_began_blocks_no_later_one() -> None:
+    calls = BlockingCalls()
+    began: list[int] = []
+    for checkpoints in range(4):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: calls.run(lambda: began.append(0), timeout=5))
+            for _ in range(checkpoints):
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+        await anyio.sleep(0.05)
+        assert await calls.run(lambda: 2, timeout=5) == 2

@@ -125,6 +125,32 @@ async def test_what_cannot_be_opened_is_not_added(registry: Registry, card: Card
         assert manager.names == []
 
 
+async def test_the_selected_parameters_stay_selected_when_a_lost_card_is_opened_again(
+    registry: Registry, card: CardDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def open_and_find_channels(device: Card) -> None:
+        await original(device)
+        device.channels = tuple(device.context.channel(name) for name in found)
+
+    original, found = Card.open, ["temperature", "pressure"]
+    monkeypatch.setattr(Card, "open", open_and_find_channels)
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("ambient", driver="card", parameters=["temperature"])
+
+        async def interrupted() -> list[tuple[str, Status]]:
+            card.hardware.present = False
+            await manager.poll()
+            card.hardware.present = True
+            await anyio.sleep(2)
+            return [(sample.parameter, sample.status) for sample in await manager.poll()]
+
+        assert await interrupted() == [("temperature", Status.OK)]
+        found.append("humidity")
+        assert await interrupted() == [("temperature", Status.SKIPPED)]
+        found.pop()
+        assert await interrupted() == [("temperature", Status.OK)]
+
+
 async def test_it_is_recorded_beside_devices_on_ports(registry: Registry, card: CardDriver) -> None:
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         await manager.add("ambient", driver="card")

@@ -55,6 +55,8 @@ MISTAKES: dict[str, Callable[[list[Sample]], Any]] = {
     "too many": lambda samples: samples * 3,
     "a list as value": lambda samples: [changed(samples[0], value=[1.0, 2.0]), samples[1]],
     "a number": lambda samples: 7,
+    "no stamp": lambda samples: [changed(samples[0], stamp=None), samples[1]],
+    "a text as status": lambda samples: [changed(samples[0], status="ok"), samples[1]],
     "no value and ok": lambda samples: [changed(sample, value=None) for sample in samples],
     "foreign": lambda samples: [changed(s, channel=changed_channel(s)) for s in samples],
 }
@@ -107,6 +109,42 @@ async def test_rate_parameters_and_name_are_applied_by_the_core(careless: Regist
         assert [source.rate_hz for source in manager.sources()] == [20.0]
         with pytest.raises(ConfigError, match="parameters: unknown parameter 'mass'"):
             await manager.add("second", "sim:other", driver="careless", parameters=["mass"])
+
+
+async def test_a_driver_that_reads_the_selected_channels_only_makes_no_mistake(careless: Registry) -> None:
+    """Its ``channels`` are the selected ones after it was opened."""
+    events: list[Event] = []
+    async with Manager(registry=careless, clock=LoopClock()) as manager:
+        manager.subscribe(events.append)
+        for parameter in ("level", "flow"):
+            await manager.add("sick", "sim:bus", driver="careless", parameters=[parameter])
+            assert [(s.parameter, s.status) for s in await manager.poll()] == [(parameter, Status.OK)]
+            await manager.remove("sick")
+    assert EventKind.DRIVER_FAILED not in [event.kind for event in events]
+
+
+class UnprintableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("error", [UnprintableError(), ValueError("a\0b\udc80")])
+async def test_the_text_of_a_foreign_error_can_be_stored(
+    careless: Registry, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(samples: list[Sample]) -> Any:
+        raise error
+
+    monkeypatch.setattr(Careless, "mistake", staticmethod(fail))
+    events: list[Event] = []
+    async with Manager(registry=careless, clock=LoopClock()) as manager:
+        manager.subscribe(events.append)
+        await manager.add("sick", "sim:bus", driver="careless")
+        samples = await manager.poll()
+    texts = [sample.error or "" for sample in samples] + [event.message for event in events]
+    assert len(texts) >= 3
+    assert all(type(error).__name__ in text and "\0" not in text for text in texts)
+    assert "".join(texts).encode()
 
 
 @pytest.mark.parametrize("timeout", [0.5, 8.0])

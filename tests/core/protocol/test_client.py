@@ -8,6 +8,7 @@ import pytest
 
 from riglog.errors import DeviceRefusedError, MalformedReplyError, ReplyTimeoutError
 from riglog.protocol import Codec, Connection, ProtocolClient
+from riglog.protocol.line_state import LineState
 from riglog.simulation import SimulatedTransport
 from riglog.testing import LoopClock, scripted, step
 from riglog.testing.virtual_time import EPOCH_NS
@@ -101,6 +102,19 @@ async def test_what_arrived_before_the_request_is_thrown_away_and_counted() -> N
     await anyio.sleep(2)
     assert (await client.transact(Ask("b"))).reply == "456"
     assert client.counters.stale_bytes == 4
+
+
+async def test_a_codec_that_fails_after_a_timeout_leaves_the_line_in_hold_off() -> None:
+    class FaultyCodec(DigitsCodec):
+        def reply_signature(self, request: Ask) -> object:
+            raise ZeroDivisionError
+
+    transport = scripted(step(b"a?"), step(b"b?", (0.1, b"222\n")))
+    connection = Connection(transport, Link(protocol="digits"), LoopClock())
+    client = ProtocolClient(connection, FaultyCodec(), timeout=TIMEOUT)
+    with pytest.raises(ZeroDivisionError):
+        await client.transact(Ask("a"))
+    assert client.line.state is LineState.HOLD_OFF
 
 
 async def test_a_reply_after_the_timeout_is_never_taken() -> None:

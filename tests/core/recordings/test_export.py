@@ -54,6 +54,19 @@ def test_an_export_that_fails_does_not_change_an_existing_file(recording: Path, 
     assert out.read_text() == "precious"
 
 
+@pytest.mark.parametrize("name", ["recording", "rig.toml", "other.csv"])
+def test_an_export_replaces_neither_a_recording_nor_a_rig_file(recording: Path, tmp_path: Path, name: str) -> None:
+    out = recording if name == "recording" else tmp_path / name
+    if name == "rig.toml":
+        out.write_text("[rig]")
+    elif name == "other.csv":  # a recording, whatever its name is
+        out.write_bytes(recording.read_bytes())
+    before = out.read_bytes()
+    with pytest.raises(StorageError, match="file exists and is not an export"):
+        export(recording, out, format="csv")
+    assert out.read_bytes() == before
+
+
 def test_bad_input_is_refused(recording: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="unknown format"):
         export(recording, tmp_path / "out", format="xlsx")
@@ -74,7 +87,7 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path, wide: bool) -> 
         path, run = tmp_path / name, make_run()
         anyio.run(store, SqliteSink(path), run, list(steady(run, [WARM, GAS], ticks)))
         tracemalloc.start()
-        export(path, tmp_path / "out", format="csv", wide=wide)
+        export(path, tmp_path / f"{name}.csv", format="csv", wide=wide)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]
