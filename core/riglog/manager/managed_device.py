@@ -14,7 +14,7 @@ from riglog.device.polling import has_responded
 from riglog.errors import ConfigError, ConnectionLostError, DeviceError, ProtocolError, RiglogError
 from riglog.manager.breaker import Breaker
 from riglog.model import NS, Channel, Clock, EventKind, Sample, Status
-from riglog.plugin.guard import describe
+from riglog.plugin.guard import describe, is_plugin_fault
 from riglog.protocol import HeldLine
 
 Report = Callable[[EventKind, str, str | None], None]
@@ -164,7 +164,9 @@ class ManagedDevice:
             problem = error.message
         except RiglogError as error:
             problem = error.message
-        except Exception as error:
+        except BaseException as error:
+            if not is_plugin_fault(error):
+                raise
             self._responded = True
             problem = f"{DRIVER_ERROR}: {describe(error)}"
             self._driver_failed(error)
@@ -212,7 +214,9 @@ class ManagedDevice:
             return False
         except RiglogError:
             return False
-        except Exception as error:
+        except BaseException as error:
+            if not is_plugin_fault(error):
+                raise
             self._driver_failed(error)
             return False
         # A library may know the serial number without asking the instrument; a reply on a line is proof.
@@ -226,7 +230,7 @@ class ManagedDevice:
         self._mismatch = mismatch
         return self._identity_confirmed
 
-    def _driver_failed(self, error: Exception) -> None:
+    def _driver_failed(self, error: BaseException) -> None:
         """Report a bug of the plugin, once for each line of code it comes from."""
         where = extract_tb(error.__traceback__)[-1]
         self._report_once((type(error), where.filename, where.lineno), "".join(format_exception(error)))

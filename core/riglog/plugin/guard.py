@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, TypeVar
 
+import anyio
 import pluggy
 from msgspec import Struct
 
@@ -117,6 +118,21 @@ def stdout_to_stderr() -> Iterator[None]:
     """Redirect what the block prints: standard output can be a JSON document."""
     with redirect_stdout(sys.stderr):
         yield
+
+
+def is_plugin_fault(error: BaseException) -> bool:
+    """Return whether an exception comes from a plugin, and not from the end of the run (cancellation, Ctrl-C).
+
+    A library that is based on asyncio can raise the cancellation of one of its own futures. Taken for a cancellation of
+    the task, it would end the recording without a message.
+    """
+    if isinstance(error, PLUGIN_ERRORS):
+        return True
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or not isinstance(error, asyncio.CancelledError):
+        return False
+    task = asyncio.current_task()
+    return task is not None and not task.cancelling() and not anyio.get_current_task().has_pending_cancellation()
 
 
 def describe(error: BaseException) -> str:

@@ -143,6 +143,7 @@ class HeldLine(Transactor[Request, Reply]):
             raise ValueError("the line that was handed down belongs to another port")
         self.client = client
         self._outer = outer
+        self._ended = False
 
     async def __aenter__(self) -> Self:
         if self._outer is None:
@@ -152,12 +153,14 @@ class HeldLine(Transactor[Request, Reply]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._ended = True
         if self._outer is None:
             self.client.lock.release()
 
     def transact(
         self, request: Request, *, timeout: float | None = None, retries: int | None = None, skip_resync: bool = False
     ) -> Coroutine[Any, Any, TimedReply[Reply]]:
+        self._require_held()
         client = self.client
         return client.line.transact(
             request,
@@ -167,4 +170,9 @@ class HeldLine(Transactor[Request, Reply]):
         )
 
     async def send_without_reply(self, request: Request) -> None:
+        self._require_held()
         await self.client.line.send_without_reply(request)
+
+    def _require_held(self) -> None:
+        if self._ended:
+            raise RuntimeError("the line is not held any more: its 'async with' block has ended")

@@ -1,5 +1,6 @@
 """What the core applies and checks for every driver: its mistakes cost no other device a row."""
 
+import asyncio
 import math
 from collections.abc import Callable
 from typing import Any
@@ -121,6 +122,42 @@ async def test_a_driver_that_reads_the_selected_channels_only_makes_no_mistake(c
             assert [(s.parameter, s.status) for s in await manager.poll()] == [(parameter, Status.OK)]
             await manager.remove("sick")
     assert EventKind.DRIVER_FAILED not in [event.kind for event in events]
+
+
+@pytest.mark.parametrize("error", [SystemExit("of a library"), asyncio.CancelledError("of a library's future")])
+async def test_an_exception_that_would_end_the_task_is_a_mistake_of_the_driver(
+    careless: Registry, monkeypatch: pytest.MonkeyPatch, anyio_backend_name: str, error: BaseException
+) -> None:
+    def fail(samples: list[Sample]) -> Any:
+        raise error
+
+    if isinstance(error, asyncio.CancelledError) and anyio_backend_name == "trio":
+        pytest.skip("a library based on asyncio cannot run on trio")
+    monkeypatch.setattr(Careless, "mistake", staticmethod(fail))
+    events: list[Event] = []
+    async with Manager(registry=careless, clock=LoopClock()) as manager:
+        manager.subscribe(events.append)
+        await manager.add("sick", "sim:bus", driver="careless", address=1)
+        await manager.add("neighbour", "sim:bus", driver="careless", address=2)
+        async with record(manager, rate_hz=10, duration=1, clock=LoopClock()) as active:
+            batches = [batch async for batch in active.stream]
+    rows = [sample for batch in batches for sample in batch.samples]
+    assert [sample.status for sample in rows if sample.device == "neighbour"] == [Status.OK] * 20
+    assert [sample.status for sample in rows if sample.device == "sick"] == [Status.MISSING] * 20
+    assert [(event.kind, event.device) for event in events] == [(EventKind.DRIVER_FAILED, "sick")]
+
+
+async def test_a_cancelled_poll_is_cancelled(careless: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def sleep(device: Careless, line: HeldLine[Ask, str] | None = None) -> list[Sample]:
+        await anyio.sleep(100)
+        return []
+
+    monkeypatch.setattr(Careless, "poll", sleep)
+    async with Manager(registry=careless, clock=LoopClock()) as manager:
+        await manager.add("sick", "sim:bus", driver="careless")
+        with anyio.move_on_after(1) as scope:
+            await manager.poll()
+        assert scope.cancelled_caught
 
 
 class UnprintableError(Exception):

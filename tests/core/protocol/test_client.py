@@ -117,6 +117,17 @@ async def test_a_codec_that_fails_after_a_timeout_leaves_the_line_in_hold_off() 
     assert client.line.state is LineState.HOLD_OFF
 
 
+async def test_a_line_cannot_be_used_after_its_block() -> None:
+    client = client_for(scripted(step(b"a?", (0.1, b"222\n"))))
+    async with client.hold() as line:
+        pass
+    with pytest.raises(RuntimeError, match="not held any more"):
+        await line.transact(Ask("a"))
+    with pytest.raises(RuntimeError, match="not held any more"):
+        await line.send_without_reply(Ask("a"))
+    assert (await client.transact(Ask("a"))).reply == "222"
+
+
 async def test_a_reply_after_the_timeout_is_never_taken() -> None:
     client = client_for(scripted(step(b"a?", (0.7, b"111\n")), step(b"b?", (0.1, b"222\n"))))
     assert (await fails(client, "a")).reason == "no_reply"
