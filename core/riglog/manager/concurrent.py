@@ -36,7 +36,16 @@ async def execute(
     async with anyio.create_task_group() as tasks:
         for name in requests:
             tasks.start_soon(perform, name)
+    raise_failures(results, policy)
+    return {name: results[name] for name in requests}
+
+
+def raise_failures(results: Mapping[str, DeviceResult[T]], policy: ErrorPolicy) -> None:
+    """Raise the errors of all results under ErrorPolicy.RAISE.
+
+    Raises:
+        ExceptionGroup: at least one device failed.
+    """
     failed = [result.error for result in results.values() if result.error is not None]
     if failed and policy is ErrorPolicy.RAISE:
-        raise ExceptionGroup(f"{len(failed)} of {len(requests)} devices failed", failed)
-    return {name: results[name] for name in requests}
+        raise ExceptionGroup(f"{len(failed)} of {len(results)} devices failed", failed)

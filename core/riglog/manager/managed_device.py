@@ -11,7 +11,14 @@ import anyio
 
 from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, Device, PortDevice, check_channels, check_poll, missing
 from riglog.device.polling import has_responded
-from riglog.errors import ConfigError, ConnectionLostError, DeviceError, ProtocolError, RiglogError
+from riglog.errors import (
+    ConfigError,
+    ConnectionLostError,
+    DeviceError,
+    ProtocolError,
+    ReplyTimeoutError,
+    RiglogError,
+)
 from riglog.manager.breaker import Breaker
 from riglog.model import NS, Channel, Clock, EventKind, Sample, Status
 from riglog.plugin.guard import describe, is_plugin_fault
@@ -250,6 +257,17 @@ class ManagedDevice:
 
     def _now(self) -> float:
         return self._clock.monotonic_ns() / NS
+
+
+def poll_error(device: str, samples: Sequence[Sample]) -> RiglogError | None:
+    """Return why a poll gave no value at all; None if it gave one, or the device has no channels."""
+    if not samples or any(sample.value is not None for sample in samples):
+        return None
+    first = samples[0]
+    message = first.error or f"no value (status {first.status.value})"
+    if any(sample.responded for sample in samples):
+        return DeviceError(message, device=device, address=first.address)
+    return ReplyTimeoutError(message, device=device, address=first.address)
 
 
 def selected(channels: Iterable[Channel], parameters: Sequence[str], device: str) -> tuple[Channel, ...]:

@@ -14,7 +14,7 @@ from riglog.log import get_logger
 from riglog.manager import concurrent
 from riglog.manager.device_spec import DeviceSpec, PortSpec, check_compatible, resolve_device
 from riglog.manager.direct_session import DirectSession
-from riglog.manager.managed_device import ManagedDevice, Report
+from riglog.manager.managed_device import ManagedDevice, Report, poll_error
 from riglog.manager.port_session import Opener, PortSession
 from riglog.manager.rate_group import RateGroup
 from riglog.manager.session import Session
@@ -316,22 +316,53 @@ class Manager:
     # --- using it
 
     async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
-        """Return one sample per channel: ports concurrently, the devices of one port in turn."""
-        samples: dict[str, list[Sample]] = {}
+        """Return one sample per channel: ports concurrently, the devices of one port in turn.
 
-        async def poll_session(session: Session) -> None:
-            devices = [managed for managed in session.devices.values() if names is None or managed.name in names]
-            for sample in await session.poll(devices):
-                samples.setdefault(sample.device, []).append(sample)
+        Args:
+            names: only these devices.
 
-        async with anyio.create_task_group() as tasks:
-            for session in self._sessions.values():
-                tasks.start_soon(poll_session, session)
-        return [sample for name in self.names for sample in samples.get(name, ())]
+        Raises:
+            ConfigError: a name that is not in the rig; nothing was read.
+        """
+        return [sample for samples in (await self._poll(names)).values() for sample in samples]
 
     async def poll_each(self, names: Sequence[str] | None = None) -> dict[str, DeviceResult[Sequence[Sample]]]:
-        """Poll, with one result per device."""
-        return await self.execute_each(lambda device: device.poll(), names)
+        """Poll, with one result per device: its samples, and the error of a device that gave no value at all.
+
+        Raises:
+            ConfigError: a name that is not in the rig; nothing was read.
+            ExceptionGroup: under ErrorPolicy.RAISE, the errors, after all devices are done.
+        """
+        results = {
+            name: DeviceResult(name, samples, poll_error(name, samples))
+            for name, samples in (await self._poll(names)).items()
+        }
+        concurrent.raise_failures(results, self.error_policy)
+        return results
+
+    async def _poll(self, names: Sequence[str] | None) -> dict[str, Sequence[Sample]]:
+        chosen = self._chosen(names)
+        samples: dict[str, Sequence[Sample]] = dict.fromkeys(chosen, ())
+
+        async def poll_session(session: Session) -> None:
+            devices = [managed for managed in session.devices.values() if managed.name in samples]
+            for sample in await session.poll(devices):
+                samples[sample.device] = [*samples[sample.device], sample]
+
+        async with anyio.create_task_group() as tasks:
+            for session in {self._session_of[name].key: self._session_of[name] for name in chosen}.values():
+                tasks.start_soon(poll_session, session)
+        return samples
+
+    def _chosen(self, names: Sequence[str] | None) -> list[str]:
+        """Return the names of the chosen devices, in the order of adding.
+
+        Raises:
+            ConfigError: a name that is not in the rig.
+        """
+        for name in names or ():
+            self._managed_device(name)
+        return [name for name in self._session_of if names is None or name in names]
 
     async def execute_each(
         self, operation: Callable[[Device], Awaitable[T]], names: Sequence[str] | None = None

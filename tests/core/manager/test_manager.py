@@ -11,6 +11,7 @@ from riglog.device import DeviceContext
 from riglog.errors import (
     ConfigError,
     ConnectionLostError,
+    DeviceError,
     DeviceRefusedError,
     LinkConflictError,
     PortError,
@@ -225,6 +226,39 @@ async def test_poll_each_gives_one_result_per_device(registry: Registry) -> None
             "one": ["one", "one"],
             "two": ["two", "two"],
         }
+
+
+async def test_a_device_that_does_not_respond_is_an_error_of_poll_each(registry: Registry, toy: ToyDriver) -> None:
+    for policy in ErrorPolicy:
+        async with rig(registry, error_policy=policy) as manager:
+            await manager.add("good", "sim:1", driver="toy")
+            await manager.add("dead", "sim:2", driver="toy")
+            toy.simulators["dead"].silent = True
+            if policy is ErrorPolicy.RAISE:
+                with pytest.raises(ExceptionGroup) as caught:
+                    await manager.poll_each()
+                assert [type(error) for error in caught.value.exceptions] == [ReplyTimeoutError]
+                continue
+            results = await manager.poll_each()
+            assert (results["good"].ok, results["dead"].ok) == (True, False)
+            assert isinstance(results["dead"].error, ReplyTimeoutError)
+            assert [sample.status for sample in results["dead"].value or ()] == [Status.MISSING] * 2
+
+
+async def test_a_device_that_refuses_everything_is_an_error_of_another_kind(registry: Registry) -> None:
+    async with rig(registry, error_policy=ErrorPolicy.RETURN) as manager:
+        await manager.add("refuses", "sim:1", driver="toy", parameters=["mass"])
+        error = (await manager.poll_each())["refuses"].error
+        assert isinstance(error, DeviceError)
+        assert error.message == "no such parameter"
+
+
+async def test_an_unknown_name_is_an_error_wherever_names_are_given(registry: Registry) -> None:
+    async with rig(registry) as manager:
+        await manager.add("one", "sim:1", driver="toy")
+        for call in (manager.poll, manager.poll_each):
+            with pytest.raises(ConfigError, match="unknown device 'two'"):
+                await call(["one", "two"])
 
 
 async def test_what_a_device_writes_is_an_event(registry: Registry) -> None:
