@@ -333,21 +333,21 @@ class Manager:
             ConfigError: a name that is not in the rig; nothing was read.
             ExceptionGroup: under ErrorPolicy.RAISE, the errors, after all devices are done.
         """
-        results = {
+        results: dict[str, DeviceResult[Sequence[Sample]]] = {
             name: DeviceResult(name, samples, poll_error(name, samples))
             for name, samples in (await self._poll(names)).items()
         }
         concurrent.raise_failures(results, self.error_policy)
         return results
 
-    async def _poll(self, names: Sequence[str] | None) -> dict[str, Sequence[Sample]]:
+    async def _poll(self, names: Sequence[str] | None) -> dict[str, list[Sample]]:
         chosen = self._chosen(names)
-        samples: dict[str, Sequence[Sample]] = dict.fromkeys(chosen, ())
+        samples: dict[str, list[Sample]] = {name: [] for name in chosen}
 
         async def poll_session(session: Session) -> None:
             devices = [managed for managed in session.devices.values() if managed.name in samples]
             for sample in await session.poll(devices):
-                samples[sample.device] = [*samples[sample.device], sample]
+                samples[sample.device].append(sample)
 
         async with anyio.create_task_group() as tasks:
             for session in {self._session_of[name].key: self._session_of[name] for name in chosen}.values():
