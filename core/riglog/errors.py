@@ -186,6 +186,15 @@ def error_context(**context: object) -> Iterator[None]:
         raise
 
 
+def describe(error: BaseException) -> str:
+    """Return an exception in one line, with its type."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def _place(context: dict[str, object]) -> list[str]:
     """Remove device, port and address from ``context``; return them as one text, or nothing."""
     names = [str(context.pop(key)) for key in ("device", "port") if key in context]

@@ -6,7 +6,7 @@ import anyio
 from msgspec import Struct, field
 
 from riglog.acquire.flush import Flush
-from riglog.errors import RiglogError, StorageError
+from riglog.errors import RiglogError, StorageError, describe
 from riglog.log import get_logger
 from riglog.model import Batch, Clock, Event, EventKind, Sink, storable
 
@@ -156,7 +156,7 @@ class SinkWriter:
     def _set_aside(self, flush: Flush) -> None:
         """Count what the sink rejects. One event and one line in the log for each device."""
         for batch, error in flush.batches_rejected:
-            device, reason = batch.samples[0].device, f"{type(error).__name__}: {error}"
+            device, reason = batch.samples[0].device, describe(error)
             self.result.lost += len(batch.samples)
             self.result.error = StorageError(f"samples rejected: {reason}", device=device)
             known = next((each for each in self.result.set_aside if each.device == device), None)
@@ -172,7 +172,7 @@ class SinkWriter:
 
     def _failed(self, error: Exception) -> None:
         if not isinstance(error, (RiglogError, OSError)):
-            error = StorageError(f"unexpected {type(error).__name__}: {error}")
+            error = StorageError(f"unexpected {describe(error)}")
         self.result.error = error
         self._failures += 1
         if self._failures == 1:

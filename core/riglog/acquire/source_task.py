@@ -11,7 +11,7 @@ from riglog.acquire.active_run import ActiveRun
 from riglog.acquire.schedule import Schedule, slots_in
 from riglog.acquire.summary import SourceSummary
 from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, Pace, PollSource, check_poll, missing
-from riglog.errors import ConnectionLostError, RiglogError
+from riglog.errors import ConnectionLostError, RiglogError, describe
 from riglog.model import NS, Batch, Event, EventKind, Sample, Status
 
 OVERRUN = "slot skipped: the previous poll overran"
@@ -132,7 +132,7 @@ class SourceTask:
         except Exception as error:
             if self.checked:
                 raise
-            problem = f"{type(error).__name__}: {error}"
+            problem = describe(error)
             self._report_problem(problem)
             if self.source.pace is Pace.DEVICE:
                 await self.active_run.sleep_until(self.clock.monotonic_ns() + RETRY_SECONDS * NS)

@@ -6,10 +6,10 @@ from typing import Any
 import anyio
 from msgspec import Struct
 
-from riglog.errors import ConnectionLostError, DeviceError, PortError
+from riglog.errors import ConnectionLostError, DeviceError, PortError, describe
 from riglog.model import DeviceResult
 from riglog.plugin import AnyDriver, Driver, Found
-from riglog.plugin.guard import PLUGIN_ERRORS, describe, each_is
+from riglog.plugin.guard import PLUGIN_ERRORS, each_is
 from riglog.protocol import Connection
 from riglog.transport import Link, open_transport
 

@@ -18,10 +18,11 @@ from riglog.errors import (
     ProtocolError,
     ReplyTimeoutError,
     RiglogError,
+    describe,
 )
 from riglog.manager.breaker import Breaker
 from riglog.model import NS, Channel, Clock, EventKind, Sample, Status
-from riglog.plugin.guard import describe, is_plugin_fault
+from riglog.plugin.guard import is_plugin_fault
 from riglog.protocol import HeldLine
 
 Report = Callable[[EventKind, str, str | None], None]

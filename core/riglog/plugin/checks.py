@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from riglog.errors import describe
 from riglog.plugin.config import NAME, NAME_PATTERN, DeviceConfig, DirectConfig
 from riglog.plugin.driver import AnyDriver, DirectDriver, Driver
 
@@ -107,7 +108,7 @@ def _unusable(config: Any) -> str | None:
     except msgspec.ValidationError:  # keys without a default are missing
         return None
     except Exception as error:
-        return f"config {config.__name__} cannot be used: {type(error).__name__}: {error}"
+        return f"config {config.__name__} cannot be used: {describe(error)}"
     return None
 
 

@@ -7,10 +7,11 @@ import pluggy
 from msgspec import Struct
 from msgspec.structs import replace
 
+from riglog.errors import describe
 from riglog.log import get_logger
 from riglog.plugin import checks, hooks
 from riglog.plugin.driver import AnyDriver
-from riglog.plugin.guard import PLUGIN_ERRORS, describe, each_is, stdout_to_stderr, traceback_text
+from riglog.plugin.guard import PLUGIN_ERRORS, each_is, stdout_to_stderr, traceback_text
 from riglog.plugin.loader import LoadedPlugins, Plugin, duplicate
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import anyio
 import pluggy
 from msgspec import Struct
 
-from riglog.errors import RiglogError
+from riglog.errors import RiglogError, describe
 from riglog.log import get_logger
 from riglog.plugin.driver import AnyDriver
 
@@ -133,15 +133,6 @@ def is_plugin_fault(error: BaseException) -> bool:
         return False
     task = asyncio.current_task()
     return task is not None and not task.cancelling() and not anyio.get_current_task().has_pending_cancellation()
-
-
-def describe(error: BaseException) -> str:
-    """Return an exception in one line, with its type."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def traceback_text(error: BaseException) -> str:

@@ -10,9 +10,10 @@ import pluggy
 from msgspec import Struct
 from msgspec.structs import replace
 
+from riglog.errors import describe
 from riglog.log import get_logger
 from riglog.plugin import hooks
-from riglog.plugin.guard import PLUGIN_ERRORS, describe, stdout_to_stderr, traceback_text
+from riglog.plugin.guard import PLUGIN_ERRORS, stdout_to_stderr, traceback_text
 
 DISABLED = "RIGLOG_DISABLED_PLUGINS"
 """Environment: names of plugins or of their distributions that are not loaded, separated by commas."""
