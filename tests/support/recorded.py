@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import anyio
+from msgspec import structs
 
 from riglog.manager import Manager, resolve_device
 from riglog.model import NS, Batch, Channel, Event, EventKind, Run, Sample, Sink, Stamp, Status, missing_sample
@@ -23,16 +24,7 @@ WARM = Channel(
     parameter_id=4001,
     unit="degC",
 )
-ZONE = Channel(
-    device="oven",
-    driver="watlow",
-    protocol="stdbus",
-    address=1,
-    parameter="process_value",
-    parameter_id=4001,
-    instance=2,
-    unit="degC",
-)
+ZONE = structs.replace(WARM, instance=2)
 MODE = Channel(
     device="oven", driver="watlow", protocol="stdbus", address=1, parameter="control_mode", parameter_id=8001
 )

@@ -67,19 +67,25 @@ def changed_channel(sample: Sample) -> Any:
     return DeviceContext(device="neighbour", driver="toy", protocol="toy").channel(sample.parameter)
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-async def test_a_mistake_of_one_driver_is_one_event_and_costs_its_neighbour_no_row(
-    careless: Registry, mistake: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Careless, "mistake", staticmethod(MISTAKES[mistake]))
+async def recorded_beside_a_neighbour(careless: Registry, duration: float) -> tuple[list[Sample], list[Event]]:
+    """Record ``sick`` and ``neighbour``, which share a port, at 10 Hz."""
     events: list[Event] = []
     async with Manager(registry=careless, clock=LoopClock()) as manager:
         manager.subscribe(events.append)
         await manager.add("sick", "sim:bus", driver="careless", address=1)
         await manager.add("neighbour", "sim:bus", driver="careless", address=2)
-        async with record(manager, rate_hz=10, duration=3, clock=LoopClock()) as active:
+        async with record(manager, rate_hz=10, duration=duration, clock=LoopClock()) as active:
             batches = [batch async for batch in active.stream]
     rows = [sample for batch in batches for sample in batch.samples]
+    return rows, events
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+async def test_a_mistake_of_one_driver_is_one_event_and_costs_its_neighbour_no_row(
+    careless: Registry, mistake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Careless, "mistake", staticmethod(MISTAKES[mistake]))
+    rows, events = await recorded_beside_a_neighbour(careless, duration=3)
     assert [sample.status for sample in rows if sample.device == "neighbour"] == [Status.OK] * 60
     assert len([sample for sample in rows if sample.device == "sick"]) == 60
     assert any(sample.status is Status.MISSING for sample in rows if sample.device == "sick")
@@ -134,14 +140,7 @@ async def test_an_exception_that_would_end_the_task_is_a_mistake_of_the_driver(
     if isinstance(error, asyncio.CancelledError) and anyio_backend_name == "trio":
         pytest.skip("a library based on asyncio cannot run on trio")
     monkeypatch.setattr(Careless, "mistake", staticmethod(fail))
-    events: list[Event] = []
-    async with Manager(registry=careless, clock=LoopClock()) as manager:
-        manager.subscribe(events.append)
-        await manager.add("sick", "sim:bus", driver="careless", address=1)
-        await manager.add("neighbour", "sim:bus", driver="careless", address=2)
-        async with record(manager, rate_hz=10, duration=1, clock=LoopClock()) as active:
-            batches = [batch async for batch in active.stream]
-    rows = [sample for batch in batches for sample in batch.samples]
+    rows, events = await recorded_beside_a_neighbour(careless, duration=1)
     assert [sample.status for sample in rows if sample.device == "neighbour"] == [Status.OK] * 20
     assert [sample.status for sample in rows if sample.device == "sick"] == [Status.MISSING] * 20
     assert [(event.kind, event.device) for event in events] == [(EventKind.DRIVER_FAILED, "sick")]
