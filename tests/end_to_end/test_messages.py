@@ -49,6 +49,7 @@ LISTED: list[tuple[list[str], int, list[str]]] = [
         ["no.toml", "file not found", "Check the path, or create the file with `riglog discover"],
     ),
     (["record", "."], 2, ["cannot read the file: Is a directory"]),
+    (["check", "old.sqlite"], 2, ["old.sqlite", "this is an SQLite recording, not a rig file", "rig.toml"]),
     (["check", "latin.toml"], 2, ["latin.toml", "not valid UTF-8 text (byte 0)", "Save the file as UTF-8."]),
     (["read", "watlow"], 2, ["--port: missing", "Give the port of the device, for example --port /dev/ttyUSB0."]),
     ([*PORT, "sim:x", "--option", "nonsense"], 2, ["--option: invalid value 'nonsense'; expected KEY=VALUE"]),
@@ -112,6 +113,7 @@ def test_a_mistake_is_one_listed_line_with_place_cause_and_next_step(
     tmp_path: Path, arguments: list[str], code: int, words: list[str]
 ) -> None:
     (tmp_path / "latin.toml").write_bytes(b"\xff")
+    (tmp_path / "old.sqlite").write_bytes(b"SQLite format 3\0\xff")
     done = riglog(*arguments, cwd=tmp_path)
     assert done.code == code, done.err
     (line,) = done.err.splitlines()

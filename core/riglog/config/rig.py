@@ -153,6 +153,13 @@ def _read(path: Path) -> str:
         hint = f"Check the path, or create the file with `riglog discover --write {path}`"
         raise ConfigError("file not found", hint=hint) from None
     except UnicodeDecodeError as error:
+        from riglog.sinks.sqlite.schema import HEADER  # not at the top: it imports sqlite3
+
+        if error.object.startswith(HEADER):
+            raise ConfigError(
+                "this is an SQLite recording, not a rig file",
+                hint="Give the rig file, for example rig.toml. The recording was not modified",
+            ) from None
         raise ConfigError(f"not valid UTF-8 text (byte {error.start})", hint="Save the file as UTF-8") from None
     except OSError as error:
         hint = "Check the path and its permissions"

@@ -64,7 +64,8 @@ def _config_error(text: str, table: Mapping[str, Any], to: type[msgspec.Struct],
         hint = f"Did you mean {close[0]!r}?" if close else f"Available keys: {', '.join(known)}"
         return ConfigError(f"{shown}.{unknown[1]}: unknown key", hint=hint)
     if lacking := _MISSING.search(message):
-        return ConfigError(f"{shown}.{lacking[1]}: missing", hint=f"Add {lacking[1]} = …")
+        what = wording.expected(to, [*path, lacking[1]]) or "a value"
+        return ConfigError(f"{shown}.{lacking[1]}: missing", hint=f"Add {lacking[1]} = …, {what}")
     expected = wording.expected(to, path)
     if expected and path and ANY not in path:
         return ConfigError(f"{shown}: invalid value {_value(table, path)!r}; expected {expected}")

@@ -47,8 +47,13 @@ async def _set(
 
     spec = device_spec(driver, port, protocol, address, options)
     if not confirm:  # before the port is opened
-        hint = "Repeat the command with --confirm"
-        raise ConfirmationError(f"setting {parameter} changes the instrument and needs confirmation", hint=hint)
+        raise ConfirmationError(
+            f"setting {parameter} changes the instrument and needs confirmation",
+            hint="Nothing was written. The unit of the value is that of `riglog read` with the same options. "
+            "Repeat the command with --confirm",
+            device=spec.name,
+            port=port,
+        )
     async with Manager() as rig:
         device = await rig.add_spec(spec)
         with error_context(device=device.name, port=port):
