@@ -29,6 +29,16 @@ def rig(directory: Path, text: str) -> Path:
     return path
 
 
+def error_line(done: Finished, code: int, words: list[str]) -> str:
+    """Return the only line of an error that has this exit code and these words."""
+    assert done.code == code, done.err
+    (line,) = done.err.splitlines()
+    assert line.startswith("error: ")
+    for word in words:
+        assert word in line
+    return line
+
+
 def is_listed(line: str) -> bool:
     """True if docs/reference/messages.md has this message with this next step."""
     for row in listed():
@@ -115,12 +125,7 @@ def test_a_mistake_is_one_listed_line_with_place_cause_and_next_step(
     (tmp_path / "latin.toml").write_bytes(b"\xff")
     (tmp_path / "old.sqlite").write_bytes(b"SQLite format 3\0\xff")
     done = riglog(*arguments, cwd=tmp_path)
-    assert done.code == code, done.err
-    (line,) = done.err.splitlines()
-    assert line.startswith("error: ")
-    for word in words:
-        assert word in line
-    assert is_listed(line)
+    assert is_listed(error_line(done, code, words))
 
 
 @pytest.mark.parametrize(
@@ -141,11 +146,7 @@ def test_a_mistake_is_one_listed_line_with_place_cause_and_next_step(
 )
 def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], code: int, words: list[str]) -> None:
     done = riglog(*arguments, cwd=tmp_path)
-    assert done.code == code, done.err
-    (line,) = done.err.splitlines()
-    assert line.startswith("error: ")
-    for word in words:
-        assert word in line
+    error_line(done, code, words)
 
 
 @pytest.mark.parametrize(

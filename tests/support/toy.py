@@ -3,7 +3,7 @@
 Parameters are single words. Values count up with every read, so that a stale or repeated one is seen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -171,3 +171,23 @@ class Metronome:
         self.polls += 1
         stamp = self._stamp(self.clock.utc_ns(), 1_000_000, self.clock.monotonic_ns())
         return [Sample(channel=channel, stamp=stamp, value=float(self.polls), unit="V") for channel in self.channels]
+
+
+class Metronomes:
+    """Sources side by side, as a manager has them; none comes or goes."""
+
+    closed = False
+
+    def __init__(self, members: Iterable[Metronome]) -> None:
+        self.members = list(members)
+
+    def sources(self, names: object = None) -> list[Metronome]:
+        return self.members
+
+    def subscribe(self, listener: object) -> object:
+        return lambda: None
+
+    async def changed(self) -> None:
+        import anyio
+
+        await anyio.sleep_forever()

@@ -5,7 +5,7 @@ import sys
 
 import anyio
 import pytest
-from toy import Metronome
+from toy import Metronome, Metronomes
 
 from riglog.acquire import AcquisitionSummary, SourceSummary, pipe, record
 from riglog.acquire.schedule import Schedule
@@ -54,25 +54,8 @@ class CountingSink(MemorySink):
         self.rows_seen += sum(len(batch.samples) for batch in batches)
 
 
-class SixtyFour:
-    """Sixty-four devices side by side."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self.members = [Metronome(f"d{number}") for number in range(64)]
-
-    def sources(self, names: object = None) -> list[Metronome]:
-        return self.members
-
-    def subscribe(self, listener: object) -> object:
-        return lambda: None
-
-    async def changed(self) -> None:
-        await anyio.sleep_forever()
-
-
 async def test_an_hour_of_sixty_four_devices_needs_no_more_memory_than_ten_minutes() -> None:
+    sixty_four = Metronomes(Metronome(f"d{number}") for number in range(64))
     sink = CountingSink()
     blocks = []
 
@@ -83,7 +66,7 @@ async def test_an_hour_of_sixty_four_devices_needs_no_more_memory_than_ten_minut
             blocks.append(sys.getallocatedblocks())
 
     async with (
-        record(SixtyFour(), rate_hz=0.5, duration=3600, clock=LoopClock()) as active_run,  # type: ignore[arg-type]
+        record(sixty_four, rate_hz=0.5, duration=3600, clock=LoopClock()) as active_run,  # type: ignore[arg-type]
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(weigh)

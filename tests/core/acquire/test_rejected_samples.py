@@ -9,7 +9,7 @@ import anyio.lowlevel
 import pytest
 from msgspec import structs
 from recorded import EVENTS, MODE, NET, WARM, make_run, stamp, steady
-from toy import Metronome
+from toy import Metronome, Metronomes
 
 from riglog.acquire import SamplesLostError, SetAside, SinkResult, pipe, record
 from riglog.acquire.flush import Flush
@@ -105,28 +105,16 @@ class PickySink(MemorySink):
         await super().write(batches, events)
 
 
-class Rig:
+def good_and_bad() -> Metronomes:
     """Two sources: one counts from 1, the values of the other are above every limit."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self.members = [Metronome("good"), Metronome("bad", channels=2)]
-        self.members[1].polls = 1_000_000
-
-    def sources(self, names: object = None) -> list[Metronome]:
-        return self.members
-
-    def subscribe(self, listener: object) -> object:
-        return lambda: None
-
-    async def changed(self) -> None:
-        await anyio.sleep_forever()
+    bad = Metronome("bad", channels=2)
+    bad.polls = 1_000_000
+    return Metronomes([Metronome("good"), bad])
 
 
 async def record_into(*sinks: Sink, duration: float = 10, **options: Any) -> list[SinkResult]:
     run = Run("test", "test", 0, 0, None, "host", {})
-    async with record(Rig(), rate_hz=10, duration=duration, clock=LoopClock()) as active_run:  # type: ignore[arg-type]
+    async with record(good_and_bad(), rate_hz=10, duration=duration, clock=LoopClock()) as active_run:  # type: ignore[arg-type]
         return await pipe(active_run, *sinks, run=run, clock=LoopClock(), **options)
 
 
@@ -201,13 +189,10 @@ async def test_an_outage_during_the_search_leaves_everything_to_be_written_again
 
 
 async def test_samples_left_alone_at_the_end_are_set_aside_and_lost() -> None:
-    class OnlyBad(Rig):
-        def sources(self, names: object = None) -> list[Metronome]:
-            return self.members[1:]
-
+    only_bad = Metronomes(good_and_bad().members[1:])
     run, picky = Run("test", "test", 0, 0, None, "host", {}), PickySink(limit=1000)
     with pytest.raises(StorageError, match="40 samples lost, 40 of them rejected from bad"):
-        async with record(OnlyBad(), rate_hz=10, duration=2, clock=LoopClock()) as active_run:  # type: ignore[arg-type]
+        async with record(only_bad, rate_hz=10, duration=2, clock=LoopClock()) as active_run:  # type: ignore[arg-type]
             await pipe(active_run, picky, run=run, clock=LoopClock())
     assert picky.closed
     assert [event.kind for event in picky.events][:1] == [EventKind.RUN_STARTED]
