@@ -9,6 +9,7 @@ import anyio
 from riglog.errors import StorageError
 from riglog.model import SYSTEM_CLOCK, Batch, Event, EventKind, Run
 from riglog.sinks.base import FileConfig, SinkType
+from riglog.sinks.disk import Durability
 from riglog.sinks.postgres.asyncio_thread import AsyncioThread
 from riglog.sinks.postgres.central import check_url, without_password
 from riglog.sinks.postgres.forwarder import SCHEMA, Forwarder, ForwardProgress
@@ -35,8 +36,16 @@ class PostgresSink(SqliteSink):
 
     name = "postgres"
 
-    def __init__(self, url: str, path: str | Path, *, schema: str = SCHEMA, overwrite: bool = False) -> None:
-        super().__init__(path, overwrite=overwrite)
+    def __init__(
+        self,
+        url: str,
+        path: str | Path,
+        *,
+        schema: str = SCHEMA,
+        overwrite: bool = False,
+        durability: Durability = "flush",
+    ) -> None:
+        super().__init__(path, overwrite=overwrite, durability=durability)
         self.url = url
         self.schema = schema
         self._pending_events: deque[Event] = deque()
@@ -49,17 +58,16 @@ class PostgresSink(SqliteSink):
 
     async def open(self, run: Run) -> None:
         await super().open(run)
-        self._forwarder = Forwarder(
-            self.path, self.url, schema=self.schema, follow=True, retry_all=True, on_progress=self._on_progress
-        )
-        self._thread = AsyncioThread(self._forwarder.run)
-        self._thread.start()
+        self._start_forwarding()
 
     async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         pending = list(self._pending_events)
         await super().write(batches, [*events, *pending])
         for _ in pending:
             self._pending_events.popleft()
+        if self.path != self._forwarder.path:  # the file was deleted or moved, and the recording goes on in another one
+            await self._thread.cancel()
+            self._start_forwarding()
 
     async def aclose(self) -> None:
         try:
@@ -71,6 +79,13 @@ class PostgresSink(SqliteSink):
             await self.write((), ())
         finally:
             await super().aclose()
+
+    def _start_forwarding(self) -> None:
+        self._forwarder = Forwarder(
+            self.path, self.url, schema=self.schema, follow=True, retry_all=True, on_progress=self._on_progress
+        )
+        self._thread = AsyncioThread(self._forwarder.run)
+        self._thread.start()
 
     async def _finish_forwarding(self) -> bool:
         """Let the forwarder finish within the close timeout. Return True if all rows are in the database."""
@@ -102,5 +117,11 @@ POSTGRES = SinkType(
     "postgres",
     "local SQLite file, forwarded to PostgreSQL",
     PostgresConfig,
-    lambda config: PostgresSink(config.url, config.path, schema=config.schema, overwrite=config.overwrite),
+    lambda config: PostgresSink(
+        config.url,
+        config.path,
+        schema=config.schema,
+        overwrite=config.overwrite,
+        durability=config.durability,
+    ),
 )
