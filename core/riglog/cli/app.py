@@ -19,6 +19,7 @@ COMMANDS = (
     "events",
     "export",
     "forward",
+    "salvage",
     "plugins",
 )
 

@@ -16,6 +16,7 @@ from riglog.sinks.base import Damage
 from riglog.sinks.formats import format_of
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.reader import PAGE_ROWS, SQLITE_FORMAT, open_recording, read_pages
+from riglog.sinks.sqlite.schema import sqlite_errors
 
 log = get_logger("riglog.recordings")
 
@@ -95,7 +96,7 @@ def read(
 
 
 def _selected_pages(path: Path, where: str, values: list[object]) -> Iterator[list[Row]]:
-    with closing(open_recording(path)) as database:
+    with closing(open_recording(path)) as database, sqlite_errors(path):
         for page in read_pages(database, where, values):
             yield [row for _, row in page]
 
