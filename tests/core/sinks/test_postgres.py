@@ -20,7 +20,6 @@ from riglog.model import EventKind
 from riglog.recordings import read
 from riglog.sinks import PostgresSink, SqliteSink, rows
 from riglog.sinks.postgres import ForwardProgress, forward
-from riglog.sinks.postgres.central import without_password
 from riglog.sinks.postgres.tables import SAMPLES, create
 
 pytestmark = pytest.mark.real_time
@@ -244,14 +243,15 @@ async def test_a_url_of_another_kind_is_refused(url: str, tmp_path: Path) -> Non
         await forward(path, url)
 
 
-def test_passwords_are_not_shown() -> None:
-    assert without_password("postgresql://lab:s3cret@db:5432/central") == "postgresql://lab@db:5432/central"
-    assert without_password("postgresql://db/central") == "postgresql://db/central"
-    assert without_password("postgresql://db/central?password=a:b@c") == "postgresql://db/central"
-    assert (
-        without_password("postgresql://db/central?user=lab&password=x&host=/run")
-        == "postgresql://db/central?user=lab&host=/run"
-    )
+async def test_a_column_of_another_type_is_refused(database: str, schema: str, tmp_path: Path) -> None:
+    """A smaller type would change values without a message."""
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    await forward(path, database, schema=schema)
+    await ask(database, f"ALTER TABLE {schema}.samples ALTER COLUMN value TYPE real")
+    with pytest.raises(
+        NotARecordingError, match=r"column samples\.value has the type real instead of double precision"
+    ):
+        await forward(path, database, schema=schema, restart=True)
 
 
 def test_a_hypertable_has_the_time_in_its_key() -> None:

@@ -10,8 +10,9 @@ from riglog.errors import StorageError
 from riglog.model import SYSTEM_CLOCK, Batch, Event, EventKind, Run
 from riglog.sinks.base import FileConfig, SinkType
 from riglog.sinks.disk import Durability
+from riglog.sinks.postgres.address import Address, unencrypted_warning
 from riglog.sinks.postgres.asyncio_thread import AsyncioThread
-from riglog.sinks.postgres.central import check_url, without_password
+from riglog.sinks.postgres.central import check_url
 from riglog.sinks.postgres.forwarder import SCHEMA, Forwarder, ForwardProgress
 from riglog.sinks.postgres.tables import identifier
 from riglog.sinks.sqlite import SqliteSink
@@ -48,11 +49,12 @@ class PostgresSink(SqliteSink):
         super().__init__(path, overwrite=overwrite, durability=durability)
         self.url = url
         self.schema = schema
+        self._address: Address | None = None
         self._pending_events: deque[Event] = deque()
         self._last_error: str | None = None
 
     async def check(self) -> None:
-        check_url(self.url)
+        self._checked_address()
         identifier(self.schema)
         await super().check()
 
@@ -72,7 +74,7 @@ class PostgresSink(SqliteSink):
     async def aclose(self) -> None:
         try:
             if not await self._finish_forwarding():
-                command = f"riglog forward {self.path} --to {without_password(self.url)}"
+                command = f"riglog forward {self.path} --to {self._checked_address().shown}"
                 reason = f": {self._last_error}" if self._last_error else ""
                 self.warning = f"not all rows are in PostgreSQL yet{reason}; run `{command}` to send the rest"
                 self._add_event(EventKind.FORWARD_DELAYED, self.warning)
@@ -86,6 +88,13 @@ class PostgresSink(SqliteSink):
         )
         self._thread = AsyncioThread(self._forwarder.run)
         self._thread.start()
+
+    def _checked_address(self) -> Address:
+        if self._address is None:
+            self._address = check_url(self.url)
+            if self._address.unencrypted_host:
+                self.warning = unencrypted_warning(self._address.unencrypted_host)
+        return self._address
 
     async def _finish_forwarding(self) -> bool:
         """Let the forwarder finish within the close timeout. Return True if all rows are in the database."""
