@@ -20,6 +20,7 @@ COMMANDS = (
     "export",
     "forward",
     "salvage",
+    "ports",
     "plugins",
 )
 
