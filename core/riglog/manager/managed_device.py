@@ -9,7 +9,16 @@ from typing import Any
 
 import anyio
 
-from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, Device, PortDevice, check_channels, check_poll, missing
+from riglog.device import (
+    DRIVER_ERROR,
+    MAX_REPORTED_PROBLEMS,
+    Device,
+    PortDevice,
+    check_channels,
+    check_poll,
+    is_plugin_fault,
+    missing,
+)
 from riglog.device.polling import has_responded
 from riglog.errors import (
     ConfigError,
@@ -22,7 +31,6 @@ from riglog.errors import (
 )
 from riglog.manager.breaker import Breaker
 from riglog.model import NS, Channel, Clock, EventKind, Sample, Status
-from riglog.plugin.guard import is_plugin_fault
 from riglog.protocol import HeldLine
 
 Report = Callable[[EventKind, str, str | None], None]
