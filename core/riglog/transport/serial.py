@@ -22,6 +22,9 @@ from riglog.transport.serial_windows import READ_SECONDS, ThreadedSerialTranspor
 
 NONBLOCKING_ARGS: dict[str, Any] = {"timeout": 0, "write_timeout": 0, "exclusive": True, "inter_byte_timeout": 0.0}
 BLOCKING_ARGS: dict[str, Any] = {"timeout": READ_SECONDS, "write_timeout": 2.0}
+CLOSE_SECONDS = 0.5
+"""For what was sent before the port is closed: 60 bytes at 1200 baud."""
+POLL_SECONDS = 0.01
 _TERMIOS = re.compile(r"\((\d+), '(.*)'\)$")
 
 
@@ -182,8 +185,24 @@ class SerialTransport(NonblockingTransport):
     def _read(self) -> bytes:
         return os.read(self._fd, CHUNK)
 
-    def _write(self, data: memoryview) -> int:
+    def _write(self, data: bytes | memoryview) -> int:
         return os.write(self._fd, data)
+
+    async def _finish_sending(self) -> None:
+        """Discard what a stopped line does not send: closing the port would block for up to half a minute."""
+        try:
+            with anyio.move_on_after(CLOSE_SECONDS):
+                while self._unsent():
+                    await anyio.sleep(POLL_SECONDS)
+        finally:
+            if self._unsent():
+                self._serial.reset_output_buffer()
+
+    def _unsent(self) -> int:
+        try:
+            return int(self._serial.out_waiting)
+        except Exception:  # the port is gone; termios.error is not an OSError
+            return 0
 
     def _close(self) -> None:
         self._serial.close()
