@@ -1,7 +1,9 @@
 """Sinks that write one file or folder in a worker thread, and what they need of the file system."""
 
 import os
+import secrets
 import sys
+import unicodedata
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +19,8 @@ from riglog.sinks.rows import Row, rows
 
 T = TypeVar("T")
 HEAD_BYTES = 65_536
+HIDDEN = ".riglog-"
+"""How the name of a file that is not complete begins."""
 NOT_MODIFIED = "Use another file name. The file was not modified"
 
 
@@ -79,8 +83,12 @@ def check_writable(path: Path) -> None:
     """Check that a file or folder can be created or changed. Reads only.
 
     Raises:
-        StorageError: the directory does not exist, or no permission to write.
+        StorageError: the directory does not exist, no permission to write, or a link that leads nowhere.
     """
+    if path.is_symlink() and not path.exists():
+        raise StorageError(
+            "path is a link to a file that does not exist", hint="Remove the link, or use another path", path=path
+        )
     if not path.parent.is_dir():
         raise StorageError("directory not found", hint=f"Create it: mkdir -p {path.parent}", path=path)
     for needed in (path.parent, path):
@@ -123,17 +131,64 @@ def first_line(path: Path) -> bytes:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that appears at ``path`` when the block ends without an error: as a whole and in one step."""
-    hidden = path.with_name(f".{path.name}.new")
-    try:
-        with hidden.open("wb") as file:
+def appearing(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
+    """Open a file that appears at ``path`` when the block ends without an error: as a whole and in one step.
+
+    Its name until then cannot be predicted, and a link planted there is not followed.
+
+    Args:
+        replace: replace the file that is at ``path``; the caller has made sure that riglog wrote it. Otherwise a file
+            that is there by then is kept.
+    Raises:
+        FileExistsError: there is one, and ``replace`` is False.
+    """
+    hidden = path.with_name(f"{HIDDEN}{secrets.token_hex(8)}.new")
+    with create(hidden) as file:
+        try:
             yield file
             file.flush()
             os.fsync(file.fileno())
+            file.close()  # Windows moves closed files only
+            if replace:
+                os.replace(hidden, path)
+            else:
+                _move_to_free_name(hidden, path)
+        finally:
+            file.close()
+            hidden.unlink(missing_ok=True)
+
+
+def create(path: Path) -> BinaryIO:
+    """Create a file and open it for writing. Neither an existing file nor a link is opened.
+
+    Raises:
+        FileExistsError: there is something at ``path``.
+    """
+    return path.open("xb")
+
+
+def _move_to_free_name(hidden: Path, path: Path) -> None:
+    try:
+        os.link(hidden, path)  # a rename would replace what is there
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):  # a file system without hard links
+        create(path).close()
         os.replace(hidden, path)
-    finally:
-        hidden.unlink(missing_ok=True)
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Return True if two paths are one file, however they are written, also if it does not exist yet."""
+    try:
+        return one.samefile(other)
+    except OSError:  # at least one does not exist
+        return _canonical(one) == _canonical(other)
+
+
+def _canonical(path: Path) -> str:
+    """Return a path without links; without case and Unicode form where file systems usually ignore them."""
+    real = os.path.realpath(path)
+    return unicodedata.normalize("NFC", real).casefold() if sys.platform in ("darwin", "win32") else real
 
 
 def file_error(error: OSError, path: Path) -> StorageError:

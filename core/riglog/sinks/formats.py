@@ -12,6 +12,7 @@ from riglog.sinks.sqlite.reader import SQLITE_FORMAT
 
 FORMATS = (SQLITE_FORMAT, CSV_FORMAT, JSONL_FORMAT, PARQUET_FORMAT)
 EXPORT_FORMATS = {format.name: format.writer for format in FORMATS if format.writer is not None}
+"""The formats of exports, and their endings."""
 
 
 def format_of(path: Path) -> Format:
@@ -40,3 +41,8 @@ def record_writer(format: str) -> type[RecordWriter]:
     if format not in EXPORT_FORMATS:
         raise ConfigError(f"unknown format {format!r}", hint=f"Available: {', '.join(EXPORT_FORMATS)}")
     return EXPORT_FORMATS[format]
+
+
+def is_export(path: Path, name: str) -> bool:
+    """Return True if a file is an export in the format of this name: riglog wrote it, and it is not a recording."""
+    return any(format.is_export(path) for format in FORMATS if format.name == name)

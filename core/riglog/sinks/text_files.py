@@ -31,15 +31,17 @@ class TextFileSink(RowFileSink):
     def _check(self) -> None:
         if self.path.is_dir():
             raise NotARecordingError("path is a directory", hint="Give the name of a file in it", path=self.path)
-        if self.path.exists() and (first := first_line(self.path)):
-            self._check_first_line(first)
+        if self.path.exists() and self.path.stat().st_size:
+            self._check_first_line(first_line(self.path))
         check_writable(self.path)
 
     def _open(self) -> None:
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         try:
             lock(file, self.path)
-        except StorageError:
+            if os.fstat(file).st_size:  # again: it is another file if somebody exchanged it meanwhile
+                self._check_first_line(os.read(file, HEAD_BYTES).partition(b"\n")[0].rstrip(b"\r"))
+        except (StorageError, OSError):
             os.close(file)
             raise
         self._file = file

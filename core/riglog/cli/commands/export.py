@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from riglog.cli.console import discard_further_output, messages, plural
 from riglog.cli.errors import DONE, USAGE, print_error
+from riglog.errors import ConfigError
 from riglog.recordings import EXPORT_FORMATS, Exported, Selection, export
 
 
@@ -19,9 +20,10 @@ from riglog.recordings import EXPORT_FORMATS, Exported, Selection, export
     "--format",
     "format_",
     type=click.Choice(tuple(EXPORT_FORMATS)),
-    help="Output format. Default: by the suffix of --out, else csv.",
+    help="Output format. Default: by the ending of --out, else csv.",
 )
 @click.option("--out", type=click.Path(readable=False), help="Output file. Default: standard output.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier export in the same format; nothing else.")
 @click.option("--run", help="Only rows of the run with this id, or of the runs with this name.")
 @click.option("--device", help="Only rows of this device.")
 @click.option("--parameter", help="Only rows of this parameter.")
@@ -33,6 +35,7 @@ def command(
     file: str,
     format_: str | None,
     out: str | None,
+    overwrite: bool,
     run: str | None,
     device: str | None,
     parameter: str | None,
@@ -42,8 +45,7 @@ def command(
     every: float | None,
 ) -> int:
     """Export the rows of the recording FILE, oldest first, to another format."""
-    suffix = Path(out).suffix.removeprefix(".") if out else ""
-    chosen = format_ or (suffix if suffix in EXPORT_FORMATS else "csv")
+    chosen = format_ or _format_of(out)
     if chosen == "parquet" and out is None:
         print_error("Parquet cannot be written to standard output", "Add --out FILE.parquet")
         return USAGE
@@ -51,13 +53,36 @@ def command(
     target = out or sys.stdout.buffer
     try:
         with _progress(out is not None or not sys.stdout.isatty()) as update:
-            done = export(file, target, format=chosen, selection=selection, wide=wide, every=every, progress=update)
+            done = export(
+                file,
+                target,
+                format=chosen,
+                selection=selection,
+                wide=wide,
+                every=every,
+                overwrite=overwrite,
+                progress=update,
+            )
         sys.stdout.flush()
     except BrokenPipeError:
         discard_further_output()
         return DONE
     _print_result(done, out)
     return DONE
+
+
+def _format_of(out: str | None) -> str:
+    """Return the format that the ending of a file name stands for; CSV without an ending.
+
+    Raises:
+        ConfigError: another ending.
+    """
+    ending = Path(out).suffix if out else ""
+    name = ending.removeprefix(".").lower() or "csv"
+    if name not in EXPORT_FORMATS:
+        known = ", ".join(f".{format}" for format in EXPORT_FORMATS)
+        raise ConfigError(f"--out: unknown ending {ending!r}", hint=f"Use one of {known}, or add --format", file=out)
+    return name
 
 
 @contextmanager
