@@ -1,10 +1,9 @@
 """Records a rig with everything that the command line prints during it: warnings, status, events, progress."""
 
 import anyio
-from rich.markup import escape
 
 from riglog.acquire import ActiveRun
-from riglog.cli.console import format_time, messages, print_warning
+from riglog.cli.console import format_time, messages, plain, print_warning
 from riglog.cli.progress import show_progress
 from riglog.cli.signals import Interruption
 from riglog.config import RigConfig
@@ -29,7 +28,7 @@ async def record_with_progress(
         with messages().status("opening") as status:
 
             def opening(device: str, port: str) -> None:
-                status.update(f"opening {device} on {escape(port)}")
+                status.update(f"opening {device} on {plain(port)}")
 
             def start(recording: ActiveRun) -> None:
                 status.stop()
@@ -58,4 +57,4 @@ def _print_event(event: Event) -> None:
     where = " ".join(name for name in (event.port, event.device) if name)
     text = f"{where}: {event.message}" if where else event.message
     kind = f"[{colour}]{event.kind.value}[/]"  # the word of `riglog events`
-    messages().print(f"[dim]{format_time(iso(event.at_ns))}Z[/] {kind} {escape(text)}", soft_wrap=True)
+    messages().print(f"[dim]{format_time(iso(event.at_ns))}Z[/] {kind} {plain(text)}", soft_wrap=True)

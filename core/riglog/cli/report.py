@@ -3,6 +3,7 @@
 from typing import Any
 
 from riglog.cli.console import (
+    STDOUT,
     add_row,
     channel_name,
     format_value,
@@ -23,6 +24,8 @@ def report(outcome: Outcome, *, as_json: bool, max_gap: float | None = None) -> 
         print_json(as_object(outcome))
     else:
         _print_tables(outcome)
+    if (lost := STDOUT.take_error()) is not None:
+        print_warning(f"the summary was not printed: {lost}")
     for sink in outcome.sinks:
         if sink.warning is not None:
             print_warning(f"sink {sink.name}: {sink.warning}")

@@ -4,9 +4,8 @@ from functools import partial
 from typing import Any
 
 import click
-from rich.markup import escape
 
-from riglog.cli.console import add_row, format_value, messages, plural, print_json, results, table
+from riglog.cli.console import add_row, format_value, messages, plain, plural, print_json, results, table
 from riglog.cli.errors import explain
 from riglog.cli.options import json_option
 from riglog.cli.signals import Interruption, run
@@ -67,7 +66,7 @@ async def _check(path: str, live: bool, as_json: bool, interruption: Interruptio
         _print(devices)
     if not code:
         live_result = ", all devices respond" if live else ""
-        messages().print(f"[green]ok:[/] {escape(path)}: {plural(len(devices), 'device')}{live_result}", soft_wrap=True)
+        messages().print(f"[green]ok:[/] {plain(path)}: {plural(len(devices), 'device')}{live_result}", soft_wrap=True)
     return code
 
 

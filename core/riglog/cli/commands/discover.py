@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.markup import escape
 
-from riglog.cli.console import add_row, messages, print_json, results, table
+from riglog.cli.console import add_row, messages, plain, print_json, results, table
 from riglog.cli.errors import DONE, explain
 from riglog.cli.options import json_option
 from riglog.cli.signals import Interruption, run
@@ -92,14 +91,14 @@ def _write(path: str, tables: list[dict[str, Any]]) -> None:
     except OSError as error:
         hint = "Choose another path"
         raise ConfigError(f"cannot write the rig file: {error.strerror}", hint=hint, file=path) from None
-    name = escape(path)
+    name = plain(path)
     messages().print(f"[dim]rig file written: {name}. Next: riglog check {name} --live[/]", soft_wrap=True)
 
 
 def _print(found: list[Discovered], tables: list[dict[str, Any]], scanned: list[str]) -> None:
     if not found:
         none = "any port: no serial ports on this machine; give one with --port"
-        messages().print(f"no instrument responded on {escape(', '.join(scanned) or none)}", soft_wrap=True)
+        messages().print(f"no instrument responded on {plain(', '.join(scanned) or none)}", soft_wrap=True)
         return
     listed = table("name", "driver", "port", "protocol", "address", "identity")
     for instrument, entry in zip(found, tables, strict=True):

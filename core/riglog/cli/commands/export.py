@@ -1,16 +1,18 @@
 """``riglog export``: writes the rows of a recording as CSV, JSON Lines or Parquet."""
 
+import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import click
-from rich.markup import escape
 
-from riglog.cli.console import discard_further_output, messages, plural
+from riglog.cli.console import STDOUT, messages, plain, plural
 from riglog.cli.errors import DONE, USAGE, print_error
-from riglog.errors import ConfigError
+from riglog.cli.screen import discard_further_output, printable
+from riglog.errors import ConfigError, StorageError
 from riglog.recordings import EXPORT_FORMATS, Exported, Selection, export
 
 
@@ -50,9 +52,9 @@ def command(
         print_error("Parquet cannot be written to standard output", "Add --out FILE.parquet")
         return USAGE
     selection = Selection(run, device, parameter, start, end)
-    target = out or sys.stdout.buffer
+    target = out or _standard_output()
     try:
-        with _progress(out is not None or not sys.stdout.isatty()) as update:
+        with _progress(out is not None or not STDOUT.isatty()) as update:
             done = export(
                 file,
                 target,
@@ -63,10 +65,13 @@ def command(
                 overwrite=overwrite,
                 progress=update,
             )
-        sys.stdout.flush()
+        if out is None:
+            sys.stdout.flush()
     except BrokenPipeError:
-        discard_further_output()
+        discard_further_output(sys.stdout)
         return DONE
+    except OSError as error:
+        raise StorageError(f"cannot write to standard output: {error.strerror}") from error
     _print_result(done, out)
     return DONE
 
@@ -83,6 +88,25 @@ def _format_of(out: str | None) -> str:
         known = ", ".join(f".{format}" for format in EXPORT_FORMATS)
         raise ConfigError(f"--out: unknown ending {ending!r}", hint=f"Use one of {known}, or add --format", file=out)
     return name
+
+
+class _Terminal(io.RawIOBase):
+    """A terminal as a file to write rows to: control characters in them become escapes."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        STDOUT.write(printable(bytes(data).decode(), lines=True))
+        return len(data)
+
+
+def _standard_output() -> BinaryIO:
+    if STDOUT.isatty():
+        return _Terminal()  # type: ignore[return-value]
+    if sys.stdout is None:
+        raise StorageError("standard output is closed", hint="Add --out FILE")
+    return sys.stdout.buffer
 
 
 @contextmanager
@@ -102,4 +126,4 @@ def _progress(enabled: bool) -> Iterator[Callable[[float], None]]:
 def _print_result(done: Exported, out: str | None) -> None:
     where = f" written to {out}" if out else ""
     rule = f"; each row covers {done.every:g} s and holds the last value of every channel" if done.every else ""
-    messages().print(f"[dim]{plural(done.rows, 'row')}{escape(where)}{rule}[/]", soft_wrap=True)
+    messages().print(f"[dim]{plural(done.rows, 'row')}{plain(where)}{rule}[/]", soft_wrap=True)

@@ -3,9 +3,8 @@
 from typing import Any
 
 import click
-from rich.markup import escape
 
-from riglog.cli.console import channel_name, format_value, messages, print_json, results
+from riglog.cli.console import channel_name, format_value, messages, plain, print_json, results
 from riglog.cli.errors import DONE
 from riglog.cli.options import device_options, device_spec, json_option
 from riglog.cli.signals import run
@@ -59,7 +58,7 @@ async def _set(
         with error_context(device=device.name, port=port):
             sample = await device.set_parameter(parameter, value, instance, confirm=True)
     if sample is None:
-        messages().print(f"[dim]{escape(parameter)}: written; the device does not report the new value[/]")
+        messages().print(f"[dim]{plain(parameter)}: written; the device does not report the new value[/]")
     elif as_json:
         print_json(as_json_object(row(None, None, sample)))
     else:
