@@ -145,7 +145,7 @@ DEVICE = OVEN | {"port": "/dev/riglog-no-such-port"}
     ("device", "code", "words"),
     [
         (DEVICE | {"driver": "watlo"}, 2, ["unknown driver 'watlo'", "Did you mean 'watlow'?"]),
-        (DEVICE | {"adress": 2}, 2, ["device[0].adress: unknown key", "Did you mean 'address'?"]),
+        (DEVICE | {"adress": 2}, 2, ["device.adress: unknown key", "Did you mean 'address'?"]),
         (DEVICE | {"address": 17}, 2, ["address", "17"]),
         (DEVICE | {"parameters": ["proces_value"]}, 2, ["proces_value", "process_value"]),
         (DEVICE, 3, ["port not found", "oven", "/dev/riglog-no-such-port", "riglog discover"]),

@@ -3,7 +3,6 @@
 import os
 import secrets
 import sys
-import unicodedata
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -175,20 +174,6 @@ def _move_to_free_name(hidden: Path, path: Path) -> None:
     except (OSError, NotImplementedError):  # a file system without hard links
         create(path).close()
         os.replace(hidden, path)
-
-
-def same_file(one: Path, other: Path) -> bool:
-    """Return True if two paths are one file, however they are written, also if it does not exist yet."""
-    try:
-        return one.samefile(other)
-    except OSError:  # at least one does not exist
-        return _canonical(one) == _canonical(other)
-
-
-def _canonical(path: Path) -> str:
-    """Return a path without links; without case and Unicode form where file systems usually ignore them."""
-    real = os.path.realpath(path)
-    return unicodedata.normalize("NFC", real).casefold() if sys.platform in ("darwin", "win32") else real
 
 
 def file_error(error: OSError, path: Path) -> StorageError:

@@ -7,7 +7,8 @@ from riglog.sinks.base import Format, RecordWriter
 from riglog.sinks.csv import CSV_FORMAT
 from riglog.sinks.files import first_line
 from riglog.sinks.jsonl import JSONL_FORMAT
-from riglog.sinks.parquet import PARQUET_FORMAT
+from riglog.sinks.other_files import refuse_known_files
+from riglog.sinks.parquet import PARQUET_FORMAT, parts
 from riglog.sinks.sqlite.reader import SQLITE_FORMAT
 
 FORMATS = (SQLITE_FORMAT, CSV_FORMAT, JSONL_FORMAT, PARQUET_FORMAT)
@@ -22,12 +23,14 @@ def format_of(path: Path) -> Format:
         NotARecordingError: it is in none of the formats.
         StorageError: the file cannot be read.
     """
-    if path.is_dir():
+    if path.is_dir() and (parts(path) or not any(path.iterdir())):
         return PARQUET_FORMAT
-    first = first_line(path)
-    for format in FORMATS:
-        if format.recognizes(first):
-            return format
+    if not path.is_dir():
+        first = first_line(path)
+        for format in FORMATS:
+            if format.recognizes(first):
+                return format
+        refuse_known_files(path)
     hint = "Give a riglog recording in SQLite, CSV, JSON Lines or Parquet"
     raise NotARecordingError("not a riglog recording", hint=hint, path=path)
 

@@ -10,7 +10,7 @@ from recorded import make_run, varied
 
 import riglog
 from riglog.errors import ConfigError, NotARecordingError, StorageError
-from riglog.recordings import export
+from riglog.recordings import export, read, read_events
 from riglog.sinks import rows
 
 FIRST, SECOND = make_run(number=1), make_run("other", number=2)
@@ -74,3 +74,56 @@ def test_a_file_that_cannot_be_read_is_an_error_at_once(tmp_path: Path) -> None:
         riglog.read(tmp_path / "letter.txt")
     with pytest.raises(ConfigError, match="invalid time"):
         riglog.read(tmp_path / "nothing.sqlite", start="yesterday")
+
+
+RIG = '[run]\nname = "kiln"\n[[device]]\nname = "oven"\ndriver = "watlow"\nport = "sim:a"\n'
+
+
+def given(recording: Path, folder: Path, kind: str) -> Path:
+    """Return a file that is no SQLite recording."""
+    path = folder / "given"
+    if kind == "rig file":
+        path.write_text(RIG)
+    elif kind == "folder":
+        path.mkdir()
+        (path / "photo.jpg").touch()
+    else:
+        format, shape = kind.split()
+        export(recording, path, format=format, wide=shape == "wide")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "hint"),
+    [
+        ("rig file", "this is a rig file, not a recording", "riglog record {}`, then give the recording"),
+        ("csv wide", "this is a wide export", "Give the recording from which it was made"),
+        ("jsonl wide", "this is a wide export", "Give the recording from which it was made"),
+        ("folder", "not a riglog recording", "Give a riglog recording in SQLite, CSV, JSON Lines or Parquet"),
+    ],
+)
+def test_what_is_not_a_recording_is_called_by_its_kind(
+    recording: Path, tmp_path: Path, kind: str, message: str, hint: str
+) -> None:
+    path = given(recording, tmp_path, kind)
+    with pytest.raises(NotARecordingError, match=message) as caught:
+        read(path)
+    assert hint.replace("{}", str(path)) in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("rig file", "this is a rig file, not a recording"),
+        ("csv long", "this is CSV; only an SQLite recording"),
+        ("jsonl long", "this is JSON Lines; only an SQLite recording"),
+        ("parquet long", "this is Parquet; only an SQLite recording"),
+        ("csv wide", "this is a wide export"),
+    ],
+)
+def test_what_needs_sqlite_says_what_it_was_given(recording: Path, tmp_path: Path, kind: str, message: str) -> None:
+    path = given(recording, tmp_path, kind)
+    with pytest.raises(NotARecordingError, match=message):
+        export(path, tmp_path / "out.csv", format="csv")
+    with pytest.raises(NotARecordingError, match=message):
+        list(read_events(path))

@@ -139,6 +139,17 @@ async def test_a_sink_that_loses_samples_is_part_of_the_outcome(path: Path, regi
     assert outcome.summary.samples == 40
 
 
+async def test_two_sinks_at_one_file_are_refused_before_anything_is_opened(
+    path: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sinks = (SqliteSink("r.sqlite"), SqliteSink(tmp_path / "r.sqlite"))
+    rig = msgspec.structs.replace(load_rig(path, registry=registry), sinks=sinks)
+    with pytest.raises(ConfigError, match=r"sink\.path: 'r\.sqlite' and '.*r\.sqlite' are the same file"):
+        await record_rig(rig, registry=registry, clock=LoopClock())
+    assert not (tmp_path / "r.sqlite").exists()
+
+
 def test_a_mistake_in_the_file_is_reported_before_anything_is_opened(path: Path, registry: Registry) -> None:
     path.write_text(RIG + "adress = 1\n")
     with pytest.raises(ExceptionGroup):

@@ -11,6 +11,7 @@ import msgspec
 from riglog.errors import StorageError
 from riglog.model import Run, current_kind
 from riglog.sinks.base import Format
+from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.rows import EventRow, Row
 from riglog.sinks.sqlite.schema import HEADER, SAMPLE_COLUMNS, SAMPLE_TABLES, check_recording, sqlite_errors
 
@@ -25,6 +26,8 @@ def open_recording(path: Path) -> sqlite3.Connection:
         NotARecordingError, NewerSchemaError: the file is not a recording that this version can read.
         StorageError: it cannot be read.
     """
+    refuse_known_files(path)
+    refuse_row_files(path)
     check_recording(path, hint="Give a riglog recording in SQLite")
     location = f"file:{quote(str(path.absolute()))}"
     with sqlite_errors(path):
