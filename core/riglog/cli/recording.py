@@ -7,7 +7,11 @@ from riglog.cli.console import format_time, messages, plain, print_warning
 from riglog.cli.progress import show_progress
 from riglog.cli.signals import Interruption
 from riglog.config import RigConfig
+from riglog.device import Pace
+from riglog.errors import ConfigError
+from riglog.manager import DeviceSpec
 from riglog.model import Event, EventKind, Run, iso
+from riglog.plugin.guard import bugs_as
 from riglog.rig import Outcome, record_rig
 
 NOT_PRINTED = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED, EventKind.RUN_FINISHED}
@@ -40,6 +44,12 @@ async def record_with_progress(
             )
         tasks.cancel_scope.cancel()
     return outcome
+
+
+def device_paced(spec: DeviceSpec) -> bool:
+    """Return True if the device will set its own pace, as far as its driver knows before it is opened."""
+    with bugs_as(ConfigError, spec.driver, "pace()"):
+        return spec.driver.pace(spec.config) is Pace.DEVICE
 
 
 def warn_of_high_load(rig: RigConfig) -> None:

@@ -25,8 +25,9 @@ def command(rig: str, live: bool, as_json: bool) -> int:
 
 
 async def _check(path: str, live: bool, as_json: bool, interruption: Interruption) -> int:
-    from riglog.cli.recording import warn_of_high_load
+    from riglog.cli.recording import device_paced, warn_of_high_load
     from riglog.config import load_rig
+    from riglog.device import Pace
     from riglog.manager import Manager
 
     rig = load_rig(path)
@@ -40,7 +41,7 @@ async def _check(path: str, live: bool, as_json: bool, interruption: Interruptio
             "port": spec.port_name,
             "protocol": spec.protocol,
             "address": spec.address,
-            "rate_hz": spec.config.rate_hz or rig.rate_hz,
+            "rate_hz": None if device_paced(spec) else spec.config.rate_hz or rig.rate_hz,
         }
         for spec in rig.specs
     ]
@@ -50,6 +51,7 @@ async def _check(path: str, live: bool, as_json: bool, interruption: Interruptio
             for spec, entry in zip(rig.specs, devices, strict=True):
                 try:
                     device = await manager.add_spec(spec)
+                    entry["rate_hz"] = entry["rate_hz"] if device.pace is Pace.HOST else None
                     samples = await device.poll()
                 except RiglogError as error:
                     failed = explain(error)  # every error is printed; the first gives the exit code
@@ -64,10 +66,18 @@ async def _check(path: str, live: bool, as_json: bool, interruption: Interruptio
         print_json(devices)
     else:
         _print(devices)
-    if not code:
-        live_result = ", all devices respond" if live else ""
-        messages().print(f"[green]ok:[/] {plain(path)}: {plural(len(devices), 'device')}{live_result}", soft_wrap=True)
+    _print_conclusion(path, devices, live)
     return code
+
+
+def _print_conclusion(path: str, devices: list[dict[str, Any]], live: bool) -> None:
+    failed = sum("error" in entry for entry in devices)
+    counted = plural(len(devices), "device")
+    if failed:
+        line = f"[red]failed:[/] {plain(path)}: {failed} of {counted} cannot be read"
+    else:
+        line = f"[green]ok:[/] {plain(path)}: {counted}{', all devices respond' if live else ''}"
+    messages().print(line, soft_wrap=True)
 
 
 def _print(devices: list[dict[str, Any]]) -> None:
@@ -75,7 +85,7 @@ def _print(devices: list[dict[str, Any]]) -> None:
     values = table("channel", "value")
     for entry in devices:
         address = "" if entry["address"] is None else entry["address"]
-        rate = f"{entry['rate_hz']:g} Hz"
+        rate = "device-paced" if entry["rate_hz"] is None else f"{entry['rate_hz']:g} Hz"
         add_row(listed, entry["device"], entry["driver"], entry["port"] or "", entry["protocol"], address, rate)
         for channel, value in entry.get("values", {}).items():
             add_row(values, channel, value)
