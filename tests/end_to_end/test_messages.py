@@ -232,7 +232,7 @@ def test_a_filter_that_matches_nothing_is_an_error(tmp_path: Path) -> None:
     for question in (["gaps", "--run", "x"], ["gaps", "--device", "x"], ["events", "--run", "x"]):
         done = riglog(*question, tmp_path / "run.sqlite")
         assert done.code == 2
-        assert "no matching rows in the file" in done.err
+        assert f"no {question[1].removeprefix('--')} 'x' in the recording" in done.err
         assert is_listed(done.err.strip())
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from msgspec import Struct, structs
 
-from riglog.errors import ConfigError, StorageError
+from riglog.errors import ConfigError, StorageError, error_context
 from riglog.model import NS
 from riglog.recordings.selection import Selection
 from riglog.recordings.wide import layout, wide_records
@@ -51,16 +51,19 @@ def export(
         overwrite: replace an earlier export in the same format. Nothing else is ever replaced.
         progress: called with the share that is complete, 0 to 1.
     Raises:
-        ConfigError: an invalid argument, or pyarrow is not installed.
+        ConfigError: an invalid argument; a run, device or parameter that is not in the recording; pyarrow is not
+            installed.
         StorageError: the recording cannot be read, or the file cannot be written, or exists.
     """
     if every is not None and not (wide and every > 0):
         raise ConfigError("--every needs --wide and a time greater than 0 s", hint="Add --wide")
     make = record_writer(format)
-    condition = (selection or Selection()).condition()
+    selection = selection or Selection()
+    condition = selection.condition()
     if isinstance(out, (str, Path)):
         _check_target(Path(out), format, overwrite)
-    with closing(open_recording(Path(path))) as database:
+    with closing(open_recording(Path(path))) as database, error_context(path=path):
+        selection.check(database)
         total = max(1, database.execute("SELECT coalesce(max(id), 0) FROM reading").fetchone()[0])
         done = Exported()
         columns: Columns = ROW

@@ -1,5 +1,6 @@
 """``riglog.read``: rows and tables from every kind of recording."""
 
+import io
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from recorded import make_run, varied
 
 import riglog
 from riglog.errors import ConfigError, NotARecordingError, StorageError
-from riglog.recordings import export, read, read_events
+from riglog.recordings import Selection, export, read, read_events
 from riglog.sinks import rows
 
 FIRST, SECOND = make_run(number=1), make_run("other", number=2)
@@ -56,7 +57,37 @@ def test_a_table_has_the_rows_and_the_types(recording: Path) -> None:
 
 
 def test_a_table_without_rows_has_its_columns(recording: Path) -> None:
-    assert riglog.read(recording, device="nobody").table().num_columns == len(structs.astuple(ALL[0]))
+    assert riglog.read(recording, end="2001-01-01").table().num_columns == len(structs.astuple(ALL[0]))
+
+
+@pytest.mark.parametrize(
+    ("selection", "message", "hint"),
+    [
+        ({"device": "ovne"}, "no device 'ovne' in the recording", "Did you mean 'oven'? It has: oven, stack, balance"),
+        ({"parameter": "process"}, "no parameter 'process' in the recording", "It has: process_value, "),
+        ({"run": "bench.9"}, "no run 'bench.9' in the recording", "It has: bench, "),
+    ],
+)
+def test_a_selection_of_what_is_not_there_is_an_error(
+    recording: Path, selection: dict[str, str], message: str, hint: str
+) -> None:
+    for refused in (lambda: riglog.read(recording, **selection), lambda: exported(recording, selection)):  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match=message) as caught:
+            refused()
+        assert hint in (caught.value.hint or "")
+        assert str(recording) in str(caught.value)
+
+
+def exported(recording: Path, selection: dict[str, str]) -> None:
+    export(recording, io.BytesIO(), format="csv", selection=Selection(**selection))
+
+
+def test_the_events_of_a_run_are_selected_by_id_or_name(recording: Path) -> None:
+    by_id = list(read_events(recording, run=FIRST.id))
+    assert {event.run for event in by_id} == {FIRST.id}
+    assert list(read_events(recording, run=FIRST.name)) == by_id
+    with pytest.raises(ConfigError, match="no run 'x' in the recording"):
+        list(read_events(recording, run="x"))
 
 
 def test_rows_are_selected_from_sqlite_only(recording: Path, tmp_path: Path) -> None:
