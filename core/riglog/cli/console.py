@@ -77,6 +77,16 @@ def format_value(value: float | int | bool | str | None, text: str | None = None
     return f"{number} ({text})" if text else number
 
 
+def format_age(seconds: float) -> str:
+    """Return a time in its unit: ``1.5 s``, ``45 s``, ``12 min``, ``5 h``, ``3 d``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    for limit, divisor, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / divisor:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"
+
+
 def channel_name(channel: Channel) -> str:
     """Return the name of a channel without its device: ``setpoint``, ``setpoint[2]``."""
     return str(channel).removeprefix(f"{channel.device}.")

@@ -4,6 +4,7 @@ import anyio
 
 from riglog.acquire import ActiveRun
 from riglog.cli.console import format_time, messages, plain, print_warning
+from riglog.cli.freshness import periods
 from riglog.cli.progress import show_progress
 from riglog.cli.signals import Interruption
 from riglog.config import RigConfig
@@ -28,6 +29,7 @@ async def record_with_progress(
         PortError, ProtocolError, DeviceError: a device cannot be opened; nothing was recorded.
     """
     warn_of_high_load(rig)
+    known = periods(rig, [spec for spec in rig.specs if device_paced(spec)])
     async with anyio.create_task_group() as tasks:
         with messages().status("opening") as status:
 
@@ -37,7 +39,7 @@ async def record_with_progress(
             def start(recording: ActiveRun) -> None:
                 status.stop()
                 interruption.stop = recording.stop
-                tasks.start_soon(show_progress, recording, duration)
+                tasks.start_soon(show_progress, recording, duration, known)
 
             outcome = await record_rig(
                 rig, duration=duration, resume=resume, on_opening=opening, on_start=start, on_event=_print_event

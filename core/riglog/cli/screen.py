@@ -148,6 +148,14 @@ class Screen(io.TextIOBase):
             self.error = self.error or error
 
 
+def in_foreground() -> bool:
+    """Return False for a program that the shell has started in the background of the terminal (``&``)."""
+    try:
+        return os.tcgetpgrp(2) == os.getpgrp()
+    except (OSError, AttributeError):  # not its controlling terminal; Windows
+        return True
+
+
 def discard_further_output(stream: TextIO) -> None:
     """Write what is printed from now on to nowhere, so that its buffer can be emptied at the end of the program."""
     null = os.open(os.devnull, os.O_WRONLY)

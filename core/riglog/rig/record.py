@@ -92,6 +92,7 @@ async def record_rig(
                 if stop is not None:
                     tasks.start_soon(_stop_when_set, stop, recording)
                 outcome = await _store(recording, config, run, clock)
+                outcome.devices = _devices(manager)
                 tasks.cancel_scope.cancel()
     return outcome
 
@@ -115,6 +116,12 @@ def _config(rig: RigConfig | str | Path, out: str | Path | None, registry: Regis
     if out is None:
         return rig
     return replace(rig, sinks=(SqliteSink(out),), destinations=(str(out),))
+
+
+def _devices(manager: Manager) -> dict[str, tuple[str, ...]]:
+    return {
+        source.name: tuple(dict.fromkeys(channel.device for channel in source.channels)) for source in manager.sources()
+    }
 
 
 async def _stop_when_set(stop: anyio.Event, recording: ActiveRun) -> None:
