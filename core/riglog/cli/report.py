@@ -40,6 +40,11 @@ def report(outcome: Outcome, *, as_json: bool, max_gap: float | None = None) -> 
     if outcome.storage_error is not None:
         explain(outcome.storage_error)
         return STORAGE
+    if not outcome.summary.samples:
+        print_warning(
+            f"nothing was recorded: the recording ended before the first slot; run {outcome.run.id} has no new row"
+        )
+        return INCOMPLETE
     longest = outcome.longest_gap
     if max_gap is not None and longest.seconds > max_gap:
         print_warning(f"{longest.channel}: longest gap {longest.seconds:.3g} s exceeds --max-gap {max_gap:g} s")

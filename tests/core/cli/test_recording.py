@@ -94,6 +94,15 @@ def test_lost_samples_end_with_the_code_of_storage(rig: RigConfig, capsys: pytes
     assert "error: not all samples were stored. Free disk space." in printed.err
 
 
+@pytest.mark.real_time
+def test_a_recording_without_a_row_is_a_warning(rig: RigConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = recorded(rig)
+    outcome.summary.sources.clear()
+    outcome.summary.channels.clear()
+    assert report(outcome, as_json=True) == INCOMPLETE
+    assert "warning: nothing was recorded: the recording ended before the first slot" in capsys.readouterr().err
+
+
 def test_a_high_polling_load_is_a_warning(rig: RigConfig, capsys: pytest.CaptureFixture[str]) -> None:
     loads = (PortUtilisation("/dev/ttyUSB0", ("oven", "kiln"), 0.85), PortUtilisation("/dev/ttyUSB1", ("gas",), 0.2))
     warn_of_high_load(msgspec.structs.replace(rig, utilisation=loads))

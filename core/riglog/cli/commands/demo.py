@@ -11,7 +11,7 @@ import click
 
 from riglog.cli.console import print_warning, results
 from riglog.cli.errors import USAGE, print_error
-from riglog.cli.options import json_option
+from riglog.cli.options import json_option, sqlite_name
 from riglog.cli.report import report
 from riglog.cli.signals import Interruption, run
 
@@ -30,6 +30,7 @@ QUERY = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, para
     default="riglog-demo.sqlite",
     show_default=True,
     type=click.Path(readable=False),
+    callback=sqlite_name,
     help="SQLite file to record into.",
 )
 @json_option

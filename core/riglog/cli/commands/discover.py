@@ -90,10 +90,8 @@ def _tables(found: list[Discovered]) -> list[dict[str, Any]]:
 
 
 def can_be_discovered(driver: AnyDriver[Any]) -> bool:
-    """Return True if the driver has links to probe, and a probe."""
-    if not isinstance(driver, Driver) or type(driver).probe is Driver.probe:
-        return False
-    return type(driver).links_to_probe is not Driver.links_to_probe
+    """Return True if the driver names links to probe."""
+    return isinstance(driver, Driver) and type(driver).links_to_probe is not Driver.links_to_probe
 
 
 def _refuse_existing(path: str | None) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 import click
 
 from riglog.cli.console import messages, plain, plural
-from riglog.cli.options import json_option
+from riglog.cli.options import json_option, sqlite_name
 from riglog.cli.report import report
 from riglog.cli.signals import Interruption, run
 
@@ -23,6 +23,7 @@ from riglog.cli.signals import Interruption, run
     "--out",
     envvar="RIGLOG_OUT",
     type=click.Path(readable=False),
+    callback=sqlite_name,
     help="Record into this SQLite file instead of the sinks of the rig file.",
 )
 @click.option(
