@@ -168,6 +168,15 @@ def test_the_code_of_the_how_to_page_runs(tmp_path: Path) -> None:
             assert "opening oven on sim:bus" in done.stdout
             assert "run_started" in done.stdout
             assert re.search(r"^longest gap: \d+\.\d s \(oven\.", done.stdout, re.MULTILINE)
+        if "no-such-port" in code:
+            assert re.search(
+                r"^not available: /dev/no-such-port oven .*port not found - \w+", done.stdout, re.MULTILINE
+            )
+        if "except*" in code:
+            assert re.search(
+                r"^mistakes\.toml: run\.rate: unknown key - Did you mean 'rate_hz'\?", done.stdout, re.MULTILINE
+            )
+            assert "mistakes.toml: oven: device.driver: missing" in done.stdout
 
 
 def test_the_public_names_are_those_of_the_rooms() -> None:
