@@ -17,6 +17,7 @@ from riglog.sinks.files import appearing, check_writable, file_error
 from riglog.sinks.formats import is_export, record_writer
 from riglog.sinks.rows import ROW, Columns, Row
 from riglog.sinks.sqlite import open_recording, read_pages
+from riglog.sinks.sqlite.schema import sqlite_errors
 
 Pages = Iterator[tuple[float, Records]]
 """Pages of records, each with the share of the recording that is complete after it."""
@@ -62,7 +63,7 @@ def export(
     condition = selection.condition()
     if isinstance(out, (str, Path)):
         _check_target(Path(out), format, overwrite)
-    with closing(open_recording(Path(path))) as database, error_context(path=path):
+    with closing(open_recording(Path(path))) as database, sqlite_errors(Path(path)), error_context(path=path):
         selection.check(database)
         total = max(1, database.execute("SELECT coalesce(max(id), 0) FROM reading").fetchone()[0])
         done = Exported()

@@ -14,6 +14,7 @@ from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch
 from riglog.sinks.formats import format_of
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.reader import PAGE_ROWS, SQLITE_FORMAT, open_recording, read_pages
+from riglog.sinks.sqlite.schema import sqlite_errors
 
 
 class Rows:
@@ -71,7 +72,7 @@ def read(
     where, values = selection.condition()
     format = format_of(path)
     if format is SQLITE_FORMAT:
-        with closing(open_recording(path)) as database, error_context(path=path):
+        with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
             selection.check(database)  # so that errors are raised here, not at the first row
         return Rows(lambda: _selected_pages(path, where, values))
     if where:
@@ -82,7 +83,7 @@ def read(
 
 
 def _selected_pages(path: Path, where: str, values: list[object]) -> Iterator[list[Row]]:
-    with closing(open_recording(path)) as database:
+    with closing(open_recording(path)) as database, sqlite_errors(path):
         for page in read_pages(database, where, values):
             yield [row for _, row in page]
 

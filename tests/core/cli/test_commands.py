@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from toy import ToyDriver
+from toy import Toy, ToyDriver
 
 from riglog.cli.app import cli
 from riglog.cli.console import messages, results
 from riglog.cli.errors import USAGE, explain
 from riglog.device import Pace
+from riglog.model import Sample, Stamp, Status, missing_sample
 from riglog.plugin import Registry
 
 
@@ -72,3 +73,22 @@ def test_a_check_that_fails_ends_with_a_line_too(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["check", str(path), "--live"], catch_exceptions=False, standalone_mode=False)
     assert done.return_value == 3
     assert done.stderr.splitlines()[-1] == f"failed: {path}: 1 of 2 devices cannot be read"
+
+
+@pytest.mark.real_time
+def test_a_device_without_any_value_is_not_ok(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def poll(device: Toy, line: object = None) -> list[Sample]:
+        return [
+            missing_sample(channel, Stamp(0, None, 0), Status.MISSING, "sensor open") for channel in device.channels
+        ]
+
+    monkeypatch.setattr(Toy, "poll", poll)
+    done = CliRunner().invoke(cli, ["check", str(rig_file(tmp_path, "sim:a")), "--live"], standalone_mode=False)
+    assert done.return_value == 3
+    assert "error: d0: no parameter has a value: sensor open" in done.stderr
+
+
+@pytest.mark.real_time
+def test_a_port_number_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    message = refused("simulate", "toy", "--tcp", "127.0.0.1:99999", capsys=capsys)
+    assert message.startswith("error: --tcp: invalid value '127.0.0.1:99999'; expected HOST:PORT")

@@ -5,14 +5,15 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from msgspec import structs
-from recorded import make_run, varied
+from recorded import WARM, make_run, steady, store, varied
 
 import riglog
 from riglog.errors import ConfigError, NotARecordingError, StorageError
 from riglog.recordings import Selection, export, read, read_events
-from riglog.sinks import rows
+from riglog.sinks import SqliteSink, rows
 
 FIRST, SECOND = make_run(number=1), make_run("other", number=2)
 ALL = [row for run in (FIRST, SECOND) for row in rows(run.id, varied(run))]
@@ -158,3 +159,18 @@ def test_what_needs_sqlite_says_what_it_was_given(recording: Path, tmp_path: Pat
         export(path, tmp_path / "out.csv", format="csv")
     with pytest.raises(NotARecordingError, match=message):
         list(read_events(path))
+
+
+def test_damage_inside_a_recording_is_one_error(tmp_path: Path) -> None:
+    path, run = tmp_path / "long.sqlite", make_run(number=4)
+    anyio.run(store, SqliteSink(path), run, list(steady(run, [WARM], 12_000)))
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2 // 4096 * 4096
+    data[middle : middle + 8192] = b"\xff" * 8192
+    path.write_bytes(data)
+    with pytest.raises(StorageError, match="SQLite error: database disk image is malformed") as caught:
+        list(read(path))
+    assert str(path) in str(caught.value)
+    with pytest.raises(StorageError, match="SQLite error: database disk image is malformed"):
+        export(path, tmp_path / "out.csv", format="csv")
+    assert [entry.name for entry in tmp_path.iterdir() if entry.suffix != ".sqlite"] == []

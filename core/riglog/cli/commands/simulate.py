@@ -98,7 +98,7 @@ async def _simulate(
 
     if tcp is not None:
         host, _, number = tcp.rpartition(":")
-        if not number.isdecimal():
+        if not number.isdecimal() or int(number) > 65_535:
             hint = "For example --tcp 127.0.0.1:4001"
             raise ConfigError(f"--tcp: invalid value {tcp!r}; expected HOST:PORT", hint=hint)
         async with serve_tcp(wire, host=host or "127.0.0.1", port=int(number)) as port:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from riglog.model import current_kind, utc
+from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.postgres.central import Records
 from riglog.sinks.postgres.tables import EVENTS, RUNS, SAMPLES, Table
 from riglog.sinks.rows import Kind, Row
@@ -40,6 +41,8 @@ class ForwardQueue:
     """A recording as the forwarder uses it. Only the cursor is written. Blocking."""
 
     def __init__(self, path: Path) -> None:
+        refuse_known_files(path)
+        refuse_row_files(path)
         check_recording(path, hint="Give a riglog recording in SQLite")
         self.path = path
         self._forwarded_runs: dict[int, Record] = {}
