@@ -1,5 +1,6 @@
 """A recording does not depend on the screen: closed, full, gone or blocked."""
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -11,8 +12,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from recorded import SERIAL, make_run, stamp
 from terminal import RIGLOG, rig, riglog
+
+from riglog import Batch, Sample, SqliteSink
+from riglog.model import Event, EventKind
 
 pytestmark = [
     pytest.mark.slow,
@@ -105,6 +111,43 @@ def test_started_with_nohup_a_recording_goes_on_without_its_terminal(path: Path)
     process.send_signal(signal.SIGHUP)
     assert process.wait(30) == 0
     assert stored(path) == (60, True)
+
+
+def hostile_recording(path: Path) -> None:
+    run = make_run()
+    sample = Sample(channel=SERIAL, stamp=stamp(run, 0), value="\x1b[2J\x9b2J=1", unit="\x1b]0;owned\x07")
+    event = Event(run.started_ns, EventKind.WRITE, "\x1b[2Jcleared", device="balance")
+
+    async def write() -> None:
+        sink = SqliteSink(path)
+        await sink.open(run)
+        await sink.write([Batch("bus", 0, [sample])], [event])
+        await sink.aclose()
+
+    anyio.run(write)
+
+
+@pytest.mark.parametrize("command", ["export", "export --format jsonl", "export --wide", "events", "events --json"])
+def test_a_recording_prints_no_control_characters_on_a_terminal(tmp_path: Path, command: str) -> None:
+    hostile_recording(tmp_path / "r.sqlite")
+    master, slave = os.openpty()
+    name, *options = command.split()
+    with subprocess.Popen(
+        [*RIGLOG, name, "r.sqlite", *options], cwd=tmp_path, stdout=slave, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.wait(30) == 0
+    os.close(slave)
+    printed = b""
+    with contextlib.suppress(OSError):  # the end of a pseudo-terminal
+        while chunk := os.read(master, 65_536):
+            printed += chunk
+    os.close(master)
+    text = printed.decode()
+    assert "[2J" in text
+    assert "\x1b[2J" not in text
+    assert "\x1b]0;" not in text
+    assert "\x9b" not in text
+    assert "\x07" not in text
 
 
 def test_a_result_that_cannot_be_printed_is_an_error(path: Path) -> None:

@@ -36,7 +36,7 @@ class TextFileSink(RowFileSink):
         check_writable(self.path)
 
     def _open(self) -> None:
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        file = _open_or_create(self.path)
         try:
             lock(file, self.path)
             if os.fstat(file).st_size:  # again: it is another file if somebody exchanged it meanwhile
@@ -72,6 +72,15 @@ class TextFileSink(RowFileSink):
             os.ftruncate(self._file, self._end)
             raise
         self._end += len(data)
+
+
+def _open_or_create(path: Path) -> int:
+    """Open a file, or create it; nothing is created through a link that leads nowhere."""
+    flags = os.O_RDWR | getattr(os, "O_BINARY", 0)
+    try:
+        return os.open(path, flags)
+    except FileNotFoundError:
+        return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
 
 
 def end_of_last_line(file: int) -> int:

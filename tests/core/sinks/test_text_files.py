@@ -134,3 +134,13 @@ async def test_a_file_that_is_exchanged_after_the_check_is_kept(
         await make(path, overwrite=True).open(make_run())
     monkeypatch.undo()
     assert path.read_text() == "precious\nnotes"
+
+
+async def test_a_link_that_appears_after_the_check_is_not_followed(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = make(tmp_path / "rows")
+    monkeypatch.setattr(type(sink), "_check", lambda sink: (tmp_path / "rows").symlink_to(tmp_path / "elsewhere"))
+    with pytest.raises(StorageError, match="File exists"):
+        await sink.open(make_run())
+    assert [entry.name for entry in tmp_path.iterdir()] == ["rows"]
