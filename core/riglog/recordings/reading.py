@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
-from riglog.errors import ConfigError
+from riglog.errors import ConfigError, error_context
 from riglog.log import get_logger
 from riglog.recordings.selection import Moment, Selection
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch
@@ -80,13 +80,16 @@ def read(
     Raises:
         NotARecordingError, NewerSchemaError: the file is something else.
         StorageError: it cannot be read.
-        ConfigError: an invalid time, or a selection from a recording that is not SQLite.
+        ConfigError: an invalid time; a run, device or parameter that is not in it; a selection from a recording that
+            is not SQLite.
     """
     path = Path(path)
-    where, values = Selection(run, device, parameter, start, end).condition()
+    selection = Selection(run, device, parameter, start, end)
+    where, values = selection.condition()
     format = format_of(path)
     if format is SQLITE_FORMAT:
-        open_recording(path).close()  # so that errors are raised here, not at the first row
+        with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+            selection.check(database)  # so that errors are raised here, not at the first row
         return Rows(lambda damage: _selected_pages(path, where, values))
     if where:
         raise ConfigError(

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from riglog.acquire import ActiveRun, SamplesLostError, pipe, record
 from riglog.config import RigConfig, load_rig, seconds
+from riglog.config.shared_paths import shared_paths
 from riglog.errors import ConfigError, StorageError
 from riglog.manager import Manager
 from riglog.model import SYSTEM_CLOCK, Clock, Event, Run, new_run
@@ -15,6 +16,7 @@ from riglog.plugin import Registry
 from riglog.recordings import last_run
 from riglog.rig.outcome import Outcome
 from riglog.sinks import SqliteSink
+from riglog.sinks.files import FileSink
 
 BATCH_SIZE = 512
 """Samples after which a sink writes without waiting for the flush interval."""
@@ -60,6 +62,9 @@ async def record_rig(
     """
     config = _config(rig, out, registry)
     length = config.duration if duration is None else seconds(duration)
+    problems = list(shared_paths([str(sink.path) for sink in config.sinks if isinstance(sink, FileSink)]))
+    if problems:
+        raise problems[0]
     resumed_from = run_to_resume(config) if resume is True else resume or None
     for sink in config.sinks:
         await sink.check()
@@ -87,6 +92,7 @@ async def record_rig(
                 if stop is not None:
                     tasks.start_soon(_stop_when_set, stop, recording)
                 outcome = await _store(recording, config, run, clock)
+                outcome.devices = _devices(manager)
                 tasks.cancel_scope.cancel()
     return outcome
 
@@ -110,6 +116,12 @@ def _config(rig: RigConfig | str | Path, out: str | Path | None, registry: Regis
     if out is None:
         return rig
     return replace(rig, sinks=(SqliteSink(out),), destinations=(str(out),))
+
+
+def _devices(manager: Manager) -> dict[str, tuple[str, ...]]:
+    return {
+        source.name: tuple(dict.fromkeys(channel.device for channel in source.channels)) for source in manager.sources()
+    }
 
 
 async def _stop_when_set(stop: anyio.Event, recording: ActiveRun) -> None:

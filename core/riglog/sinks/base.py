@@ -49,9 +49,11 @@ class RecordWriter(ABC):
     """Writes records into an open binary file, which is not closed."""
 
     @abstractmethod
-    def __init__(self, file: BinaryIO, columns: Columns) -> None:
+    def __init__(self, file: BinaryIO, columns: Columns, *, marked: bool = False) -> None:
         """Write what precedes the records.
 
+        Args:
+            marked: write it so that the ``is_export`` of the format recognises the file. Its content is the same.
         Raises:
             ConfigError: the format needs a package that is not installed.
         """
@@ -77,9 +79,11 @@ class Format(Struct, frozen=True):
     ``recognizes`` decides by the first line of a file; the first line of an SQLite file is not empty either.
     ``read`` returns all rows, oldest first, and counts what it skips. ``writer`` exports into the format; None: it
     cannot be exported to.
+    ``is_export`` recognises a file that ``writer`` wrote and marked, which is never a recording in progress.
     """
 
     name: str
     recognizes: Callable[[bytes], bool]
     read: Callable[[Path, Damage], Iterator[Row]]
     writer: type[RecordWriter] | None = None
+    is_export: Callable[[Path], bool] = lambda _: False

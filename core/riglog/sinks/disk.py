@@ -16,6 +16,8 @@ Identity = tuple[int, int]
 """A file, whatever its name: device and inode."""
 
 FILE_MODE = 0o664
+HIDDEN = ".riglog-"
+"""How the name of a file that is not complete begins."""
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -118,7 +120,7 @@ def create_hidden(path: Path) -> tuple[int, Path]:
 
     Owner and group can write, if the file mode mask of the user allows it; nobody else can.
     """
-    hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    hidden = path.with_name(f"{HIDDEN}{secrets.token_hex(8)}.new")
     return create_file(hidden), hidden
 
 

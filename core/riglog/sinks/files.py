@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from riglog.errors import StorageError
 from riglog.model import Batch, Event, Run, Sink
-from riglog.sinks.disk import Durability, sync_folder
+from riglog.sinks.disk import Durability, create_file, create_hidden, publish, sync_file, sync_folder
 from riglog.sinks.rows import Row, rows
 
 T = TypeVar("T")
@@ -81,8 +81,12 @@ def check_writable(path: Path) -> None:
     """Check that a file or folder can be created or changed. Reads only.
 
     Raises:
-        StorageError: the directory does not exist, or no permission to write.
+        StorageError: the directory does not exist, no permission to write, or a link that leads nowhere.
     """
+    if path.is_symlink() and not path.exists():
+        raise StorageError(
+            "path is a link to a file that does not exist", hint="Remove the link, or use another path", path=path
+        )
     if not path.parent.is_dir():
         raise StorageError("directory not found", hint=f"Create it: mkdir -p {path.parent}", path=path)
     for needed in (path.parent, path):
@@ -107,19 +111,48 @@ def first_line(path: Path) -> bytes:
         raise read_error(error, path) from error
 
 
+def is_blank(path: Path) -> bool:
+    """Return True if a file is empty, or has NUL bytes only: what a power failure can leave of a new file."""
+    with path.open("rb") as file:
+        return not file.read(HEAD_BYTES + 1).strip(b"\0") and path.stat().st_size <= HEAD_BYTES
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that appears at ``path`` when the block ends without an error: as a whole and in one step."""
-    hidden = path.with_name(f".{path.name}.new")
-    try:
-        with hidden.open("wb") as file:
+def appearing(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
+    """Open a file that appears at ``path`` when the block ends without an error: as a whole and in one step.
+
+    Its name until then cannot be predicted, and a link planted there is not followed.
+
+    Args:
+        replace: replace the file that is at ``path``; the caller has made sure that riglog wrote it. Otherwise a file
+            that is there by then is kept.
+    Raises:
+        FileExistsError: there is one, and ``replace`` is False.
+    """
+    opened, hidden = create_hidden(path)
+    with os.fdopen(opened, "wb") as file:
+        try:
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        os.replace(hidden, path)
-        sync_folder(path.parent)
-    finally:
-        hidden.unlink(missing_ok=True)
+            sync_file(opened)
+            file.close()  # Windows moves closed files only
+            if replace:
+                os.replace(hidden, path)
+                sync_folder(path.parent)
+            else:
+                publish(hidden, path)
+        finally:
+            file.close()
+            hidden.unlink(missing_ok=True)
+
+
+def create(path: Path) -> BinaryIO:
+    """Create a file and open it for writing. Neither an existing file nor a link is opened.
+
+    Raises:
+        FileExistsError: there is something at ``path``.
+    """
+    return os.fdopen(create_file(path), "wb")
 
 
 def deleted_warning(path: Path, now: Path) -> str:

@@ -15,14 +15,14 @@ from msgspec import structs
 from riglog.errors import NotARecordingError, StorageError
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch, rows_of
 from riglog.sinks.base import Damage, FileConfig, Format, Records, RecordWriter, SinkType
-from riglog.sinks.disk import free_path, identity, is_deleted, lock, present_path, sync_folder
+from riglog.sinks.disk import HIDDEN, free_path, identity, is_deleted, lock, present_path, sync_folder
 from riglog.sinks.files import (
     RowFileSink,
+    appearing,
     check_writable,
     deleted_error,
     deleted_warning,
     moved_warning,
-    replacing,
 )
 from riglog.sinks.optional_dependencies import import_optional
 from riglog.sinks.rows import Columns, Row
@@ -30,6 +30,7 @@ from riglog.sinks.rows import Columns, Row
 PART_ROWS = 20_000
 """Bounds memory, the size of a file, and how often a row is written (PART_ROWS / rows per flush / 2 times)."""
 PART = "part-{:06d}.parquet"
+EXPORT_MARK = {b"riglog": b"export"}
 
 
 class ParquetSink(RowFileSink):
@@ -51,6 +52,8 @@ class ParquetSink(RowFileSink):
         if self.overwrite:
             for part in parts(self.path):
                 part.unlink()
+        for left_behind in self.path.glob(f"{HIDDEN}*.new"):  # by a power failure; this recording has the lock
+            left_behind.unlink()
         last = max((int(part.stem.removeprefix("part-")) for part in parts(self.path)), default=0)
         self._number = last + 1
         self._batches: list[Any] = []
@@ -70,7 +73,7 @@ class ParquetSink(RowFileSink):
         return self.path / PART.format(self._number)
 
     def _write_part(self, batches: list[Any]) -> None:
-        with replacing(self._part()) as file:
+        with appearing(self._part(), replace=bool(self._batches)) as file:
             _parquet().write_table(pyarrow().Table.from_batches(batches), file, compression="zstd")
 
     def _follow_path(self) -> None:
@@ -122,10 +125,11 @@ class ParquetWriter(RecordWriter):
 
     GROUP_ROWS = 50_000
 
-    def __init__(self, file: BinaryIO, columns: Columns) -> None:
+    def __init__(self, file: BinaryIO, columns: Columns, *, marked: bool = False) -> None:
         self._columns = columns
         self._batches: list[Any] = []
-        self._writer = _parquet().ParquetWriter(file, arrow_schema(columns), compression="zstd")
+        schema = arrow_schema(columns).with_metadata(EXPORT_MARK) if marked else arrow_schema(columns)
+        self._writer = _parquet().ParquetWriter(file, schema, compression="zstd")
 
     def write(self, records: Records) -> None:
         self._batches.append(record_batch(records, self._columns))
@@ -138,8 +142,17 @@ class ParquetWriter(RecordWriter):
 
     def _flush(self) -> None:
         if self._batches:
-            self._writer.write_table(pyarrow().Table.from_batches(self._batches))
+            table = pyarrow().Table.from_batches(self._batches)
+            self._writer.write_table(table.replace_schema_metadata(self._writer.schema.metadata))
             self._batches = []
+
+
+def is_export(path: Path) -> bool:
+    """Return True if ParquetWriter wrote and marked the file."""
+    try:
+        return (_parquet().read_schema(path).metadata or {}).items() >= EXPORT_MARK.items()
+    except (pyarrow().ArrowInvalid, OSError):
+        return False
 
 
 def lock_folder(path: Path) -> int | None:
@@ -204,4 +217,4 @@ PARQUET = SinkType(
     FileConfig,
     lambda config: ParquetSink(config.path, overwrite=config.overwrite, durability=config.durability),
 )
-PARQUET_FORMAT = Format("parquet", lambda first: first.startswith(b"PAR1"), read_parquet, ParquetWriter)
+PARQUET_FORMAT = Format("parquet", lambda first: first.startswith(b"PAR1"), read_parquet, ParquetWriter, is_export)

@@ -12,7 +12,6 @@ import msgspec
 from riglog.errors import NotARecordingError, StorageError
 from riglog.sinks.base import Damage
 from riglog.sinks.disk import (
-    FILE_MODE,
     create_file,
     free_path,
     identity,
@@ -29,6 +28,7 @@ from riglog.sinks.files import (
     deleted_error,
     deleted_warning,
     first_line,
+    is_blank,
     moved_warning,
 )
 from riglog.sinks.rows import Row
@@ -58,16 +58,17 @@ class TextFileSink(RowFileSink):
     def _check(self) -> None:
         if self.path.is_dir():
             raise NotARecordingError("path is a directory", hint="Give the name of a file in it", path=self.path)
-        if self.path.exists() and (first := first_line(self.path)).strip(b"\0"):
-            self._check_first_line(first)
+        if self.path.exists() and not is_blank(self.path):
+            self._check_first_line(first_line(self.path))
         check_writable(self.path)
 
     def _open(self) -> None:
-        created = not self.path.exists()
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), FILE_MODE)
+        file, created = _open_or_create(self.path)
         try:
             lock(file, self.path)
-        except StorageError:
+            if not is_blank(self.path):  # again: it is another file if somebody exchanged it meanwhile
+                self._check_first_line(os.read(file, HEAD_BYTES).partition(b"\n")[0].rstrip(b"\r"))
+        except (StorageError, OSError):
             os.close(file)
             raise
         self._file = file
@@ -155,6 +156,18 @@ def write_all(file: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
+
+
+def _open_or_create(path: Path) -> tuple[int, bool]:
+    """Open a file, or create it; nothing is created through a link that leads nowhere.
+
+    Returns:
+        The descriptor, and whether the file was created.
+    """
+    try:
+        return os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0)), False
+    except FileNotFoundError:
+        return create_file(path), True
 
 
 def end_of_last_line(file: int) -> int:

@@ -139,6 +139,17 @@ async def test_a_sink_that_loses_samples_is_part_of_the_outcome(path: Path, regi
     assert outcome.summary.samples == 40
 
 
+async def test_two_sinks_at_one_file_are_refused_before_anything_is_opened(
+    path: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sinks = (SqliteSink("r.sqlite"), SqliteSink(tmp_path / "r.sqlite"))
+    rig = msgspec.structs.replace(load_rig(path, registry=registry), sinks=sinks)
+    with pytest.raises(ConfigError, match=r"sink\.path: 'r\.sqlite' and '.*r\.sqlite' are the same file"):
+        await record_rig(rig, registry=registry, clock=LoopClock())
+    assert not (tmp_path / "r.sqlite").exists()
+
+
 def test_a_mistake_in_the_file_is_reported_before_anything_is_opened(path: Path, registry: Registry) -> None:
     path.write_text(RIG + "adress = 1\n")
     with pytest.raises(ExceptionGroup):
@@ -157,6 +168,15 @@ def test_the_code_of_the_how_to_page_runs(tmp_path: Path) -> None:
             assert "opening oven on sim:bus" in done.stdout
             assert "run_started" in done.stdout
             assert re.search(r"^longest gap: \d+\.\d s \(oven\.", done.stdout, re.MULTILINE)
+        if "no-such-port" in code:
+            assert re.search(
+                r"^not available: /dev/no-such-port oven .*port not found - \w+", done.stdout, re.MULTILINE
+            )
+        if "except*" in code:
+            assert re.search(
+                r"^mistakes\.toml: run\.rate: unknown key - Did you mean 'rate_hz'\?", done.stdout, re.MULTILINE
+            )
+            assert "mistakes.toml: oven: device.driver: missing" in done.stdout
 
 
 def test_the_public_names_are_those_of_the_rooms() -> None:

@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from functools import partial
 
 import click
-from rich.markup import escape
 
-from riglog.cli.console import messages, plural, print_json, print_warning
+from riglog.cli.console import messages, plain, plural, print_json, print_warning
 from riglog.cli.errors import DONE
 from riglog.cli.options import RenamedOption, json_option
 from riglog.cli.signals import Interruption, run
@@ -117,7 +116,7 @@ def _progress() -> Iterator[Callable[[ForwardProgress], None]]:
         def show(now: ForwardProgress) -> None:
             nonlocal failing
             if now.last_error and not failing:
-                progress.console.print(f"[yellow]retrying:[/] {escape(now.last_error)}", soft_wrap=True)
+                progress.console.print(f"[yellow]retrying:[/] {plain(now.last_error)}", soft_wrap=True)
             elif failing and not now.last_error:
                 progress.console.print("[dim]database reachable again[/]")
             failing = bool(now.last_error)

@@ -1,12 +1,12 @@
 """``riglog record``: records a rig file into its sinks."""
 
+from collections.abc import Callable
 from functools import partial
 
 import click
-from rich.markup import escape
 
-from riglog.cli.console import messages, plural
-from riglog.cli.options import json_option
+from riglog.cli.console import messages, plain, plural
+from riglog.cli.options import json_option, sqlite_name
 from riglog.cli.report import report
 from riglog.cli.signals import Interruption, run
 
@@ -23,6 +23,7 @@ from riglog.cli.signals import Interruption, run
     "--out",
     envvar="RIGLOG_OUT",
     type=click.Path(readable=False),
+    callback=sqlite_name,
     help="Record into this SQLite file instead of the sinks of the rig file.",
 )
 @click.option(
@@ -45,7 +46,7 @@ async def _record(
     resume: bool,
     as_json: bool,
     interruption: Interruption,
-) -> int:
+) -> Callable[[], int]:
     from riglog.cli.recording import record_with_progress
     from riglog.config import load_rig, seconds
     from riglog.rig import run_to_resume
@@ -53,7 +54,7 @@ async def _record(
     rig = load_rig(path, out=out)
     length = rig.duration if duration is None else seconds(duration, "--duration")
     until = "until Ctrl-C" if length is None else f"for {length:g} s"
-    devices, sinks = plural(len(rig.specs), "device"), escape(", ".join(rig.destinations))
+    devices, sinks = plural(len(rig.specs), "device"), plain(", ".join(rig.destinations))
     messages().print(
         f"[dim]{rig.name}: recording {devices} at {rig.rate_hz:g} Hz {until}, into {sinks}[/]", soft_wrap=True
     )
@@ -61,4 +62,4 @@ async def _record(
     if earlier is not None:
         messages().print(f"[dim]resuming run {earlier.id}[/]")
     outcome = await record_with_progress(rig, length, interruption, resume=earlier or False)
-    return report(outcome, as_json=as_json, max_gap=max_gap)
+    return partial(report, outcome, as_json=as_json, max_gap=max_gap)

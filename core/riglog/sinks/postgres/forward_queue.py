@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Struct, structs
 
 from riglog.model import current_kind, utc
-from riglog.sinks.files import file_error, replacing
+from riglog.sinks.files import appearing, file_error
+from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.postgres.central import Records
 from riglog.sinks.postgres.tables import EVENTS, RUNS, SAMPLES, Table
 from riglog.sinks.rows import Kind, Row
@@ -51,6 +52,8 @@ class ForwardQueue:
     """
 
     def __init__(self, path: Path) -> None:
+        refuse_known_files(path)
+        refuse_row_files(path)
         check_recording(path, hint="Give a riglog recording in SQLite")
         self.path = path
         self._forwarded_runs: dict[int, Record] = {}
@@ -97,7 +100,7 @@ class ForwardQueue:
 
     def _store_cursors(self, cursors: dict[str, Cursor]) -> None:
         try:
-            with replacing(self.cursor_path) as file:
+            with appearing(self.cursor_path, replace=True) as file:
                 file.write(msgspec.json.encode(cursors))
         except OSError as error:
             raise file_error(error, self.cursor_path) from error

@@ -3,17 +3,21 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
 
-from riglog.errors import StorageError
+from riglog.errors import ConfigError, StorageError, error_context
 from riglog.model import Run, current_kind
 from riglog.sinks.base import Damage, Format
+from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.rows import EventRow, Row
 from riglog.sinks.sqlite.schema import HEADER, SAMPLE_COLUMNS, SAMPLE_TABLES, check_recording, sqlite_errors
 
+SHOWN_NAMES = 12
+RUNS = "SELECT name FROM run UNION SELECT run FROM run"
 PAGE_ROWS = 5_000
 """Reads are short: a long one prevents SQLite from writing the write-ahead log of a growing file back."""
 
@@ -25,6 +29,8 @@ def open_recording(path: Path) -> sqlite3.Connection:
         NotARecordingError, NewerSchemaError: the file is not a recording that this version can read.
         StorageError: it cannot be read.
     """
+    refuse_known_files(path)
+    refuse_row_files(path)
     check_recording(path, hint="Give a riglog recording in SQLite")
     location = f"file:{quote(str(path.absolute()))}"
     with sqlite_errors(path):
@@ -74,17 +80,35 @@ def read_events(path: str | Path, *, run: str | None = None) -> Iterator[EventRo
     """Return the events of a recording, oldest first.
 
     Args:
-        run: only those of the run with this id.
+        run: only those of the run with this id, or of the runs with this name.
     Raises:
         NotARecordingError, NewerSchemaError, StorageError: it cannot be read.
+        ConfigError: there is no such run in it.
     """
     path = Path(path)
-    with closing(open_recording(path)) as database, sqlite_errors(path):
+    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+        refuse_unknown(database, "run", run, RUNS)
         for run_id, at, kind, device, port, message in database.execute(
-            "SELECT run, at, kind, device, port, message FROM events WHERE :run IS NULL OR run = :run ORDER BY at",
+            "SELECT run, at, kind, device, port, message FROM events"
+            " WHERE :run IS NULL OR run IN (SELECT run FROM run WHERE :run IN (run, name)) ORDER BY at",
             {"run": run},
         ):
             yield EventRow(run_id, at, current_kind(kind), device, port, message)
+
+
+def refuse_unknown(database: sqlite3.Connection, what: str, wanted: str | None, query: str) -> None:
+    """Refuse a name that a query does not give: what is selected by it would be empty.
+
+    Raises:
+        ConfigError: the hint has the names that are there.
+    """
+    if wanted is None:
+        return
+    known = [name for (name,) in database.execute(query)]
+    if wanted not in known:
+        close = "".join(f"Did you mean {name!r}? " for name in get_close_matches(wanted, known, 1))
+        shown = ", ".join([*known[:SHOWN_NAMES], *(["…"] if len(known) > SHOWN_NAMES else [])])
+        raise ConfigError(f"no {what} {wanted!r} in the recording", hint=f"{close}It has: {shown or 'none'}")
 
 
 def last_run(path: str | Path, name: str) -> Run:
