@@ -2,6 +2,7 @@
 
 from riglog.device.context import DeviceContext
 from riglog.device.device import Device, PortDevice
+from riglog.device.facts import StatedFacts
 from riglog.device.poll_check import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, CheckedPoll, check_channels, check_poll
 from riglog.device.polling import missing, poll_reads
 from riglog.device.safety import Safety, require_confirmation
@@ -19,6 +20,7 @@ __all__ = [
     "PortDevice",
     "Safety",
     "SourceGroup",
+    "StatedFacts",
     "check_channels",
     "check_poll",
     "in_thread",

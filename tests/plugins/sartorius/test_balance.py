@@ -305,6 +305,7 @@ async def test_a_read_by_another_task_takes_no_bytes_of_a_poll(new_bench: Callab
 async def test_output_after_stability_is_waited_for(new_bench: Callable[..., Any]) -> None:
     bench = new_bench(protocol="sbi", timeout=20.0)
     balance = await opened(bench)
+    await balance.read_net()
     bench.simulator.set("output", "after_stability")
     bench.simulator.set("load", "100")
     reading = await balance.read_net()
