@@ -168,6 +168,10 @@ def unproven_error() -> MalformedReplyError:
     )
 
 
+def damaged_weight_error(what: str) -> MalformedReplyError:
+    return MalformedReplyError(f"damaged reply: the number contradicts the {what} in the reply")
+
+
 def text_received_error(**context: object) -> LineSettingsError:
     return LineSettingsError(
         "received SBI text instead of xBPI frames",

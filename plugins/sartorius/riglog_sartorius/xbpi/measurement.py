@@ -20,6 +20,9 @@ SIGNS = {0x00: "zero", 0x40: "positive", 0x80: "negative"}
 ZEROING = "no value: zero-point measurement in progress"
 OFF_SCALE_REASON = "out of range: overload, underload, or zero-point measurement in progress"
 
+MAX_SCALED = 10**10
+"""No balance divides its range into so many steps, even at high resolution."""
+
 _BIAS, _MANTISSA_BITS = 127, 31
 
 
@@ -102,6 +105,38 @@ def parse_measurement(data: bytes) -> Measurement:
         stable=bool(data[7] & 0x40),
         flags=data[7],
     )
+
+
+def weight_facts(data: bytes) -> dict[str, object]:
+    """Return what a weight states besides the number and its stability; four bits of it have no known meaning."""
+    return {"decimals": data[5] >> 4, "spare": data[5] & 0x0F, "unit": data[6] & 0x3F, "kind": data[7] & 0x0F}
+
+
+def weight_fault(data: bytes, *, on_grid: bool = True) -> str | None:
+    """Return what in a weight contradicts its number; None: nothing does.
+
+    In all captures of real balances the sign field agrees with the number, and the number is one that the display can
+    show: a decimal of that many places, truncated or rounded to 40 bits. Most damage that the checksum lets through
+    is detected here.
+
+    Args:
+        on_grid: compare the number with the display, of which a high-resolution reply is not proven.
+    """
+    value = decode_float40(data[:5])
+    if value is None:
+        return None
+    sign = 0x00 if not value else 0x40 if value > 0 else 0x80
+    if data[6] & 0xC0 != sign:
+        return "sign"
+    return "decimals" if on_grid and not _is_displayed(abs(Fraction(value)), data) else None
+
+
+def _is_displayed(size: Fraction, data: bytes) -> bool:
+    """Return True if the number is what remains in 40 bits of a decimal with the places that the frame states."""
+    scaled = round(size * 10 ** (data[5] >> 4))
+    step = Fraction(2) ** ((int.from_bytes(data[:2]) >> 7 & 0xFF) - _BIAS - _MANTISSA_BITS)
+    lost = Fraction(scaled, 10 ** (data[5] >> 4)) - size
+    return scaled < MAX_SCALED and (lost == 0 or -step / 2 <= lost < step)
 
 
 def is_status_block(data: bytes) -> bool:
