@@ -4,14 +4,12 @@ An exception reply contains its unit and function, but not its registers. A late
 request, and what it seems to refuse would not be read again until the next opening.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from riglog.protocol import TimedReply
 from riglog.protocol.modbus import IllegalDataAddressError, IllegalDataValueError
 
 if TYPE_CHECKING:  # it imports pymodbus
-    from pymodbus.pdu import ModbusPDU
-
-    from riglog.protocol import TimedReply
     from riglog.protocol.modbus.client import ModbusUnit
 
 REFUSALS = (IllegalDataAddressError, IllegalDataValueError)
@@ -23,13 +21,13 @@ class ConfirmedRefusals:
     def __init__(self, unit: "ModbusUnit") -> None:
         self._unit = unit
 
-    async def read_discrete_inputs(self, address: int, *, count: int) -> "TimedReply[ModbusPDU]":
+    async def read_discrete_inputs(self, address: int, *, count: int) -> TimedReply[Any]:
         try:
             return await self._unit.read_discrete_inputs(address, count=count)
         except REFUSALS:
             return await self._unit.read_discrete_inputs(address, count=count)
 
-    async def read_input_registers(self, address: int, *, count: int) -> "TimedReply[ModbusPDU]":
+    async def read_input_registers(self, address: int, *, count: int) -> TimedReply[Any]:
         try:
             return await self._unit.read_input_registers(address, count=count)
         except REFUSALS:
