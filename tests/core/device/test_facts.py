@@ -10,14 +10,14 @@ def test_the_first_reply_proves_nothing_and_the_second_does() -> None:
 
 def test_one_reply_that_contradicts_is_not_proven_and_changes_nothing() -> None:
     facts = StatedFacts()
-    said = ["g", "g", "kg", "g", "kg", "g", "g"]
-    assert [facts.prove({"unit": unit}) for unit in said] == [False, True, False, True, False, True, True]
+    stated = ["g", "g", "kg", "g", "kg", "g", "g"]
+    assert [facts.prove({"unit": unit}) for unit in stated] == [False, True, False, True, False, True, True]
 
 
 def test_two_in_a_row_are_a_change_of_the_setting() -> None:
     facts = StatedFacts()
-    said = ["g", "g", "kg", "kg", "kg", "g"]
-    assert [facts.prove({"unit": unit}) for unit in said] == [False, True, False, True, True, False]
+    stated = ["g", "g", "kg", "kg", "kg", "g"]
+    assert [facts.prove({"unit": unit}) for unit in stated] == [False, True, False, True, True, False]
 
 
 def test_two_replies_that_contradict_each_other_prove_neither() -> None:
@@ -28,7 +28,7 @@ def test_two_replies_that_contradict_each_other_prove_neither() -> None:
 def test_what_a_reply_does_not_state_it_neither_proves_nor_contradicts() -> None:
     facts = StatedFacts()
     first, second = {"unit": "g", "decimals": 3}, {"unit": None, "decimals": 3}
-    assert [facts.prove(said) for said in (first, first, second, first)] == [False, True, True, True]
+    assert [facts.prove(stated) for stated in (first, first, second, first)] == [False, True, True, True]
 
 
 def test_a_second_reply_that_states_less_does_not_prove_the_rest() -> None:

@@ -121,7 +121,7 @@ async def test_a_block_that_appears_later_is_waited_for_again(new_bench: Callabl
     assert set(values) <= {None, 12.345}
 
 
-async def test_a_person_is_told_which_weight_there_is(new_bench: Callable[..., Any]) -> None:
+async def test_a_direct_call_names_the_weight_that_there_is(new_bench: Callable[..., Any]) -> None:
     bench = await opened(new_bench, lambda now: [line("G", "0.013")])
     with pytest.raises(OtherWeightError) as caught:
         await bench.balance.read_net()
@@ -211,7 +211,7 @@ async def test_autoprint_gives_each_weight_to_the_channel_of_its_label(new_bench
     ]
 
 
-async def test_autoprint_of_the_other_weight_says_so(new_bench: Callable[..., Any]) -> None:
+async def test_autoprint_of_the_other_weight_is_an_error_that_names_it(new_bench: Callable[..., Any]) -> None:
     bench = new_bench(transport=SimulatedTransport(Autoprinting([GROSS] * 20)), autoprint=True, timeout=3.0)
     with pytest.raises(OtherWeightError, match="no net weight: the balance prints the gross weight"):
         await bench.balance.open()

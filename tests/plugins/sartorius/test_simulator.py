@@ -144,7 +144,7 @@ def test_an_unknown_setting_or_value_is_a_clear_error(name: str, value: str) -> 
 
 
 @pytest.mark.parametrize("protocol", ["xbpi", "sbi"])
-async def test_the_simulator_says_what_was_true_and_changes_at_given_times(
+async def test_the_simulator_knows_what_was_true_and_changes_at_given_times(
     new_bench: Callable[..., Any], protocol: str
 ) -> None:
     bench = new_bench(protocol=protocol)

@@ -1,5 +1,6 @@
 """What an xBPI reply states besides its number must fit the number: its checksum is a sum of 8 bits."""
 
+import struct
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import combinations
@@ -52,6 +53,12 @@ def test_a_number_rounded_to_forty_bits_instead_of_truncated_is_accepted_and_no_
     assert accepted[0] == 1000
     assert 300 < accepted[1] < 700  # where rounding goes up
     assert accepted[2] == 0
+
+
+@pytest.mark.parametrize("value", [199.987, -0.005, 326.185, 8199.99, 0.032, -1234.567])
+def test_a_number_of_32_bits_and_a_zero_byte_is_accepted(value: float) -> None:
+    sign = 0x40 if value > 0 else 0x80
+    assert weight_fault(struct.pack(">f", value) + bytes([0, 0x30, sign | 2, 0x45])) is None
 
 
 @pytest.mark.parametrize(
@@ -118,7 +125,7 @@ def counts(request: XbpiRequest, frame: bytes) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize(
     ("request_", "frame", "expected"),
-    [(READ_NET, NET, (131, 31, 14)), (READ_NET, SMALL, (80, 11, 0)), (READ_BOTH, BOTH, (295, 110, 78))],
+    [(READ_NET, NET, (131, 33, 15)), (READ_NET, SMALL, (80, 11, 0)), (READ_BOTH, BOTH, (295, 112, 79))],
     ids=["net", "small", "combined"],
 )
 def test_most_pairs_of_flipped_bits_that_the_checksum_lets_through_are_detected(
@@ -129,13 +136,13 @@ def test_most_pairs_of_flipped_bits_that_the_checksum_lets_through_are_detected(
 
 
 class Twice(XbpiBalance):
-    """Says everything twice, in one piece."""
+    """Sends everything twice, in one piece."""
 
     def receive(self, data: bytes, now: float) -> bytes:
         return super().receive(data, now) * 2
 
 
-async def test_a_balance_that_says_everything_twice_can_be_recorded(new_bench: Callable[..., Any]) -> None:
+async def test_a_balance_that_sends_everything_twice_can_be_recorded(new_bench: Callable[..., Any]) -> None:
     bench = new_bench(Twice(), protocol="xbpi", parameters=["net", "gross", "temperature"])
     bench.simulator.scale.drift = -0.5
     await bench.balance.open()

@@ -189,6 +189,16 @@ async def test_a_frame_between_two_periods_is_of_another_sender(analyzer_on: Ana
     assert [values(await gas.poll()) for _ in range(4)] == [2.0, TOO_CLOSE, 3.0, 4.0]
 
 
+async def test_before_the_pace_is_known_only_what_arrives_together_is_too_close(analyzer_on: AnalyzerOn) -> None:
+    """A source that sends faster than any analyzer, such as a test bench, can be recorded."""
+    gas = await opened(analyzer_on, *((0.05 * number, frame(number)) for number in range(1, 20)))
+    assert [values(await gas.poll()) for _ in range(5)] == [2.0, 3.0, 4.0, 5.0, 6.0]
+    gas = await opened(
+        analyzer_on, (20.0, frame(1)), (20.05, frame(2)), (20.1, foreign(3) + frame(3)), (20.2, frame(4))
+    )
+    assert [values(await gas.poll()) for _ in range(3)] == [2.0, TOO_CLOSE, 4.0]
+
+
 async def test_an_analyzer_that_sends_everything_twice_can_be_recorded(analyzer_on: AnalyzerOn) -> None:
     gas = await opened(analyzer_on, *at_each_second(frame(number) * 2 for number in range(1, 6)))
     assert [values(await gas.poll()) for _ in range(4)] == [2.0, 3.0, 4.0, 5.0]

@@ -158,7 +158,7 @@ def test_an_unknown_setting_and_an_invalid_value_are_errors(name: str, value: st
 
 
 @pytest.mark.parametrize("protocol", ["modbus-rtu", "modbus-ascii", "continuous"])
-async def test_the_simulator_says_what_was_true_and_changes_at_given_times(
+async def test_the_simulator_knows_what_was_true_and_changes_at_given_times(
     analyzer_on: Callable[..., Analyzer], protocol: str
 ) -> None:
     continuous = protocol == "continuous"

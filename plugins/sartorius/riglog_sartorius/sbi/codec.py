@@ -5,7 +5,7 @@ strict columns, and the forms of model, serial number and version differ. The li
 a second candidate that differs, or an incomplete line after it, no reply is accepted. Equal lines state one value.
 
 A print may be a block of lines. The line with the label asked for is its weight; dates, blank lines and lines with
-other labels beside it say nothing. If no line has that label, the print has no such weight, and the first of its lines
+other labels beside it mean nothing. If no line has that label, the print has no such weight, and the first of its lines
 is the reply. That is known at the end of the timeout, or at once from a balance that prints single lines.
 
 After a timeout the client sends an identity command as resync request: identity lines never have the form of a weight,

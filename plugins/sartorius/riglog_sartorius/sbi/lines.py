@@ -64,7 +64,7 @@ class Line(Struct, frozen=True):
 
     @property
     def is_empty(self) -> bool:
-        """True for a line of blanks. It says nothing: a print may contain one beside its weight."""
+        """True for a line of blanks. It means nothing: a print may contain one beside its weight."""
         return self.kind is Kind.STATUS and not self.text.strip(" ")
 
     @property

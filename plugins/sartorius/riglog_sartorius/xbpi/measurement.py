@@ -132,9 +132,13 @@ def weight_fault(data: bytes, *, on_grid: bool = True) -> str | None:
 
 
 def _is_displayed(size: Fraction, data: bytes) -> bool:
-    """Return True if the number is what remains in 40 bits of a decimal with the places that the frame states."""
+    """Return True if the number is what remains in 40 bits of a decimal with the places that the frame states.
+
+    With a last byte of zero it may also be what remains in the 32 bits before it.
+    """
     scaled = round(size * 10 ** (data[5] >> 4))
-    step = Fraction(2) ** ((int.from_bytes(data[:2]) >> 7 & 0xFF) - _BIAS - _MANTISSA_BITS)
+    lowest_bit = 0 if data[4] else 8
+    step = Fraction(2) ** ((int.from_bytes(data[:2]) >> 7 & 0xFF) - _BIAS - _MANTISSA_BITS + lowest_bit)
     lost = Fraction(scaled, 10 ** (data[5] >> 4)) - size
     return scaled < MAX_SCALED and (lost == 0 or -step / 2 <= lost < step)
 

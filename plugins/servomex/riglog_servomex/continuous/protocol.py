@@ -63,6 +63,7 @@ class BroadcastProtocol:
         self._shortest_interval = UNKNOWN_PERIOD
         self._selected: tuple[Position, ...] = tuple(POSITIONS.values())
         self._listened_ns: int | None = None
+        self._is_paced = False  # two frames have shown that the analyzer sends as seldom as it should
         self._may_be_fragment = True  # the first line is usually the end of a frame, which is not a fault
         self._frame: Frame | None = None
         self._frame_ns = 0
@@ -152,19 +153,22 @@ class BroadcastProtocol:
             raise BadFrameError(frame.outcome, port=self._client.port, frame=frame.raw)
         if self._is_old(frame):
             raise self._discarded("repeated or out of order", frame)
-        if self._frame is not None and stamp.monotonic_ns - self._frame_ns < MIN_INTERVAL * NS:
+        interval = (stamp.monotonic_ns - self._frame_ns) / NS if self._frame is not None else math.inf
+        if (self._is_paced and interval < MIN_INTERVAL) or await self._another_follows(frame):
             raise self._discarded(TOO_CLOSE, frame)
-        if await self._another_follows(frame):
-            raise self._discarded(TOO_CLOSE, frame)
-        if self._frame is not None:
-            self._shortest_interval = min(self._shortest_interval, (stamp.monotonic_ns - self._frame_ns) / NS)
+        self._shortest_interval = min(self._shortest_interval, interval)
+        self._is_paced = self._is_paced or MIN_INTERVAL <= interval < math.inf
         self._frame, self._frame_ns = frame, stamp.monotonic_ns
         self._readings = readings_of(frame, stamp)
         return self._readings
 
     async def _another_follows(self, frame: Frame) -> bool:
-        """Return True if a different frame is directly behind this one. Damaged and repeated ones are not different."""
-        behind = min(self._client.connection.link.seconds(len(frame.raw)) + MAX_WAIT / 2, MAX_HOLD)
+        """Return True if a different frame is directly behind this one. Damaged and repeated ones are not different.
+
+        Until the pace of the analyzer is known, only what was received together with this frame is directly behind it.
+        """
+        line_seconds = self._client.connection.link.seconds(len(frame.raw))
+        behind = min(line_seconds + MAX_WAIT / 2, MAX_HOLD) if self._is_paced else 0
         different = False
         with suppress(ConnectionLostError), anyio.move_on_after(behind):
             while True:
