@@ -172,6 +172,10 @@ def damaged_weight_error(what: str) -> MalformedReplyError:
     return MalformedReplyError(f"damaged reply: the number contradicts the {what} in the reply")
 
 
+def unproven_temperature_error() -> MalformedReplyError:
+    return MalformedReplyError("two replies in a row state different temperatures", hint="Check the wiring")
+
+
 def text_received_error(**context: object) -> LineSettingsError:
     return LineSettingsError(
         "received SBI text instead of xBPI frames",

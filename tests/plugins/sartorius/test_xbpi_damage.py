@@ -18,14 +18,15 @@ from riglog_sartorius.simulator.xbpi import XbpiBalance
 from riglog_sartorius.simulator.xbpi_reads import weight
 from riglog_sartorius.xbpi import opcodes
 from riglog_sartorius.xbpi.codec import XbpiCodec, XbpiRequest
-from riglog_sartorius.xbpi.frames import Frame, frame_fault, parse_frame, reply_frame
-from riglog_sartorius.xbpi.measurement import parse_measurement, weight_facts, weight_fault
+from riglog_sartorius.xbpi.frames import Frame, frame_fault, parse_frame, reply_frame, request_frame, u8
+from riglog_sartorius.xbpi.measurement import encode_float40, parse_measurement, weight_facts, weight_fault
 from riglog_sartorius.xbpi.opcodes import COMBINED, Content
 
 NET = bytes.fromhex("0b41484347fcac0830424585")  # 199.987 g
 SMALL = bytes.fromhex("0b4148bba3d70a3d30824507")  # -0.005 g
 STATUS = bytes.fromhex("0b414800008188181000450a")
 BOTH = reply_frame(NET[2:-1] + STATUS[2:-1])
+READ_SENSOR = request_frame(opcodes.READ_TEMPERATURE, u8(0))
 READ_NET, READ_BOTH = XbpiRequest(0x1E), XbpiRequest(0x1E, COMBINED)
 
 
@@ -196,3 +197,15 @@ async def test_one_refusal_of_the_combined_reading_is_not_remembered(new_bench: 
     flags = [(await bench.balance.poll())[0].value for _ in range(3)]
     assert flags == [199.987] * 3
     assert transport.peer.finished  # type: ignore[attr-defined]
+
+
+async def test_a_temperature_that_jumps_is_read_again_before_it_is_a_value(new_bench: Callable[..., Any]) -> None:
+    def reply(value: float) -> bytes:
+        return reply_frame(b"\x35" + encode_float40(Fraction(value)))
+
+    sent = [22.5, 22.5, 22.6, 86.5, 22.7, 22.8, 40.0, 40.1, 40.2, 80.0, 20.0]
+    transport = scripted(*[step(READ_SENSOR, reply(value)) for value in sent])
+    bench = new_bench(protocol="xbpi", transport=transport, parameters=["temperature"])
+    taken = [(await bench.balance.poll())[0] for _ in range(7)]
+    assert [sample.value for sample in taken[:6]] == pytest.approx([22.5, 22.6, 22.7, 22.8, 40.1, 40.2])
+    assert (taken[6].value, taken[6].error) == (None, "two replies in a row state different temperatures")

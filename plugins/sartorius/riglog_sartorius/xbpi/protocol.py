@@ -9,7 +9,13 @@ from riglog.errors import ConfigError, DeviceError, ReplyTimeoutError, Unsupport
 from riglog.model.units import DEG_C
 from riglog.protocol import TimedReply, Transactor
 from riglog_sartorius.config import Quantity
-from riglog_sartorius.errors import InvalidArgumentsError, UnknownOpcodeError, text_received_error, unproven_error
+from riglog_sartorius.errors import (
+    InvalidArgumentsError,
+    UnknownOpcodeError,
+    text_received_error,
+    unproven_error,
+    unproven_temperature_error,
+)
 from riglog_sartorius.identity import Identity
 from riglog_sartorius.protocol import ParameterCode, SartoriusProtocol
 from riglog_sartorius.samples import Amount, CalRecord, Reading, State
@@ -42,6 +48,9 @@ DISPLAY_UNIT = 7
 
 MAX_ARGS = 251
 
+MAX_TEMPERATURE_JUMP = 1.0
+"""Degrees Celsius between two readings of a sensor inside a balance, of which neither is damaged."""
+
 REFUSALS = 2
 """A refusal does not contain the command it belongs to: a late one may be that of another command. Two prove it."""
 
@@ -73,6 +82,7 @@ class XbpiProtocol(SartoriusProtocol):
         self._refusals: Counter[int] = Counter()
         self._combined_refusals = 0
         self._facts: defaultdict[tuple[Quantity, int], StatedFacts] = defaultdict(StatedFacts)
+        self._temperatures: dict[int, float] = {}  # the last of each sensor
 
     async def handshake(self, line: XbpiLine) -> None:
         self._forget()
@@ -153,8 +163,18 @@ class XbpiProtocol(SartoriusProtocol):
         )
 
     async def temperature(self, line: XbpiLine, sensor: int) -> Amount:
-        reply, stamp = await line.transact(self._request(opcodes.READ_TEMPERATURE, u8(sensor)))
-        return Amount(decode_float40(reply.items[0].data), DEG_C, stamp)
+        """Read a temperature sensor. The reply states nothing else, so a jump is read once more."""
+        near = [self._temperatures[sensor]] if sensor in self._temperatures else []
+        for _ in range(2):
+            reply, stamp = await line.transact(self._request(opcodes.READ_TEMPERATURE, u8(sensor)))
+            value = decode_float40(reply.items[0].data)
+            if value is None:
+                return Amount(value, DEG_C, stamp)
+            if any(abs(value - other) <= MAX_TEMPERATURE_JUMP for other in near):
+                self._temperatures[sensor] = value
+                return Amount(value, DEG_C, stamp)
+            near.append(value)
+        raise unproven_temperature_error()
 
     async def capacity(self, line: XbpiLine, area: int) -> Amount:
         return await self._in_display_unit(line, opcodes.READ_MAX, area)
