@@ -84,6 +84,17 @@ async def test_in_a_block_of_lines_the_net_line_counts(
     assert [(sample.value, sample.status) for sample in taken] == [(12.345, Status.OK)] * 4
 
 
+@pytest.mark.parametrize("behind", [EMPTY, BLANKS])
+async def test_a_blank_line_behind_the_weight_is_not_taken_for_autoprint(
+    new_bench: Callable[..., Any], behind: bytes
+) -> None:
+    bench = await opened(new_bench, lambda now: [(0.1, NET), (0.25, behind)])
+    await polls(bench, 1)
+    began = anyio.current_time()
+    assert (await bench.balance.poll())[0].value == 12.345
+    assert anyio.current_time() - began == pytest.approx(0.1)
+
+
 async def test_two_net_lines_that_differ_are_no_value(new_bench: Callable[..., Any]) -> None:
     bench = await opened(new_bench, lambda now: [NET + line("N", "12.346")])
     ((sample,),) = await polls(bench, 1)
