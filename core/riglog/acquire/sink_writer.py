@@ -28,7 +28,7 @@ class SinkResult(Struct):
     Attributes:
         written: number of samples stored.
         lost: number of samples not stored: those that did not fit into the buffer while the sink failed, those left at
-            the end, and those set aside.
+            the end, those set aside, and those that were deleted together with the file.
         set_aside: the part of ``lost`` that the sink rejected, one entry per device.
         error: the last error, also if the sink has recovered from it.
         closed: the sink was closed without an error.
@@ -89,6 +89,7 @@ class SinkWriter:
         self._events: list[Event] = []
         self._buffered = 0  # samples in _batches
         self._failures = 0  # consecutive
+        self._warning = sink.warning  # reported already
         self._undecided = False  # whether the sink rejects all that is buffered, or is unavailable
         self._changed = anyio.Event()
 
@@ -132,6 +133,8 @@ class SinkWriter:
             self.result.warning = self.sink.warning
         except Exception as error:
             self.result.error = error
+        self.result.written -= self.sink.samples_deleted
+        self.result.lost += self.sink.samples_deleted
 
     async def _flush(self, *, final: bool = False) -> bool:
         """Write everything buffered. Return False if something has to be written again."""
@@ -150,6 +153,9 @@ class SinkWriter:
             self._failed(flush.error)
         elif self._failures:
             self._recovered()
+        if self.sink.warning != self._warning:
+            self._warning = self.sink.warning
+            self._report(EventKind.RECORDING_MOVED, f"sink {self.sink.name}: {self._warning}")
         self._notify()
         return flush.error is None
 

@@ -10,7 +10,7 @@ import anyio
 from riglog.acquire.active_run import ActiveRun
 from riglog.acquire.schedule import Schedule, slots_in
 from riglog.acquire.summary import SourceSummary
-from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, Pace, PollSource, check_poll, missing
+from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, Pace, PollSource, check_poll, is_plugin_fault, missing
 from riglog.errors import ConnectionLostError, RiglogError, describe
 from riglog.model import NS, Batch, Event, EventKind, Sample, Status
 
@@ -129,8 +129,8 @@ class SourceTask:
             if lost or self.source.pace is Pace.DEVICE:
                 await self.active_run.sleep_until(self.clock.monotonic_ns() + RETRY_SECONDS * NS)
             return missing(self._channels, error.message, self.clock, Status.SKIPPED if lost else Status.MISSING)
-        except Exception as error:
-            if self.checked:
+        except BaseException as error:
+            if self.checked or not is_plugin_fault(error):
                 raise
             problem = describe(error)
             self._report_problem(problem)

@@ -19,6 +19,8 @@ COMMANDS = (
     "events",
     "export",
     "forward",
+    "salvage",
+    "ports",
     "plugins",
 )
 

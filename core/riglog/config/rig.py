@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from riglog.acquire import Overflow
 from riglog.config.duration import seconds
 from riglog.config.environment import expand
+from riglog.config.secrets import without_secrets
 from riglog.errors import ConfigError, error_context
 from riglog.manager import DeviceSpec, PortUtilisation, check_compatible, port_utilisation, resolve_device
 from riglog.model import Sink
@@ -36,7 +37,7 @@ class RigConfig(Struct, frozen=True, kw_only=True):
     """A rig file that was checked.
 
     ``duration`` and ``flush_interval`` are in seconds. ``destinations`` are the paths of the sinks, for messages.
-    ``text`` is the unchanged file, which is stored with the run.
+    ``text`` is the file, which is stored with the run; passwords in it are replaced by ``***``.
     """
 
     name: str
@@ -94,7 +95,7 @@ def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | P
         overflow=Overflow(run.overflow),
         utilisation=utilisation,
         destinations=tuple(str(sink.get("path", sink.get("type"))) for sink in sinks),
-        text=text,
+        text=without_secrets(text),
     )
 
 

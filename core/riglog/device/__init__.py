@@ -3,7 +3,8 @@
 from riglog.device.context import DeviceContext
 from riglog.device.device import Device, PortDevice
 from riglog.device.facts import StatedFacts
-from riglog.device.poll_check import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, CheckedPoll, check_channels, check_poll
+from riglog.device.faults import DRIVER_ERROR, is_plugin_fault
+from riglog.device.poll_check import MAX_REPORTED_PROBLEMS, CheckedPoll, check_channels, check_poll
 from riglog.device.polling import missing, poll_reads
 from riglog.device.safety import Safety, require_confirmation
 from riglog.device.source import Pace, PollSource, SourceGroup
@@ -24,6 +25,7 @@ __all__ = [
     "check_channels",
     "check_poll",
     "in_thread",
+    "is_plugin_fault",
     "missing",
     "poll_reads",
     "require_confirmation",

@@ -10,12 +10,12 @@ from typing import SupportsFloat
 
 from msgspec import Struct, structs
 
+from riglog.device.faults import DRIVER_ERROR
 from riglog.device.polling import missing
 from riglog.device.source import Pace
 from riglog.errors import DeviceError
 from riglog.model import OK, Channel, Clock, Sample, Stamp, Status, storable
 
-DRIVER_ERROR = "driver error (bug in the plugin)"
 MAX_REPORTED_PROBLEMS = 20
 """Different bugs of one source that become events; the rows name all of them."""
 

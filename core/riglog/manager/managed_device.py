@@ -9,7 +9,16 @@ from typing import Any
 
 import anyio
 
-from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, Device, PortDevice, check_channels, check_poll, missing
+from riglog.device import (
+    DRIVER_ERROR,
+    MAX_REPORTED_PROBLEMS,
+    Device,
+    PortDevice,
+    check_channels,
+    check_poll,
+    is_plugin_fault,
+    missing,
+)
 from riglog.device.polling import has_responded
 from riglog.errors import (
     ConfigError,
@@ -21,8 +30,8 @@ from riglog.errors import (
     describe,
 )
 from riglog.manager.breaker import Breaker
+from riglog.manager.time_limit import CLOSE_SECONDS, OverdueError, open_seconds, poll_seconds, within
 from riglog.model import NS, Channel, Clock, EventKind, Sample, Status
-from riglog.plugin.guard import is_plugin_fault
 from riglog.protocol import HeldLine
 
 Report = Callable[[EventKind, str, str | None], None]
@@ -61,6 +70,7 @@ class ManagedDevice:
         self._identity_confirmed = True
         self._mismatch: str | None = None
         self._responded: bool | None = None  # in the poll under way; None: nothing was requested
+        self._overdue = 0.0  # seconds after which the poll under way was cancelled
         self._reported_problems: set[object] = set()
 
     @property
@@ -79,9 +89,9 @@ class ManagedDevice:
             ConfigError: the configuration names a parameter that the device does not have.
             ProtocolError, DeviceError: see ``Device.open``.
         """
-        await self.device.open()
+        await within(open_seconds(self.device), self.device.open(), "open()")
         self.accept_channels()
-        self.identity = await self.device.identity()
+        self.identity = await within(open_seconds(self.device), self.device.identity(), "identity()")
 
     async def reopen(self) -> None:
         """Open a device without a port again, after a loss. Its identity is checked at the next poll.
@@ -91,7 +101,7 @@ class ManagedDevice:
         """
         recorded, declared = self.device.channels, self._declared
         try:
-            await self.device.open()
+            await within(open_seconds(self.device), self.device.open(), "open()")
             found = {*self.device.channels}
         finally:
             self.device.channels = recorded
@@ -110,8 +120,21 @@ class ManagedDevice:
         self.device.channels = selected(self._declared, self._parameters, self.name)
 
     async def aclose(self) -> None:
-        """Release the device."""
-        await self.device.aclose()
+        """Release the device; one that does not end in time is left as it is.
+
+        Raises:
+            Exception: what the device raised.
+        """
+        try:
+            await within(CLOSE_SECONDS, self.device.aclose(), "aclose()")
+        except OverdueError as error:
+            self._report(EventKind.DRIVER_FAILED, error.message, self.name)
+        except Exception:
+            raise
+        except BaseException as error:
+            if not is_plugin_fault(error):
+                raise
+            raise DeviceError(f"{DRIVER_ERROR}: aclose(): {describe(error)}", device=self.name) from error
 
     def require_identity_check(self) -> None:
         """Accept no value before the identity is confirmed: another instrument may be connected now."""
@@ -133,7 +156,7 @@ class ManagedDevice:
         """
         if not self._breaker.may_poll(self._now()):
             return self.missing(Status.SKIPPED, SUSPENDED)
-        self._responded = None
+        self._responded, self._overdue = None, 0.0
         if self._identity_confirmed or await self._check_identity(line):
             samples = await self._samples(line)
         else:
@@ -167,6 +190,8 @@ class ManagedDevice:
             return self._checked(await self._poll_device(line))
         except ConnectionLostError:
             raise
+        except OverdueError as error:
+            problem = self._note_overdue(error)
         except (ProtocolError, DeviceError) as error:
             self._responded = self._responded or has_responded(error)
             problem = error.message
@@ -203,20 +228,22 @@ class ManagedDevice:
         return sample.status not in (Status.MISSING, Status.SKIPPED)
 
     async def _poll_device(self, line: HeldLine[Any, Any] | None) -> object:
-        return await (self.device.poll(line) if isinstance(self.device, PortDevice) else self.device.poll())
+        device, seconds = self.device, poll_seconds(self.device)
+        poll = device.poll(line) if isinstance(device, PortDevice) else device.poll()
+        return await within(seconds, poll, "poll()")
 
     async def _check_identity(self, line: HeldLine[Any, Any] | None) -> bool:
         """Read the set-up and the identity. A mismatch is reported once; no response says nothing about it."""
-        device = self.device
+        device, seconds = self.device, poll_seconds(self.device)
+        handed_down = (line,) if isinstance(device, PortDevice) else ()
         try:
-            if isinstance(device, PortDevice):
-                await device.reconnected(line)
-                found = await device.identity(line)
-            else:
-                await device.reconnected()
-                found = await device.identity()
+            await within(seconds, device.reconnected(*handed_down), "reconnected()")
+            found = await within(seconds, device.identity(*handed_down), "identity()")
         except ConnectionLostError:
             raise
+        except OverdueError as error:
+            self._note_overdue(error)
+            return False
         except (ProtocolError, DeviceError) as error:
             self._responded = has_responded(error)
             return False
@@ -238,6 +265,12 @@ class ManagedDevice:
         self._mismatch = mismatch
         return self._identity_confirmed
 
+    def _note_overdue(self, error: OverdueError) -> str:
+        """Report a call that was cancelled, and return the reason. It counts as no response, and is retried seldom."""
+        self._responded, self._overdue = False, error.seconds
+        self._report_once(error.message, error.message)
+        return error.message
+
     def _driver_failed(self, error: BaseException) -> None:
         """Report a bug of the plugin, once for each line of code it comes from."""
         where = extract_tb(error.__traceback__)[-1]
@@ -252,7 +285,9 @@ class ManagedDevice:
         if self._responded:
             if self._breaker.record_success():
                 self._report(EventKind.DEVICE_RESPONDING, "device responding again", self.name)
-        elif self._responded is False and self._breaker.record_failure(self._now(), shared=shared):
+        elif self._responded is False and self._breaker.record_failure(
+            self._now(), shared=shared, overdue=self._overdue
+        ):
             self.require_identity_check()
             self._report(EventKind.DEVICE_NOT_RESPONDING, SUSPENDED, self.name)
 

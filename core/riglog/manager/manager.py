@@ -19,6 +19,7 @@ from riglog.manager.port_session import Opener, PortSession
 from riglog.manager.rate_group import RateGroup
 from riglog.manager.session import Session
 from riglog.manager.simulated_port import SimulatedPort
+from riglog.manager.time_limit import OPEN_SECONDS, within
 from riglog.model import SYSTEM_CLOCK, Channel, Clock, DeviceResult, ErrorPolicy, Event, EventKind, Sample, storable
 from riglog.plugin import DirectDriver, Driver, Registry, installed
 from riglog.plugin.guard import bugs_as, is_a
@@ -131,20 +132,25 @@ class Manager:
             await self._remove(name)
 
     async def close(self) -> None:
-        """Remove every device, the last one first.
+        """Remove every device, connections concurrently. A device that does not close in time keeps no other one open.
 
         Raises:
             ExceptionGroup: all errors on the way; everything was closed nevertheless.
         """
         self.closed = True
         problems: list[Exception] = []
+
+        async def close(session: Session) -> None:
+            for name in list(reversed(session.devices)):
+                try:
+                    await self._remove(name)
+                except Exception as error:
+                    problems.append(error)
+
         with anyio.CancelScope(shield=True):  # a rig that is cancelled leaves no port open
-            async with self._change_lock:
-                for name in reversed(self.names):
-                    try:
-                        await self._remove(name)
-                    except Exception as error:
-                        problems.append(error)
+            async with self._change_lock, anyio.create_task_group() as tasks:
+                for session in list(reversed(self._sessions.values())):
+                    tasks.start_soon(close, session)
             self._notify()
         if problems:
             raise ExceptionGroup("errors while closing the rig", problems)
@@ -198,7 +204,8 @@ class Manager:
         driver = spec.driver
         assert isinstance(driver, DirectDriver)
         with bugs_as(DeviceError, driver, "open()"):
-            device = is_a(Device, await driver.open(spec.config, spec.context(self._clock)))
+            opened = driver.open(spec.config, spec.context(self._clock))
+            device = is_a(Device, await within(OPEN_SECONDS, opened, "open()"))
         managed = self._managed(spec, device, None)
         try:
             with bugs_as(DeviceError, driver, "open()"):

@@ -3,13 +3,19 @@
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+import anyio
+
+from riglog.log import get_logger
 from riglog.manager.managed_device import ManagedDevice, Report
 from riglog.manager.reconnectable import ReconnectableTransport
 from riglog.manager.session import Session
+from riglog.manager.time_limit import CLOSE_SECONDS
 from riglog.model import Clock, Sample
 from riglog.plugin import AnyClient
 from riglog.protocol import Connection
 from riglog.transport import Link, Transport
+
+log = get_logger("riglog.manager")
 
 Opener = Callable[[], Awaitable[Transport]]
 ClientFactory = Callable[[Connection], AnyClient]
@@ -79,6 +85,9 @@ class PortSession(Session):
 
     async def _release(self) -> None:
         if self._owned:
-            await self.transport.aclose()
+            with anyio.move_on_after(CLOSE_SECONDS) as scope:
+                await self.transport.aclose()
+            if scope.cancelled_caught:
+                log.warning("%s: the port did not close within %g s", self.name, CLOSE_SECONDS)
         elif self._closed:
             self.transport.inner = None

@@ -31,6 +31,10 @@ class ReconnectableTransport(Transport):
         except anyio.ClosedResourceError:
             raise self._disconnected() from None
 
+    @property
+    def flooded(self) -> bool:  # type: ignore[override]
+        return self.inner is not None and self.inner.flooded
+
     async def aclose(self) -> None:
         inner, self.inner = self.inner, None
         if inner is not None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import anyio
 
+from riglog.device import is_plugin_fault
 from riglog.errors import ConnectionLostError
 from riglog.log import get_logger
 from riglog.manager.managed_device import ManagedDevice, Report
@@ -94,7 +95,9 @@ class Session(ABC):
             return
         try:
             await self._reopen()
-        except Exception as error:  # an adapter that is just being plugged in fails in many ways
+        except BaseException as error:  # an adapter that is just being plugged in fails in many ways
+            if not is_plugin_fault(error):
+                raise
             log.debug("%s: not yet restored: %s", self.name, error)
             self._schedule_attempt()
             return

@@ -33,6 +33,7 @@ class EventKind(StrEnum):
     CLOCK_STEP = "clock_step"
     SINK_FAILED = "sink_failed"
     SINK_RECOVERED = "sink_recovered"
+    RECORDING_MOVED = "recording_moved"  # somebody deleted or moved the file; the message says where the rows are
     FORWARD_DELAYED = "forward_delayed"  # the rows are stored locally, and not in the central database yet
     FORWARD_RESUMED = "forward_resumed"
 

@@ -3,6 +3,7 @@
 from riglog.recordings.export import Exported, export
 from riglog.recordings.gaps import Availability, Gap, GapFinder
 from riglog.recordings.reading import Rows, read
+from riglog.recordings.salvage import Salvaged, salvage
 from riglog.recordings.selection import Selection
 from riglog.sinks.formats import EXPORT_FORMATS
 from riglog.sinks.rows import EventRow
@@ -16,9 +17,11 @@ __all__ = [
     "Gap",
     "GapFinder",
     "Rows",
+    "Salvaged",
     "Selection",
     "export",
     "last_run",
     "read",
     "read_events",
+    "salvage",
 ]

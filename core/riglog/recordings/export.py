@@ -16,7 +16,7 @@ from riglog.sinks.files import check_writable, file_error, replacing
 from riglog.sinks.formats import EXPORT_FORMATS, record_writer
 from riglog.sinks.rows import ROW, Columns, Row
 from riglog.sinks.sqlite import open_recording, read_pages
-from riglog.sinks.sqlite.schema import HEADER
+from riglog.sinks.sqlite.schema import HEADER, sqlite_errors
 
 Pages = Iterator[tuple[float, Records]]
 """Pages of records, each with the share of the recording that is complete after it."""
@@ -58,7 +58,7 @@ def export(
     condition = (selection or Selection()).condition()
     if isinstance(out, (str, Path)):
         _check_replaceable(Path(out))
-    with closing(open_recording(Path(path))) as database:
+    with closing(open_recording(Path(path))) as database, sqlite_errors(Path(path)):
         total = max(1, database.execute("SELECT coalesce(max(id), 0) FROM reading").fetchone()[0])
         done = Exported()
         columns: Columns = ROW

@@ -8,12 +8,13 @@ from typing import Any, BinaryIO
 from msgspec import structs
 
 from riglog.errors import NotARecordingError
-from riglog.sinks.base import FileConfig, Format, Records, RecordWriter, SinkType
+from riglog.sinks.base import Damage, FileConfig, Format, Records, RecordWriter, SinkType
 from riglog.sinks.files import NOT_MODIFIED
 from riglog.sinks.rows import COLUMNS, EMPTY_STRING_COLUMNS, ROW, Column, Columns, Kind, Row, parse_address
-from riglog.sinks.text_files import TextFileSink, complete_lines
+from riglog.sinks.text_files import TextFileSink, complete_lines, decoded
 
 HEAD = ",".join(COLUMNS).encode()
+MAX_LINES_OF_A_RECORD = 100
 
 
 class CsvSink(TextFileSink):
@@ -41,12 +42,36 @@ class CsvWriter(RecordWriter):
         self._file.write(_lines(records))
 
 
-def read_csv(path: Path) -> Iterator[Row]:
+def read_csv(path: Path, damage: Damage) -> Iterator[Row]:
     """Return the rows of a file written by CsvSink or exported to CSV."""
-    lines = (line.decode() for line in complete_lines(path))
+    lines = complete_lines(path)
     next(lines, None)
-    for fields in csv.reader(lines):
-        yield Row(*(parse(field) for parse, field in zip(_PARSERS, fields, strict=True)))
+    return decoded(_records(lines), _decode, damage)
+
+
+def _records(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Join the lines of a record whose quoted field has a line end in it."""
+    record: list[bytes] = []
+    quoted = False
+    for line in lines:
+        record.append(line)
+        quoted ^= line.count(b'"') % 2 == 1
+        if quoted and len(record) <= MAX_LINES_OF_A_RECORD and b"\0" not in line:
+            continue
+        if quoted:  # a quotation mark was lost: only the line in which the record began is certain to be damaged
+            yield record.pop(0)
+            yield from _records(record)
+        else:
+            yield b"".join(record)
+        record, quoted = [], False
+    yield from record[:1]
+    if record[1:]:
+        yield from _records(record[1:])
+
+
+def _decode(record: bytes) -> Row:
+    (fields,) = csv.reader([record.decode()])
+    return Row(*(parse(field) for parse, field in zip(_PARSERS, fields, strict=True)))
 
 
 class _Lines(list[str]):
@@ -79,6 +104,9 @@ def _parser(column: Column) -> Callable[[str], Any]:
 
 _PARSERS = [_parser(column) for column in ROW]
 CSV = SinkType(
-    "csv", "comma-separated text", FileConfig, lambda config: CsvSink(config.path, overwrite=config.overwrite)
+    "csv",
+    "comma-separated text",
+    FileConfig,
+    lambda config: CsvSink(config.path, overwrite=config.overwrite, durability=config.durability),
 )
 CSV_FORMAT = Format("csv", lambda first: first == HEAD, read_csv, CsvWriter)

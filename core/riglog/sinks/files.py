@@ -1,7 +1,7 @@
 """Sinks that write one file or folder in a worker thread, and what they need of the file system."""
 
+import errno
 import os
-import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ import anyio.to_thread
 
 from riglog.errors import StorageError
 from riglog.model import Batch, Event, Run, Sink
+from riglog.sinks.disk import Durability, sync_folder
 from riglog.sinks.rows import Row, rows
 
 T = TypeVar("T")
@@ -23,9 +24,10 @@ NOT_MODIFIED = "Use another file name. The file was not modified"
 class FileSink(Sink):
     """A sink at a path. Its blocking calls run in a worker thread, one at a time."""
 
-    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
+    def __init__(self, path: str | Path, *, overwrite: bool = False, durability: Durability = "flush") -> None:
         self.path = Path(path)
         self.overwrite = overwrite
+        self.durable = durability == "flush"
         self._limiter = anyio.CapacityLimiter(1)
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
@@ -92,23 +94,6 @@ def check_writable(path: Path) -> None:
             )
 
 
-def lock(file: int, path: Path) -> None:
-    """Lock an open file or folder until it is closed: two programs would overwrite each other's rows.
-
-    Raises:
-        StorageError: another program has locked it.
-    """
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        hint = "Stop the other recording, or use another path"
-        raise StorageError("file is locked by another recording", hint=hint, path=path) from None
-
-
 def first_line(path: Path) -> bytes:
     """Return the first line of a file without its end; empty if the file is empty.
 
@@ -132,13 +117,42 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(hidden, path)
+        sync_folder(path.parent)
     finally:
         hidden.unlink(missing_ok=True)
 
 
+def deleted_warning(path: Path, now: Path) -> str:
+    """Return what the user must know about a file that was deleted, and whose rows could be kept."""
+    return f"{path} was deleted while it was being recorded; all its rows were kept and are in {now}"
+
+
+def moved_warning(path: Path, moved_to: str | None, now: Path) -> str:
+    """Return what the user must know about a file that was moved: its rows are in two files."""
+    return f"{path} was moved to {moved_to or 'another place'} while it was being recorded; newer rows are in {now}"
+
+
+def deleted_error(path: Path, error: OSError | StorageError) -> StorageError:
+    """Return the error of a file that was deleted or moved, and cannot be continued."""
+    reason = error.message if isinstance(error, StorageError) else error.strerror or str(error)
+    return StorageError(
+        f"file was deleted or moved while it was being recorded, and a new one cannot be created: {reason}",
+        hint="Make the directory available and writable again: the rows are kept in memory until then",
+        path=path,
+    )
+
+
+NEXT_STEPS = {
+    errno.ENOSPC: "Free disk space",
+    errno.EDQUOT: "Free disk space: the quota of the user is used up",
+    errno.EROFS: "The file system is read-only: check the disk, then mount it writable again",
+    errno.EIO: "Check the disk and its cable: the operating system could not write to it",
+}
+
+
 def file_error(error: OSError, path: Path) -> StorageError:
     """Return the error of a failed write, with the next step."""
-    hint = "Free disk space" if error.errno == 28 else "Check the path and its permissions"
+    hint = NEXT_STEPS.get(error.errno or 0, "Check the path and its permissions")
     return StorageError(f"write failed: {error.strerror or error}", hint=hint, path=path)
 
 

@@ -25,8 +25,8 @@ def format_of(path: Path) -> Format:
         return PARQUET_FORMAT
     first = first_line(path)
     for format in FORMATS:
-        if format.recognizes(first):
-            return format
+        if format.recognizes(first) or (not first.strip(b"\0") and path.suffix == f".{format.name}"):
+            return format  # a text file is empty until the first flush, also after a power failure
     hint = "Give a riglog recording in SQLite, CSV, JSON Lines or Parquet"
     raise NotARecordingError("not a riglog recording", hint=hint, path=path)
 

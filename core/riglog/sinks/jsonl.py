@@ -7,10 +7,10 @@ from typing import BinaryIO
 import msgspec
 
 from riglog.errors import NotARecordingError
-from riglog.sinks.base import FileConfig, Format, Records, RecordWriter, SinkType
+from riglog.sinks.base import Damage, FileConfig, Format, Records, RecordWriter, SinkType
 from riglog.sinks.files import NOT_MODIFIED
 from riglog.sinks.rows import COLUMNS, Columns, Row
-from riglog.sinks.text_files import TextFileSink, complete_lines
+from riglog.sinks.text_files import TextFileSink, complete_lines, decoded
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -47,15 +47,15 @@ def is_row(line: bytes) -> bool:
         return False
 
 
-def read_jsonl(path: Path) -> Iterator[Row]:
+def read_jsonl(path: Path, damage: Damage) -> Iterator[Row]:
     """Return the rows of a file written by JsonlSink or exported to JSON Lines."""
-    return map(msgspec.json.Decoder(Row).decode, complete_lines(path))
+    return decoded(complete_lines(path), msgspec.json.Decoder(Row).decode, damage)
 
 
 JSONL = SinkType(
     "jsonl",
     "JSON Lines: one object per row",
     FileConfig,
-    lambda config: JsonlSink(config.path, overwrite=config.overwrite),
+    lambda config: JsonlSink(config.path, overwrite=config.overwrite, durability=config.durability),
 )
 JSONL_FORMAT = Format("jsonl", is_row, read_jsonl, JsonlWriter)

@@ -1,5 +1,6 @@
 """Recording: every due slot is a row, sources do not wait for each other, and a stop keeps what was taken."""
 
+import asyncio
 import gc
 import math
 
@@ -9,7 +10,7 @@ from toy import Metronome
 
 from riglog.acquire import Overflow, record
 from riglog.errors import ConfigError
-from riglog.model import Batch, EventKind, Run, Status
+from riglog.model import Batch, EventKind, Run, Sample, Status
 from riglog.testing import LoopClock
 
 
@@ -214,6 +215,21 @@ async def test_a_poll_that_is_cancelled_after_a_stop_leaves_a_row() -> None:
         active_run.stop()
         batches = await all_of(active_run)
     assert [(batch.tick, batch.samples[0].status) for batch in batches] == [(tick, Status.SKIPPED) for tick in range(3)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [SystemExit(3), asyncio.CancelledError(), BaseExceptionGroup("two", [asyncio.CancelledError(), KeyError()])],
+)
+async def test_a_source_without_a_manager_that_raises_the_end_of_a_task_has_missing_rows(error: BaseException) -> None:
+    class Failing(Metronome):
+        async def poll(self) -> list[Sample]:
+            raise error
+
+    async with record(Failing(), rate_hz=10, duration=1, clock=LoopClock()) as active_run:
+        batches = await all_of(active_run)
+    assert [(batch.tick, batch.samples[0].status) for batch in batches] == [(n, Status.MISSING) for n in range(10)]
+    assert [event.kind for event in active_run.events[1:]] == [EventKind.DRIVER_FAILED]
 
 
 async def test_slots_due_while_no_batches_are_taken_have_their_rows_after_a_stop() -> None:

@@ -7,11 +7,13 @@ from functools import partial
 import click
 from rich.markup import escape
 
-from riglog.cli.console import messages, plural, print_json
+from riglog.cli.console import messages, plural, print_json, print_warning
 from riglog.cli.errors import DONE
 from riglog.cli.options import RenamedOption, json_option
 from riglog.cli.signals import Interruption, run
 from riglog.sinks.postgres import ForwardProgress, forward
+from riglog.sinks.postgres.address import unencrypted_warning
+from riglog.sinks.postgres.central import check_url
 from riglog.sinks.postgres.forwarder import SCHEMA
 
 
@@ -56,6 +58,9 @@ def command(
 
     Can be interrupted and repeated at any time without losing or duplicating rows.
     """
+    address = check_url(url)
+    if address.unencrypted_host:
+        print_warning(unencrypted_warning(address.unencrypted_host))
     if give_up_after is None and not follow:
         give_up_after = 60.0
     return run(partial(_forward, file, url, schema, follow, restart, give_up_after, as_json))

@@ -10,7 +10,7 @@ import msgspec
 
 from riglog.errors import StorageError
 from riglog.model import Run, current_kind
-from riglog.sinks.base import Format
+from riglog.sinks.base import Damage, Format
 from riglog.sinks.rows import EventRow, Row
 from riglog.sinks.sqlite.schema import HEADER, SAMPLE_COLUMNS, SAMPLE_TABLES, check_recording, sqlite_errors
 
@@ -63,7 +63,7 @@ def read_pages(
         after = page[-1][0]
 
 
-def read_sqlite(path: Path) -> Iterator[Row]:
+def read_sqlite(path: Path, damage: Damage) -> Iterator[Row]:
     """Return the rows of a recording, oldest first."""
     with closing(open_recording(path)) as database, sqlite_errors(path):
         for page in read_pages(database):
