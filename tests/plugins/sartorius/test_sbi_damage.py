@@ -150,3 +150,31 @@ def test_an_unstable_weight_states_no_unit_and_proves_none() -> None:
     assert is_ok(parsed("+   12.346 g  "), facts)
     assert is_ok(parsed("+   12.346    "), facts)
     assert is_ok(parsed("+   12.346 g  "), facts)
+
+
+@pytest.mark.parametrize("label", ["", "N"])
+@pytest.mark.parametrize("trimmed", [False, True])
+@pytest.mark.parametrize("unit", ["g", "mg", "ozt", "GN", ""])
+@pytest.mark.parametrize("number", ["123.5[6]", "  3.5[6]", "   25[3]"])
+def test_no_lost_or_doubled_character_of_a_line_with_an_unverified_digit_gives_another_value(
+    label: str, trimmed: bool, unit: str, number: str
+) -> None:
+    def whole(number: str) -> str:
+        text = (f"{label:<6}" if label else "") + f"+{number:>10}{unit:<3}"
+        return text.rstrip(" ") if trimmed else text
+
+    right = parsed(whole(number))
+    assert right.value is not None
+    facts = after([parsed(whole(number.replace("5", "7")))] * 2)
+    assert is_ok_at_once(right, facts)
+    for damaged in (*one_character_less(whole(number)), *one_character_doubled(whole(number))):
+        line = parsed(damaged)
+        if is_ok_at_once(line, facts):
+            assert (line.value, line.unit) in ((right.value, right.unit), (right.value, None)), damaged
+
+
+def test_a_display_that_hides_its_last_digit_while_unstable_contradicts_nothing() -> None:
+    stable, unstable = parsed("+   12.345 g  "), parsed("+   12.34     ")
+    facts = after([stable, stable, unstable, unstable])
+    assert all(is_ok(line, facts) for line in [stable, unstable] * 3)
+    assert not is_ok(parsed("+   12.34  g  "), facts)

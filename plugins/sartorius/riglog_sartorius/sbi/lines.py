@@ -71,14 +71,16 @@ class Line(Struct, frozen=True):
     def facts(self) -> dict[str, object]:
         """What a weight line states about the display, besides the number; None where this line states nothing.
 
-        A line that lost or changed a character may differ from the lines before it in nothing else.
+        A line that lost or changed a character may differ from the lines before it in nothing else. The display may hide
+        its last digit while the weight is not stable.
         """
         full = self.body_length in (NARROW, WIDE)
         ends_in_blank = self.text.endswith(" ")
         return {
             "id": self.id or "",
             "symbol": self.symbol or None,
-            "decimals": self.decimals,
+            "decimals": self.decimals if self.symbol else None,
+            "decimals while unstable": None if self.symbol else self.decimals,
             "trimmed": not full if ends_in_blank or not full else None,
             "blank sign": self.sign == " " if self.value and self.sign != "-" else None,
         }
