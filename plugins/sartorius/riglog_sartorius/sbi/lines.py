@@ -71,8 +71,8 @@ class Line(Struct, frozen=True):
     def facts(self) -> dict[str, object]:
         """What a weight line states about the display, besides the number; None where this line states nothing.
 
-        A line that lost or changed a character may differ from the lines before it in nothing else. The display may hide
-        its last digit while the weight is not stable.
+        A line that lost or changed a character may differ from the lines before it in nothing else. The display may
+        hide its last digit while the weight is not stable.
         """
         full = self.body_length in (NARROW, WIDE)
         ends_in_blank = self.text.endswith(" ")

@@ -29,13 +29,10 @@ _BIAS, _MANTISSA_BITS = 127, 31
 def decode_float40(data: bytes) -> float | None:
     """Decode a 40-bit float: an IEEE single with 8 more mantissa bits. None: not a number."""
     bits = int.from_bytes(data)
-    exponent = bits >> _MANTISSA_BITS & 0xFF
-    mantissa = bits & (1 << _MANTISSA_BITS) - 1
+    exponent, mantissa = _parts(bits)
     if exponent == 0xFF:
         return None
-    if exponent:
-        mantissa |= 1 << _MANTISSA_BITS
-    value = ldexp(mantissa, (exponent or 1) - _BIAS - _MANTISSA_BITS)
+    value = ldexp(mantissa, exponent - _BIAS - _MANTISSA_BITS)
     return -value if bits >> 39 and value else value
 
 
@@ -128,19 +125,30 @@ def weight_fault(data: bytes, *, on_grid: bool = True) -> str | None:
     sign = 0x00 if not value else 0x40 if value > 0 else 0x80
     if data[6] & 0xC0 != sign:
         return "sign"
-    return "decimals" if on_grid and not _is_displayed(abs(Fraction(value)), data) else None
+    return "decimals" if on_grid and not _is_displayed(abs(value), data) else None
 
 
-def _is_displayed(size: Fraction, data: bytes) -> bool:
+def _is_displayed(size: float, data: bytes) -> bool:
     """Return True if the number is what remains in 40 bits of a decimal with the places that the frame states.
 
-    With a last byte of zero it may also be what remains in the 32 bits before it.
+    With a last byte of zero it may also be what remains in the 32 bits before it. The calculation is exact: the number
+    is ``mantissa / 2**shift``.
     """
-    scaled = round(size * 10 ** (data[5] >> 4))
-    lowest_bit = 0 if data[4] else 8
-    step = Fraction(2) ** ((int.from_bytes(data[:2]) >> 7 & 0xFF) - _BIAS - _MANTISSA_BITS + lowest_bit)
-    lost = Fraction(scaled, 10 ** (data[5] >> 4)) - size
-    return scaled < MAX_SCALED and (lost == 0 or -step / 2 <= lost < step)
+    exponent, mantissa = _parts(int.from_bytes(data[:5]))
+    shift = _BIAS + _MANTISSA_BITS - exponent
+    tens = int(10 ** (data[5] >> 4))
+    scaled = round(size * tens)
+    if shift < 0 or scaled >= MAX_SCALED:
+        return False
+    lost = (scaled << shift) - mantissa * tens
+    step = tens if data[4] else tens << 8
+    return -step <= 2 * lost and lost < step
+
+
+def _parts(bits: int) -> tuple[int, int]:
+    """Return exponent and mantissa of a 40-bit float, the implied bit included."""
+    exponent, mantissa = bits >> _MANTISSA_BITS & 0xFF, bits & (1 << _MANTISSA_BITS) - 1
+    return (exponent, mantissa | 1 << _MANTISSA_BITS) if exponent else (1, mantissa)
 
 
 def is_status_block(data: bytes) -> bool:
