@@ -2,6 +2,7 @@
 
 from riglog.device.context import DeviceContext
 from riglog.device.device import Device, PortDevice
+from riglog.device.facts import StatedFacts
 from riglog.device.faults import DRIVER_ERROR, is_plugin_fault
 from riglog.device.poll_check import MAX_REPORTED_PROBLEMS, CheckedPoll, check_channels, check_poll
 from riglog.device.polling import missing, poll_reads
@@ -20,6 +21,7 @@ __all__ = [
     "PortDevice",
     "Safety",
     "SourceGroup",
+    "StatedFacts",
     "check_channels",
     "check_poll",
     "in_thread",

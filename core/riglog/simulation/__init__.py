@@ -4,6 +4,7 @@ from riglog.simulation.faults import Fault, FaultyWire, parse_faults
 from riglog.simulation.modbus_server import ModbusServer
 from riglog.simulation.modbus_servers import ModbusServers
 from riglog.simulation.peer import Arrivals, SimulatedPeer
+from riglog.simulation.schedule import Schedule
 from riglog.simulation.simulator import SimulatedBus, Simulator
 from riglog.simulation.transport import SimulatedTransport
 
@@ -13,6 +14,7 @@ __all__ = [
     "FaultyWire",
     "ModbusServer",
     "ModbusServers",
+    "Schedule",
     "SimulatedBus",
     "SimulatedPeer",
     "SimulatedTransport",

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from riglog.device import Pace
 from riglog.errors import ReplyTimeoutError
 from riglog.protocol import HeldLine
-from riglog.protocol.modbus import IllegalDataAddressError, IllegalDataValueError
 from riglog_servomex.config import ServomexConfig
 from riglog_servomex.modbus import calibration
+from riglog_servomex.modbus.refusals import REFUSALS, ConfirmedRefusals
 from riglog_servomex.modbus.registers import (
     ANALYZER_BITS,
     ANALYZER_START,
@@ -32,7 +32,6 @@ TURNAROUND, MINIMUM_TIMEOUT = 0.5, 1.0
 CALL_RETRIES = 2
 """Retries of calls that a person waits for; a poll has those of the configuration."""
 
-REFUSALS = (IllegalDataAddressError, IllegalDataValueError)
 ALL = tuple(POSITIONS.values())
 
 
@@ -112,7 +111,7 @@ class Sweep:
     """
 
     def __init__(self, unit: "ModbusUnit", spans: Spans) -> None:
-        self._unit = unit
+        self._unit = ConfirmedRefusals(unit)
         self._spans = spans
         self._flags: dict[str, Flags] = {}
         self._analyzer: AnalyzerStatus | None = None
