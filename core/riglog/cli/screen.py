@@ -150,9 +150,11 @@ class Screen(io.TextIOBase):
 
 def in_foreground() -> bool:
     """Return False for a program that the shell has started in the background of the terminal (``&``)."""
+    if sys.platform == "win32":
+        return True
     try:
         return os.tcgetpgrp(2) == os.getpgrp()
-    except (OSError, AttributeError):  # not its controlling terminal; Windows
+    except OSError:  # not its controlling terminal
         return True
 
 

@@ -115,6 +115,8 @@ async def test_a_file_that_begins_with_an_empty_line_is_not_a_recording(make: Ma
     path.write_text("\nprecious")
     for overwrite in (False, True):
         with pytest.raises(NotARecordingError):
+            await make(path, overwrite=overwrite).check()
+        with pytest.raises(NotARecordingError):
             await make(path, overwrite=overwrite).open(make_run())
         assert path.read_text() == "\nprecious"
 
