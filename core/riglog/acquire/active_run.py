@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from riglog.acquire.buffer import BatchBuffer
 from riglog.acquire.summary import AcquisitionSummary
@@ -26,6 +27,7 @@ class ActiveRun:
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] | None = None
         self.stopped_ns: int | None = None  # when stop was called, on the monotonic clock
+        self.end_polling: Callable[[], None] = stream.close  # of the recorder, see abort
         self._stopping = anyio.Event()
         self._throttled_until: dict[tuple[EventKind, str], int] = {}
 
@@ -34,6 +36,11 @@ class ActiveRun:
         if self.stopped_ns is None:
             self.stopped_ns = self.clock.monotonic_ns()
         self._stopping.set()
+
+    def abort(self) -> None:
+        """Stop now. Every slot that was due has its row in the stream; polls in progress are cancelled."""
+        self.stop()
+        self.end_polling()
 
     @property
     def stopping(self) -> bool:
@@ -44,7 +51,12 @@ class ActiveRun:
         await self._stopping.wait()
 
     async def sleep_until(self, due_ns: float | None) -> bool:
-        """Sleep until ``due_ns`` on the monotonic clock, also if woken early; return False if the run is stopped."""
+        """Sleep until ``due_ns`` on the monotonic clock, also if woken early; return False if the run is stopped.
+
+        Other tasks run meanwhile, also if that time is over: a source that is always late must not hold them up.
+        """
+        if due_ns is not None and due_ns <= self.clock.monotonic_ns():
+            await checkpoint()
         while due_ns is None or (remaining := due_ns - self.clock.monotonic_ns()) > 0:
             with anyio.move_on_after(None if due_ns is None else remaining / NS):
                 await self.stopped()

@@ -6,7 +6,7 @@ from riglog.recordings.reading import Rows, read
 from riglog.recordings.selection import Selection
 from riglog.sinks.formats import EXPORT_FORMATS
 from riglog.sinks.rows import EventRow
-from riglog.sinks.sqlite import last_run, read_events
+from riglog.sinks.sqlite import read_events
 
 __all__ = [
     "EXPORT_FORMATS",
@@ -18,7 +18,6 @@ __all__ = [
     "Rows",
     "Selection",
     "export",
-    "last_run",
     "read",
     "read_events",
 ]

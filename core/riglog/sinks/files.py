@@ -92,21 +92,43 @@ def check_writable(path: Path) -> None:
             )
 
 
+class FileLockedError(StorageError):
+    """Another program has locked the file."""
+
+
 def lock(file: int, path: Path) -> None:
     """Lock an open file or folder until it is closed: two programs would overwrite each other's rows.
 
     Raises:
-        StorageError: another program has locked it.
+        FileLockedError: another program has locked it.
+        OSError: the file system has no locks.
     """
-    if sys.platform == "win32":
-        return
+    try:
+        _lock(file)
+    except (BlockingIOError, PermissionError):
+        hint = "Stop the other recording, or use another path"
+        raise FileLockedError("file is locked by another recording", hint=hint, path=path) from None
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _LOCKED_BYTE = 0x7FFF_FFFE
+    """Behind the content: what is locked cannot be read."""
+
+    def _lock(file: int) -> None:
+        position = os.lseek(file, 0, os.SEEK_CUR)
+        os.lseek(file, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        finally:
+            os.lseek(file, position, os.SEEK_SET)
+
+else:
     import fcntl
 
-    try:
+    def _lock(file: int) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        hint = "Stop the other recording, or use another path"
-        raise StorageError("file is locked by another recording", hint=hint, path=path) from None
 
 
 def first_line(path: Path) -> bytes:

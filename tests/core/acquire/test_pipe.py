@@ -129,7 +129,7 @@ async def test_a_slow_sink_slows_the_recording_down_but_loses_nothing(run: Run) 
     active_run = await record_into(run, slow, rate_hz=100, duration=30, batch_size=1, buffer_size=100)
     assert len(slow.samples) == active_run.summary.samples == 6000
     reasons = {sample.error for sample in slow.samples if sample.value is None}
-    assert reasons == {"slot skipped: polling was held up by slow sinks or a busy computer"}
+    assert reasons == {"slot skipped: the sinks are slower than polling"}
 
 
 @pytest.mark.parametrize("after", [0.35, 1.7, 2.0, 4.999])
@@ -158,7 +158,7 @@ async def test_a_write_in_progress_is_finished_when_the_run_is_cancelled(run: Ru
     with anyio.move_on_after(after):
         async with record(Metronome(), rate_hz=10, clock=LoopClock()) as active_run:
             await pipe(active_run, sink, run=run, flush_interval=1, clock=LoopClock())
-    assert [batch.tick for batch in sink.batches] == list(range(active_run.summary.slots_polled))
+    assert [batch.tick for batch in sink.batches] == list(range(int(after * 10 + 1e-6) + 1))
     kinds = [event.kind for event in sink.events]
     assert kinds == [EventKind.RUN_STARTED, EventKind.RUN_FINISHED]
 

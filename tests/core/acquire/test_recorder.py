@@ -141,7 +141,10 @@ async def test_a_clock_that_is_set_is_an_event() -> None:
         await anyio.sleep(5.5)
         clock.step_ns = 3_600_000_000_000
         await all_of(active_run)
-    assert [event.message for event in active_run.events[1:]] == ["system clock (UTC) stepped by +3600.000 s"]
+    assert [event.message for event in active_run.events[1:]] == [
+        "system clock (UTC) stepped by +3600.000 s: the computer was suspended, or its clock was set;"
+        " slots in between have no rows"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -167,9 +170,9 @@ async def test_a_resumed_run_keeps_the_numbers_and_times_of_its_slots() -> None:
     clock = LoopClock()
     run = Run("kiln.1", "kiln", clock.utc_ns(), clock.monotonic_ns(), 10.0, "host", {})
     await anyio.sleep(7.05)
-    async with record(Metronome(), rate_hz=10, duration=10, resumed_from=run, clock=clock) as active_run:
+    async with record(Metronome(), rate_hz=10, duration=3, resumed_from=run, clock=clock) as active_run:
         batches = await all_of(active_run)
-    assert [batch.tick for batch in batches] == list(range(71, 100))
+    assert [batch.tick for batch in batches] == list(range(71, 101))
     assert active_run.events[0].message == "run resumed 7.050 s after its start; samples due in between are missing"
 
 
@@ -213,7 +216,11 @@ async def test_a_poll_that_is_cancelled_after_a_stop_leaves_a_row() -> None:
         await anyio.sleep(2.5)
         active_run.stop()
         batches = await all_of(active_run)
-    assert [(batch.tick, batch.samples[0].status) for batch in batches] == [(tick, Status.SKIPPED) for tick in range(3)]
+    assert [(batch.tick, batch.samples[0].status, batch.samples[0].error) for batch in batches] == [
+        (0, Status.MISSING, "no value: the poll was cancelled when polling stopped"),
+        (1, Status.SKIPPED, "slot skipped: the previous poll overran"),
+        (2, Status.SKIPPED, "slot skipped: polling stopped before it was served"),
+    ]
 
 
 async def test_slots_due_while_no_batches_are_taken_have_their_rows_after_a_stop() -> None:

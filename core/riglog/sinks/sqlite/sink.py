@@ -11,6 +11,7 @@ from riglog.model import OK, Batch, Channel, Event, Run, Sample
 from riglog.sinks.base import FileConfig, SinkType
 from riglog.sinks.files import FileSink
 from riglog.sinks.rows import content, flags
+from riglog.sinks.sqlite.run_lock import RunLock
 from riglog.sinks.sqlite.schema import DATA_ERRORS, check_path, open_database, remove_recording, storage_error
 
 T = TypeVar("T")
@@ -57,8 +58,13 @@ class _File:
     """The open database, with the ids of the channels and annotations in it. Blocking; one thread at a time."""
 
     def __init__(self, path: Path, run: Run) -> None:
-        self.database = open_database(path)
         self.run = run
+        self.lock = RunLock(path, run.id)
+        try:
+            self.database = open_database(path)
+        except BaseException:
+            self.lock.release()
+            raise
         self.channels: dict[Channel, int] = {}
         self.annotations: dict[tuple[object, ...], int] = {}
         self.rollback_pending = False
@@ -66,6 +72,7 @@ class _File:
             self.run_id = self._insert_run()
         except BaseException:
             self.database.close()
+            self.lock.release()
             raise
 
     def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
@@ -100,6 +107,7 @@ class _File:
             self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             self.database.close()
+            self.lock.release()
 
     def _insert_run(self) -> int:
         """Return the id of the run: a new one, or the present one if it is resumed."""
