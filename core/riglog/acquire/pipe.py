@@ -4,8 +4,9 @@ Each sink has a task of its own, and is written to when enough samples are buffe
 failing sink does not affect the others.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import anyio
 
@@ -117,11 +118,13 @@ async def store(
         async with anyio.create_task_group() as tasks:
             for writer in writers:
                 tasks.start_soon(writer.run)
-            await _feed(active_run, writers)
+            try:
+                await _feed(active_run, writers)
+            finally:
+                active_run.abort()  # before a write in progress is finished: nothing is polled after a cancellation
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
-            active_run.abort()
             active_run.add_event(Event(clock.utc_ns(), EventKind.RUN_FINISHED, _run_finished_message(active_run)))
             _enqueue(active_run, active_run.stream.drain(), writers)
             await _close(active_run, writers)
@@ -132,18 +135,20 @@ async def store(
 
 async def _close(active_run: ActiveRun, writers: Sequence[SinkWriter]) -> None:
     """Write the rest and close: failing sinks first, so that the others have the events about them."""
+    await _side_by_side([writer.flush for writer in writers])
     failing = [writer for writer in writers if writer.failing]
-    others = [writer for writer in writers if not writer.failing]
-    async with anyio.create_task_group() as tasks:
-        for writer in failing:
-            tasks.start_soon(writer.close)
-        for writer in others:
-            tasks.start_soon(writer.flush)
+    await _side_by_side([writer.close for writer in failing])
     events = active_run.take_events()
+    others = [writer for writer in writers if writer not in failing]
+    for writer in others:
+        writer.enqueue((), events)
+    await _side_by_side([writer.close for writer in others])
+
+
+async def _side_by_side(calls: Sequence[Callable[[], Coroutine[Any, Any, object]]]) -> None:
     async with anyio.create_task_group() as tasks:
-        for writer in others:
-            writer.enqueue((), events)
-            tasks.start_soon(writer.close)
+        for call in calls:
+            tasks.start_soon(call)
 
 
 def _raise_if_incomplete(results: list[SinkResult]) -> None:

@@ -80,7 +80,7 @@ class SinkWriter:
         self.overflowed = False
         """Samples were lost because the buffer was full."""
         self._add_event = add_event
-        self._batch_size = batch_size
+        self._batch_size = min(batch_size, buffer_size)  # a full buffer is written, not waited for
         self._flush_interval = flush_interval
         self._buffer_size = buffer_size
         self._close_timeout = close_timeout
@@ -131,7 +131,8 @@ class SinkWriter:
         if self._undecided:
             await self.flush(final=True)
         self.result.lost += self._buffered
-        if lost := self.result.lost - self.result.samples_set_aside:
+        if self._buffered:
+            lost = self.result.lost - self.result.samples_set_aside
             message = f"sink {self.sink.name}: {lost} samples lost, last error: {self.result.error}"
             self._report(EventKind.SINK_FAILED, message)
         try:

@@ -88,6 +88,7 @@ class SourceTask:
         self._open: int | None = None  # the slot whose poll is in progress and that has no row yet
         self._poll = _Interval()  # the last one
         self._wait = _Interval()  # for space in the stream, the last one
+        self._sleep = anyio.CancelScope()  # until the next slot is due
         self._hanging = False
         self._recent_ns: deque[int] = deque(maxlen=RECENT_POLLS)
         self._finished = False
@@ -135,6 +136,7 @@ class SourceTask:
     def after_step(self, unrecorded_ns: int) -> None:
         """Move the schedule by a time that the monotonic clock has not counted."""
         self.schedule.move(unrecorded_ns, self.clock.monotonic_ns())
+        self._sleep.cancel()
 
     # --- slots
 
@@ -145,15 +147,23 @@ class SourceTask:
                 self._wait.begin(self.clock.monotonic_ns())
                 await stream.wait_for_space()
                 self._wait.end(self.clock.monotonic_ns())
+                continue  # the run may have stopped
             self._check_clock()
             now = self.clock.monotonic_ns()
             slot = schedule.next(now)
             for tick in slot.skipped:
                 self._skip(tick, now)
-            if slot.tick is None or not await self.active_run.sleep_until(schedule.due_ns(slot.tick)):
+            if slot.tick is None:
                 return
-            if self._check_clock() or schedule.next(self.clock.monotonic_ns()).tick != slot.tick:
-                continue  # woken so late that the slot is over
+            with anyio.CancelScope() as self._sleep:
+                if not await self.active_run.sleep_until(schedule.due_ns(slot.tick)):
+                    return
+            if (
+                self._sleep.cancel_called
+                or self._check_clock()
+                or schedule.next(self.clock.monotonic_ns()).tick != slot.tick
+            ):
+                continue  # the schedule has moved, or the slot is over
             await self._poll_slot(slot.tick)
 
     async def _poll_slot(self, tick: int) -> None:
