@@ -60,9 +60,9 @@ class Availability(Struct):
 class GapFinder:
     """Finds the gaps in rows that are ordered by time; afterwards ``channels`` has the availability of each channel.
 
-    Slots without a row are inferred from the numbers of the slots, and from the clocks: UTC gains on the monotonic clock
-    while the computer is suspended. The rows of a device-paced channel have no numbers: its gaps are those recorded as
-    rows without a value, and those in which the computer was suspended.
+    Slots without a row are inferred from the numbers of the slots, and from the clocks: UTC gains on the monotonic
+    clock while the computer is suspended. The rows of a device-paced channel have no numbers: its gaps are those
+    recorded as rows without a value, and those in which the computer was suspended.
     """
 
     def __init__(self) -> None:

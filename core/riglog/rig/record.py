@@ -66,7 +66,10 @@ async def record_rig(
     plan = ResumePlan()
     if resume:
         plan = plan_resume(config, run_id=resume.id if isinstance(resume, Run) else None, clock=clock)
-    length = plan.remaining(config.duration, clock) if duration is None else seconds(duration)
+    given = None if duration is None else seconds(duration)
+    plan.remaining(
+        config.duration if given is None else None, clock
+    )  # nothing left: an error before anything is opened
     for sink in config.sinks:
         await sink.check()
     async with Manager(registry=registry, clock=clock) as manager:
@@ -74,6 +77,7 @@ async def record_rig(
             if on_opening is not None:
                 on_opening(spec.name, spec.port_name or spec.protocol)
             await manager.add_spec(spec)
+        plan, length = _plan(config, resume, given, clock)  # opening takes time, and the clock may have been set
         earlier = plan.stored.run if plan.stored is not None else None
         run = earlier or new_run(config.name, clock, rate_hz=config.rate_hz, rig=config.text)
         async with (
@@ -108,6 +112,14 @@ def _config(rig: RigConfig | str | Path, out: str | Path | None, registry: Regis
     if out is None:
         return rig
     return replace(rig, sinks=(SqliteSink(out),), destinations=(str(out),))
+
+
+def _plan(rig: RigConfig, resume: Run | bool, duration: float | None, clock: Clock) -> tuple[ResumePlan, float | None]:
+    """Return what to resume now, and for how many seconds to record."""
+    plan = ResumePlan()
+    if resume:
+        plan = plan_resume(rig, run_id=resume.id if isinstance(resume, Run) else None, clock=clock)
+    return plan, plan.remaining(rig.duration, clock) if duration is None else duration
 
 
 async def _raise_if_cancelled(error: StorageError) -> None:

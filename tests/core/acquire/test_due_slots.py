@@ -78,6 +78,7 @@ class Group:
         self.ports: list[Port] = []
         self.moved: set[str] = set()  # its rows come from two ports, which do not wait for each other
         self.present: dict[str, list[tuple[float, int, int | None]]] = defaultdict(list)
+        self._port_of: dict[str, Port] = {}
         self._changed = anyio.Event()
 
     def sources(self, names: object = None) -> list[Port]:
@@ -91,6 +92,8 @@ class Group:
 
     def add(self, port: Port, device: str, rate_hz: float, *, since_ns: int | None = None) -> None:
         port.devices = [*port.devices, device]
+        if self._port_of.setdefault(device, port) is not port:
+            self.moved.add(device)
         self.present[device].append((rate_hz, self.clock.monotonic_ns() if since_ns is None else since_ns, None))
         self._notify()
 
@@ -194,7 +197,6 @@ async def play(seed: int, options: Options) -> Case:
                 if draw.random() < 0.3:  # at once, perhaps elsewhere at the same rate
                     other = draw.choice([other for other in group.ports if other.rate_hz == port.rate_hz])
                     group.add(other, device, other.rate_hz or rate)
-                    group.moved.add(device)
             else:
                 absent = [
                     device
