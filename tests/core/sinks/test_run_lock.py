@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from riglog.errors import StorageError
-from riglog.model import Run, new_run
+from riglog.model import Event, EventKind, Run, new_run
 from riglog.sinks import SqliteSink
-from riglog.sinks.sqlite import stored_run
+from riglog.sinks.sqlite import read_events, stored_run
 from riglog.sinks.sqlite.run_lock import RunLock, check_unlocked, lock_path
 
 HOLDER = textwrap.dedent("""
@@ -67,6 +67,20 @@ async def test_two_runs_of_one_file_can_be_written_at_the_same_time(path: Path, 
     await second.open(new_run("kiln"))
     await second.aclose()
     await first.aclose()
+
+
+async def test_a_recording_that_is_being_written_is_not_overwritten(path: Path, run: Run) -> None:
+    first = SqliteSink(path)
+    await first.open(run)
+    with pytest.raises(StorageError, match=f"run {run.id} is being recorded"):
+        await SqliteSink(path, overwrite=True).open(new_run("other"))
+    await first.write([], [Event(0, EventKind.RUN_STARTED, "run started")])
+    await first.aclose()
+    assert [event.message for event in read_events(path)] == ["run started"]
+    later = SqliteSink(path, overwrite=True)
+    await later.open(new_run("other"))
+    await later.aclose()
+    assert list(read_events(path)) == []
 
 
 async def test_a_sink_that_cannot_be_opened_leaves_no_lock(path: Path, run: Run) -> None:

@@ -6,6 +6,7 @@ killed program is no obstacle.
 
 import os
 from contextlib import suppress
+from glob import escape
 from pathlib import Path
 
 from riglog.errors import StorageError
@@ -79,6 +80,16 @@ def check_unlocked(path: Path, run: str) -> None:
         os.close(file)
 
 
+def check_no_writer(path: Path) -> None:
+    """Check that no program writes any run of a recording, which is to be overwritten. Reads only.
+
+    Raises:
+        StorageError: another program writes one.
+    """
+    for location in path.parent.glob(f"{escape(path.name)}-*.lock"):
+        check_unlocked(path, location.name.removeprefix(f"{path.name}-").removesuffix(".lock"))
+
+
 def lock_path(path: Path, run: str) -> Path:
     """Return where the lock of a run is."""
     return path.with_name(f"{path.name}-{run}.lock")
@@ -98,6 +109,6 @@ def _locked(location: Path, run: str, path: Path) -> StorageError:
         process = f" (process {int(location.read_text())})"
     return StorageError(
         f"run {run} is being recorded by another program{process}",
-        hint="Stop the other recording, or record without --resume",
+        hint="Stop the other recording, or use another file",
         path=path,
     )

@@ -11,7 +11,7 @@ from riglog.model import OK, Batch, Channel, Event, Run, Sample
 from riglog.sinks.base import FileConfig, SinkType
 from riglog.sinks.files import FileSink
 from riglog.sinks.rows import content, flags
-from riglog.sinks.sqlite.run_lock import RunLock
+from riglog.sinks.sqlite.run_lock import RunLock, check_no_writer
 from riglog.sinks.sqlite.schema import DATA_ERRORS, check_path, open_database, remove_recording, storage_error
 
 T = TypeVar("T")
@@ -32,6 +32,7 @@ class SqliteSink(FileSink):
 
     async def open(self, run: Run) -> None:
         if self.overwrite:
+            await self._in_thread(lambda: check_no_writer(self.path))
             await self._in_thread(lambda: remove_recording(self.path, unless_run=run.id))
         self._file = await self._in_thread(lambda: _File(self.path, run))
 
