@@ -88,7 +88,6 @@ class SourceTask:
         self._open: int | None = None  # the slot whose poll is in progress and that has no row yet
         self._poll = _Interval()  # the last one
         self._wait = _Interval()  # for space in the stream, the last one
-        self._sleep = anyio.CancelScope()  # until the next slot is due
         self._hanging = False
         self._recent_ns: deque[int] = deque(maxlen=RECENT_POLLS)
         self._finished = False
@@ -136,7 +135,6 @@ class SourceTask:
     def after_step(self, unrecorded_ns: int) -> None:
         """Move the schedule by a time that the monotonic clock has not counted."""
         self.schedule.move(unrecorded_ns, self.clock.monotonic_ns())
-        self._sleep.cancel()
 
     # --- slots
 
@@ -155,14 +153,9 @@ class SourceTask:
                 self._skip(tick, now)
             if slot.tick is None:
                 return
-            with anyio.CancelScope() as self._sleep:
-                if not await self.active_run.sleep_until(schedule.due_ns(slot.tick)):
-                    return
-            if (
-                self._sleep.cancel_called
-                or self._check_clock()
-                or schedule.next(self.clock.monotonic_ns()).tick != slot.tick
-            ):
+            if not await self.active_run.sleep_until(schedule.due_ns(slot.tick), or_rescheduled=True):
+                return
+            if self._check_clock() or schedule.latest(self.clock.monotonic_ns()) != slot.tick:
                 continue  # the schedule has moved, or the slot is over
             await self._poll_slot(slot.tick)
 

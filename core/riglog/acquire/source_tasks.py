@@ -90,6 +90,7 @@ class SourceTasks:
             self.start_ns -= unrecorded_ns
             for task in self.running.values():
                 task.after_step(unrecorded_ns)
+            self.active_run.reschedule()
             self.active_run.summary.add_unrecorded(unrecorded_ns)
         message = f"system clock (UTC) stepped by {step_ns / NS:+.3f} s"
         if unrecorded_ns:

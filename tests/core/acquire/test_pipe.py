@@ -241,3 +241,20 @@ async def test_sinks_that_were_opened_and_not_used_are_closed(run: Run) -> None:
         async with open_sinks(sink, run=run):
             raise RuntimeError("no")
     assert sink.closed
+
+
+async def test_a_stop_while_polling_waits_for_slow_sinks_adds_no_later_slots(run: Run) -> None:
+    slow = MoodySink(seconds=1.0)
+    async with (
+        record(Metronome(), rate_hz=10, buffer_size=2, clock=LoopClock()) as active_run,
+        anyio.create_task_group() as tasks,
+    ):
+
+        async def stop_later() -> None:
+            await anyio.sleep(6.55)
+            assert active_run.stream.full
+            active_run.stop()
+
+        tasks.start_soon(stop_later)
+        await pipe(active_run, slow, run=run, batch_size=1, buffer_size=4, clock=LoopClock())
+    assert [batch.tick for batch in slow.batches] == list(range(66))
