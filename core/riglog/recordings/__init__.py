@@ -7,7 +7,7 @@ from riglog.recordings.salvage import Salvaged, salvage
 from riglog.recordings.selection import Selection
 from riglog.sinks.formats import EXPORT_FORMATS
 from riglog.sinks.rows import EventRow
-from riglog.sinks.sqlite import last_run, read_events
+from riglog.sinks.sqlite import read_events
 
 __all__ = [
     "EXPORT_FORMATS",
@@ -20,7 +20,6 @@ __all__ = [
     "Salvaged",
     "Selection",
     "export",
-    "last_run",
     "read",
     "read_events",
     "salvage",

@@ -18,7 +18,7 @@ Identity = tuple[int, int]
 FILE_MODE = 0o664
 HIDDEN = ".riglog-"
 """How the name of a file that is not complete begins."""
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+NOFOLLOW = getattr(os, "ONOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
 NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF}
@@ -130,7 +130,7 @@ def create_file(path: Path) -> int:
     Raises:
         FileExistsError: the name is in use.
     """
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _BINARY, FILE_MODE)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | NOFOLLOW | _BINARY, FILE_MODE)
 
 
 def publish(hidden: Path, path: Path) -> None:
@@ -164,18 +164,40 @@ def has_locks(folder: Path) -> bool:
     return True
 
 
+class FileLockedError(StorageError):
+    """Another program has locked the file."""
+
+
 def lock(file: int, path: Path) -> None:
     """Lock an open file or folder until it is closed: two programs would overwrite each other's rows.
 
     Raises:
-        StorageError: another program has locked it.
+        FileLockedError: another program has locked it.
+        OSError: the file system has no locks.
     """
-    if sys.platform == "win32":
-        return
+    try:
+        _lock(file)
+    except (BlockingIOError, PermissionError):
+        hint = "Stop the other recording, or use another path"
+        raise FileLockedError("file is locked by another recording", hint=hint, path=path) from None
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _LOCKED_BYTE = 0x7FFF_FFFE
+    """Behind the content: what is locked cannot be read."""
+
+    def _lock(file: int) -> None:
+        position = os.lseek(file, 0, os.SEEK_CUR)
+        os.lseek(file, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        finally:
+            os.lseek(file, position, os.SEEK_SET)
+
+else:
     import fcntl
 
-    try:
+    def _lock(file: int) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        hint = "Stop the other recording, or use another path"
-        raise StorageError("file is locked by another recording", hint=hint, path=path) from None

@@ -127,7 +127,7 @@ async def test_rows_that_were_deleted_for_good_are_counted_as_lost(make: Make, f
     )
     await sink.open(make_run())
     writer.enqueue(varied(make_run())[:5], [])
-    assert await writer._flush()
+    assert await writer.flush()
     shutil.rmtree(folder)
     await writer.close()
     assert writer.result.lost == len(everything()) - len(newest())
@@ -150,7 +150,7 @@ async def test_the_rescue_is_an_event(make: Make, folder: Path) -> None:
     await sink.open(make_run())
     delete(folder / "run.x")
     writer.enqueue(varied(make_run()), [])
-    assert await writer._flush()
+    assert await writer.flush()
     await writer.close()
     assert [event.kind for event in events] == [EventKind.RECORDING_MOVED]
     assert "run.x was deleted while it was being recorded" in events[0].message

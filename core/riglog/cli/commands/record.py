@@ -5,7 +5,7 @@ from functools import partial
 
 import click
 
-from riglog.cli.console import messages, plain, plural
+from riglog.cli.console import messages, plain, plural, print_warning
 from riglog.cli.options import json_option, sqlite_name
 from riglog.cli.report import report
 from riglog.cli.signals import Interruption, run
@@ -16,8 +16,7 @@ from riglog.cli.signals import Interruption, run
 @click.option(
     "--duration",
     envvar="RIGLOG_DURATION",
-    help="Duration, for example 90, 10m or 72h. Default: from the rig file. With --resume: counted from the start of"
-    " the run.",
+    help="Duration, for example 90, 10m or 72h. Default: from the rig file. With --resume: counted from now.",
 )
 @click.option(
     "--out",
@@ -31,7 +30,9 @@ from riglog.cli.signals import Interruption, run
     type=click.FloatRange(min=0),
     help="Exit with code 1 if a channel had no value for more than this many seconds.",
 )
-@click.option("--resume", is_flag=True, help="Continue the latest run of this rig; the gap in between is kept.")
+@click.option(
+    "--resume", is_flag=True, help="Continue the latest run of this rig, if there is one; the gap in between is kept."
+)
 @json_option
 def command(rig: str, duration: str | None, out: str | None, max_gap: float | None, resume: bool, as_json: bool) -> int:
     """Record the rig described in RIG, until the duration has elapsed or Ctrl-C or SIGTERM is received."""
@@ -49,17 +50,21 @@ async def _record(
 ) -> Callable[[], int]:
     from riglog.cli.recording import record_with_progress
     from riglog.config import load_rig, seconds
-    from riglog.rig import run_to_resume
+    from riglog.rig import ResumePlan, plan_resume
 
     rig = load_rig(path, out=out)
-    length = rig.duration if duration is None else seconds(duration, "--duration")
+    plan = plan_resume(rig) if resume else ResumePlan()
+    length = plan.remaining(rig.duration) if duration is None else seconds(duration, "--duration")
     until = "until Ctrl-C" if length is None else f"for {length:g} s"
     devices, sinks = plural(len(rig.specs), "device"), plain(", ".join(rig.destinations))
     messages().print(
         f"[dim]{rig.name}: recording {devices} at {rig.rate_hz:g} Hz {until}, into {sinks}[/]", soft_wrap=True
     )
-    earlier = run_to_resume(rig) if resume else None
-    if earlier is not None:
-        messages().print(f"[dim]resuming run {earlier.id}[/]")
-    outcome = await record_with_progress(rig, length, interruption, resume=earlier or False)
+    if plan.stored is not None:
+        messages().print(f"[dim]resuming run {plan.stored.run.id}[/]")
+    elif plan.follows is not None:
+        print_warning(f"a new run starts; {plan.follows}")
+    elif resume:
+        messages().print("[dim]no earlier run: a new run starts[/]")
+    outcome = await record_with_progress(rig, length, interruption, resume=resume)
     return partial(report, outcome, as_json=as_json, max_gap=max_gap)

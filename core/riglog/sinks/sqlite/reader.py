@@ -1,4 +1,4 @@
-"""Reads an SQLite recording: its rows page by page, its events, its runs. Also while it is being written."""
+"""Reads an SQLite recording: its rows page by page, and its events. Also while it is being written."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -7,10 +7,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import quote
 
-import msgspec
-
-from riglog.errors import ConfigError, StorageError, error_context
-from riglog.model import Run, current_kind
+from riglog.errors import ConfigError, error_context
+from riglog.model import current_kind
 from riglog.sinks.base import Damage, Format
 from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.rows import EventRow, Row
@@ -109,30 +107,6 @@ def refuse_unknown(database: sqlite3.Connection, what: str, wanted: str | None, 
         close = "".join(f"Did you mean {name!r}? " for name in get_close_matches(wanted, known, 1))
         shown = ", ".join([*known[:SHOWN_NAMES], *(["…"] if len(known) > SHOWN_NAMES else [])])
         raise ConfigError(f"no {what} {wanted!r} in the recording", hint=f"{close}It has: {shown or 'none'}")
-
-
-def last_run(path: str | Path, name: str) -> Run:
-    """Return the newest run of this name, to be resumed. Reads only.
-
-    Raises:
-        NotARecordingError, NewerSchemaError: the file is not a recording that this version can continue.
-        StorageError: the file does not exist, or has no run of this name.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise StorageError("no recording to resume", hint="Start a new recording without --resume", path=path)
-    with closing(open_recording(path)) as database, sqlite_errors(path):
-        found = database.execute(
-            "SELECT run, name, started_ns, anchor_ns, rate_hz, host, versions, rig FROM run"
-            " WHERE name = ? ORDER BY started_ns DESC LIMIT 1",
-            (name,),
-        ).fetchone()
-    if found is None:
-        hint = "Start a new run without --resume, or check [run] name"
-        raise StorageError(f"no run named {name!r} to resume", hint=hint, path=path)
-    run_id, run_name, started_ns, anchor_ns, rate_hz, host, versions, rig = found
-    installed = msgspec.json.decode(versions, type=dict[str, str])
-    return Run(run_id, run_name, started_ns, anchor_ns, rate_hz, host, installed, rig)
 
 
 def _connect(location: str) -> sqlite3.Connection:

@@ -15,6 +15,7 @@ from riglog.sinks.disk import identity, is_deleted, open_descriptor
 from riglog.sinks.files import FileSink, deleted_error
 from riglog.sinks.rows import content, flags
 from riglog.sinks.sqlite.displaced import is_displaced, leave_displaced
+from riglog.sinks.sqlite.run_lock import RunLock, check_no_writer
 from riglog.sinks.sqlite.schema import DATA_ERRORS, check_path, open_database, remove_recording, storage_error
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class SqliteSink(FileSink):
 
     async def open(self, run: Run) -> None:
         if self.overwrite:
+            await self._in_thread(lambda: check_no_writer(self.path))
             await self._in_thread(lambda: remove_recording(self.path, unless_run=run.id))
         self._file = await self._in_thread(lambda: _File(self.path, run, durable=self.durable))
 
@@ -70,7 +72,7 @@ class SqliteSink(FileSink):
             raise
         finally:
             self._file = None
-            if file is not None:
+            if file is not None and not file.left:
                 file.close()
 
     def _present_file(self) -> "_File":
@@ -100,13 +102,19 @@ class SqliteSink(FileSink):
 class _File:
     """The open database, with the ids of the channels and annotations in it. Blocking; one thread at a time."""
 
-    def __init__(self, path: Path, run: Run, *, durable: bool, samples: int = 0) -> None:
-        self.database = open_database(path, durable=durable)
+    def __init__(self, path: Path, run: Run, *, durable: bool, samples: int = 0, lock: RunLock | None = None) -> None:
         self.path = path
         self.run = run
         self.durable = durable
         self.samples = samples  # stored since the recording was opened
         self.left = False  # closed, because it was deleted or moved
+        self.lock = lock or RunLock(path, run.id)
+        try:
+            self.database = open_database(path, durable=durable)
+        except BaseException:
+            if lock is None:
+                self.lock.release()
+            raise
         self.channels: dict[Channel, int] = {}
         self.annotations: dict[tuple[object, ...], int] = {}
         self.rollback_pending = False
@@ -115,6 +123,8 @@ class _File:
             self.identity = identity(path)
         except BaseException:
             self.database.close()
+            if lock is None:
+                self.lock.release()
             raise
 
     def is_displaced(self) -> bool:
@@ -131,11 +141,12 @@ class _File:
         assert self.identity is not None
         found = leave_displaced(self.database, self.path, self.identity)
         self.left = True
+        self.lock.release()
         return found
 
     def reopened(self) -> "_File":
         """Return the file with a new connection: one whose locks or reads failed can stay unusable for ever."""
-        other = _File(self.path, self.run, durable=self.durable, samples=self.samples)
+        other = _File(self.path, self.run, durable=self.durable, samples=self.samples, lock=self.lock)
         with suppress(sqlite3.Error):
             self.database.close()
         return other
@@ -173,6 +184,7 @@ class _File:
             self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             self.database.close()
+            self.lock.release()
 
     def _insert_run(self) -> int:
         """Return the id of the run: a new one, or the present one if it is resumed."""
