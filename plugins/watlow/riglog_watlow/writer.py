@@ -9,10 +9,11 @@ from riglog.device import Safety, require_confirmation
 from riglog.errors import ReplyTimeoutError, WriteRefusedError
 from riglog.model import Sample
 from riglog.model.units import DEG_C
+from riglog_watlow.channel_read import ChannelRead
 from riglog_watlow.errors import ReadbackMismatchError
 from riglog_watlow.families import Facts
 from riglog_watlow.parameters import WireValue, WriteClass, parse_value, registry
-from riglog_watlow.poll_plan import ChannelRead, Reader
+from riglog_watlow.reader import Reader
 from riglog_watlow.samples import from_wire, kind_of, to_wire, unit_of
 from riglog_watlow.targets import Target
 
@@ -78,7 +79,9 @@ async def write(
     """
     target, parameter = read.target, read.target.parameter
     given = parse_value(parameter, value)
-    await reader.read(read, read.context_targets)
+    if not (isinstance(given, str) or read.companions or reader.protocol.settings_of(parameter)):
+        _checked(reader, read, given)  # nothing needs to be read for that
+    await reader.read_context(read)
     wanted = given
     if not isinstance(given, str):
         wanted = _checked(reader, read, given)
