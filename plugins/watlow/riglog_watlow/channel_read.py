@@ -47,8 +47,8 @@ class Group(Struct, frozen=True):
 def grouped(reads: Iterable[ChannelRead]) -> list[Group]:
     """Return the reads in the order in which they are read.
 
-    Those without companions come first, so that settings that are read in one block with a process value are read after
-    them. Companions and settings that are channels too come last, when they have been read already.
+    Process values come after all others, as a setting of their input is read in one block with them: it is to be read
+    after every value that depends on it. Companions and settings that are channels too come last, read already.
     """
     groups: dict[tuple[Target, ...], list[ChannelRead]] = {}
     for read in reads:
@@ -57,7 +57,8 @@ def grouped(reads: Iterable[ChannelRead]) -> list[Group]:
     alone = groups.pop((), [])
     first = [read for read in alone if read.target not in context]
     last = [read for read in alone if read.target in context]
-    return [Group(key, tuple(some)) for key, some in (((), first), *groups.items(), ((), last)) if some]
+    inputs_last = sorted(groups.items(), key=lambda item: item[1][0].input_error is not None)
+    return [Group(key, tuple(some)) for key, some in (((), first), *inputs_last, ((), last)) if some]
 
 
 class PollPlan:

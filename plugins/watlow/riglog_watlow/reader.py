@@ -102,7 +102,7 @@ class Reader:
             ParameterAbsentError: the model does not have a parameter that is needed.
             DeviceRefusedError, ProtocolError: not read.
         """
-        await self._check_settings(read.settings, self._now())
+        await self._check_settings(dict.fromkeys(read.settings, self._now()))
         await self._fetch(read.companions)
 
     def companion_labels(self, read: ChannelRead) -> dict[str, str]:
@@ -235,8 +235,11 @@ class Reader:
         waiting, self._pending = self._pending, []
         claims = {read.channel: self._claim(read) for read in waiting}
         ages = {read.channel: self.proofs.age(read.settings, self.values[read.target].at) for read in waiting}
-        settings = dict.fromkeys(setting for read in waiting for setting in read.settings)
-        changed = await self._check_settings(settings, max(self.values[read.target].at for read in waiting))
+        newest: dict[Target, float] = {}
+        for read in waiting:
+            for setting in read.settings:
+                newest[setting] = max(newest.get(setting, 0.0), self.values[read.target].at)
+        changed = await self._check_settings(newest)
         samples: list[Sample] = []
         again: list[ChannelRead] = []
         for read in waiting:
@@ -259,10 +262,9 @@ class Reader:
             samples += await self._run(self._steps(grouped(again), attempt + 1))
         return samples
 
-    async def _check_settings(self, settings: Iterable[Target], newest: float) -> set[Target]:
-        """Read settings that were not read after ``newest``; return those that are not as they were."""
-        settings = list(settings)
-        self._forget(one for one in settings if one in self.values and self.values[one].at < newest)
+    async def _check_settings(self, settings: Mapping[Target, float]) -> set[Target]:
+        """Return the settings that are not as they were. Each is read, unless it was read after a given time."""
+        self._forget(one for one, newest in settings.items() if one in self.values and self.values[one].at < newest)
         changed = set()
         for setting in settings:
             try:
@@ -300,7 +302,8 @@ class Reader:
             known = target in self.protocol.absent
             if not known:
                 block = self._blocks.get(target, (target,))
-                self.values |= await self.protocol.read(self.line, block, retries=self._retries)
+                read = await self.protocol.read(self.line, block, retries=self._retries)
+                self.values = read | self.values  # what the checks so far were for stays as it is
             if target not in self.values:
                 raise self.protocol.absent_error(target, known=known)
 
