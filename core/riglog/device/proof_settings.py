@@ -66,7 +66,9 @@ def after_check(claim: Claim, last: LastProven, age: float, changed: bool) -> Ve
     """
     if changed:
         return Verdict.AGAIN
-    return Verdict.PROVEN if age <= MAX_CHECK_AGE or last.reaches(claim.assumed, claim.at) else Verdict.AGAIN
+    needs_no_more = claim.assumed is None  # it is no value, and that needs no proof
+    is_enclosed = age <= MAX_CHECK_AGE
+    return Verdict.PROVEN if needs_no_more or is_enclosed or last.reaches(claim.assumed, claim.at) else Verdict.AGAIN
 
 
 class KnownSettings(Generic[Key, Setting]):
