@@ -11,6 +11,7 @@ from riglog.device.proof_settings import Claim
 from riglog.model import NS, Clock
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.inputs import is_process_signal
+from riglog_watlow.parameters import WireValue
 from riglog_watlow.protocol import AnyTransactor, WatlowProtocol
 from riglog_watlow.samples import Raw, UnitContext, comparable
 from riglog_watlow.targets import Settings, Target
@@ -30,12 +31,14 @@ class Proofs:
         self.clock = clock
         self.protocol = protocol
         self.settings = Settings()
+        self._contexts: dict[tuple[Target, ...], UnitContext] = {}
         self._inputs: dict[Target, InputHealth] = {}
         self._values: dict[Target, LastProven] = {}
 
     def forget(self) -> None:
         """Forget everything: the connection was interrupted, or it may be another controller."""
         self.settings.forget()
+        self._contexts.clear()
         self._values.clear()
         for health in self._inputs.values():
             health.forget()
@@ -49,6 +52,7 @@ class Proofs:
             DeviceRefusedError, ProtocolError: no reply, or an invalid one.
         """
         self.settings.forget()
+        self._contexts.clear()
         protocol = self.protocol
         for block in protocol.group_into_blocks(settings):
             values = await protocol.read(line, block, retries=1)
@@ -58,7 +62,7 @@ class Proofs:
                     values |= await protocol.read(line, (setting,), retries=1)
                 raw = values.get(setting)
                 at = self.clock.monotonic_ns() / NS if raw is None else raw.at
-                self.settings.note(setting, None if raw is None else protocol.adopt(setting, raw), at)
+                self.note(setting, None if raw is None else protocol.adopt(setting, raw), at)
 
     def health(self, input_error: Target) -> InputHealth:
         """Return what is known about an input."""
@@ -68,18 +72,27 @@ class Proofs:
         """Return the last proven value of a target."""
         return self._values.setdefault(target, LastProven(REACH))
 
+    def note(self, setting: Target, value: WireValue | None, at: float) -> bool:
+        """Note a setting that was read; return whether it is not as it was."""
+        changed = self.settings.note(setting, value, at)
+        if changed:
+            self._contexts.clear()
+        return changed
+
     def age(self, settings: Iterable[Target], at: float) -> float:
         """Return the seconds since settings were checked."""
         return self.settings.age(settings, at)
 
-    def context(self, input_settings: Iterable[Target]) -> UnitContext:
+    def context(self, input_settings: tuple[Target, ...]) -> UnitContext:
         """Return the units of what depends on some inputs, according to the settings as they were read last."""
-        units = self.protocol.units_from(self.settings)
-        signal = is_process_signal(input_settings, self.settings, self.config.facts)
-        return UnitContext(units, self.config.temperature_unit, signal)
+        if input_settings not in self._contexts:
+            units = self.protocol.units_from(self.settings)
+            signal = is_process_signal(input_settings, self.settings, self.config.facts)
+            self._contexts[input_settings] = UnitContext(units, self.config.temperature_unit, signal)
+        return self._contexts[input_settings]
 
     def claim(
-        self, target: Target, raw: Raw, companion_labels: Mapping[str, str], input_settings: Iterable[Target]
+        self, target: Target, raw: Raw, companion_labels: Mapping[str, str], input_settings: tuple[Target, ...]
     ) -> Claim:
         """Return what a transmitted value would be under the settings that are known, and under all others."""
         parameter, context = target.parameter, self.context(input_settings)

@@ -66,6 +66,7 @@ class Reader:
         self._retries = retries
         self._blocks: Mapping[Target, Block] = plan.blocks
         self._pending: list[ChannelRead] = []  # read, but not proven yet
+        self._claims: dict[Target, tuple[Raw, Claim]] = {}
         self._unchecked: set[Channel] = set()
         self._is_one_call = False
         self._current: Callable[[ChannelRead], ChannelRead] = lambda read: read
@@ -200,7 +201,7 @@ class Reader:
     def _note_companions(self, companions: Iterable[Target]) -> bool:
         """Note the settings among the companions; return whether one is not as it was."""
         settings = [one for one in companions if one.parameter.name != INPUT_ERROR]
-        changed = [self.proofs.settings.note(one, self.values[one].value, self.values[one].at) for one in settings]
+        changed = [self.proofs.note(one, self.values[one].value, self.values[one].at) for one in settings]
         return any(changed)
 
     def _input_proves(self, read: ChannelRead) -> bool:
@@ -272,13 +273,13 @@ class Reader:
             except ParameterAbsentError:
                 if self.proofs.settings.get(setting) is not None:  # it was there: this is another layout
                     return await self._find_layout(settings)
-                self.proofs.settings.note(setting, None, self._now())
+                self.proofs.note(setting, None, self._now())
                 continue
             raw = self.values[setting]
             value = self.protocol.adopt(setting, raw)
             if value is None:
                 return await self._find_layout(settings)
-            if self.proofs.settings.note(setting, value, raw.at):
+            if self.proofs.note(setting, value, raw.at):
                 changed.add(setting)
         return changed
 
@@ -312,8 +313,13 @@ class Reader:
             self.values.pop(target, None)
 
     def _claim(self, read: ChannelRead) -> Claim:
-        raw, labels = self.values[read.target], self.companion_labels(read)
-        return self.proofs.claim(read.target, raw, labels, read.input_settings)
+        """Return what the value of a channel would be under the settings that were known before."""
+        raw = self.values[read.target]
+        claimed = self._claims.get(read.target)
+        if claimed is None or claimed[0] is not raw:
+            claim = self.proofs.claim(read.target, raw, self.companion_labels(read), read.input_settings)
+            claimed = self._claims[read.target] = (raw, claim)
+        return claimed[1]
 
     def _label(self, target: Target) -> str:
         return label_of(target.parameter, self.values[target].value)

@@ -38,13 +38,24 @@ class Order(StrEnum):
     DCBA = "dcba"  # low word first, bytes swapped
 
 
+_ORDERS = {
+    Order.ABCD: (False, ">"),
+    Order.CDAB: (True, ">"),
+    Order.BADC: (False, "<"),
+    Order.DCBA: (True, "<"),
+}
+"""Whether the low word is first, and the order of the bytes within a word as struct has it."""
+
+
 def decode_number(words: Sequence[int], kind: NumberType, order: Order = Order.ABCD) -> float | int:
     """Return the number in one or more registers.
 
     Raises:
         struct.error: not the registers of one such number.
     """
-    number: float | int = _FORMATS[kind].unpack(_in_order(struct.pack(f">{len(words)}H", *words), order))[0]
+    low_word_first, byte_order = _ORDERS[order]
+    data = struct.pack(f"{byte_order}{len(words)}H", *(words[::-1] if low_word_first else words))
+    number: float | int = _FORMATS[kind].unpack(data)[0]
     return number
 
 
@@ -55,15 +66,9 @@ def encode_number(number: float, kind: NumberType, order: Order = Order.ABCD) ->
         struct.error, OverflowError, ValueError: it does not fit the type.
     """
     data = _FORMATS[kind].pack(number if kind.startswith("float") else round(number))
-    return list(struct.unpack(f">{len(data) // 2}H", _in_order(data, order)))
-
-
-def _in_order(data: bytes, order: Order) -> bytes:
-    """Swap words and bytes; applied twice, nothing is changed."""
-    words = [data[at : at + 2] for at in range(0, len(data), 2)]
-    if order in (Order.CDAB, Order.DCBA):
-        words.reverse()
-    return b"".join(word[::-1] if order in (Order.BADC, Order.DCBA) else word for word in words)
+    low_word_first, byte_order = _ORDERS[order]
+    words = struct.unpack(f"{byte_order}{len(data) // 2}H", data)
+    return list(words[::-1] if low_word_first else words)
 
 
 class Place(Struct, Generic[Key], frozen=True):

@@ -13,9 +13,10 @@ from riglog.errors import UnsupportedError, WriteRefusedError, error_context
 from riglog.model import Stamp
 from riglog.model.units import DEG_C, DEG_F
 from riglog.protocol.modbus import IllegalDataAddressError, IllegalDataValueError, IllegalFunctionError
+from riglog.protocol.modbus.registers import Block as PlannedBlock
 from riglog.protocol.modbus.registers import Place, part_of
 from riglog_watlow.config import WatlowConfig
-from riglog_watlow.errors import NoSuchRegisterError
+from riglog_watlow.errors import NoSuchRegisterError, ParameterAbsentError
 from riglog_watlow.modbus.registers import block_plan, decode, encode, span_of
 from riglog_watlow.modbus.settings import (
     HARDWARE_ID,
@@ -56,16 +57,19 @@ class ModbusProtocol(WatlowProtocol):
         self.setup = Setup()
         self.layout = layout_setting(config)
         self._plan = block_plan(config.facts.family, self.setup.register_map)
+        self._parts: dict[Block, list[PlannedBlock[Target]]] = {}
         self._unit_setting, self._decimals_setting = unit_setting(config), decimals_setting(config)
 
     async def read_setup(self, line: AnyTransactor) -> None:
         self.absent.clear()
+        self._parts.clear()
 
         async def words(start: int, count: int) -> list[int]:
             return list((await self._registers(line, start, count, retries=1))[0])
 
         self.setup = await read_setup(self.config, words)
         self._plan = block_plan(self.config.facts.family, self.setup.register_map)
+        self._parts.clear()
         self.layout = await self._find_layout(line)
 
     async def _find_layout(self, line: AnyTransactor) -> Target | None:
@@ -135,7 +139,7 @@ class ModbusProtocol(WatlowProtocol):
 
     async def read(self, line: AnyTransactor, block: Block, *, retries: int = 0) -> dict[Target, Raw]:
         values: dict[Target, Raw] = {}
-        pending = self._plan.covering(self._span(target) for target in block if target not in self.absent)
+        pending = list(self._parts_of(block))
         while pending:
             part = pending.pop(0)
             try:
@@ -143,6 +147,7 @@ class ModbusProtocol(WatlowProtocol):
             except REFUSED_BLOCK as refusal:
                 if len(part.places) > 1:
                     self._plan.refuse(part)
+                    self._parts.clear()
                     pending = self._plan.covering(one for one in part.places if one.key not in self.absent) + pending
                     continue
                 if not isinstance(refusal, ABSENT):
@@ -168,6 +173,17 @@ class ModbusProtocol(WatlowProtocol):
             return encode(target.parameter, value, low_word_first=self.setup.low_word_first)
         except ValueError as error:
             raise WriteRefusedError(str(error), parameter=str(target)) from None
+
+    def _parts_of(self, block: Block) -> list[PlannedBlock[Target]]:
+        """Return the requests that read a block, without what the model does not have."""
+        if block not in self._parts:
+            wanted = (self._span(target) for target in block if target not in self.absent)
+            self._parts[block] = self._plan.covering(wanted)
+        return self._parts[block]
+
+    def note_absent(self, target: Target, error: ParameterAbsentError) -> None:
+        super().note_absent(target, error)
+        self._parts.clear()
 
     def _span(self, target: Target) -> Place[Target]:
         registers = span_of(target, self.setup.register_map)
