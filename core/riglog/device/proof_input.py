@@ -2,7 +2,7 @@
 
 An instrument whose sensor fails may go on sending numbers. A value is proven if the check of the input before it and
 the first one after it show no error, and either the two are at most ``max_time`` apart, or the second one follows the
-value directly and the value can follow the last proven one.
+value directly and the value can follow the last proven one. A value that jumped is read again: it can follow itself.
 """
 
 from enum import Enum
@@ -46,7 +46,8 @@ class InputHealth:
         """Return whether a check without an error, which follows a value directly, proves it. Note the check after.
 
         Args:
-            reached: whether the value can follow the last proven one.
+            reached: whether the value can follow the last proven one, or the one that was read just before it between
+                two checks without an error.
         """
         if self.state is not InputState.HEALTHY:
             return False

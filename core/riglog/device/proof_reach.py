@@ -37,14 +37,12 @@ class LastProven:
         self._read_before: tuple[Quantity, float] | None = None
 
     def reaches(self, value: Quantity | None, at: float) -> bool:
-        """Return whether a value can follow the last proven one, or the one that was just read and is to be confirmed.
+        """Return whether a value can follow the last proven one. None, an impossible value, follows nothing."""
+        return self._includes(self._proven, value, at)
 
-        None, which stands for an impossible value, follows nothing.
-        """
-        if value is None:
-            return False
-        known = (self._proven, self._read_before)
-        return any(one is not None and self._reach.includes(one[0], value, at - one[1]) for one in known)
+    def is_confirmed(self, value: Quantity | None, at: float) -> bool:
+        """Return whether a value can follow the one that was just read and is to be confirmed."""
+        return self._includes(self._read_before, value, at)
 
     def is_to_confirm(self, value: Quantity | None, at: float) -> None:
         """Note a value that is not proven yet and is read again at once."""
@@ -55,3 +53,6 @@ class LastProven:
         self._read_before = None
         if value is not None and not (isinstance(value, float) and math.isnan(value)):
             self._proven = (value, at)
+
+    def _includes(self, before: tuple[Quantity, float] | None, value: Quantity | None, at: float) -> bool:
+        return before is not None and value is not None and self._reach.includes(before[0], value, at - before[1])

@@ -1,7 +1,7 @@
 """Rule S: the proof of a value whose meaning depends on settings that can be changed at the instrument. Pure.
 
-A setting is a unit, a word order, decimal places, the kind of an input. Nobody changes one and changes it back within a
-second. Therefore a value is proven
+A setting is a unit, a word order, decimal places, the kind of an input. A person does not change one and change it back
+within a second. Therefore a value is proven
 
 - at once, if the last check of its settings is at most one second old, and only the assumed settings make it a value
   that can follow the last proven one;

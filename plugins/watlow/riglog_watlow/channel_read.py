@@ -66,7 +66,7 @@ class PollPlan:
 
     Attributes:
         settings: those of all channels.
-        blocks: the block to read for a value, or for a setting by itself.
+        blocks: the block to read for a value, or for a setting alone.
         check_blocks: the same for a poll that checks the settings: some of them are next to a value.
     """
 

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from riglog.device import DeviceContext, PortDevice
+from riglog.device.proof_input import MAX_TIME
 from riglog.errors import ConfigError, UnsupportedError
 from riglog.model import Channel, Sample
 from riglog.plugin import AnyClient
@@ -19,7 +20,7 @@ from riglog_watlow.channels import configured_targets, require_available
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.connect import protocol_for
 from riglog_watlow.identity import Identity, part_number, serial_number
-from riglog_watlow.inputs import input_settings_of
+from riglog_watlow.inputs import input_settings_of, is_latched, latch_setting_of
 from riglog_watlow.parameters import registry
 from riglog_watlow.proofs import Proofs
 from riglog_watlow.protocol import AnyTransactor
@@ -187,6 +188,13 @@ class Controller(PortDevice[AnyClient]):
         await self.protocol.read_setup(line)
         targets = configured_targets(self.config)
         await self._proofs.learn(line, dict.fromkeys(one for target in targets for one in self._settings_of(target)))
+        for target in targets:
+            for latch in latch_setting_of(target, self.facts, self.config.latched_check):
+                if not is_latched(latch, self._proofs.settings, self.facts):
+                    raise UnsupportedError(
+                        f"input_check above {MAX_TIME} s proves nothing: {latch} is off",
+                        hint="Set `input_check` to 0.1 or less, or let the controller latch input errors",
+                    )
 
     async def _relearn(self, line: AnyTransactor) -> Relearned:
         """Read the set-up again. The channels stay; in which blocks they are read may change."""
@@ -218,8 +226,9 @@ class Controller(PortDevice[AnyClient]):
         return ChannelRead(channel, target, companions, inputs, self._settings_of(target))
 
     def _settings_of(self, target: Target) -> tuple[Target, ...]:
-        """Return the settings that decide what a number means."""
-        return (*self.protocol.settings_of(target.parameter), *self._input_settings_of(target))
+        """Return the settings that decide what a number means, and whether it is one."""
+        latch = latch_setting_of(target, self.facts, self.config.latched_check)
+        return (*self.protocol.settings_of(target.parameter), *self._input_settings_of(target), *latch)
 
     def _input_settings_of(self, target: Target) -> tuple[Target, ...]:
         return input_settings_of(target, self.facts, self.config.instances)

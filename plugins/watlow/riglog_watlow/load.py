@@ -10,7 +10,7 @@ from riglog_watlow.channel_read import companions_of
 from riglog_watlow.channels import configured_targets
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.families import STDBUS
-from riglog_watlow.inputs import input_settings_of
+from riglog_watlow.inputs import input_settings_of, latch_setting_of
 from riglog_watlow.modbus.registers import block_plan, span_of
 from riglog_watlow.modbus.settings import layout_setting, settings_of
 from riglog_watlow.parameters import registry
@@ -35,14 +35,18 @@ def transactions(config: WatlowConfig) -> Sequence[TransactionCost]:
     table = registry(config.facts.family)
     configured = configured_targets(config)
     targets = dict.fromkeys(every for target in configured for every in (target, *companions_of(target, table)))
-    inputs = dict.fromkeys(
-        setting for target in configured for setting in input_settings_of(target, config.facts, config.instances)
-    )
+    inputs = dict.fromkeys(setting for target in configured for setting in _input_settings_of(target, config))
     if config.wire_protocol == STDBUS:
         return [_stdbus(target) for target in targets | inputs]
     layout = layout_setting(config)
     settings = [setting for target in configured for setting in settings_of(target.parameter, config, layout)]
     return _modbus(targets | inputs | dict.fromkeys(settings), config)
+
+
+def _input_settings_of(target: Target, config: WatlowConfig) -> tuple[Target, ...]:
+    facts = config.facts
+    latch = latch_setting_of(target, facts, config.latched_check)
+    return (*input_settings_of(target, facts, config.instances), *latch)
 
 
 def _stdbus(target: Target) -> TransactionCost:

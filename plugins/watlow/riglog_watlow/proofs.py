@@ -5,13 +5,13 @@ The rules are those of riglog.device: S for settings, E for input errors.
 
 from collections.abc import Iterable, Mapping
 
-from riglog.device.proof_input import InputHealth
+from riglog.device.proof_input import MAX_TIME, InputHealth
 from riglog.device.proof_reach import LastProven, Reach
 from riglog.device.proof_settings import Claim
 from riglog.model import NS, Clock
 from riglog_watlow.config import WatlowConfig
-from riglog_watlow.inputs import is_process_signal
-from riglog_watlow.parameters import WireValue
+from riglog_watlow.inputs import is_latched, is_process_signal
+from riglog_watlow.parameters import WireValue, registry
 from riglog_watlow.protocol import AnyTransactor, WatlowProtocol
 from riglog_watlow.samples import Raw, UnitContext, comparable
 from riglog_watlow.targets import Settings, Target
@@ -46,7 +46,7 @@ class Proofs:
     async def learn(self, line: AnyTransactor, settings: Iterable[Target]) -> None:
         """Read settings, before any value is read.
 
-        One that is refused is requested once more: a refusal does not say which request it belongs to.
+        One that is refused is requested once more: a refusal does not show which request it belongs to.
 
         Raises:
             DeviceRefusedError, ProtocolError: no reply, or an invalid one.
@@ -66,7 +66,14 @@ class Proofs:
 
     def health(self, input_error: Target) -> InputHealth:
         """Return what is known about an input."""
-        return self._inputs.setdefault(input_error, InputHealth())
+        health = self._inputs.setdefault(input_error, InputHealth())
+        latched_check, facts = self.config.latched_check, self.config.facts
+        if isinstance(self.config.input_check, float):
+            health.max_time = min(self.config.input_check, MAX_TIME)
+        if latched_check is not None and facts.error_latch is not None:
+            latch = Target(registry(facts.family).find(facts.error_latch[0]), input_error.instance)
+            health.max_time = latched_check if is_latched(latch, self.settings, facts) else MAX_TIME
+        return health
 
     def last(self, target: Target) -> LastProven:
         """Return the last proven value of a target."""

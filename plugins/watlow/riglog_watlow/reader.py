@@ -208,7 +208,8 @@ class Reader:
         if read.input_error is None:
             return True
         claim = self._claim(read)
-        reached = self.proofs.last(read.target).reaches(claim.assumed, claim.at)
+        last = self.proofs.last(read.target)
+        reached = last.reaches(claim.assumed, claim.at) or last.is_confirmed(claim.assumed, claim.at)
         return self.proofs.health(read.input_error).proves(self.values[read.input_error].at, reached=reached)
 
     def _is_faulty(self, read: ChannelRead) -> bool:

@@ -82,6 +82,7 @@ async def write(
     if not (isinstance(given, str) or read.companions or reader.protocol.settings_of(parameter)):
         _checked(reader, read, given)  # nothing needs to be read for that
     await reader.read_context(read)
+    meant = reader.unit_context(read)
     wanted = given
     if not isinstance(given, str):
         wanted = _checked(reader, read, given)
@@ -89,12 +90,25 @@ async def write(
     no_readback = parameter.storage == "action" or not parameter.readable
     if not no_readback:
         present = await reader.sample(read)
+        if reader.unit_context(read) != meant:  # changed meanwhile, and nothing was written yet
+            return await write(reader.again(), read, facts, value, wrote=wrote)
         if _is_stored(reader, target, wanted):
             return present
     unit = read.channel.unit
     wrote(f"{target} = {value} {unit}" if unit else f"{target} = {value}")
     await _send(reader, target, wanted, no_readback)
-    return None if no_readback else await _read_back(reader.again(), read, wanted)
+    if no_readback:
+        return None
+    after = reader.again()
+    sample = await _read_back(after, read, wanted)
+    await after.read_context(read)
+    if after.unit_context(read) != meant:
+        raise ReadbackMismatchError(
+            f"{target}: a setting of the controller changed while it was written",
+            hint="The value may have been stored in another unit. Read the parameter and compare",
+            parameter=str(target),
+        )
+    return sample
 
 
 async def _send(reader: Reader, target: Target, wanted: WireValue, no_readback: bool) -> None:

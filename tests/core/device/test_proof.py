@@ -45,9 +45,11 @@ def test_from_nothing_nothing_is_reached_except_what_confirms_the_value_just_rea
     last = LastProven(REACH)
     assert not last.reaches(150.0, 0.0)
     last.is_to_confirm(150.0, 0.0)
-    assert last.reaches(151.0, 0.1)
+    assert last.is_confirmed(151.0, 0.1)
+    assert not last.is_confirmed(None, 0.1)
+    assert not last.reaches(151.0, 0.1)
     last.prove(None, 0.1)  # nothing was proven, and nothing is to be confirmed any more
-    assert not last.reaches(151.0, 0.2)
+    assert not last.is_confirmed(151.0, 0.2)
 
 
 def claim(assumed: float | None, *others: float | None, at: float = 0.5) -> Claim:

@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from riglog.acquire import record
+from riglog.errors import ConfigError, UnsupportedError
 from riglog.manager import Manager
 from riglog.model import Sample, Status
 from riglog.model.units import DEG_C, DEG_F, celsius_to_fahrenheit
@@ -259,3 +260,56 @@ async def test_a_word_order_that_is_changed_while_recording_gives_no_wrong_numbe
     assert {row.status for row in rows} == {Status.OK}
     measured = [row.value for row in rows if row.parameter in ("process_value", "setpoint")]
     assert measured == [pytest.approx(TEMPERATURE, abs=TOLERANCE)] * 60
+
+
+async def jumps(rig: Any, **settings: Any) -> int:
+    """Return the requests of a poll in which a process value jumps, half a second after the one before."""
+    oven = rig.controller(parameters=("process_value",), **settings)
+    await oven.open()
+    for _ in range(3):
+        await oven.poll()
+        await anyio.sleep(0.25)
+    rig.simulators[0].controller.ovens[1].temperature += 100
+    before = rig.client.counters.requests
+    (sample,) = await oven.poll()
+    assert (sample.status, sample.value) == (Status.OK, pytest.approx(172, abs=TOLERANCE))
+    return rig.client.counters.requests - before  # type: ignore[no-any-return]
+
+
+async def test_a_latched_error_needs_no_second_reading_of_a_value_that_jumped(bench: MakeBench) -> None:
+    latching = StdBusSimulator()
+    latching.set("input_error_latching", "On")
+    assert await jumps(bench(StdBusSimulator())) == 5  # value, error, value, error, kind of the input
+    assert await jumps(bench(latching), input_check=1.0) == 4  # value, error, kind of the input, latching
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"input_check": 0.5}, UnsupportedError),
+        ({"input_check": 0.5, "family": "sd", "protocol": "modbus-rtu"}, ConfigError),
+    ],
+)
+async def test_a_longer_check_is_refused_where_an_error_can_come_and_go(
+    settings: dict[str, Any], error: type[Exception], bench: MakeBench
+) -> None:
+    with pytest.raises(error, match=r"input_check above 0\.1 s proves nothing"):
+        await bench().controller(**settings).open()
+    await bench().controller(input_check=0.05).open()
+    await bench().controller(input_check="every").open()
+
+
+async def test_a_latch_that_is_switched_off_later_proves_nothing_any_more(bench: MakeBench) -> None:
+    peer = StdBusSimulator()
+    peer.set("input_error_latching", "On")
+    rig = bench(peer)
+    oven = rig.controller(parameters=("process_value",), input_check=1.0)
+    await oven.open()
+    peer.set("input_error_latching", "Off")
+    for _ in range(3):
+        await oven.poll()
+        await anyio.sleep(0.5)
+    peer.controller.ovens[1].temperature += 100
+    before = rig.client.counters.requests
+    await oven.poll()
+    assert rig.client.counters.requests - before >= 5

@@ -86,7 +86,7 @@ class SimulatedController:
     Attributes:
         values: stored values.
         fixed: measured values that ``set`` has fixed until they are set to ``auto``.
-        panel: what happens to it by itself; its protocols tell it about every request.
+        panel: what happens to it without a request; its protocols report every request to it.
         process_signal: a parameter and the labels with which an input does not measure a temperature.
     """
 
@@ -128,7 +128,7 @@ class SimulatedController:
         return label_of(self.registry.find(name), self.stored(name, instance))
 
     def schedule(self, at: float, name: str, text: str) -> None:
-        """Set a parameter at a time in seconds, as somebody at the panel does, or a sensor that fails."""
+        """Set a parameter at a time in seconds, as a person at the panel does, or a sensor that fails."""
         self.panel.at(at, lambda: self.set(name, text))
 
     def is_process_signal(self, instance: int = 1) -> bool:

@@ -14,7 +14,7 @@ class _Change(Struct):
 
 
 class Panel:
-    """What happens to an instrument by itself, in the order of the times and requests at which it is due."""
+    """What happens to an instrument without a request, in the order of the times and requests at which it is due."""
 
     def __init__(self) -> None:
         self._changes: list[_Change] = []
