@@ -113,6 +113,13 @@ def test_uninitialised_memory_is_not_a_value_of_a_parameter_without_a_range_eith
     assert (result.value, result.status) == (None, Status.OUT_OF_RANGE)
 
 
+def test_a_number_whose_words_are_swapped_is_not_a_value_even_if_it_would_be_converted() -> None:
+    context = UnitContext(WireUnits("degF"), "degC")
+    result = interpret(registry().find("setpoint"), 2.4e-41, {}, context)
+    assert (result.value, result.status) == (None, Status.OUT_OF_RANGE)
+    assert interpret(registry().find("setpoint"), 0.0, {}, context).value == pytest.approx(-17.78, abs=0.01)
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "10000"])
 async def test_a_number_outside_the_range_is_not_a_value(value: str, bench: MakeBench) -> None:
     rig = bench()
