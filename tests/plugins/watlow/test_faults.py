@@ -25,7 +25,10 @@ Sent = tuple[int, str, WireValue]
 
 
 class Counting(SimulatedPM):
-    """Returns another number for every read of a float, so that a late or foreign value is detected."""
+    """Returns another number for every read of a float, so that a late or foreign value is detected.
+
+    They rise slowly: a value that jumps is read again together with the settings, which is not what is tested here.
+    """
 
     def __init__(self, address: int, sent: list[Sent]) -> None:
         super().__init__(address)
@@ -35,7 +38,7 @@ class Counting(SimulatedPM):
     def read(self, one: Target, now: float) -> WireValue:
         value = super().read(one, now)
         if one.parameter.name in PARAMETERS:
-            value = float(len(self.sent))
+            value = 100.0 + len(self.sent) / 64
             self.sent.append((self.address, one.parameter.name, value))
         return value
 
