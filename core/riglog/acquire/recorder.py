@@ -12,7 +12,7 @@ from riglog.acquire.active_run import ActiveRun
 from riglog.acquire.buffer import BatchBuffer, Overflow
 from riglog.acquire.source_task import SourceTask
 from riglog.acquire.summary import AcquisitionSummary
-from riglog.device import PollSource, SourceGroup
+from riglog.device import IdentifiedGroup, PollSource, SourceGroup
 from riglog.errors import ConfigError
 from riglog.model import NS, SYSTEM_CLOCK, Clock, Event, EventKind, Run
 
@@ -174,6 +174,8 @@ class SourceTasks:
         async with anyio.create_task_group() as timer:
             timer.start_soon(self._end_at, end_ns, timer.cancel_scope)
             while not group.closed:
+                if isinstance(group, IdentifiedGroup):
+                    self.active_run.note_identities(group.identities)
                 self._update(group.sources(self.names), tasks, since_ns)
                 await group.changed()
                 since_ns = self.clock.monotonic_ns()

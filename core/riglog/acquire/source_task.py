@@ -10,7 +10,7 @@ import anyio
 from riglog.acquire.active_run import ActiveRun
 from riglog.acquire.schedule import Schedule, slots_in
 from riglog.acquire.summary import SourceSummary
-from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, Pace, PollSource, check_poll, missing
+from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, MaintainedSource, Pace, PollSource, check_poll, missing
 from riglog.errors import ConnectionLostError, RiglogError, describe
 from riglog.model import NS, Batch, Event, EventKind, Sample, Status
 
@@ -52,6 +52,7 @@ class SourceTask:
         summary = SourceSummary(source.name, self.rate_hz if source.pace is Pace.HOST else None)
         self.stats = active_run.summary.sources.setdefault(source.name, summary)
         self._channels = list(source.channels)  # those of the last poll
+        self._next_due_ns = start_ns
         self._reported_problems: set[str] = set()
 
     async def run(self, since_ns: int) -> None:
@@ -64,7 +65,11 @@ class SourceTask:
         schedule = Schedule(self.start_ns, self.rate_hz, ticks=ticks)
         schedule.start_at(since_ns)
         with self.scope:
-            await self._run_on_schedule(schedule)
+            async with anyio.create_task_group() as tasks:
+                if isinstance(self.source, MaintainedSource):
+                    tasks.start_soon(self.source.maintain, lambda: self._next_due_ns)
+                await self._run_on_schedule(schedule)
+                tasks.cancel_scope.cancel()
         now, stopped = self.clock.monotonic_ns(), self.active_run.stopped_ns
         for tick in schedule.due(now if stopped is None else min(now, stopped)):
             self._skip(schedule, tick, STOPPED)
@@ -78,7 +83,10 @@ class SourceTask:
                 overrun = started < schedule.due_ns(tick + 1) <= ended
                 self._skip(schedule, tick, OVERRUN if overrun else DELAYED)
                 await stream.wait_for_space()
-            if slot.tick is None or not await self.active_run.sleep_until(schedule.due_ns(slot.tick)):
+            if slot.tick is None:
+                return
+            self._next_due_ns = schedule.due_ns(slot.tick)
+            if not await self.active_run.sleep_until(self._next_due_ns):
                 return
             self._channels = list(self.source.channels)
             started = clock.monotonic_ns()

@@ -5,7 +5,7 @@ from riglog.device.device import Device, PortDevice
 from riglog.device.poll_check import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, CheckedPoll, check_channels, check_poll
 from riglog.device.polling import missing, poll_reads
 from riglog.device.safety import Safety, require_confirmation
-from riglog.device.source import Pace, PollSource, SourceGroup
+from riglog.device.source import IdentifiedGroup, MaintainedSource, Pace, PollSource, SourceGroup
 from riglog.device.threads import in_thread
 
 __all__ = [
@@ -14,6 +14,8 @@ __all__ = [
     "CheckedPoll",
     "Device",
     "DeviceContext",
+    "IdentifiedGroup",
+    "MaintainedSource",
     "Pace",
     "PollSource",
     "PortDevice",

@@ -1,6 +1,6 @@
 """Records a rig: checks the sinks, opens the devices, records until the end, and stores the rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anyio
@@ -13,6 +13,7 @@ from riglog.manager import Manager
 from riglog.model import SYSTEM_CLOCK, Clock, Event, Run, new_run
 from riglog.plugin import Registry
 from riglog.recordings import last_run
+from riglog.rig.identities import rig_identities
 from riglog.rig.outcome import Outcome
 from riglog.sinks import SqliteSink
 
@@ -26,6 +27,7 @@ async def record_rig(
     duration: float | str | None = None,
     out: str | Path | None = None,
     resume: Run | bool = False,
+    accept_identity: Sequence[str] = (),
     stop: anyio.Event | None = None,
     on_opening: Callable[[str, str], None] | None = None,
     on_start: Callable[[ActiveRun], None] | None = None,
@@ -42,7 +44,9 @@ async def record_rig(
         duration: seconds, or a text such as ``"72h"``; default: that of the rig file. A resumed run counts from its
             start.
         out: path of an SQLite file to record into, instead of the sinks of the rig file.
-        resume: True continues the latest run of this rig in its SQLite sink; a Run continues that run.
+        resume: True continues the latest run of this rig in its SQLite sink; a Run continues that run. Its devices must
+            be the instruments of that run: values of another one are not recorded.
+        accept_identity: devices whose instrument was replaced on purpose. It is an event, and a new run starts.
         stop: ends the recording when it is set, after the polls in progress.
         on_opening: called before each device is opened, with the names of the device and of its port (or driver).
         on_start: called with the active recording when polling starts; its ``summary`` is updated continuously.
@@ -60,10 +64,19 @@ async def record_rig(
     """
     config = _config(rig, out, registry)
     length = config.duration if duration is None else seconds(duration)
+    identities = rig_identities(
+        config,
+        resumed=bool(resume),
+        accepted=accept_identity,
+        run=resume.id if isinstance(resume, Run) else None,
+    )
+    if accept_identity:
+        resume = False
     resumed_from = run_to_resume(config) if resume is True else resume or None
     for sink in config.sinks:
         await sink.check()
     async with Manager(registry=registry, clock=clock) as manager:
+        manager.expect_identities(identities.expected)
         for spec in config.specs:
             if on_opening is not None:
                 on_opening(spec.name, spec.port_name or spec.protocol)
@@ -81,6 +94,8 @@ async def record_rig(
                 for event in recording.events:  # those of the start
                     on_event(event)
                 recording.on_event = on_event
+            for event in identities.acceptances(manager, clock):
+                recording.add_event(event)
             if on_start is not None:
                 on_start(recording)
             async with anyio.create_task_group() as tasks:

@@ -5,6 +5,7 @@ from riglog.simulation.modbus_server import ModbusServer
 from riglog.simulation.modbus_servers import ModbusServers
 from riglog.simulation.peer import Arrivals, SimulatedPeer
 from riglog.simulation.simulator import SimulatedBus, Simulator
+from riglog.simulation.swapped import SwappedSimulator
 from riglog.simulation.transport import SimulatedTransport
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "SimulatedPeer",
     "SimulatedTransport",
     "Simulator",
+    "SwappedSimulator",
     "parse_faults",
 ]

@@ -31,10 +31,24 @@ from riglog.cli.signals import Interruption, run
     help="Exit with code 1 if a channel had no value for more than this many seconds.",
 )
 @click.option("--resume", is_flag=True, help="Continue the latest run of this rig; the gap in between is kept.")
+@click.option(
+    "--accept-identity",
+    multiple=True,
+    metavar="NAME",
+    help="The instrument of this device was replaced on purpose: start a new run with it; may be repeated.",
+)
 @json_option
-def command(rig: str, duration: str | None, out: str | None, max_gap: float | None, resume: bool, as_json: bool) -> int:
+def command(
+    rig: str,
+    duration: str | None,
+    out: str | None,
+    max_gap: float | None,
+    resume: bool,
+    accept_identity: tuple[str, ...],
+    as_json: bool,
+) -> int:
     """Record the rig described in RIG, until the duration has elapsed or Ctrl-C or SIGTERM is received."""
-    return run(partial(_record, rig, duration, out, max_gap, resume, as_json))
+    return run(partial(_record, rig, duration, out, max_gap, resume, accept_identity, as_json))
 
 
 async def _record(
@@ -43,6 +57,7 @@ async def _record(
     out: str | None,
     max_gap: float | None,
     resume: bool,
+    accept_identity: tuple[str, ...],
     as_json: bool,
     interruption: Interruption,
 ) -> int:
@@ -57,8 +72,10 @@ async def _record(
     messages().print(
         f"[dim]{rig.name}: recording {devices} at {rig.rate_hz:g} Hz {until}, into {sinks}[/]", soft_wrap=True
     )
-    earlier = run_to_resume(rig) if resume else None
+    earlier = run_to_resume(rig) if resume and not accept_identity else None
     if earlier is not None:
         messages().print(f"[dim]resuming run {earlier.id}[/]")
-    outcome = await record_with_progress(rig, length, interruption, resume=earlier or False)
+    outcome = await record_with_progress(
+        rig, length, interruption, resume=earlier or resume, accept_identity=accept_identity
+    )
     return report(outcome, as_json=as_json, max_gap=max_gap)
