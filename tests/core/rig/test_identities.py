@@ -1,4 +1,4 @@
-"""The instruments of a rig belong to the run: compared when it is resumed, replaced only if that is accepted by name."""
+"""The instruments of a rig belong to the run: compared when it is resumed, replaced only if accepted by name."""
 
 from pathlib import Path
 
