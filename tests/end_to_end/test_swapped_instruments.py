@@ -107,3 +107,38 @@ async def test_an_instrument_without_an_identity_is_no_stranger() -> None:
     recording, batches = await recorded(table, simulator, identity_check=IDENTITY_CHECK)
     assert recording.events[1:] == []
     assert values_after(batches, 140.0) != []
+
+
+class Nothing(Simulator):
+    """Sends nothing: a cable that is out behind an adapter that stays connected."""
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        return b""
+
+
+@pytest.mark.parametrize("other", ["I4.name", None])
+async def test_a_broadcaster_is_identified_again_after_a_silence(other: str | None) -> None:
+    table: dict[str, Any] = {"driver": "servomex", "protocol": "continuous", "period": 1.0}
+    after = simulated(table, None if other is None else (other, "NO"))
+    simulator = SwappedSimulator(simulated(table), [(100.0, Nothing()), (120.0, after)])
+    recording, batches = await recorded(table, simulator, identity_check=0.0)  # the interruption alone is enough
+    kinds = [event.kind for event in recording.events[1:]]
+    expected = [EventKind.DEVICE_NOT_RESPONDING, EventKind.DEVICE_RESPONDING]
+    if other is not None:
+        expected.insert(1, EventKind.WRONG_INSTRUMENT)
+    assert kinds == expected
+    assert recording.events[1].message == "device not responding: nothing received"
+    assert bool(values_after(batches, 121.0)) is (other is None)
+
+
+async def test_a_balance_in_autoprint_mode_cannot_be_identified_after_a_silence() -> None:
+    """A limit: it has no identity in this mode, so nothing is claimed."""
+    table: dict[str, Any] = {"driver": "sartorius", "protocol": "sbi", "autoprint": True}
+    after = simulated(table, ("family", "basic_lab"))
+    simulator = SwappedSimulator(simulated(table), [(100.0, Nothing()), (120.0, after)])
+    recording, batches = await recorded(table, simulator)
+    assert [event.kind for event in recording.events[1:]] == [
+        EventKind.DEVICE_NOT_RESPONDING,
+        EventKind.DEVICE_RESPONDING,
+    ]
+    assert values_after(batches, 121.0) != []

@@ -3,6 +3,8 @@
 Another identity is another instrument. No reply, and a refusal, are not: they prove neither the one nor the other.
 """
 
+from collections import deque
+
 from msgspec import Struct
 
 from riglog.model import IDENTITY, EventKind, iso, storable
@@ -12,6 +14,7 @@ MARGIN_SECONDS = 0.02
 RETRY_SECONDS = 5.0
 """After a check between two polls that got no identity, unless the interval is shorter."""
 
+RECENT_CHECKS = 5
 NO_REQUEST_SECONDS = 0.001
 """No instrument responds to a request within this time."""
 
@@ -43,7 +46,7 @@ class KnownIdentity:
         self._reported = True  # the instrument that is confirmed reports its identity
         self._confirmed_utc_ns: int | None = None
         self._next_check = 0.0
-        self._usual_seconds = 0.0
+        self._seconds: deque[float] = deque(maxlen=RECENT_CHECKS)
 
     def learn(self, found: str | None, utc_ns: int) -> bool:
         """Expect the identity that was found when the device was opened. False: another one is expected already."""
@@ -97,10 +100,19 @@ class KnownIdentity:
 
     # --- when to check between two polls
 
-    def note_check(self, now: float, seconds: float, *, identified: bool) -> None:
-        """Note that a check ended, what it took, and whether it gave an identity or the reply that there is none."""
-        self._usual_seconds = max(seconds, self._usual_seconds * 0.9)
-        self._next_check = now + (self.interval if identified else min(self.interval, RETRY_SECONDS))
+    def note_check(self, now: float, seconds: float) -> None:
+        """Note that a check ended, and what it took."""
+        self._seconds.append(seconds)
+        self._next_check = now + self.interval
+
+    def note_failure(self, now: float) -> None:
+        """Note that a check had no reply, or was refused. What that took is not what a check takes."""
+        self._next_check = now + min(self.interval, RETRY_SECONDS)
+
+    def note_cut(self, now: float, seconds: float) -> None:
+        """Note that a check was cancelled after this time, because the next slot was due: it takes longer."""
+        self._seconds += (seconds, seconds)
+        self.note_failure(now)
 
     @property
     def next_check(self) -> float | None:
@@ -114,11 +126,16 @@ class KnownIdentity:
         return self.next_check is not None and now >= self.next_check
 
     @property
+    def usual_seconds(self) -> float:
+        """The longest of the last checks but one: in one of them a reply may have been lost."""
+        return sorted(self._seconds)[-2:][0] if self._seconds else 0.0
+
+    @property
     def costs_nothing(self) -> bool:
         """True if the identity is known from what the device sends of its own accord: nothing is requested."""
-        return self._usual_seconds < NO_REQUEST_SECONDS
+        return min(self._seconds, default=0.0) < NO_REQUEST_SECONDS
 
     @property
     def needs_seconds(self) -> float:
         """Idle time that must be left before the next slot, so that a check does not make it late."""
-        return 2 * self._usual_seconds + MARGIN_SECONDS
+        return 2 * self.usual_seconds + MARGIN_SECONDS

@@ -108,7 +108,7 @@ class ManagedDevice:
         """
         started = self._now()
         found = await self.device.identity()
-        self.identity.note_check(self._now(), self._now() - started, identified=True)
+        self.identity.note_check(self._now(), self._now() - started)
         if not self.identity.learn(found, self._clock.utc_ns()):
             self.require_identity_check()
 
@@ -206,20 +206,22 @@ class ManagedDevice:
         Raises:
             ConnectionLostError: the connection is gone.
         """
-        started, identified = self._now(), False
+        started = self._now()
         try:
-            self._compare(await self._read_identity(line))
-            identified = True
+            found = await self._read_identity(line)
         except ConnectionLostError:
             raise
         except RiglogError:
-            pass
+            self.identity.note_failure(self._now())
         except BaseException as error:
             if not is_plugin_fault(error):
+                self.identity.note_cut(self._now(), self._now() - started)
                 raise
             self._driver_failed(error)
-        finally:
-            self.identity.note_check(self._now(), self._now() - started, identified=identified)
+            self.identity.note_failure(self._now())
+        else:
+            self.identity.note_check(self._now(), self._now() - started)
+            self._compare(found)
 
     def missing(self, status: Status, error: str, *, responded: bool | None = None) -> list[Sample]:
         """Return a sample without a value for every channel."""
@@ -278,7 +280,9 @@ class ManagedDevice:
         device = self.device
         try:
             await (device.reconnected(line) if isinstance(device, PortDevice) else device.reconnected())
+            started = self._now()
             found = await self._read_identity(line)
+            self.identity.note_check(self._now(), self._now() - started)
         except ConnectionLostError:
             raise
         except (ProtocolError, DeviceError) as error:

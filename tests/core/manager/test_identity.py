@@ -3,7 +3,7 @@
 import anyio
 import pytest
 from recorded_rig import recorded, rows
-from toy import Toy, ToyDriver
+from toy import Toy, ToyDriver, ToySimulator
 
 from riglog.acquire import ActiveRun
 from riglog.errors import ConfigError, DeviceRefusedError
@@ -165,18 +165,24 @@ async def test_several_devices_and_rates_on_one_line_keep_their_slots(registry: 
     assert max(source.start_delay.maximum for source in recording.summary.sources.values()) < 0.01  # of the other group
 
 
-async def test_an_identity_check_without_a_reply_is_not_another_instrument(registry: Registry) -> None:
-    from toy import ToySimulator
-
-    wire = FaultyWire(ToySimulator(1, "SN-1"))
+async def test_an_identity_check_without_a_reply_is_not_another_instrument_and_makes_no_slot_late(
+    registry: Registry,
+) -> None:
+    simulator = ToySimulator(1, "SN-1")
+    wire = FaultyWire(simulator, script=[None] * 14 + [Fault.DROP])  # opening, identity, six polls, then the check
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         await manager.add("one", SimulatedTransport(wire, port="line"), driver="toy", identity_check=5)
         async with recorded(manager, 30, rate_hz=1) as (recording, batches):
-            await anyio.sleep(4.5)
-            wire._script = iter([*[None] * 2, Fault.DROP])
-            await anyio.sleep(5)
+            await anyio.sleep(5.9)
+            checks = len(simulator.given["who"])
+            assert checks == 3
+            assert len(simulator.given["level"]) == 6
+    assert len(simulator.given["who"]) > checks
     assert recording.events[1:] == []
     assert rows(batches, "one", Status.OK) == list(range(30))
+    timing = recording.summary.sources["line"]
+    assert timing.start_delay.maximum < 0.001
+    assert timing.poll_time.maximum < 0.01
 
 
 async def test_a_refused_identity_check_is_not_another_instrument(
