@@ -131,6 +131,14 @@ async def test_a_broadcaster_is_identified_again_after_a_silence(other: str | No
     assert bool(values_after(batches, 121.0)) is (other is None)
 
 
+async def test_a_broadcaster_is_identified_again_after_a_single_missing_sample() -> None:
+    table: dict[str, Any] = {"driver": "servomex", "protocol": "continuous", "period": 1.0}
+    simulator = SwappedSimulator(simulated(table), [(100.0, Nothing()), (107.0, simulated(table, ("I4.name", "NO")))])
+    recording, batches = await recorded(table, simulator, identity_check=0.0)
+    assert [event.kind for event in recording.events[1:]] == [EventKind.WRONG_INSTRUMENT]
+    assert values_after(batches, 107.0) == []
+
+
 async def test_a_balance_in_autoprint_mode_cannot_be_identified_after_a_silence() -> None:
     """A limit: it has no identity in this mode, so nothing is claimed."""
     table: dict[str, Any] = {"driver": "sartorius", "protocol": "sbi", "autoprint": True}

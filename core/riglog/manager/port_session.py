@@ -72,13 +72,10 @@ class PortSession(Session):
 
     async def _verify(self, device: ManagedDevice) -> None:
         async with self.client.hold() as line:
-            seconds, needed = self._idle_seconds(), device.identity.needs_seconds  # the line may have been in use
-            if seconds < needed:
-                return
-            hold_off = self.client.codec.hold_off
-            spared = seconds - (self.client.timeout if hold_off is None else hold_off)
-            with anyio.move_on_after(spared if spared >= needed else seconds):  # a lost reply makes no slot late
-                await device.verify_identity(line)
+            seconds = self._idle_seconds()  # the line may have been in use until now
+            if seconds >= device.identity.needs_seconds:
+                with anyio.move_on_after(seconds):
+                    await device.verify_identity(line)
 
     async def _look_for_loss(self) -> None:
         async with self.client.hold():

@@ -103,6 +103,33 @@ def test_characters_that_cannot_be_stored_do_not_make_another_instrument() -> No
     assert known.confirmed
 
 
+def test_the_idle_time_that_a_check_needs_is_learnt() -> None:
+    known = KnownIdentity(60)
+    known.learn("SN-1", 0)
+    known.note_check(0.0, 0.1)
+    assert (known.needs_seconds, known.next_check) == (pytest.approx(0.22), 60.0)
+    known.note_check(60.0, 3.0)  # a lost reply, and a retry
+    assert known.needs_seconds == pytest.approx(0.22)
+    known.note_check(120.0, 3.0)
+    assert known.needs_seconds == pytest.approx(6.02)
+
+
+def test_a_failed_check_is_repeated_soon_and_is_no_measure_of_a_check() -> None:
+    known = KnownIdentity(60)
+    known.learn("SN-1", 0)
+    known.note_check(0.0, 0.1)
+    known.note_failure(60.0)
+    assert (known.needs_seconds, known.next_check) == (pytest.approx(0.22), 65.0)
+
+
+def test_a_check_that_the_next_slot_has_cut_needs_more_idle_time_at_once() -> None:
+    known = KnownIdentity(60)
+    known.learn("SN-1", 0)
+    known.note_check(0.0, 0.1)
+    known.note_cut(60.0, 0.5)
+    assert known.needs_seconds == pytest.approx(1.02)
+
+
 # --- while the line stays up
 
 
@@ -165,21 +192,23 @@ async def test_several_devices_and_rates_on_one_line_keep_their_slots(registry: 
     assert max(source.start_delay.maximum for source in recording.summary.sources.values()) < 0.01  # of the other group
 
 
+@pytest.mark.parametrize("rate_hz", [1.0, 2.0])
 async def test_an_identity_check_without_a_reply_is_not_another_instrument_and_makes_no_slot_late(
-    registry: Registry,
+    registry: Registry, rate_hz: float
 ) -> None:
+    polls = round(5 * rate_hz) + 1  # until the first check
     simulator = ToySimulator(1, "SN-1")
-    wire = FaultyWire(simulator, script=[None] * 14 + [Fault.DROP])  # opening, identity, six polls, then the check
+    wire = FaultyWire(simulator, script=[None] * (2 + 2 * polls) + [Fault.DROP])  # opening, identity, polls, the check
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         await manager.add("one", SimulatedTransport(wire, port="line"), driver="toy", identity_check=5)
-        async with recorded(manager, 30, rate_hz=1) as (recording, batches):
-            await anyio.sleep(5.9)
+        async with recorded(manager, 30, rate_hz=rate_hz) as (recording, batches):
+            await anyio.sleep(5.45)
             checks = len(simulator.given["who"])
             assert checks == 3
-            assert len(simulator.given["level"]) == 6
+            assert len(simulator.given["level"]) == polls
     assert len(simulator.given["who"]) > checks
     assert recording.events[1:] == []
-    assert rows(batches, "one", Status.OK) == list(range(30))
+    assert rows(batches, "one", Status.OK) == list(range(round(30 * rate_hz)))
     timing = recording.summary.sources["line"]
     assert timing.start_delay.maximum < 0.001
     assert timing.poll_time.maximum < 0.01
