@@ -3,7 +3,7 @@
 import anyio
 import pytest
 from recorded_rig import recorded, rows
-from toy import Toy, ToyDriver, ToySimulator
+from toy import Ask, Toy, ToyDriver, ToySimulator
 
 from riglog.acquire import ActiveRun
 from riglog.errors import ConfigError, DeviceRefusedError
@@ -12,6 +12,7 @@ from riglog.manager.acceptance import user
 from riglog.manager.identity import KnownIdentity
 from riglog.model import NS, Event, EventKind, Status
 from riglog.plugin import Registry
+from riglog.protocol import HeldLine
 from riglog.simulation import Fault, FaultyWire, SimulatedTransport
 from riglog.testing import LoopClock
 
@@ -177,6 +178,27 @@ async def test_the_time_of_a_check_is_learnt(registry: Registry, toy: ToyDriver)
     assert identity_reads(toy) == before
     assert len(rows(batches, "one", Status.OK)) == 150
     assert recording.summary.sources["sim:1"].start_delay.maximum < 0.001
+
+
+async def test_a_check_that_suddenly_takes_longer_is_cut_when_the_slot_is_due(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts = []
+
+    async def many_requests(self: Toy, line: HeldLine[Ask, str] | None = None) -> str | None:
+        attempts.append(anyio.current_time())
+        async with self.client.hold(line):
+            await anyio.sleep(5)
+        return "SN-1"
+
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("one", "sim:1", driver="toy", identity="SN-1", identity_check=2)
+        monkeypatch.setattr(Toy, "identity", many_requests)
+        async with recorded(manager, 60, rate_hz=1) as (recording, batches):
+            pass
+    assert rows(batches, "one", Status.OK) == list(range(60))
+    assert recording.summary.sources["sim:1"].poll_time.maximum < 0.01
+    assert len(attempts) == 1  # it is known now that no slot leaves that much time
 
 
 async def test_several_devices_and_rates_on_one_line_keep_their_slots(registry: Registry, toy: ToyDriver) -> None:
