@@ -72,7 +72,7 @@ class ActiveRun:
         for device, identity in identities.items():
             if self._identities.get(device) != identity:
                 self._identities[device] = identity
-                kind, now = EventKind.INSTRUMENT_IDENTIFIED, self.clock.utc_ns()
+                kind, now = EventKind.IDENTITY_EXPECTED, self.clock.utc_ns()
                 self._identified.append(Event(now, kind, IDENTITY + identity, device))
 
     def take_events(self) -> list[Event]:

@@ -66,10 +66,12 @@ class KnownIdentity:
             return self._not_reported()
         if self.expected is not None and found != self.expected:
             return self._other(found, utc_ns)
-        news = self.expected is None or self.mismatch is not None or not self._reported
+        first, again = self.expected is None, self.mismatch is not None or not self._reported
         self.expected, self.confirmed, self.mismatch, self._reported = found, True, None, True
         self._confirmed_utc_ns = utc_ns
-        return Finding(EventKind.INSTRUMENT_IDENTIFIED, IDENTITY + found) if news else None
+        if first:
+            return Finding(EventKind.IDENTITY_EXPECTED, IDENTITY + found)
+        return Finding(EventKind.IDENTITY_CONFIRMED, f"identity confirmed again: {found}") if again else None
 
     def _not_reported(self) -> Finding | None:
         """A device that has reported an identity before may have lost one reply: its values are recorded."""

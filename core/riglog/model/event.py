@@ -15,7 +15,7 @@ RENAMED_KINDS = {
 """Kinds in recordings of early versions, and what they are called now. Readers accept them for ever."""
 
 IDENTITY = "identity: "
-"""How the message of INSTRUMENT_IDENTIFIED begins; the identity itself follows."""
+"""How the message of IDENTITY_EXPECTED begins; the identity itself follows."""
 
 
 class EventKind(StrEnum):
@@ -28,8 +28,9 @@ class EventKind(StrEnum):
     PORT_RESTORED = "port_restored"
     DEVICE_NOT_RESPONDING = "device_not_responding"
     DEVICE_RESPONDING = "device_responding"
-    INSTRUMENT_IDENTIFIED = "instrument_identified"  # IDENTITY and the identity: it belongs to the run
+    IDENTITY_EXPECTED = "identity_expected"  # that of the run: IDENTITY and the identity
     WRONG_INSTRUMENT = "wrong_instrument"
+    IDENTITY_CONFIRMED = "identity_confirmed"  # after one of the two others
     IDENTITY_UNCONFIRMED = "identity_unconfirmed"
     IDENTITY_ACCEPTED = "identity_accepted"  # an instrument was replaced on purpose
     DRIVER_FAILED = "driver_failed"

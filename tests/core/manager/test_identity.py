@@ -72,7 +72,7 @@ def test_an_identity_that_is_reported_for_the_first_time_later_is_expected_from_
     known.learn(None, 0)
     found = known.compare("SN-1", NS)
     assert found is not None
-    assert (found.kind, found.message) == (EventKind.INSTRUMENT_IDENTIFIED, "identity: SN-1")
+    assert (found.kind, found.message) == (EventKind.IDENTITY_EXPECTED, "identity: SN-1")
     assert known.compare("SN-2", NS) is not None
 
 
@@ -86,7 +86,7 @@ def test_an_identity_that_is_not_reported_any_more_is_not_another_instrument() -
     assert known.compare(None, NS) is None
     again = known.compare("SN-1", NS)
     assert again is not None
-    assert again.kind is EventKind.INSTRUMENT_IDENTIFIED
+    assert again.kind is EventKind.IDENTITY_CONFIRMED
 
 
 def test_no_identity_does_not_prove_that_the_other_instrument_is_gone() -> None:
@@ -148,7 +148,8 @@ async def test_another_instrument_is_noticed_although_the_line_stays_up(registry
     assert skipped[0] in (15, 16, 17)
     assert rows(batches, "one", Status.OK) == [tick for tick in range(30) if tick not in skipped]
     assert skipped[-1] in (21, 22)  # the right instrument is back
-    assert [event.message for event in of_kind(recording, EventKind.INSTRUMENT_IDENTIFIED)] == ["identity: SN-1"]
+    (confirmed,) = of_kind(recording, EventKind.IDENTITY_CONFIRMED)
+    assert confirmed.message == "identity confirmed again: SN-1"
 
 
 async def test_a_line_that_is_never_idle_long_enough_is_not_checked_and_loses_no_slot(
@@ -332,7 +333,7 @@ async def test_the_identity_of_each_device_is_stored_with_the_run_and_is_not_a_c
             await anyio.sleep(1.5)
             await manager.add("two", "sim:2", driver="toy", identity="SN-7")
             assert [event.kind for event in recording.events] == [EventKind.RUN_STARTED]
-    stored = [event for event in recording.take_events() if event.kind is EventKind.INSTRUMENT_IDENTIFIED]
+    stored = [event for event in recording.take_events() if event.kind is EventKind.IDENTITY_EXPECTED]
     assert [(event.device, event.message) for event in stored] == [
         ("one", "identity: SN-1"),
         ("two", "identity: SN-7"),

@@ -154,6 +154,6 @@ async def test_a_recording_of_an_earlier_version_has_no_identities_and_is_resume
 
     first, _ = await rig.record()
     with closing(sqlite3.connect(rig.out)) as database, database:
-        database.execute("DELETE FROM event WHERE kind = 'instrument_identified'")
+        database.execute("DELETE FROM event WHERE kind = 'identity_expected'")
     second, reported = await rig.record(oven="SN-2", resume=True)
     assert (second, reported) == (first, [])

@@ -75,6 +75,8 @@ async def _record(
     earlier = run_to_resume(rig) if resume and not accept_identity else None
     if earlier is not None:
         messages().print(f"[dim]resuming run {earlier.id}[/]")
+    if accept_identity:
+        messages().print(f"[dim]a new run starts: the identity of {', '.join(accept_identity)} is accepted[/]")
     outcome = await record_with_progress(
         rig, length, interruption, resume=earlier or resume, accept_identity=accept_identity
     )

@@ -27,5 +27,5 @@ def stored_identities(path: Path, name: str, *, run: str | None = None) -> dict[
     if not path.exists():
         return {}
     with closing(open_recording(path)) as database, sqlite_errors(path):
-        values = {"kind": EventKind.INSTRUMENT_IDENTIFIED.value, "name": name, "run": run}
+        values = {"kind": EventKind.IDENTITY_EXPECTED.value, "name": name, "run": run}
         return {device: message.removeprefix(IDENTITY) for device, message in database.execute(IDENTIFIED, values)}
