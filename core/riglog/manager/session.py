@@ -11,6 +11,7 @@ from math import inf
 
 import anyio
 
+from riglog.device import Pace
 from riglog.errors import ConnectionLostError
 from riglog.log import get_logger
 from riglog.manager.managed_device import ManagedDevice, Report
@@ -110,6 +111,8 @@ class Session(ABC):
                 self._last_poll = now
                 await self._look_for_loss()
             for device in [device for device in self.devices.values() if device.responding]:
+                if device.device.pace is Pace.DEVICE:  # a request could end its output
+                    continue
                 if device.identity.is_due(self._now()) and self._idle_seconds() >= device.identity.needs_seconds:
                     await self._verify(device)
         except ConnectionLostError as error:
