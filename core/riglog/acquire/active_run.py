@@ -1,13 +1,13 @@
 """A run while it is being recorded: its stream, its summary, its events, and how to stop it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from riglog.acquire.buffer import BatchBuffer
 from riglog.acquire.summary import AcquisitionSummary
-from riglog.model import NS, Clock, Event, EventKind
+from riglog.model import IDENTITY, NS, Clock, Event, EventKind
 
 THROTTLE_NS = 60 * NS
 
@@ -29,6 +29,8 @@ class ActiveRun:
         self.stopped_ns: int | None = None  # when stop was called, on the monotonic clock
         self.end_polling: Callable[[], None] = stream.close  # of the recorder, see abort
         self._woken = anyio.Event()  # when the run is stopped, or its schedule has moved
+        self._identities: dict[str, str] = {}
+        self._identified: list[Event] = []  # not taken yet
         self._throttled_until: dict[tuple[EventKind, str], int] = {}
 
     def stop(self) -> None:
@@ -82,7 +84,15 @@ class ActiveRun:
             self._throttled_until[kind, subject] = now + THROTTLE_NS
             self.add_event(Event(self.clock.utc_ns(), kind, message))
 
+    def note_identities(self, identities: Mapping[str, str]) -> None:
+        """Store the identities of devices, by name, with the run. They are facts about it, not changes of state."""
+        for device, identity in identities.items():
+            if self._identities.get(device) != identity:
+                self._identities[device] = identity
+                kind, now = EventKind.IDENTITY_EXPECTED, self.clock.utc_ns()
+                self._identified.append(Event(now, kind, IDENTITY + identity, device))
+
     def take_events(self) -> list[Event]:
-        """Remove and return the events since the last call."""
-        taken, self.events = self.events, []
+        """Remove and return the events since the last call, and the identities of devices that are new in the run."""
+        taken, self.events, self._identified = self.events + self._identified, [], []
         return taken

@@ -23,7 +23,16 @@ from riglog.acquire.clock_watch import ClockWatch
 from riglog.acquire.presence import Presence
 from riglog.acquire.schedule import Schedule
 from riglog.acquire.summary import SourceSummary
-from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, Pace, PollSource, check_poll, is_plugin_fault, missing
+from riglog.device import (
+    DRIVER_ERROR,
+    MAX_REPORTED_PROBLEMS,
+    MaintainedSource,
+    Pace,
+    PollSource,
+    check_poll,
+    is_plugin_fault,
+    missing,
+)
 from riglog.errors import ConnectionLostError, RiglogError, describe
 from riglog.model import NS, Batch, Channel, Event, EventKind, Sample, Stamp, Status, missing_sample
 
@@ -91,13 +100,14 @@ class SourceTask:
         self._hanging = False
         self._recent_ns: deque[int] = deque(maxlen=RECENT_POLLS)
         self._finished = False
+        self._next_due_ns = start_ns
         self._reported_problems: set[str] = set()
 
     async def run(self) -> None:
         """Poll, and leave no slot without a row."""
         try:
             with self.scope:
-                await (self._listen() if self.source.pace is Pace.DEVICE else self._run_on_schedule())
+                await (self._listen() if self.source.pace is Pace.DEVICE else self._poll_and_maintain())
         finally:
             self.finish()
 
@@ -138,6 +148,16 @@ class SourceTask:
 
     # --- slots
 
+    async def _poll_and_maintain(self) -> None:
+        """Poll on schedule; between the slots the source may use its connection."""
+        if not isinstance(self.source, MaintainedSource):
+            await self._run_on_schedule()
+            return
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.source.maintain, lambda: self._next_due_ns)
+            await self._run_on_schedule()
+            tasks.cancel_scope.cancel()
+
     async def _run_on_schedule(self) -> None:
         schedule, stream = self.schedule, self.active_run.stream
         while not self.active_run.stopping:
@@ -153,7 +173,8 @@ class SourceTask:
                 self._skip(tick, now)
             if slot.tick is None:
                 return
-            if not await self.active_run.sleep_until(schedule.due_ns(slot.tick), or_rescheduled=True):
+            self._next_due_ns = schedule.due_ns(slot.tick)
+            if not await self.active_run.sleep_until(self._next_due_ns, or_rescheduled=True):
                 return
             if self._check_clock() or schedule.latest(self.clock.monotonic_ns()) != slot.tick:
                 continue  # the schedule has moved, or the slot is over

@@ -8,7 +8,7 @@ from anyio.abc import TaskGroup
 from riglog.acquire.active_run import ActiveRun
 from riglog.acquire.clock_watch import ClockWatch
 from riglog.acquire.source_task import SourceTask
-from riglog.device import PollSource, SourceGroup
+from riglog.device import IdentifiedGroup, PollSource, SourceGroup
 from riglog.model import NS, Event, EventKind, Run
 
 GRACE_SECONDS = 2.0
@@ -147,6 +147,8 @@ class SourceTasks:
         async with anyio.create_task_group() as timer:
             timer.start_soon(self._end, timer.cancel_scope)
             while not group.closed:
+                if isinstance(group, IdentifiedGroup):
+                    self.active_run.note_identities(group.identities)
                 self._update(group.sources(self.names), tasks, since_ns)
                 await group.changed()
                 since_ns = self.clock.monotonic_ns()

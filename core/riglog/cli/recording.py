@@ -1,5 +1,7 @@
 """Records a rig with everything that the command line prints during it: warnings, status, events, progress."""
 
+from collections.abc import Sequence
+
 import anyio
 
 from riglog.acquire import ActiveRun
@@ -16,11 +18,22 @@ from riglog.plugin.guard import bugs_as
 from riglog.rig import Outcome, record_rig
 
 NOT_PRINTED = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED, EventKind.RUN_FINISHED}
-WARNINGS = {EventKind.PORT_LOST, EventKind.DEVICE_NOT_RESPONDING, EventKind.WRONG_INSTRUMENT, EventKind.SINK_FAILED}
+WARNINGS = {
+    EventKind.PORT_LOST,
+    EventKind.DEVICE_NOT_RESPONDING,
+    EventKind.WRONG_INSTRUMENT,
+    EventKind.IDENTITY_UNCONFIRMED,
+    EventKind.SINK_FAILED,
+}
 
 
 async def record_with_progress(
-    rig: RigConfig, duration: float | None, interruption: Interruption, *, resume: Run | bool = False
+    rig: RigConfig,
+    duration: float | None,
+    interruption: Interruption,
+    *,
+    resume: Run | bool = False,
+    accept_identity: Sequence[str] = (),
 ) -> Outcome:
     """Record until the duration has elapsed or a signal is received.
 
@@ -42,7 +55,13 @@ async def record_with_progress(
                 tasks.start_soon(show_progress, recording, duration, known)
 
             outcome = await record_rig(
-                rig, duration=duration, resume=resume, on_opening=opening, on_start=start, on_event=_print_event
+                rig,
+                duration=duration,
+                resume=resume,
+                accept_identity=accept_identity,
+                on_opening=opening,
+                on_start=start,
+                on_event=_print_event,
             )
         tasks.cancel_scope.cancel()
     return outcome

@@ -22,6 +22,11 @@ class Breaker:
     def open(self) -> bool:
         return self._failures >= THRESHOLD
 
+    @property
+    def failing(self) -> bool:
+        """True if the last poll had no reply."""
+        return self._failures > 0
+
     def may_poll(self, now: float) -> bool:
         """Return True if the breaker is closed, or a retry is due."""
         return not self.open or now >= self._next_retry

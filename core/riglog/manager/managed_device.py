@@ -13,6 +13,7 @@ from riglog.device import (
     DRIVER_ERROR,
     MAX_REPORTED_PROBLEMS,
     Device,
+    Pace,
     PortDevice,
     check_channels,
     check_poll,
@@ -30,8 +31,10 @@ from riglog.errors import (
     describe,
 )
 from riglog.manager.breaker import Breaker
+from riglog.manager.identity import KnownIdentity
 from riglog.manager.time_limit import CLOSE_SECONDS, OverdueError, open_seconds, poll_seconds, within
 from riglog.model import NS, Channel, Clock, EventKind, Sample, Status
+from riglog.plugin.config import IDENTITY_CHECK_SECONDS
 from riglog.protocol import HeldLine
 
 Report = Callable[[EventKind, str, str | None], None]
@@ -39,6 +42,7 @@ Report = Callable[[EventKind, str, str | None], None]
 
 PAUSE_SECONDS = 0.5
 SUSPENDED = "device not responding: polling suspended, retried at intervals"
+NOTHING_RECEIVED = "device not responding: nothing received"
 NOT_CONFIRMED = "identity not confirmed after the interruption: value not recorded"
 
 
@@ -48,6 +52,7 @@ class ManagedDevice:
     Args:
         address: its address on a shared port; None if it needs the port for itself, or has none.
         parameters: the parameters to keep, if the driver has not selected them itself; empty: all.
+        identity_check: seconds between two identity checks while it is polled without interruption; 0: none.
     """
 
     def __init__(
@@ -58,17 +63,16 @@ class ManagedDevice:
         *,
         address: int | str | None = None,
         parameters: Sequence[str] = (),
+        identity_check: float = IDENTITY_CHECK_SECONDS,
     ) -> None:
         self.device = device
         self.address = address
-        self.identity: str | None = None
+        self.identity = KnownIdentity(identity_check)
         self._parameters = parameters
         self._declared: tuple[Channel, ...] = device.channels
         self._report = report
         self._clock = clock
         self._breaker = Breaker()
-        self._identity_confirmed = True
-        self._mismatch: str | None = None
         self._responded: bool | None = None  # in the poll under way; None: nothing was requested
         self._overdue = 0.0  # seconds after which the poll under way was cancelled
         self._reported_problems: set[object] = set()
@@ -82,8 +86,13 @@ class ManagedDevice:
         """True if the device does not respond and is polled at intervals only."""
         return self._breaker.open
 
+    @property
+    def responding(self) -> bool:
+        """True if the device responded to the last poll."""
+        return not self._breaker.failing
+
     async def open(self) -> None:
-        """Open the device; its identity now is the one it must have later.
+        """Open the device. Its identity now is the one it must have later, if none is expected yet.
 
         Raises:
             ConfigError: the configuration names a parameter that the device does not have.
@@ -91,7 +100,31 @@ class ManagedDevice:
         """
         await within(open_seconds(self.device), self.device.open(), "open()")
         self.accept_channels()
-        self.identity = await within(open_seconds(self.device), self.device.identity(), "identity()")
+        await self.learn_identity()
+
+    async def learn_identity(self) -> None:
+        """Read the identity, and what that takes. If another one is expected, the first poll checks it.
+
+        Raises:
+            ProtocolError, DeviceError: no identity was received.
+        """
+        started = self._now()
+        found = await within(open_seconds(self.device), self.device.identity(), "identity()")
+        self.identity.note_check(self._now(), self._now() - started)
+        if not self.identity.learn(found, self._clock.utc_ns()):
+            self.require_identity_check()
+
+    async def accept_identity(self) -> str | None:
+        """Expect the identity that the instrument has now, and return it.
+
+        Raises:
+            PortError, ProtocolError, DeviceError: no identity was received; the one before is expected.
+        """
+        found = await within(open_seconds(self.device), self.device.identity(), "identity()")
+        self.identity.forget()
+        self.identity.learn(found, self._clock.utc_ns())
+        self.require_identity_check()  # its set-up was not read yet
+        return self.identity.expected
 
     async def reopen(self) -> None:
         """Open a device without a port again, after a loss. Its identity is checked at the next poll.
@@ -138,7 +171,7 @@ class ManagedDevice:
 
     def require_identity_check(self) -> None:
         """Accept no value before the identity is confirmed: another instrument may be connected now."""
-        self._identity_confirmed = False
+        self.identity.confirmed = False
 
     def retry_now(self) -> None:
         """Poll in the next slot, even if polling is suspended: the connection is restored."""
@@ -157,11 +190,11 @@ class ManagedDevice:
         if not self._breaker.may_poll(self._now()):
             return self.missing(Status.SKIPPED, SUSPENDED)
         self._responded, self._overdue = None, 0.0
-        if self._identity_confirmed or await self._check_identity(line):
+        if self.identity.confirmed or await self._check_identity(line):
             samples = await self._samples(line)
         else:
-            samples = self.missing(Status.SKIPPED, self._mismatch or NOT_CONFIRMED)
-        self._update_breaker(shared)
+            samples = self._not_recorded()
+        self._update_breaker(shared=shared)
         return samples
 
     async def listen(self) -> Sequence[Sample]:
@@ -170,11 +203,40 @@ class ManagedDevice:
         Raises:
             ConnectionLostError: the connection is gone.
         """
+        self._responded = None
         samples = await self._samples(None, pause=PAUSE_SECONDS)
-        received = any(sample.value is not None for sample in samples)
-        if self._identity_confirmed or not received or await self._check_identity(None):  # known from what it sends
-            return samples
-        return self.missing(Status.SKIPPED, self._mismatch or NOT_CONFIRMED)
+        if any(sample.value is not None for sample in samples):
+            await self._identify_sender()
+            self._responded = True
+            if not self.identity.confirmed:
+                samples = self._not_recorded()
+        elif self._responded is False:  # another instrument may be connected after the silence
+            self.require_identity_check()
+        self._update_breaker(shared=False)
+        return samples
+
+    async def verify_identity(self, line: HeldLine[Any, Any] | None) -> None:
+        """Compare the identity between two polls. No reply and a refusal are not another instrument.
+
+        Raises:
+            ConnectionLostError: the connection is gone.
+        """
+        started = self._now()
+        try:
+            found = await self._read_identity(line)
+        except ConnectionLostError:
+            raise
+        except RiglogError:
+            self.identity.note_failure(self._now())
+        except BaseException as error:
+            if not is_plugin_fault(error):
+                self.identity.note_cut(self._now(), self._now() - started)
+                raise
+            self._driver_failed(error)
+            self.identity.note_failure(self._now())
+        else:
+            self.identity.note_check(self._now(), self._now() - started)
+            self._compare(found)
 
     def missing(self, status: Status, error: str, *, responded: bool | None = None) -> list[Sample]:
         """Return a sample without a value for every channel."""
@@ -238,7 +300,9 @@ class ManagedDevice:
         handed_down = (line,) if isinstance(device, PortDevice) else ()
         try:
             await within(seconds, device.reconnected(*handed_down), "reconnected()")
-            found = await within(seconds, device.identity(*handed_down), "identity()")
+            started = self._now()
+            found = await within(seconds, self._read_identity(line), "identity()")
+            self.identity.note_check(self._now(), self._now() - started)
         except ConnectionLostError:
             raise
         except OverdueError as error:
@@ -256,14 +320,25 @@ class ManagedDevice:
             return False
         # A library may know the serial number without asking the instrument; a reply on a line is proof.
         self._responded = True if found is not None and isinstance(device, PortDevice) else None
-        self._identity_confirmed = found is None or self.identity is None or found == self.identity
-        mismatch = None
-        if not self._identity_confirmed:
-            mismatch = f"wrong instrument: expected {self.identity}, found {found}; values are not recorded"
-            if mismatch != self._mismatch:
-                self._report(EventKind.WRONG_INSTRUMENT, mismatch, self.name)
-        self._mismatch = mismatch
-        return self._identity_confirmed
+        self._compare(found)
+        return self.identity.confirmed
+
+    async def _identify_sender(self) -> None:
+        """Check who sends, after an interruption, and at intervals if that needs no request."""
+        if not self.identity.confirmed:
+            await self._check_identity(None)
+        elif self.identity.costs_nothing and self.identity.is_due(self._now()):
+            await self.verify_identity(None)
+
+    async def _read_identity(self, line: HeldLine[Any, Any] | None) -> str | None:
+        return await (self.device.identity(line) if isinstance(self.device, PortDevice) else self.device.identity())
+
+    def _compare(self, found: str | None) -> None:
+        if finding := self.identity.compare(found, self._clock.utc_ns()):
+            self._report(finding.kind, finding.message, self.name)
+
+    def _not_recorded(self) -> list[Sample]:
+        return self.missing(Status.SKIPPED, self.identity.mismatch or NOT_CONFIRMED)
 
     def _note_overdue(self, error: OverdueError) -> str:
         """Report a call that was cancelled, and return the reason. It counts as no response, and is retried seldom."""
@@ -281,7 +356,7 @@ class ManagedDevice:
             self._reported_problems.add(key)
             self._report(EventKind.DRIVER_FAILED, message, self.name)
 
-    def _update_breaker(self, shared: bool) -> None:
+    def _update_breaker(self, *, shared: bool) -> None:
         if self._responded:
             if self._breaker.record_success():
                 self._report(EventKind.DEVICE_RESPONDING, "device responding again", self.name)
@@ -289,7 +364,8 @@ class ManagedDevice:
             self._now(), shared=shared, overdue=self._overdue
         ):
             self.require_identity_check()
-            self._report(EventKind.DEVICE_NOT_RESPONDING, SUSPENDED, self.name)
+            listening = self.device.pace is Pace.DEVICE
+            self._report(EventKind.DEVICE_NOT_RESPONDING, NOTHING_RECEIVED if listening else SUSPENDED, self.name)
 
     def _now(self) -> float:
         return self._clock.monotonic_ns() / NS

@@ -1,6 +1,6 @@
 """Records a rig: checks the sinks, opens the devices, records until the end, and stores the rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anyio
@@ -14,6 +14,7 @@ from riglog.errors import StorageError
 from riglog.manager import Manager
 from riglog.model import SYSTEM_CLOCK, Clock, Event, Run, new_run
 from riglog.plugin import Registry
+from riglog.rig.identities import rig_identities
 from riglog.rig.outcome import Outcome
 from riglog.rig.resume import ResumePlan, plan_resume
 from riglog.sinks import SqliteSink
@@ -29,6 +30,7 @@ async def record_rig(
     duration: float | str | None = None,
     out: str | Path | None = None,
     resume: Run | bool = False,
+    accept_identity: Sequence[str] = (),
     stop: anyio.Event | None = None,
     on_opening: Callable[[str, str], None] | None = None,
     on_start: Callable[[ActiveRun], None] | None = None,
@@ -45,8 +47,10 @@ async def record_rig(
         duration: seconds from now, or a text such as ``"72h"``; default: that of the rig file, which is the duration
             of the whole run, also if it is resumed.
         out: path of an SQLite file to record into, instead of the sinks of the rig file.
-        resume: True continues the latest run of this rig in its SQLite sink; a Run continues that run. If there is
-            none, or if slots could be recorded twice because the clock is behind, a new run starts.
+        resume: True continues the latest run of this rig in its SQLite sink; a Run continues that run. Its devices must
+            be the instruments of that run: values of another one are not recorded. If there is no such run, or if slots
+            could be recorded twice because the clock is behind, a new run starts.
+        accept_identity: devices whose instrument was replaced on purpose. It is an event, and a new run starts.
         stop: ends the recording when it is set, after the polls in progress.
         on_opening: called before each device is opened, with the names of the device and of its port (or driver).
         on_start: called with the active recording when polling starts; its ``summary`` is updated continuously.
@@ -68,16 +72,20 @@ async def record_rig(
     problems = list(shared_paths([str(sink.path) for sink in config.sinks if isinstance(sink, FileSink)]))
     if problems:
         raise problems[0]
-    plan = ResumePlan()
-    if resume:
-        plan = plan_resume(config, run_id=resume.id if isinstance(resume, Run) else None, clock=clock)
+    identities = rig_identities(
+        config,
+        resumed=bool(resume),
+        accepted=accept_identity,
+        run=resume.id if isinstance(resume, Run) else None,
+    )
+    if accept_identity:
+        resume = False
     given = None if duration is None else seconds(duration)
-    plan.remaining(
-        config.duration if given is None else None, clock
-    )  # nothing left: an error before anything is opened
+    _plan(config, resume, given, clock)  # nothing left: an error before anything is opened
     for sink in config.sinks:
         await sink.check()
     async with Manager(registry=registry, clock=clock) as manager:
+        manager.expect_identities(identities.expected)
         for spec in config.specs:
             if on_opening is not None:
                 on_opening(spec.name, spec.port_name or spec.protocol)
@@ -99,6 +107,8 @@ async def record_rig(
             ) as recording,
         ):
             recording.on_event = on_event
+            for event in identities.acceptances(manager, clock):
+                recording.add_event(event)
             if on_start is not None:
                 on_start(recording)
             async with anyio.create_task_group() as tasks:

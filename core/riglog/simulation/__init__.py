@@ -6,6 +6,7 @@ from riglog.simulation.modbus_servers import ModbusServers
 from riglog.simulation.peer import Arrivals, SimulatedPeer
 from riglog.simulation.schedule import Schedule
 from riglog.simulation.simulator import SimulatedBus, Simulator
+from riglog.simulation.swapped import SwappedSimulator
 from riglog.simulation.transport import SimulatedTransport
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "SimulatedPeer",
     "SimulatedTransport",
     "Simulator",
+    "SwappedSimulator",
     "parse_faults",
 ]

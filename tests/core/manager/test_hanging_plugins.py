@@ -243,7 +243,7 @@ async def test_a_call_that_hangs_releases_the_port_and_is_retried_seldom(
         ("sick", f"{DRIVER_ERROR}: {hook}() did not return within {limit:g} s")
     ]
     if hook == "poll":
-        assert failed[-1].message in {sample.error for sample in of["sick"] if sample.status is Status.MISSING}
+        assert "no value: the poll has not returned" in {sample.error for sample in of["sick"]}
     driver.hooks.clear()
     await anyio.sleep(limit * OVERDUE_FACTOR)
     assert {sample.status for sample in await manager.poll(["before", "sick"])} == {Status.OK}

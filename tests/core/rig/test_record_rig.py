@@ -198,7 +198,8 @@ async def test_the_first_slots_are_not_lost_while_sinks_are_opened(path: Path, r
     rig = msgspec.structs.replace(load_rig(path, registry=registry), sinks=(sink,), rate_hz=100.0)
     outcome = await record_rig(rig, registry=registry, clock=LoopClock())
     assert outcome.summary.slots_skipped == 0
-    assert [event.kind for event in sink.events] == [EventKind.RUN_STARTED, EventKind.RUN_FINISHED]
+    kinds = [event.kind for event in sink.events]
+    assert kinds == [EventKind.RUN_STARTED, EventKind.IDENTITY_EXPECTED, EventKind.RUN_FINISHED]
 
 
 async def test_a_sink_that_cannot_be_opened_is_an_error_and_nothing_is_recorded(path: Path, registry: Registry) -> None:

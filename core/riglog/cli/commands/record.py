@@ -33,10 +33,24 @@ from riglog.cli.signals import Interruption, run
 @click.option(
     "--resume", is_flag=True, help="Continue the latest run of this rig, if there is one; the gap in between is kept."
 )
+@click.option(
+    "--accept-identity",
+    multiple=True,
+    metavar="NAME",
+    help="The instrument of this device was replaced on purpose: start a new run with it; may be repeated.",
+)
 @json_option
-def command(rig: str, duration: str | None, out: str | None, max_gap: float | None, resume: bool, as_json: bool) -> int:
+def command(
+    rig: str,
+    duration: str | None,
+    out: str | None,
+    max_gap: float | None,
+    resume: bool,
+    accept_identity: tuple[str, ...],
+    as_json: bool,
+) -> int:
     """Record the rig described in RIG, until the duration has elapsed or Ctrl-C or SIGTERM is received."""
-    return run(partial(_record, rig, duration, out, max_gap, resume, as_json))
+    return run(partial(_record, rig, duration, out, max_gap, resume, accept_identity, as_json))
 
 
 async def _record(
@@ -45,6 +59,7 @@ async def _record(
     out: str | None,
     max_gap: float | None,
     resume: bool,
+    accept_identity: tuple[str, ...],
     as_json: bool,
     interruption: Interruption,
 ) -> Callable[[], int]:
@@ -53,18 +68,20 @@ async def _record(
     from riglog.rig import ResumePlan, plan_resume
 
     rig = load_rig(path, out=out)
-    plan = plan_resume(rig) if resume else ResumePlan()
+    plan = plan_resume(rig) if resume and not accept_identity else ResumePlan()
     length = plan.remaining(rig.duration) if duration is None else seconds(duration, "--duration")
     until = "until Ctrl-C" if length is None else f"for {length:g} s"
     devices, sinks = plural(len(rig.specs), "device"), plain(", ".join(rig.destinations))
     messages().print(
         f"[dim]{rig.name}: recording {devices} at {rig.rate_hz:g} Hz {until}, into {sinks}[/]", soft_wrap=True
     )
-    if plan.stored is not None:
+    if accept_identity:
+        messages().print(f"[dim]a new run starts: the identity of {plain(', '.join(accept_identity))} is accepted[/]")
+    elif plan.stored is not None:
         messages().print(f"[dim]resuming run {plan.stored.run.id}[/]")
     elif plan.follows is not None:
         print_warning(f"a new run starts; {plan.follows}")
     elif resume:
         messages().print("[dim]no earlier run: a new run starts[/]")
-    outcome = await record_with_progress(rig, length, interruption, resume=resume)
+    outcome = await record_with_progress(rig, length, interruption, resume=resume, accept_identity=accept_identity)
     return partial(report, outcome, as_json=as_json, max_gap=max_gap)

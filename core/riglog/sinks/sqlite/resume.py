@@ -10,7 +10,7 @@ from msgspec import Struct
 from riglog.model import NS, Run
 from riglog.sinks.sqlite.reader import open_recording
 from riglog.sinks.sqlite.run_lock import check_unlocked
-from riglog.sinks.sqlite.schema import sqlite_errors
+from riglog.sinks.sqlite.schema import is_unused, sqlite_errors
 
 NEWEST_READINGS = 200_000
 """Where the newest row of each channel is searched first: reading the whole file takes long."""
@@ -43,7 +43,7 @@ def stored_run(path: Path, name: str, *, run_id: str | None = None) -> StoredRun
         NotARecordingError, NewerSchemaError: the file is not a recording that this version can continue.
         StorageError: it cannot be read, or another program writes the run.
     """
-    if not path.exists() or (path.is_file() and not path.stat().st_size):
+    if is_unused(path):
         return None
     with closing(open_recording(path)) as database, sqlite_errors(path):
         found = database.execute(

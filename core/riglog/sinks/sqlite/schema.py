@@ -214,9 +214,14 @@ def check_path(path: Path) -> None:
         NotARecordingError, NewerSchemaError: the file is something else.
         StorageError: the directory does not exist, or no permission to write.
     """
-    if path.exists() and (path.is_dir() or path.stat().st_size):
+    if not is_unused(path):
         check_recording(path)
     check_writable(path)
+
+
+def is_unused(path: Path) -> bool:
+    """Return True if nothing is at a path yet, or an empty file: a program was killed while it created it."""
+    return not path.exists() or (path.is_file() and not path.stat().st_size)
 
 
 def check_recording(path: Path, *, hint: str = NOT_MODIFIED) -> None:
