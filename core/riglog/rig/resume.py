@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from riglog.config import RigConfig
-from riglog.errors import ConfigError
+from riglog.errors import ConfigError, StorageError
 from riglog.model import NS, SYSTEM_CLOCK, Clock
 from riglog.sinks import SqliteSink
 from riglog.sinks.sqlite import StoredRun, stored_run
@@ -42,12 +42,14 @@ def plan_resume(rig: RigConfig, *, run_id: str | None = None, clock: Clock = SYS
 
     Raises:
         ConfigError: the rig has no SQLite sink.
-        StorageError: the file is not a recording, or another program records the run.
+        StorageError: the file is not a recording, it lacks the given run, or another program records the run.
     """
     path = next((sink.path for sink in rig.sinks if isinstance(sink, SqliteSink)), None)
     if path is None:
         raise ConfigError("cannot resume: the rig has no SQLite sink", hint='Add a [[sink]] with type = "sqlite"')
     stored = stored_run(path, rig.name, run_id=run_id)
+    if stored is None and run_id is not None:
+        raise StorageError(f"no run {run_id} to resume", hint="Resume the latest run, or start a new one", path=path)
     if stored is None:
         return ResumePlan()
     obstacle = _obstacle(stored, rig, clock.utc_ns())

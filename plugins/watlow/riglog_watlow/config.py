@@ -51,7 +51,7 @@ class WatlowConfig(DeviceConfig, kw_only=True, frozen=True, forbid_unknown_field
     def latched_check(self) -> float | None:
         """``input_check``, if it is so long that only a latched input error cannot come and go meanwhile."""
         check = self.input_check
-        return check if isinstance(check, float) and check > MAX_TIME else None
+        return check if not isinstance(check, str | None) and check > MAX_TIME else None
 
     @property
     def wire_protocol(self) -> str:

@@ -68,7 +68,7 @@ class Proofs:
         """Return what is known about an input."""
         health = self._inputs.setdefault(input_error, InputHealth())
         latched_check, facts = self.config.latched_check, self.config.facts
-        if isinstance(self.config.input_check, float):
+        if not isinstance(self.config.input_check, str | None):
             health.max_time = min(self.config.input_check, MAX_TIME)
         if latched_check is not None and facts.error_latch is not None:
             latch = Target(registry(facts.family).find(facts.error_latch[0]), input_error.instance)

@@ -506,3 +506,15 @@ async def test_a_run_that_starts_in_the_future_is_not_resumed() -> None:
     with pytest.raises(ConfigError, match="is behind the start of the run"):
         async with record(Metronome(), rate_hz=10, resumed_from=run, clock=clock):
             pass
+
+
+async def test_a_slot_that_is_due_earlier_after_a_suspend_is_polled_then() -> None:
+    clock, source = LoopClock(), Metronome()
+    source.clock = clock
+    async with record(source, rate_hz=1 / 60, duration=100, clock=clock) as active_run:
+        await anyio.sleep(10.2)
+        clock.step_ns += 30 * NS
+        batches = await all_of(active_run)
+    assert [batch.tick for batch in batches] == [0, 1, 2]
+    times = [(batch.samples[0].stamp.received_ns - active_run.summary.started_ns) / NS for batch in batches]
+    assert times == pytest.approx([0, 60, 120])

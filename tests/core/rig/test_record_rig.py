@@ -312,3 +312,9 @@ async def test_slot_zero_of_a_resumed_run_is_when_its_clock_started(
     assert plan.stored.slot_zero_ns == first.summary.started_ns
     assert plan.stored.slot_zero_ns - first.run.started_ns >= 1_000_000_000
     assert plan.stored.last_ticks == {"oven": 19}
+
+
+async def test_a_run_that_is_not_in_the_file_is_not_resumed(path: Path, registry: Registry, tmp_path: Path) -> None:
+    other = (await recorded(path, registry, tmp_path / "other.sqlite", At(), duration=1)).run
+    with pytest.raises(StorageError, match=f"no run {other.id} to resume"):
+        await recorded(path, registry, tmp_path / "kiln.sqlite", At(60), resume=other)

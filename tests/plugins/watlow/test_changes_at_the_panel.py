@@ -278,7 +278,7 @@ async def test_a_latched_error_needs_no_second_reading_of_a_value_that_jumped(be
     latching = StdBusSimulator()
     latching.set("input_error_latching", "On")
     assert await jumps(bench(StdBusSimulator())) == 5  # value, error, value, error, kind of the input
-    assert await jumps(bench(latching), input_check=1.0) == 4  # value, error, kind of the input, latching
+    assert await jumps(bench(latching), input_check=1) == 4  # value, error, kind of the input, latching
 
 
 @pytest.mark.parametrize(

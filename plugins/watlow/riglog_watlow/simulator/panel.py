@@ -29,6 +29,8 @@ class Panel:
 
     def request(self, now: float) -> None:
         """Let happen what is due before a request that is received now."""
+        if not self._changes:
+            return
         timed = sorted((one for one in self._changes if one.at is not None), key=lambda one: one.at or 0.0)
         counted = [one for one in self._changes if one.at is None]
         due = [one for one in timed if one.at is not None and one.at <= now]
