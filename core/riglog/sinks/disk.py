@@ -18,7 +18,7 @@ Identity = tuple[int, int]
 FILE_MODE = 0o664
 HIDDEN = ".riglog-"
 """How the name of a file that is not complete begins."""
-NOFOLLOW = getattr(os, "ONOFOLLOW", 0)
+NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
 NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF}

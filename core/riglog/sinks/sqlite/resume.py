@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from riglog.model import NS, Run
 from riglog.sinks.sqlite.reader import open_recording
-from riglog.sinks.sqlite.run_lock import check_unlocked
 from riglog.sinks.sqlite.schema import is_unused, sqlite_errors
+from riglog.sinks.sqlite.writer_lock import check_unlocked
 
 NEWEST_READINGS = 200_000
 """Where the newest row of each channel is searched first: reading the whole file takes long."""
@@ -41,10 +41,11 @@ def stored_run(path: Path, name: str, *, run_id: str | None = None) -> StoredRun
 
     Raises:
         NotARecordingError, NewerSchemaError: the file is not a recording that this version can continue.
-        StorageError: it cannot be read, or another program writes the run.
+        StorageError: it cannot be read, or another program writes it.
     """
     if is_unused(path):
         return None
+    check_unlocked(path)
     with closing(open_recording(path)) as database, sqlite_errors(path):
         found = database.execute(
             "SELECT id, run, name, started_ns, anchor_ns, rate_hz, host, versions, rig FROM run"
@@ -54,7 +55,6 @@ def stored_run(path: Path, name: str, *, run_id: str | None = None) -> StoredRun
         if found is None:
             return None
         number, stored_id, stored_name, started_ns, anchor_ns, rate_hz, host, versions, rig = found
-        check_unlocked(path, stored_id)
         installed = msgspec.json.decode(versions, type=dict[str, str])
         run = Run(stored_id, stored_name, started_ns, anchor_ns, rate_hz, host, installed, rig)
         last_row_ns, last_ticks = _newest(database, number)

@@ -15,8 +15,8 @@ from riglog.sinks.disk import identity, is_deleted, open_descriptor
 from riglog.sinks.files import FileSink, deleted_error
 from riglog.sinks.rows import content, flags
 from riglog.sinks.sqlite.displaced import is_displaced, leave_displaced
-from riglog.sinks.sqlite.run_lock import RunLock, check_no_writer
 from riglog.sinks.sqlite.schema import DATA_ERRORS, check_path, open_database, remove_recording, storage_error
+from riglog.sinks.sqlite.writer_lock import WriterLock, check_unlocked
 
 T = TypeVar("T")
 ReadingColumns = tuple[int, int | None, int, int | None, int, float | None, int | None]
@@ -35,10 +35,11 @@ class SqliteSink(FileSink):
 
     async def check(self) -> None:
         await self._in_thread(lambda: check_path(self.path))
+        await self._in_thread(lambda: check_unlocked(self.path))
 
     async def open(self, run: Run) -> None:
         if self.overwrite:
-            await self._in_thread(lambda: check_no_writer(self.path))
+            await self._in_thread(lambda: check_unlocked(self.path))
             await self._in_thread(lambda: remove_recording(self.path, unless_run=run.id))
         self._file = await self._in_thread(lambda: _File(self.path, run, durable=self.durable))
 
@@ -102,13 +103,15 @@ class SqliteSink(FileSink):
 class _File:
     """The open database, with the ids of the channels and annotations in it. Blocking; one thread at a time."""
 
-    def __init__(self, path: Path, run: Run, *, durable: bool, samples: int = 0, lock: RunLock | None = None) -> None:
+    def __init__(
+        self, path: Path, run: Run, *, durable: bool, samples: int = 0, lock: WriterLock | None = None
+    ) -> None:
         self.path = path
         self.run = run
         self.durable = durable
         self.samples = samples  # stored since the recording was opened
         self.left = False  # closed, because it was deleted or moved
-        self.lock = lock or RunLock(path, run.id)
+        self.lock = lock or WriterLock(path)
         try:
             self.database = open_database(path, durable=durable)
         except BaseException:
@@ -202,7 +205,7 @@ class _File:
                 run.anchor_ns,
                 run.rate_hz,
                 run.host,
-                msgspec.json.encode(run.versions).decode(),
+                msgspec.json.encode(run.versions | {"sqlite": sqlite3.sqlite_version}).decode(),
                 run.rig,
             ),
         )

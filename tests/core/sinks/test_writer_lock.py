@@ -1,9 +1,10 @@
-"""One run has one writer: in this process, in another one, and after a writer was killed."""
+"""One recording has one writer: in this process, in another one, and after a writer was killed."""
 
 import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,13 @@ from riglog.errors import StorageError
 from riglog.model import Event, EventKind, Run, new_run
 from riglog.sinks import SqliteSink
 from riglog.sinks.sqlite import read_events, stored_run
-from riglog.sinks.sqlite.run_lock import RunLock, check_unlocked, lock_path
+from riglog.sinks.sqlite.writer_lock import WriterLock, check_unlocked, lock_path
 
 HOLDER = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from riglog.sinks.sqlite.run_lock import RunLock
-    lock = RunLock(Path(sys.argv[1]), sys.argv[2])
+    from riglog.sinks.sqlite.writer_lock import WriterLock
+    lock = WriterLock(Path(sys.argv[1]))
     print("locked", flush=True)
     sys.stdin.read()
     lock.release()
@@ -35,10 +36,10 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "kiln.sqlite"
 
 
-def holder(path: Path, run: Run) -> "subprocess.Popen[str]":
-    """Start another program that writes the run."""
+def holder(path: Path) -> "subprocess.Popen[str]":
+    """Start another program that writes the recording."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(path), run.id], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "locked\n"
@@ -48,9 +49,7 @@ def holder(path: Path, run: Run) -> "subprocess.Popen[str]":
 async def test_a_second_sink_cannot_open_the_run_and_the_first_goes_on(path: Path, run: Run) -> None:
     first, second = SqliteSink(path), SqliteSink(path)
     await first.open(run)
-    with pytest.raises(
-        StorageError, match=rf"run {run.id} is being recorded by another program \(process {os.getpid()}\)"
-    ):
+    with pytest.raises(StorageError, match=rf"the file is being recorded by another program \(process {os.getpid()}\)"):
         await second.open(run)
     with pytest.raises(StorageError, match="is being recorded"):
         stored_run(path, "kiln")
@@ -61,18 +60,39 @@ async def test_a_second_sink_cannot_open_the_run_and_the_first_goes_on(path: Pat
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["kiln.sqlite"]
 
 
-async def test_two_runs_of_one_file_can_be_written_at_the_same_time(path: Path, run: Run) -> None:
+async def test_another_run_cannot_be_written_into_the_file_at_the_same_time(path: Path, run: Run) -> None:
     first, second = SqliteSink(path), SqliteSink(path)
     await first.open(run)
+    for refused in (second.check(), second.open(new_run("kiln"))):
+        with pytest.raises(StorageError, match="the file is being recorded"):
+            await refused
+    await first.aclose()
     await second.open(new_run("kiln"))
     await second.aclose()
-    await first.aclose()
+
+
+async def test_a_program_that_looks_for_a_writer_does_not_prevent_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking takes the lock for a moment."""
+    looking = WriterLock(path)
+    monkeypatch.setattr(time, "sleep", lambda _: looking.release())
+    WriterLock(path).release()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_planted_link_is_not_followed(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("minutes of the meeting")
+    lock_path(path).symlink_to(tmp_path / "victim")
+    with pytest.raises(StorageError):
+        WriterLock(path)
+    assert (tmp_path / "victim").read_text() == "minutes of the meeting"
 
 
 async def test_a_recording_that_is_being_written_is_not_overwritten(path: Path, run: Run) -> None:
     first = SqliteSink(path)
     await first.open(run)
-    with pytest.raises(StorageError, match=f"run {run.id} is being recorded"):
+    with pytest.raises(StorageError, match="the file is being recorded"):
         await SqliteSink(path, overwrite=True).open(new_run("other"))
     await first.write([], [Event(0, EventKind.RUN_STARTED, "run started")])
     await first.aclose()
@@ -87,35 +107,35 @@ async def test_a_sink_that_cannot_be_opened_leaves_no_lock(path: Path, run: Run)
     path.write_text("something else")
     with pytest.raises(StorageError):
         await SqliteSink(path).open(run)
-    assert not lock_path(path, run.id).exists()
+    assert not lock_path(path).exists()
 
 
-def test_another_program_that_writes_the_run_is_reported(path: Path, run: Run) -> None:
-    process = holder(path, run)
+def test_another_program_that_writes_the_recording_is_reported(path: Path) -> None:
+    process = holder(path)
     with pytest.raises(StorageError, match=rf"by another program \(process {process.pid}\)"):
-        RunLock(path, run.id)
+        WriterLock(path)
     with pytest.raises(StorageError, match=rf"by another program \(process {process.pid}\)"):
-        check_unlocked(path, run.id)
+        check_unlocked(path)
     process.communicate()
-    check_unlocked(path, run.id)
-    RunLock(path, run.id).release()
-    assert not lock_path(path, run.id).exists()
+    check_unlocked(path)
+    WriterLock(path).release()
+    assert not lock_path(path).exists()
 
 
-def test_a_writer_that_was_killed_is_no_obstacle(path: Path, run: Run) -> None:
-    process = holder(path, run)
+def test_a_writer_that_was_killed_is_no_obstacle(path: Path) -> None:
+    process = holder(path)
     process.kill()
     process.communicate()
-    assert lock_path(path, run.id).exists()
-    check_unlocked(path, run.id)
-    RunLock(path, run.id).release()
-    assert not lock_path(path, run.id).exists()
+    assert lock_path(path).exists()
+    check_unlocked(path)
+    WriterLock(path).release()
+    assert not lock_path(path).exists()
 
 
 def test_a_lock_file_that_its_owner_removes_meanwhile_is_not_the_lock(
-    path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = RunLock(path, run.id)
+    first = WriterLock(path)
     opened = os.open
 
     def open_then_release(*arguments: object, **options: object) -> int:
@@ -125,7 +145,7 @@ def test_a_lock_file_that_its_owner_removes_meanwhile_is_not_the_lock(
         return file
 
     monkeypatch.setattr(os, "open", open_then_release)
-    second = RunLock(path, run.id)
+    second = WriterLock(path)
     with pytest.raises(StorageError, match="is being recorded"):
-        RunLock(path, run.id)
+        WriterLock(path)
     second.release()

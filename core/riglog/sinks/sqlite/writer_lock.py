@@ -1,12 +1,13 @@
-"""One run has one writer: a lock file beside the recording, locked by the operating system while a program writes.
+"""One recording has one writer: a lock file beside it, locked by the operating system while a program writes.
 
-The operating system releases the lock when the program ends, however it ends: a lock file that was left behind by a
-killed program is no obstacle.
+SQLite allows several writers, and every version before 3.51.3 has a fault that needs a second connection which commits
+or checkpoints: it can damage the write-ahead log. The operating system releases the lock when the program ends, however
+it ends: a lock file that was left behind by a killed program is no obstacle.
 """
 
 import os
+import time
 from contextlib import suppress
-from glob import escape
 from pathlib import Path
 
 from riglog.errors import StorageError
@@ -16,19 +17,22 @@ from riglog.sinks.files import file_error
 
 log = get_logger("riglog.sinks")
 
+ATTEMPTS, PAUSE_SECONDS = 5, 0.05
+"""Another program may be looking at this moment whether the recording has a writer."""
 
-class RunLock:
-    """The right to write a run. Blocking.
+
+class WriterLock:
+    """The right to write a recording. Blocking.
 
     Raises:
-        StorageError: another program writes the run.
+        StorageError: another program writes it.
     """
 
-    def __init__(self, path: Path, run: str) -> None:
-        self._path = lock_path(path, run)
+    def __init__(self, path: Path) -> None:
+        self._path = lock_path(path)
         self._file: int | None = None
         while self._file is None:
-            self._file = self._acquire(path, run)
+            self._file = self._acquire(path)
 
     def release(self) -> None:
         """Remove the lock file and release the lock."""
@@ -42,14 +46,14 @@ class RunLock:
             if os.name == "nt":
                 self._path.unlink()
 
-    def _acquire(self, path: Path, run: str) -> int | None:
+    def _acquire(self, path: Path) -> int | None:
         """Lock the file; None if its last owner has removed it meanwhile."""
         try:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT | NOFOLLOW, FILE_MODE)
         except OSError as error:
             raise file_error(error, self._path) from error
         try:
-            lock(file, path)
+            _lock_patiently(file, path)
             if not _is_at(file, self._path):
                 os.close(file)
                 return None
@@ -57,46 +61,45 @@ class RunLock:
             os.write(file, f"{os.getpid()}\n".encode())
         except FileLockedError:
             os.close(file)
-            raise _locked(self._path, run, path) from None
+            raise _locked(self._path, path) from None
         except OSError as error:
-            log.warning("%s: file locks do not work here (%s): do not resume a run in two programs", path, error)
+            log.warning("%s: file locks do not work here (%s): record into it with one program only", path, error)
         return file
 
 
-def check_unlocked(path: Path, run: str) -> None:
-    """Check that no program writes a run. Reads only.
+def check_unlocked(path: Path) -> None:
+    """Check that no program writes a recording. Reads only.
 
     Raises:
         StorageError: another program writes it.
     """
-    location = lock_path(path, run)
+    location = lock_path(path)
     try:
-        file = os.open(location, os.O_RDWR)
+        file = os.open(location, os.O_RDWR | NOFOLLOW)
     except OSError:
         return
     try:
         lock(file, path)
     except FileLockedError:
-        raise _locked(location, run, path) from None
+        raise _locked(location, path) from None
     except OSError:
         return
     finally:
         os.close(file)
 
 
-def check_no_writer(path: Path) -> None:
-    """Check that no program writes any run of a recording, which is to be overwritten. Reads only.
-
-    Raises:
-        StorageError: another program writes one.
-    """
-    for location in path.parent.glob(f"{escape(path.name)}-*.lock"):
-        check_unlocked(path, location.name.removeprefix(f"{path.name}-").removesuffix(".lock"))
+def lock_path(path: Path) -> Path:
+    """Return where the lock of a recording is."""
+    return path.with_name(f"{path.name}.lock")
 
 
-def lock_path(path: Path, run: str) -> Path:
-    """Return where the lock of a run is."""
-    return path.with_name(f"{path.name}-{run}.lock")
+def _lock_patiently(file: int, path: Path) -> None:
+    for _ in range(ATTEMPTS - 1):
+        with suppress(FileLockedError):
+            lock(file, path)
+            return
+        time.sleep(PAUSE_SECONDS)
+    lock(file, path)
 
 
 def _is_at(file: int, path: Path) -> bool:
@@ -107,12 +110,12 @@ def _is_at(file: int, path: Path) -> bool:
         return False
 
 
-def _locked(location: Path, run: str, path: Path) -> StorageError:
+def _locked(location: Path, path: Path) -> StorageError:
     process = ""
     with suppress(OSError, ValueError):
         process = f" (process {int(location.read_text())})"
     return StorageError(
-        f"run {run} is being recorded by another program{process}",
+        f"the file is being recorded by another program{process}",
         hint="Stop the other recording, or use another file",
         path=path,
     )
