@@ -144,7 +144,8 @@ def open_database(path: Path, *, durable: bool = True) -> sqlite3.Connection:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             database.execute(f"PRAGMA fullfsync = {int(durable)}")  # macOS: through the cache of the drive
-            database.execute("PRAGMA wal_autocheckpoint = 4000")
+            database.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: 16 MB
+            database.execute("PRAGMA journal_size_limit = 16777216")  # after a reader has let the log grow
         except BaseException:
             database.close()
             raise
