@@ -13,6 +13,10 @@ class ReconnectableTransport(Transport):
         self.port = port
         self.inner = inner
 
+    @property
+    def has_line_time(self) -> bool:  # type: ignore[override]
+        return self.inner is not None and self.inner.has_line_time
+
     async def receive(self) -> bytes:
         try:
             return await self._present().receive()

@@ -9,6 +9,9 @@ class Transport(ABC):
     port: str
     """The name of the port as the user wrote it, for messages."""
 
+    has_line_time = False
+    """True if characters arrive no faster than the baud rate of the link says: on a serial line, not on TCP."""
+
     @abstractmethod
     async def receive(self) -> bytes:
         """Wait for input and return it; at least one byte.

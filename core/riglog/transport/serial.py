@@ -22,6 +22,7 @@ from riglog.transport.serial_windows import READ_SECONDS, ThreadedSerialTranspor
 
 NONBLOCKING_ARGS: dict[str, Any] = {"timeout": 0, "write_timeout": 0, "exclusive": True, "inter_byte_timeout": 0.0}
 BLOCKING_ARGS: dict[str, Any] = {"timeout": READ_SECONDS, "write_timeout": 2.0}
+WITHOUT_LINE_TIME = ("/dev/pts/", "/dev/ttys", "/dev/ttyACM", "/dev/tty.usbmodem", "/dev/cu.usbmodem")
 _TERMIOS = re.compile(r"\((\d+), '(.*)'\)$")
 
 
@@ -69,6 +70,17 @@ def _open(port: str, link: Link, shown: str, args: dict[str, Any]) -> Any:
         opened.close()
         raise _opening_error(error, shown) from error
     return opened
+
+
+def _has_line_time(fd: int) -> bool:
+    """Return False for a pseudo-terminal and for a USB modem port: their baud rate is only a name."""
+    if sys.platform == "win32":
+        return True
+    try:
+        name = os.ttyname(fd)
+    except OSError:
+        return False
+    return not name.startswith(WITHOUT_LINE_TIME)
 
 
 def _check_parity(fd: int) -> None:
@@ -149,6 +161,7 @@ class SerialTransport(NonblockingTransport):
     def __init__(self, opened: Any, port: str) -> None:
         super().__init__(port, opened)
         self._serial = opened
+        self.has_line_time = _has_line_time(self._fd)
 
     def _read(self) -> bytes:
         return os.read(self._fd, CHUNK)

@@ -456,7 +456,7 @@ async def test_adjustment_starts_and_is_recorded(new_bench: Callable[..., Any]) 
 async def test_a_balance_that_refuses_the_combined_reading_is_read_plainly(new_bench: Callable[..., Any]) -> None:
     net = bytes.fromhex("0b41484347fcac0830424585")
     transport = scripted(
-        step(bytes.fromhex("0601091e093067"), bytes.fromhex("044101074d")),
+        *[step(bytes.fromhex("0601091e093067"), bytes.fromhex("044101074d"))] * 2,
         step(bytes.fromhex("0401091e2c"), net),
         step(bytes.fromhex("0401091e2c"), net),
     )

@@ -69,6 +69,13 @@ class SbiCodec(Codec[SbiRequest, Line]):
     def reply_signature(self, request: SbiRequest) -> Reply:
         return request.known.reply
 
+    def replies_in(self, request: SbiRequest, received: bytes) -> Sequence[Line | Exception]:
+        lines = (parse_line(body + END) for body in received.split(END)[:-1])
+        return [line for line in lines if is_reply_to(request, line)]
+
+    def confirming_request(self, request: SbiRequest, outstanding: Sequence[SbiRequest]) -> SbiRequest | None:
+        return self.resync_request(request, outstanding)
+
     def resync_request(self, request: SbiRequest, outstanding: Sequence[SbiRequest]) -> SbiRequest | None:
         signatures = {other.known.reply for other in (request, *outstanding)}
         if Reply.TEXT in signatures:

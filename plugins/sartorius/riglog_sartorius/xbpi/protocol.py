@@ -109,10 +109,10 @@ class XbpiProtocol(SartoriusProtocol):
             return await self.read(line, quantity)
         weight = parse_measurement(reply.items[0].data)
         block = None
-        if combined:
+        if len(reply.items) > 1:
             if is_status_block(reply.items[1].data):
                 block = parse_status_block(reply.items[1].data)
-        elif weight.value is None:
+        elif combined or weight.value is None:
             status = await self._transact(line, opcodes.READ_STATUS_BLOCK)
             block = parse_status_block(status.reply.items[0].data)
         return weight_reading(weight, block, stamp, reply.raw)
