@@ -37,7 +37,7 @@ HOLD_OFF_AFTER_REOPENING = 0.25
 """Seconds of hold-off, at most, on a port that was just opened again: most of it has passed meanwhile."""
 
 LATE_REPLY_LIMIT, LATE_REPLY_LIMIT_OF_MANY, MANY_VARIANTS = 10.0, 60.0, 8
-"""Seconds for which a reply can be late, unless the link has a limit. With many variants the longer one costs little."""
+"""Seconds for which a reply can be late, unless the link says it: with many variants the longer one costs little."""
 
 LEAST_PART_OF_LINE_TIME = 0.8
 """A reply is not counted as earlier than the line can carry it if it is only a little earlier: clocks differ."""
@@ -193,6 +193,8 @@ class Line(Generic[Request, Reply]):
             or self.link.strict
         ):
             await self._confirm(variant, reply, timeout)
+        elif not self._outstanding:
+            self._evidence.note_latency(reply.stamp.latency_ns or 0)
         return reply
 
     async def _choose_variant(self, request: Request, timeout: float) -> tuple[Request, LineEvent]:
@@ -264,11 +266,15 @@ class Line(Generic[Request, Reply]):
             DeviceRefusedError: it was refused twice.
             AmbiguousReplyError: another reply of this address is outstanding.
         """
+        if self.codec.new_transaction_number():
+            raise refusal  # its number proves it
         outstanding = self._outstanding
-        if outstanding.any_unpassed(request) or (outstanding.any_at(request) and self._order_proves_nothing()):
-            raise failures.ambiguous(failures.REFUSAL, **self._where(request)) from refusal
-        if not self.codec.is_repeatable(request) or request in self._refused:
+        unproven = outstanding.any_unpassed(request) or (outstanding.any_at(request) and self._order_proves_nothing())
+        if not unproven and (not self.codec.is_repeatable(request) or request in self._refused):
             raise refusal
+        outstanding.add(variant, self._last_byte_ns + self._limit_ns(variant))  # its own reply may still arrive
+        if unproven:
+            raise failures.ambiguous(failures.REFUSAL, **self._where(request)) from refusal
         again = variant
         if self._variants is not None:
             again = self._variants.after_refusal(request, variant, self._is_free)
@@ -278,9 +284,10 @@ class Line(Generic[Request, Reply]):
             if len(self._refused) >= MOST_REFUSALS:
                 self._refused.clear()
             self._refused.add(request)
+            outstanding.one_arrived(variant)
             raise
         if self._variants is not None and again != variant:
-            self._variants.discard(request, variant)
+            self._variants.note_refused(request, variant)
         return again, reply
 
     # --- one transaction
@@ -319,10 +326,8 @@ class Line(Generic[Request, Reply]):
         if self._outstanding:
             self._note_surplus(self._heard, request)
             self._outstanding.reply_received(request, self._last_byte_ns + self._limit_ns(request))
-        else:
-            self._evidence.note_latency(latency)
-            if heard > self._sizes.get(request, 0):
-                self._note_size(request, heard)
+        elif heard > self._sizes.get(request, 0):
+            self._note_size(request, heard)
         self._replied.append(request)
         if stale:
             self._heard = stale + self._heard
@@ -448,7 +453,7 @@ class Line(Generic[Request, Reply]):
     def _note_second_reply(self, request: Request) -> None:
         """Two different replies: one of them is a late one if one is outstanding, else there are copies."""
         if self._outstanding and self._outstanding.of(request) is not None:
-            self._outstanding.second_arrived(request)
+            self._outstanding.one_arrived(request)
         else:
             self._evidence.note_copy(self.clock.monotonic_ns(), self._limit_ns(request))
 

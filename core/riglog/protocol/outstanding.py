@@ -88,7 +88,7 @@ class OutstandingReplies(Generic[Request, Reply]):
                     self._clear_one(address, signature)
         return arrived
 
-    def second_arrived(self, request: Request) -> None:
+    def one_arrived(self, request: Request) -> None:
         """One reply of this signature more than expected has arrived."""
         self._clear_one(self._codec.address(request), self._codec.reply_signature(request))
 

@@ -18,6 +18,7 @@ class _Turns(Struct, Generic[Request]):
     signatures: list[object]
     address: object
     next: int = 0
+    refused: list[Request] = []
 
 
 class Variants(Generic[Request, Reply]):
@@ -74,13 +75,15 @@ class Variants(Generic[Request, Reply]):
             return usual
         return self.next(request, accepts) or refused
 
-    def discard(self, request: Request, variant: Request) -> None:
-        """Do not send this variant again: the device refuses it, and accepts another one."""
+    def note_refused(self, request: Request, variant: Request) -> None:
+        """The device refuses this variant and accepts another one: after the second time, do not send it again."""
         turns = self._of(request)
-        if variant in turns.variants and len(turns.variants) > 1:
+        if variant not in turns.refused:
+            turns.refused.append(variant)
+        elif variant in turns.variants and len(turns.variants) > 1:
             place = turns.variants.index(variant)
             del turns.variants[place], turns.signatures[place]
-            turns.next = 0
+            turns.next = (turns.next - (place < turns.next)) % len(turns.variants)
 
     def clear(self) -> None:
         """Forget which variants were discarded."""
