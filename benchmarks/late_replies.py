@@ -12,8 +12,6 @@ from typing import Any
 
 import anyio
 from msgspec import Struct
-from riglog_watlow.stdbus import frames, message
-from riglog_watlow.stdbus.codec import ALL_MASTERS, MASTERS, StdBusCodec, read_request
 
 from riglog.errors import DeviceRefusedError, ProtocolError
 from riglog.protocol import Connection, ProtocolClient
@@ -22,6 +20,8 @@ from riglog.simulation import ModbusServer, ModbusServers, SimulatedPeer, Simula
 from riglog.simulation.peer import Arrivals
 from riglog.testing import LoopClock, virtual_backend
 from riglog.transport import Link
+from riglog_watlow.stdbus import frames, message
+from riglog_watlow.stdbus.codec import ALL_MASTERS, MASTERS, StdBusCodec, read_request
 
 LATENCY, TIMEOUT = 0.005, 0.3
 

@@ -187,15 +187,30 @@ class Line(Generic[Request, Reply]):
             reply = await self._transaction(variant, timeout, sent_as)
         except DeviceRefusedError as refusal:
             variant, reply = await self._ask_again(request, variant, timeout, refusal)
-        if (
-            (self._outstanding and self._outstanding.of(variant) is not None)
-            or (self._evidence.copies_until > reply.stamp.monotonic_ns and not self._has_many_variants(request))
-            or self.link.strict
+        latency = reply.stamp.latency_ns or 0
+        if (self._outstanding or self.link.strict or self._may_be_copy(latency)) and self._needs_confirmation(
+            request, variant, latency
         ):
             await self._confirm(variant, reply, timeout)
-        elif not self._outstanding:
-            self._evidence.note_latency(reply.stamp.latency_ns or 0)
+        if not self._outstanding:
+            self._evidence.note_latency(latency)
         return reply
+
+    def _may_be_copy(self, latency: int) -> bool:
+        """True if copies are known on this line, or if the reply came earlier than usual."""
+        return self._evidence.copies_known_until > 0 or latency < self._evidence.early_ns
+
+    def _needs_confirmation(self, request: Request, variant: Request, latency: int) -> bool:
+        """True if an older reply could look like the reply to the present request, and there are signs of one."""
+        if self.link.strict or self._outstanding.of(variant) is not None:
+            return True
+        evidence, now = self._evidence, self._last_byte_ns
+        free = 1
+        if self._variants is not None:
+            free = sum(map(self._is_free, self._variants.all(request)))
+        if free < 2:
+            return latency < evidence.early_ns or now < evidence.copies_known_until
+        return free < MANY_VARIANTS and now < evidence.copies_until
 
     async def _choose_variant(self, request: Request, timeout: float) -> tuple[Request, LineEvent]:
         """Return the variant to send while replies are outstanding, when the line is ready for it."""
@@ -324,7 +339,8 @@ class Line(Generic[Request, Reply]):
         latency = self._last_byte_ns - sent
         heard = len(self._heard)
         if self._outstanding:
-            self._note_surplus(self._heard, request)
+            if self._note_surplus(self._heard, request):
+                self._discard_buffer()  # or it would be noted again
             self._outstanding.reply_received(request, self._last_byte_ns + self._limit_ns(request))
         elif heard > self._sizes.get(request, 0):
             self._note_size(request, heard)
@@ -404,8 +420,8 @@ class Line(Generic[Request, Reply]):
         if self.codec.hold_off is not None:
             self._hold_off = self.codec.hold_off
         if not self.codec.new_transaction_number():
-            if self._outstanding:
-                self._note_surplus(self._heard, request)
+            if self._outstanding and self._note_surplus(self._heard, request):
+                self._discard_buffer()  # or it would be noted again
             self._outstanding.add(request, now + self._limit_ns(request))
 
     def _limit_ns(self, request: Request) -> int:
@@ -445,7 +461,8 @@ class Line(Generic[Request, Reply]):
 
     def _note_size(self, request: Request, heard: int) -> None:
         """More came than the reply alone, or it is not known how long the reply is: there may be a copy in it."""
-        self._note_surplus(self._heard, request)
+        if self._note_surplus(self._heard, request):
+            self._discard_buffer()
         if len(self._sizes) >= MOST_REFUSALS:
             self._sizes.clear()
         self._sizes[request] = min(heard, self._sizes.get(request, heard))
