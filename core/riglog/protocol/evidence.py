@@ -17,6 +17,8 @@ SAMPLES = 32
 RENEWED_AFTER = 16
 EARLY_PART = 0.7
 """A reply that takes less than this part of the lower quartile is earlier than usual: it may be a copy."""
+LEAST_QUARTILE_NS = NS // 1000
+"""Below one millisecond latencies say more about the computer than about the device."""
 
 
 class Evidence:
@@ -43,7 +45,8 @@ class Evidence:
         self._unused += 1
         if self._unused == RENEWED_AFTER:
             self._unused = 0
-            self.early_ns = round(EARLY_PART * self._lower_quartile())
+            quartile = self._lower_quartile()
+            self.early_ns = round(EARLY_PART * quartile) if quartile >= LEAST_QUARTILE_NS else 0
 
     def note_copy(self, now_ns: int, limit_ns: int) -> None:
         """A reply arrived that nobody waited for, and that is not a late one."""

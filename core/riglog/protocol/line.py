@@ -5,8 +5,9 @@ line is decided by the caller: see ``client``.
 """
 
 from collections import deque
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Generic
+from typing import Any, Generic
 
 import anyio
 import anyio.lowlevel
@@ -100,9 +101,9 @@ class Line(Generic[Request, Reply]):
     def port(self) -> str:
         return self.transport.port
 
-    async def transact(
+    def transact(
         self, request: Request, *, timeout: float, retries: int = 0, skip_resync: bool = False
-    ) -> TimedReply[Reply]:
+    ) -> Coroutine[Any, Any, TimedReply[Reply]]:
         """Send a request and return the reply that is proven to belong to it.
 
         Args:
@@ -117,13 +118,22 @@ class Line(Generic[Request, Reply]):
             DeviceRefusedError, MalformedReplyError: a reply, but no value.
             ConnectionLostError: the port is gone.
         """
-        retries_left = retries if retries and self.codec.is_repeatable(request) else 0
+        if retries and self.codec.is_repeatable(request):
+            return self._repeated(request, timeout, retries, skip_resync)
+        return self._once(request, timeout, skip_resync)  # not one more coroutine: this is the way of every poll
+
+    def _once(self, request: Request, timeout: float, skip_resync: bool) -> Coroutine[Any, Any, TimedReply[Reply]]:
+        if skip_resync:
+            return self._transaction(request, timeout, LineEvent.REQUEST_SENT)
+        return self._proven(request, timeout)
+
+    async def _repeated(
+        self, request: Request, timeout: float, retries_left: int, skip_resync: bool
+    ) -> TimedReply[Reply]:
         first: ReplyTimeoutError | None = None
         while True:
             try:
-                if skip_resync:
-                    return await self._transaction(request, timeout, LineEvent.REQUEST_SENT)
-                return await self._proven(request, timeout)
+                return await self._once(request, timeout, skip_resync)
             except ReplyTimeoutError as error:
                 first = first or error  # later ones may be about the resync request, which the caller did not send
                 if not retries_left:
@@ -188,17 +198,13 @@ class Line(Generic[Request, Reply]):
         except DeviceRefusedError as refusal:
             variant, reply = await self._ask_again(request, variant, timeout, refusal)
         latency = reply.stamp.latency_ns or 0
-        if (self._outstanding or self.link.strict or self._may_be_copy(latency)) and self._needs_confirmation(
-            request, variant, latency
-        ):
+        evidence, outstanding = self._evidence, self._outstanding
+        signs = outstanding or evidence.copies_known_until or latency < evidence.early_ns or self.link.strict
+        if signs and self._needs_confirmation(request, variant, latency):
             await self._confirm(variant, reply, timeout)
-        if not self._outstanding:
-            self._evidence.note_latency(latency)
+        if not outstanding:
+            evidence.note_latency(latency)
         return reply
-
-    def _may_be_copy(self, latency: int) -> bool:
-        """True if copies are known on this line, or if the reply came earlier than usual."""
-        return self._evidence.copies_known_until > 0 or latency < self._evidence.early_ns
 
     def _needs_confirmation(self, request: Request, variant: Request, latency: int) -> bool:
         """True if an older reply could look like the reply to the present request, and there are signs of one."""

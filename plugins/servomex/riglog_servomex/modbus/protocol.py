@@ -34,6 +34,7 @@ CALL_RETRIES = 2
 
 REFUSALS = (IllegalDataAddressError, IllegalDataValueError)
 ALL = tuple(POSITIONS.values())
+"""Their map has no holes: what lies behind a span is safe to read as well, unless the analyzer refuses broad spans."""
 
 
 class Spans(NamedTuple):
@@ -120,7 +121,8 @@ class Sweep:
     async def read_flags(self, span: Span) -> Readings:
         """Read the flags of a span, for its values; there are no readings yet."""
         try:
-            reply = (await self._unit.read_discrete_inputs(span.first * BITS, count=span.size * BITS)).reply
+            unit = self._unit.with_spare(self._spans.flags.spare(span, len(ALL)) * BITS)
+            reply = (await unit.read_discrete_inputs(span.first * BITS, count=span.size * BITS)).reply
         except REFUSALS:
             self._spans.flags.refuse(span)
             raise
@@ -138,7 +140,8 @@ class Sweep:
     async def read_values(self, span: Span) -> Readings:
         """Return the readings of a span, except those of positions whose flags are unknown."""
         try:
-            reply, stamp = await self._unit.read_input_registers(span.first * REGISTERS, count=span.size * REGISTERS)
+            unit = self._unit.with_spare(self._spans.values.spare(span, len(ALL)) * REGISTERS)
+            reply, stamp = await unit.read_input_registers(span.first * REGISTERS, count=span.size * REGISTERS)
         except REFUSALS:
             self._spans.values.refuse(span)
             raise

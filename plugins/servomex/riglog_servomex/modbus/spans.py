@@ -51,6 +51,10 @@ class AcceptedSpans:
                 return spans
         return [span for span in spans_at_level(wanted, 2) if span.extent not in self._refused]
 
+    def spare(self, span: Span, positions: int) -> int:
+        """Return how many of the positions of the map lie behind a span; 0 if the analyzer refuses any span."""
+        return 0 if self._refused else positions - span.first - span.size
+
     def refuse(self, span: Span) -> None:
         """Do not read this span again: the analyzer refuses it."""
         self._refused.add(span.extent)
