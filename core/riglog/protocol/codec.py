@@ -13,6 +13,10 @@ Request = TypeVar("Request")
 Reply = TypeVar("Reply")
 
 
+COPY_GAP = 0.003
+"""Inter-frame gap in seconds where successive replies have equal signatures: a copy is then seen first."""
+
+
 class Codec(ABC, Generic[Request, Reply]):
     """One wire protocol. An incomplete frame is not an error: it stays in the buffer until the rest arrives."""
 

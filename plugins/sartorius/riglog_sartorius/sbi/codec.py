@@ -15,7 +15,7 @@ Source: sections 4.1 to 4.9.
 from collections.abc import Sequence
 
 from riglog.device import Safety
-from riglog.protocol import Codec, Connection, ProtocolClient
+from riglog.protocol import COPY_GAP, Codec, Connection, ProtocolClient
 from riglog_sartorius.errors import is_seven_bit_text, sbi_error
 from riglog_sartorius.sbi.commands import ESC, Reply, SbiRequest, is_reply_to
 from riglog_sartorius.sbi.lines import END, OFF_SCALE, Kind, Line, parse_line
@@ -30,6 +30,8 @@ _UNREADABLE = b"\xfe"
 
 class SbiCodec(Codec[SbiRequest, Line]):
     """Encodes commands, decodes lines. ``identities``: the identity commands to which the balance has responded."""
+
+    inter_frame_gap = COPY_GAP
 
     def __init__(self) -> None:
         self.identities: tuple[str, ...] = ()

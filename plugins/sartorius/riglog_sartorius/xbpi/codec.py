@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from riglog.device import Safety
-from riglog.protocol import Codec, Connection, ProtocolClient
+from riglog.protocol import COPY_GAP, Codec, Connection, ProtocolClient
 from riglog_sartorius.errors import is_seven_bit_text, xbpi_error
 from riglog_sartorius.xbpi import frames, opcodes
 from riglog_sartorius.xbpi.frames import BALANCE, HOST, WEIGHT, Frame, Item
@@ -68,6 +68,7 @@ class XbpiCodec(Codec[XbpiRequest, Frame]):
     """
 
     takes_turns = False
+    inter_frame_gap = COPY_GAP
 
     def encode(self, request: XbpiRequest) -> bytes:
         return frames.request_frame(request.opcode, request.args, src=request.src, dst=request.dst)
