@@ -28,6 +28,7 @@ class Evidence:
         copies_until: until when a copy of an earlier reply may arrive: one late-reply limit after the last one.
         copies_known_until: until when the line is known to deliver copies.
         early_ns: a shorter latency is earlier than usual.
+        late_until: until when the line is known to deliver replies late, instead of losing them.
         reordered_until: until when a resync request proves nothing, because a reply has been overtaken.
     """
 
@@ -35,6 +36,7 @@ class Evidence:
         self.copies_until = 0
         self.copies_known_until = 0
         self.early_ns = 0
+        self.late_until = 0
         self.reordered_until = 0
         self._latencies: deque[int] = deque(maxlen=SAMPLES)
         self._unused = 0  # latencies that early_ns does not contain yet
@@ -53,9 +55,11 @@ class Evidence:
         self.copies_until = now_ns + limit_ns
         self.copies_known_until = now_ns + max(limit_ns, REMEMBERED_NS)
 
-    def note_reordering(self, now_ns: int) -> None:
-        """A reply arrived after the reply to a later request."""
-        self.reordered_until = now_ns + REMEMBERED_NS
+    def note_late(self, now_ns: int, *, overtaken: bool) -> None:
+        """A late reply has arrived; ``overtaken``: after the reply to a later request."""
+        self.late_until = now_ns + REMEMBERED_NS
+        if overtaken:
+            self.reordered_until = now_ns + REMEMBERED_NS
 
     def usual_latency(self) -> int | None:
         """Return the longest latency that is usual; None if nothing is known.

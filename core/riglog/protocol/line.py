@@ -453,9 +453,8 @@ class Line(Generic[Request, Reply]):
         evidence, codec = self._evidence, self.codec
         now = self.clock.monotonic_ns()
         arrived = self._outstanding.arrived_in(heard, awaited, clear=evidence.copies_until <= now)
-        if any(one.passed for one in arrived):
-            evidence.note_reordering(now)
         if arrived:
+            evidence.note_late(now, overtaken=any(one.passed for one in arrived))
             return True
         own = None if awaited is None else (codec.address(awaited), codec.reply_signature(awaited))
         for request in reversed(self._replied):
@@ -475,10 +474,12 @@ class Line(Generic[Request, Reply]):
 
     def _note_second_reply(self, request: Request) -> None:
         """Two different replies: one of them is a late one if one is outstanding, else there are copies."""
+        now = self.clock.monotonic_ns()
         if self._outstanding and self._outstanding.of(request) is not None:
+            self._evidence.note_late(now, overtaken=False)
             self._outstanding.one_arrived(request)
         else:
-            self._evidence.note_copy(self.clock.monotonic_ns(), self._limit_ns(request))
+            self._evidence.note_copy(now, self._limit_ns(request))
 
     # --- after a failure
 
@@ -490,6 +491,8 @@ class Line(Generic[Request, Reply]):
             return
         resync = self._outstanding.resync_request(request)
         if resync is None:
+            if self._evidence.late_until > self.clock.monotonic_ns() and self._outstanding.of(request) is not None:
+                await self._wait_for_late_replies(request, timeout)
             self._outstanding.passed_by_idle_line(request)
             return
         try:
