@@ -5,7 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
-from adversary import LIMIT, PROMPT, TIMEOUT, Adversary, Decision, Read, SignedCodec
+from adversary import LIMIT, PROMPT, TIMEOUT, Adversary, Decision, Read, SignedCodec, one_run
 from toy import Ask, ToyCodec
 
 from riglog.errors import AmbiguousReplyError, DeviceRefusedError, ReplyTimeoutError
@@ -232,3 +232,21 @@ def test_coils_are_read_further_by_whole_bytes() -> None:
     variants = codec.variants(ModbusRequest(1, b"\x01\0\0\0\4", spare=20))
     assert [int.from_bytes(one.pdu[3:5], "big") for one in variants] == [4, 12, 20]
     assert len({codec.reply_signature(one) for one in variants}) == 3
+
+
+async def test_once_a_copy_was_seen_replies_are_confirmed() -> None:
+    """The second copy comes two requests later, where the same signature is used again: the true reply shows it."""
+    seen_first = {0: Decision((PROMPT, 3.0)), 2: Decision((PROMPT, 5.0))}
+    for decisions, wrong in ((seen_first, 0), ({2: Decision((PROMPT, 5.0))}, 1)):
+        assert (await one_run(SignedCodec(2), decisions, 8)).wrong == wrong
+
+
+async def test_after_two_replies_to_one_request_the_next_reply_is_confirmed() -> None:
+    two = [
+        step(b"?1 level\n", (0.0, b"1 level 7\n1 level 8\n")),
+        step(b"?1 level\n", (0.0, b"1 level 8\n"), (0.04, b"1 level 9\n")),
+    ]
+    client = ProtocolClient(Connection(scripted(*two), Link(protocol="toy"), LoopClock()), ToyCodec())
+    for _ in two:
+        with pytest.raises(AmbiguousReplyError, match="two different replies"):
+            await client.transact(LEVEL)
