@@ -1,6 +1,7 @@
 """Variants of a request, surplus replies, and the settings of a port for late replies."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -12,7 +13,7 @@ from riglog.errors import AmbiguousReplyError, DeviceRefusedError, ReplyTimeoutE
 from riglog.protocol import Connection, ProtocolClient
 from riglog.protocol.modbus import IllegalDataAddressError, ModbusCodec, ModbusRequest, framing_of
 from riglog.protocol.modbus.client import ModbusClient
-from riglog.simulation import FaultyWire, ModbusServer, ModbusServers, SimulatedTransport, Simulator
+from riglog.simulation import Fault, FaultyWire, ModbusServer, ModbusServers, SimulatedTransport, Simulator
 from riglog.testing import LoopClock, scripted, step
 from riglog.transport import Link
 
@@ -250,3 +251,15 @@ async def test_after_two_replies_to_one_request_the_next_reply_is_confirmed() ->
     for _ in two:
         with pytest.raises(AmbiguousReplyError, match="two different replies"):
             await client.transact(LEVEL)
+
+
+async def test_a_late_reply_is_not_taken_for_a_copy() -> None:
+    script = ([None] * 18 + [Fault.LATE]) * 30
+    wire = FaultyWire(Serving(Counting()), script=script, late=1.0)
+    client = ModbusClient(Connection(SimulatedTransport(wire), RTU, LoopClock()), timeout=0.3)
+    unit = client.unit(1).with_spare(1)
+    for _ in range(500):
+        with suppress(ReplyTimeoutError, AmbiguousReplyError):
+            await unit.read_holding_registers(0, count=2)
+    assert client.counters.timeouts > 20
+    assert client.counters.surplus_replies == 0
