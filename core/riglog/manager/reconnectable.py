@@ -26,6 +26,10 @@ class ReconnectableTransport(Transport):
         if len(self._kept) < MAX_KEPT_BYTES:
             self._kept = self.receive_nowait()
 
+    @property
+    def has_line_time(self) -> bool:  # type: ignore[override]
+        return self.inner is not None and self.inner.has_line_time
+
     async def receive(self) -> bytes:
         if self._kept:
             return self._take_kept()

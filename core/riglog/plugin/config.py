@@ -34,7 +34,7 @@ class DeviceConfig(DirectConfig, kw_only=True, frozen=True, forbid_unknown_field
     """The keys of a device on a port.
 
     Serial settings that are None are the usual ones of the driver for the protocol. The core applies ``timeout``
-    (seconds per request), ``echo`` and ``rate_hz``.
+    (seconds per request), ``echo``, ``rate_hz``, and what concerns late replies (see ``Link``).
     """
 
     port: Annotated[str, Meta(min_length=1, description=PORT)]
@@ -48,12 +48,15 @@ class DeviceConfig(DirectConfig, kw_only=True, frozen=True, forbid_unknown_field
     dtr: bool | None = None
     rts: bool | None = None
     echo: bool = False
+    late_reply_limit: Annotated[float, Meta(gt=0, le=3600)] | None = None
+    strict: bool = False
+    all_variants: bool = False
 
     def link_over(self, usual: Link) -> Link:
         """Return the usual link of the driver, with the settings of this configuration in place of its own."""
         own = {
             name: value
-            for name in ("baudrate", "bytesize", "parity", "stopbits", "rtscts", "xonxoff", "dtr", "rts", "echo")
-            if (value := getattr(self, name)) is not None
+            for name in Link.__struct_fields__
+            if name != "protocol" and (value := getattr(self, name)) is not None
         }
         return Link(**({name: getattr(usual, name) for name in usual.__struct_fields__} | own))

@@ -7,8 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
+from riglog.errors import DeviceRefusedError, MalformedReplyError
+
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
+
+
+COPY_GAP = 0.003
+"""Inter-frame gap in seconds where successive replies have equal signatures: a copy is then seen first."""
 
 
 class Codec(ABC, Generic[Request, Reply]):
@@ -16,6 +22,12 @@ class Codec(ABC, Generic[Request, Reply]):
 
     hold_off: float | None = None
     """Seconds for which the line must be idle after a failure before the next request; None: as long as the timeout."""
+
+    usual_variants = 256
+    """How many variants of a request are sent in turn while nothing is outstanding and no copies are known.
+
+    The others cost more time on the line. 1: only the request itself.
+    """
 
     inter_frame_gap: float = 0.0
     """Seconds for which the line must be idle before every request."""
@@ -63,6 +75,36 @@ class Codec(ABC, Generic[Request, Reply]):
         """
         return request
 
+    def variants(self, request: Request) -> Sequence[Request]:
+        """Return the ways to send the same request whose replies have different signatures, the usual one first.
+
+        Each gives the same reply: what only the variant has asked for is cut off by ``decode``. The client takes them
+        in turn, so that a late reply or a copy of an earlier one does not look like the reply to the present request.
+        Default: the request alone.
+        """
+        return (request,)
+
+    def replies_in(self, request: Request, received: bytes) -> Sequence[Reply | Exception]:
+        """Return every reply to ``request`` in ``received``, wherever it is; a refusal as its exception.
+
+        Used to recognise late replies and copies among bytes that were not awaited.
+        """
+        buffer = bytearray(received)
+        found: list[Reply | Exception] = []
+        while buffer:
+            before = len(buffer)
+            try:
+                reply = self.decode(request, buffer, final=True)
+            except (DeviceRefusedError, MalformedReplyError) as error:
+                found.append(error)
+            else:
+                if reply is None:
+                    break
+                found.append(reply)
+            if len(buffer) == before:
+                break
+        return found
+
     def new_transaction_number(self) -> bool:
         """Change the transaction number after a failure, if the protocol has one.
 
@@ -77,6 +119,15 @@ class Codec(ABC, Generic[Request, Reply]):
         Neither for the reply to ``request``, nor for that to any of ``outstanding``. The client sends it after a
         timeout and discards everything that arrives before its reply. Devices respond in order, so no older reply can
         follow. None: the protocol has no such request, and only the hold-off is used.
+        """
+        return None
+
+    def confirming_request(self, request: Request, outstanding: Sequence[Request]) -> Request | None:
+        """Return a read that confirms the reply to ``request``: its reply comes later, and cannot be mistaken for one.
+
+        Neither for a reply to ``request``, nor for that to any of ``outstanding``. The client sends it while a copy or
+        a late reply may arrive in place of the true one: the true one then comes before its reply. Default None: the
+        client waits for the usual response time instead.
         """
         return None
 

@@ -6,10 +6,13 @@ HINT_NO_REPLY = "Check power, wiring, address, baud rate and protocol; `riglog d
 HINT_INVALID_REPLY = "Check baud rate, parity and protocol, and whether another master uses this line"
 HINT_NO_ECHO = "Set echo = false, or check the adapter"
 HINT_AMBIGUOUS = "Replies are delayed in transit: check device server and adapter, and raise timeout"
+HINT_WAITING = "Find out why replies are lost or late; late_reply_limit is how long they can be late on this port"
 HINT_BUSY = "Look for a second master, or for an instrument in continuous output mode, on this line"
 
 TOO_LATE = "it took longer than usual while an earlier reply is still outstanding"
 SECOND_REPLY = "two different replies to one request"
+REFUSAL = "a refusal while an earlier reply is still outstanding"
+NOT_CONFIRMED = "the next exchange did not confirm it"
 
 
 def no_reply(timeout: float, received: bytes, reason: str, **context: object) -> ReplyTimeoutError:
@@ -39,6 +42,12 @@ def ambiguous(why: str, **context: object) -> AmbiguousReplyError:
 def flooded(**context: object) -> ReplyTimeoutError:
     """Return the error for a line on which more is received than can be discarded before a request."""
     return ReplyTimeoutError("no request sent: data arrives without end", reason="line_busy", hint=HINT_BUSY, **context)
+
+
+def waiting(**context: object) -> ReplyTimeoutError:
+    """Return the error for a request that was not sent, because its reply could be taken for a late one."""
+    message = "no request sent: waiting for late replies"
+    return ReplyTimeoutError(message, reason="waiting", hint=HINT_WAITING, **context)
 
 
 def line_busy(hold_off: float, **context: object) -> ReplyTimeoutError:

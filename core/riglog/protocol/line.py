@@ -4,8 +4,10 @@
 line is decided by the caller: see ``client``.
 """
 
+from collections import deque
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Generic
+from typing import Any, Generic
 
 import anyio
 import anyio.lowlevel
@@ -23,12 +25,11 @@ from riglog.model import NS, Stamp
 from riglog.protocol import failures
 from riglog.protocol.codec import Codec, Reply, Request
 from riglog.protocol.connection import Connection
+from riglog.protocol.evidence import Evidence
 from riglog.protocol.line_state import TRANSITIONS, LineEvent, LineState
 from riglog.protocol.outstanding import OutstandingReplies
 from riglog.protocol.timed_reply import TimedReply
-
-MIN_CONFIRMATION_SECONDS = 0.05
-"""A reply in an ambiguity window must arrive within this time, and be the only one for it, at least."""
+from riglog.protocol.variants import Variants
 
 MAX_HOLD_OFFS = 5
 """The line is busy if it has not been idle for one hold-off time within this many."""
@@ -48,9 +49,27 @@ MAX_UNSOLICITED_BYTES = 64 * 1024
 HOLD_OFF_AFTER_REOPENING = 0.25
 """Seconds of hold-off, at most, on a port that was just opened again: most of it has passed meanwhile."""
 
+LATE_REPLY_LIMIT, LATE_REPLY_LIMIT_OF_MANY, MANY_VARIANTS = 10.0, 60.0, 8
+"""Seconds for which a reply can be late, unless the link says it: with many variants the longer one costs little."""
+
+LEAST_PART_OF_LINE_TIME = 0.8
+"""A reply is not counted as earlier than the line can carry it if it is only a little earlier: clocks differ."""
+
+EARLY_REPLIES_OF_A_FAST_PORT = 2
+"""After so many requests in a row with nothing but an early reply, the port is faster than its baud rate says."""
+
+REMEMBERED = 8
+"""Requests of which a copy of the reply is recognised."""
+
+MOST_REFUSALS = 4096
+MOST_LATE_BYTES = 4096
+
 
 class ClientCounters(Struct):
-    """Counts since the port was opened. ``stale_bytes`` were discarded, as they cannot belong to a request."""
+    """Counts since the port was opened. ``stale_bytes`` were discarded, as they cannot belong to a request.
+
+    ``surplus_replies`` are copies of earlier replies, and replies that came earlier than the line can carry them.
+    """
 
     requests: int = 0
     replies: int = 0
@@ -58,34 +77,46 @@ class ClientCounters(Struct):
     retries: int = 0
     resynchronised: int = 0
     stale_bytes: int = 0
+    surplus_replies: int = 0
 
 
 class Line(Generic[Request, Reply]):
     """The line of one port. Not for concurrent use."""
 
     def __init__(self, connection: Connection, codec: Codec[Request, Reply]) -> None:
+        link = connection.link
         self.transport = connection.transport
         self.clock = connection.clock
-        self.echo = connection.link.echo
+        self.link = link
+        self.echo = link.echo
         self.codec = codec
         self.inter_frame_gap = codec.inter_frame_gap
         self.counters = ClientCounters()
         self.state = LineState.IDLE
         self._buffer = bytearray()
+        self._heard = b""  # everything that came in the last transaction, and directly before it
         self._outstanding = OutstandingReplies(codec)
+        self._evidence = Evidence()
+        self._variants: Variants[Request, Reply] | None = None
+        if type(codec).variants is not Codec.variants:
+            self._variants = Variants(codec)
+        self._replied: deque[Request] = deque(maxlen=REMEMBERED)
+        self._refused: set[Request] = set()
+        self._sizes: dict[Request, int] = {}  # the fewest bytes that came with the reply
+        self._early_replies = 0
+        self._has_line_time = self.transport.has_line_time
         self._hold_off = 0.0
         self._last_byte_ns = 0  # monotonic, in either direction
         self._received_utc_ns = 0  # of the last byte of an unsolicited frame
-        self._max_recent_latency_ns = 0
         self._beginning_lost = False  # of the next unsolicited frame
 
     @property
     def port(self) -> str:
         return self.transport.port
 
-    async def transact(
+    def transact(
         self, request: Request, *, timeout: float, retries: int = 0, skip_resync: bool = False
-    ) -> TimedReply[Reply]:
+    ) -> Coroutine[Any, Any, TimedReply[Reply]]:
         """Send a request and return the reply that is proven to belong to it.
 
         Args:
@@ -100,13 +131,22 @@ class Line(Generic[Request, Reply]):
             DeviceRefusedError, MalformedReplyError: a reply, but no value.
             ConnectionLostError: the port is gone.
         """
-        retries_left = retries if retries and self.codec.is_repeatable(request) else 0
+        if retries and self.codec.is_repeatable(request):
+            return self._repeated(request, timeout, retries, skip_resync)
+        return self._once(request, timeout, skip_resync)  # not one more coroutine: this is the way of every poll
+
+    def _once(self, request: Request, timeout: float, skip_resync: bool) -> Coroutine[Any, Any, TimedReply[Reply]]:
+        if skip_resync:
+            return self._transaction(request, timeout, LineEvent.REQUEST_SENT, must_send=True)
+        return self._proven(request, timeout)
+
+    async def _repeated(
+        self, request: Request, timeout: float, retries_left: int, skip_resync: bool
+    ) -> TimedReply[Reply]:
         first: ReplyTimeoutError | None = None
         while True:
             try:
-                if (self._outstanding or self.state is LineState.HOLD_OFF) and not skip_resync:
-                    await self._resynchronise(request, timeout)
-                return await self._transaction(request, timeout, LineEvent.REQUEST_SENT, must_send=skip_resync)
+                return await self._once(request, timeout, skip_resync)
             except ReplyTimeoutError as error:
                 first = first or error  # later ones may be about the resync request, which the caller did not send
                 if not retries_left:
@@ -149,8 +189,141 @@ class Line(Generic[Request, Reply]):
         """The port was closed and opened again. Outstanding replies stay: the device does not know about it."""
         self.state = TRANSITIONS[self.state][LineEvent.REOPENED]
         self._buffer.clear()
+        self._refused.clear()
+        self._early_replies = 0
+        self._has_line_time = self.transport.has_line_time
+        if self._variants is not None:
+            self._variants.clear()
         self._hold_off = min(self._hold_off, HOLD_OFF_AFTER_REOPENING)
         self._last_byte_ns = self.clock.monotonic_ns()
+
+    # --- one request
+
+    async def _proven(self, request: Request, timeout: float) -> TimedReply[Reply]:
+        """Send a request in the variant that is right now, and return its reply when nothing else can be meant."""
+        variant, sent_as = request, LineEvent.REQUEST_SENT
+        if self._outstanding or self.state is LineState.HOLD_OFF:
+            variant, sent_as = await self._choose_variant(request, timeout)
+        elif self._variants is not None:
+            copies = self._evidence.copies_known_until > self._last_byte_ns
+            variant = self._variants.next(request, self._is_free if copies else None) or request
+        try:
+            reply = await self._transaction(variant, timeout, sent_as)
+        except DeviceRefusedError as refusal:
+            variant, reply = await self._ask_again(request, variant, timeout, refusal)
+        latency = reply.stamp.latency_ns or 0
+        evidence, outstanding = self._evidence, self._outstanding
+        signs = outstanding or evidence.copies_known_until or latency < evidence.early_ns or self.link.strict
+        if signs and self._needs_confirmation(request, variant, latency):
+            await self._confirm(variant, reply, timeout)
+        if not outstanding:
+            evidence.note_latency(latency)
+        return reply
+
+    def _needs_confirmation(self, request: Request, variant: Request, latency: int) -> bool:
+        """True if an older reply could look like the reply to the present request, and there are signs of one."""
+        if self.link.strict or self._outstanding.of(variant) is not None:
+            return True
+        evidence, now = self._evidence, self._last_byte_ns
+        free = 1
+        if self._variants is not None:
+            free = sum(map(self._is_free, self._variants.all(request)))
+        if free < 2:
+            return latency < evidence.early_ns or now < evidence.copies_known_until
+        return free < MANY_VARIANTS and now < evidence.copies_until
+
+    async def _choose_variant(self, request: Request, timeout: float) -> tuple[Request, LineEvent]:
+        """Return the variant to send while replies are outstanding, when the line is ready for it."""
+        outstanding, variants = self._outstanding, self._variants
+        outstanding.forget_old(self.clock.monotonic_ns())
+        if variants is None or variants.count(request) == 1:
+            if self._order_proves_nothing() and outstanding.of(request) is not None:
+                await self._wait_for_late_replies(request, timeout)
+            await self._resynchronise(request, timeout)
+            return request, LineEvent.REQUEST_SENT
+        variant = variants.next(request, self._is_free)
+        if variant is None and self._order_proves_nothing():
+            await self._wait_for_late_replies(request, timeout)
+            variant = variants.next(request, self._cannot_arrive)
+        variant = variant or variants.next(request, self._is_passed)
+        if variant is not None:
+            return variant, LineEvent.FREE_REQUEST_SENT
+        await self._resynchronise(request, timeout)
+        return variants.next(request, self._is_passed) or request, LineEvent.REQUEST_SENT
+
+    def _is_free(self, variant: Request) -> bool:
+        return self._outstanding.of(variant) is None
+
+    def _cannot_arrive(self, variant: Request) -> bool:
+        one = self._outstanding.of(variant)
+        return one is None or one.ends[-1] <= self.clock.monotonic_ns()
+
+    def _is_passed(self, variant: Request) -> bool:
+        one = self._outstanding.of(variant)
+        return one is None or one.passed
+
+    def _order_proves_nothing(self) -> bool:
+        return self.link.strict or self._evidence.reordered_until > self.clock.monotonic_ns()
+
+    async def _wait_for_late_replies(self, request: Request, timeout: float) -> None:
+        """Wait until a variant of the request is free: the late reply has arrived, or it cannot arrive any more.
+
+        Raises:
+            ReplyTimeoutError: none has become free within the timeout; nothing was sent.
+        """
+        variants = [request] if self._variants is None else self._variants.all(request)
+        self.state = TRANSITIONS[self.state][LineEvent.NONE_FREE]
+        self._discard_buffer()
+        deadline = self.clock.monotonic_ns() + round(timeout * NS)
+        try:
+            while not any(map(self._cannot_arrive, variants)):
+                ends = [one.ends[-1] for one in map(self._outstanding.of, variants) if one is not None]
+                rest = min(deadline, *ends) - self.clock.monotonic_ns()
+                if rest <= 0:
+                    raise failures.waiting(**self._where(request))
+                with anyio.move_on_after(rest / NS):
+                    self._buffer += await self.transport.receive()
+                    self._last_byte_ns = self.clock.monotonic_ns()
+                await anyio.lowlevel.checkpoint()
+                if self._note_surplus(bytes(self._buffer), None):
+                    self._discard_buffer()
+        except BaseException:
+            self.state = TRANSITIONS[self.state][LineEvent.FAILED]
+            raise
+        self.state = TRANSITIONS[self.state][LineEvent.FREED]
+
+    async def _ask_again(
+        self, request: Request, variant: Request, timeout: float, refusal: DeviceRefusedError
+    ) -> tuple[Request, TimedReply[Reply]]:
+        """Send a refused read once more: a refusal contains nothing of its request, it may be late or a copy.
+
+        Raises:
+            DeviceRefusedError: it was refused twice.
+            AmbiguousReplyError: another reply of this address is outstanding.
+        """
+        if self.codec.new_transaction_number():
+            raise refusal  # its number proves it
+        outstanding = self._outstanding
+        unproven = outstanding.any_unpassed(request) or (outstanding.any_at(request) and self._order_proves_nothing())
+        if not unproven and (not self.codec.is_repeatable(request) or request in self._refused):
+            raise refusal
+        outstanding.add(variant, self._last_byte_ns + self._limit_ns(variant))  # its own reply may still arrive
+        if unproven:
+            raise failures.ambiguous(failures.REFUSAL, **self._where(request)) from refusal
+        again = variant
+        if self._variants is not None:
+            again = self._variants.after_refusal(request, variant, self._is_free)
+        try:
+            reply = await self._transaction(again, timeout, LineEvent.REQUEST_SENT)
+        except DeviceRefusedError:
+            if len(self._refused) >= MOST_REFUSALS:
+                self._refused.clear()
+            self._refused.add(request)
+            outstanding.one_arrived(variant)
+            raise
+        if self._variants is not None and again != variant:
+            self._variants.note_refused(request, variant)
+        return again, reply
 
     # --- one transaction
 
@@ -159,8 +332,12 @@ class Line(Generic[Request, Reply]):
     ) -> TimedReply[Reply]:
         """Perform one transaction. However it ends, the line is in a state in which the next one is safe."""
         clock = self.clock
-        await self._wait_idle(self.inter_frame_gap)
-        self.discard_input()
+        if self.inter_frame_gap:
+            await self._wait_idle(self.inter_frame_gap)
+        self._heard = b""
+        if stale := self.transport.receive_nowait() if not self._buffer else self._take_buffer():
+            self.counters.stale_bytes += len(stale)
+            self._note_surplus(stale[-MOST_LATE_BYTES:], None)
         if self.transport.flooded and not must_send:  # what is left unread could be taken for the reply
             raise failures.flooded(**self._where(request))
         frame = self.codec.encode(request)
@@ -169,36 +346,41 @@ class Line(Generic[Request, Reply]):
         self.state = TRANSITIONS[self.state][sent_as]
         try:
             await self.transport.send(frame)
-            reply = await self._receive_reply(request, frame, timeout, echo=self.echo)
-            latency = self._last_byte_ns - sent
+            reply = await self._receive_reply(request, frame, timeout, sent, echo=self.echo)
             if self._buffer and self._second_reply_follows(request, reply):
                 raise failures.ambiguous(failures.SECOND_REPLY, **self._where(request))
-            if self._outstanding.is_ambiguous(request, sent):
-                self.state = TRANSITIONS[self.state][LineEvent.REPLY_IN_WINDOW]
-                await self._confirm(request, reply, latency, timeout)
-                event = LineEvent.CONFIRMED
-            else:
-                event = LineEvent.REPLY
         except (DeviceRefusedError, MalformedReplyError):
             self.state = TRANSITIONS[self.state][LineEvent.REPLY]
             raise
         except AmbiguousReplyError:
             self.state = TRANSITIONS[self.state][LineEvent.SECOND_REPLY]
+            self._note_second_reply(request)
             raise
         except BaseException:
             self._failed(request, timeout)
             raise
-        self.state = TRANSITIONS[self.state][event]
+        self.state = TRANSITIONS[self.state][LineEvent.REPLY]
+        latency = self._last_byte_ns - sent
+        heard = len(self._heard)
         if self._outstanding:
-            self._outstanding.reply_received(request)
-        self._max_recent_latency_ns = max(latency, self._max_recent_latency_ns - self._max_recent_latency_ns // 64)
+            if self._note_surplus(self._heard, request):
+                self._discard_buffer()  # or it would be noted again
+            self._outstanding.reply_received(request, self._last_byte_ns + self._limit_ns(request))
+        elif heard > self._sizes.get(request, 0):
+            self._note_size(request, heard)
+        self._replied.append(request)
+        if stale:
+            self._heard = stale + self._heard
         return TimedReply(reply, Stamp(sent_utc + latency, latency, sent + latency // 2))
 
-    async def _receive_reply(self, request: Request, frame: bytes, timeout: float, *, echo: bool = False) -> Reply:
+    async def _receive_reply(
+        self, request: Request, frame: bytes, timeout: float, sent: int, *, echo: bool = False
+    ) -> Reply:
         """Receive until the reply is complete or the timeout has passed. With ``echo``, ``frame`` comes back first."""
         codec, buffer, clock = self.codec, self._buffer, self.clock
         received = bytearray()
         reply = None
+        early = False
         deadline = anyio.current_time() + timeout
         try:
             with anyio.CancelScope(deadline=deadline):
@@ -211,34 +393,113 @@ class Line(Generic[Request, Reply]):
                         data = bytes(rest)
                         echo = not found  # until the echo is complete, nothing after it is known
                     buffer += data
-                    reply = codec.decode(request, buffer)
-                    if reply is None and (len(received) > MAX_REPLY_BYTES or anyio.current_time() >= deadline):
-                        break  # data without end never lets the scope end
+                    size = len(buffer)
+                    try:
+                        reply = codec.decode(request, buffer)
+                    except (DeviceRefusedError, MalformedReplyError):
+                        if not (self._has_line_time and self._is_early(len(frame) + size - len(buffer), sent)):
+                            raise
+                        early = True
+                    if reply is None:
+                        if len(received) > MAX_REPLY_BYTES or anyio.current_time() >= deadline:
+                            break  # data without end never lets the scope end
+                    elif self._has_line_time and self._is_early(len(frame) + size - len(buffer), sent):
+                        reply, early = None, True
             if reply is None:
                 reply = codec.decode(request, buffer, final=True)
         except (DeviceRefusedError, MalformedReplyError) as error:
             self.counters.replies += 1
             with error_context(port=self.port, address=codec.address(request), request=frame, reply=bytes(received)):
                 raise error
+        finally:
+            self._heard = bytes(received[-MOST_LATE_BYTES:])
         if reply is None:
+            self._note_only_early(early)
             self.counters.timeouts += 1
             context = self._where(request) | {"request": frame}
             sample = bytes(received[:MAX_DIAGNOSED_BYTES])
             if echo and received:
                 raise failures.no_echo(timeout, sample, **context)
             raise failures.no_reply(timeout, sample, codec.diagnose(request, sample), **context)
+        self._early_replies = 0
         self.counters.replies += 1
         return reply
+
+    def _is_early(self, characters: int, sent: int) -> bool:
+        """True if the line cannot have carried so many characters since the request was handed to the port."""
+        if (self._last_byte_ns - sent) / NS >= LEAST_PART_OF_LINE_TIME * self.link.seconds(characters):
+            return False
+        self.counters.surplus_replies += 1
+        return True
+
+    def _note_only_early(self, early: bool) -> None:
+        """Note that nothing but an early reply has come: if this is the rule, the port has no line time."""
+        self._early_replies = self._early_replies + 1 if early else 0
+        if self._early_replies >= EARLY_REPLIES_OF_A_FAST_PORT:
+            self._has_line_time = False
 
     def _failed(self, request: Request, timeout: float) -> None:
         """The reply may still arrive: note it as outstanding, and begin the hold-off."""
         self.state = TRANSITIONS[self.state][LineEvent.FAILED]  # first: the codec, which a driver brings, may fail
-        self._last_byte_ns = self.clock.monotonic_ns()
+        now = self._last_byte_ns = self.clock.monotonic_ns()
         self._hold_off = timeout
         if self.codec.hold_off is not None:
             self._hold_off = self.codec.hold_off
         if not self.codec.new_transaction_number():
-            self._outstanding.add_timed_out(request, self.clock.monotonic_ns())
+            if self._outstanding and self._note_surplus(self._heard, request):
+                self._discard_buffer()  # or it would be noted again
+            self._outstanding.add(request, now + self._limit_ns(request))
+
+    def _limit_ns(self, request: Request) -> int:
+        """Return for how long a reply to ``request`` can be late."""
+        limit = self.link.late_reply_limit
+        if limit is None:
+            limit = LATE_REPLY_LIMIT_OF_MANY if self._has_many_variants(request) else LATE_REPLY_LIMIT
+        return round(limit * NS)
+
+    def _has_many_variants(self, request: Request) -> bool:
+        return self._variants is not None and self._variants.count(request) >= MANY_VARIANTS
+
+    # --- what nobody waited for
+
+    def _note_surplus(self, heard: bytes, awaited: Request | None) -> bool:
+        """Look for late replies and copies in what was heard; return True if there are any.
+
+        Args:
+            awaited: the request whose own reply is in ``heard``.
+        """
+        if not heard:
+            return False
+        evidence, codec = self._evidence, self.codec
+        now = self.clock.monotonic_ns()
+        arrived = self._outstanding.arrived_in(heard, awaited, clear=evidence.copies_until <= now)
+        if arrived:
+            evidence.note_late(now, overtaken=any(one.passed for one in arrived))
+            return True
+        own = None if awaited is None else (codec.address(awaited), codec.reply_signature(awaited))
+        for request in reversed(self._replied):
+            if (codec.address(request), codec.reply_signature(request)) != own and codec.replies_in(request, heard):
+                evidence.note_copy(now, self._limit_ns(request))
+                self.counters.surplus_replies += 1
+                return True
+        return False
+
+    def _note_size(self, request: Request, heard: int) -> None:
+        """More came than the reply alone, or it is not known how long the reply is: there may be a copy in it."""
+        if self._note_surplus(self._heard, request):
+            self._discard_buffer()
+        if len(self._sizes) >= MOST_REFUSALS:
+            self._sizes.clear()
+        self._sizes[request] = min(heard, self._sizes.get(request, heard))
+
+    def _note_second_reply(self, request: Request) -> None:
+        """Two different replies: one of them is a late one if one is outstanding, else there are copies."""
+        now = self.clock.monotonic_ns()
+        if self._outstanding and self._outstanding.of(request) is not None:
+            self._evidence.note_late(now, overtaken=False)
+            self._outstanding.one_arrived(request)
+        else:
+            self._evidence.note_copy(now, self._limit_ns(request))
 
     # --- after a failure
 
@@ -246,8 +507,13 @@ class Line(Generic[Request, Reply]):
         """Bring the line into a state in which the next reply must belong to the next request."""
         if self.state is LineState.HOLD_OFF:
             await self._wait_hold_off()
+        if not self._outstanding.any_unpassed(request):
+            return
         resync = self._outstanding.resync_request(request)
         if resync is None:
+            if self._evidence.late_until > self.clock.monotonic_ns() and self._outstanding.of(request) is not None:
+                await self._wait_for_late_replies(request, timeout)
+            self._outstanding.passed_by_idle_line(request)
             return
         try:
             await self._transaction(resync, timeout, LineEvent.RESYNC_SENT)
@@ -260,30 +526,74 @@ class Line(Generic[Request, Reply]):
         self.state = TRANSITIONS[self.state][LineEvent.RESYNC_SENT]
         try:
             with suppress(ProtocolError, DeviceRefusedError):
-                await self._receive_reply(resync, b"", timeout)
+                await self._receive_reply(resync, b"", timeout, 0)
         except BaseException:
             self._failed(resync, timeout)
             raise
         self.state = TRANSITIONS[self.state][LineEvent.REPLY]
-        self._outstanding.reply_received(resync)
+        self._outstanding.reply_received(resync, self.clock.monotonic_ns() + self._limit_ns(resync))
 
-    async def _confirm(self, request: Request, reply: Reply, latency: int, timeout: float) -> None:
-        """A reply in an ambiguity window must come within the usual time, and no other reply may follow in that time.
+    # --- confirmation
+
+    async def _confirm(self, variant: Request, reply: TimedReply[Reply], timeout: float) -> None:
+        """Confirm a reply: it came within the usual time, and the next exchange brings no other one like it.
 
         Raises:
             AmbiguousReplyError: it is not certain to which request the reply belongs.
         """
-        recent = self._max_recent_latency_ns
-        usual = max(MIN_CONFIRMATION_SECONDS, 1.5 * recent / NS) if recent else timeout
-        rest = usual - latency / NS
-        if rest < 0:
-            raise failures.ambiguous(failures.TOO_LATE, **self._where(request))
-        with anyio.move_on_after(rest):
-            while not self._second_reply_follows(request, reply):
-                self._buffer += await self.transport.receive()
-                self._last_byte_ns = self.clock.monotonic_ns()
-            self._outstanding.confirm_late(request)
-            raise failures.ambiguous(failures.SECOND_REPLY, **self._where(request))
+        late = self._outstanding.of(variant) is not None
+        usual = self._evidence.usual_latency()
+        latency = reply.stamp.latency_ns or 0
+        if late and usual is not None and latency > usual:
+            raise failures.ambiguous(failures.TOO_LATE, **self._where(variant))
+        confirming = self.codec.confirming_request(variant, self._outstanding.requests_at(variant))
+        self.state = TRANSITIONS[self.state][LineEvent.REPLY_IN_WINDOW]
+        if confirming is None:
+            await self._listen_for_second(variant, reply, timeout, usual)
+        elif await self._second_reply_before(confirming, variant, reply, timeout):
+            self.state = TRANSITIONS[self.state][LineEvent.SECOND_REPLY]
+            self._note_second_reply(variant)
+            raise failures.ambiguous(failures.SECOND_REPLY, **self._where(variant))
+        self.state = TRANSITIONS[self.state][LineEvent.CONFIRMED]
+
+    async def _second_reply_before(
+        self, confirming: Request, variant: Request, reply: TimedReply[Reply], timeout: float
+    ) -> bool:
+        """Perform the confirming transaction; True if another reply to ``variant``, which differs, came before its end.
+
+        Raises:
+            AmbiguousReplyError: it has no reply that proves the order.
+        """
+        try:
+            await self._transaction(confirming, timeout, LineEvent.CONFIRMATION_SENT)
+        except (DeviceRefusedError, MalformedReplyError):
+            pass  # it is a reply all the same
+        except (ReplyTimeoutError, AmbiguousReplyError):
+            raise failures.ambiguous(failures.NOT_CONFIRMED, **self._where(variant)) from None
+        return any(other != reply.reply for other in self.codec.replies_in(variant, self._heard))
+
+    async def _listen_for_second(
+        self, variant: Request, reply: TimedReply[Reply], timeout: float, usual: int | None
+    ) -> None:
+        """Without a request that proves the order: no other reply may follow within the usual time.
+
+        Raises:
+            AmbiguousReplyError: another one follows.
+        """
+        rest = (timeout if usual is None else usual / NS) - (reply.stamp.latency_ns or 0) / NS
+        try:
+            with anyio.move_on_after(rest):
+                while not self._second_reply_follows(variant, reply.reply):
+                    self._buffer += await self.transport.receive()
+                    self._last_byte_ns = self.clock.monotonic_ns()
+                self._note_second_reply(variant)
+                raise failures.ambiguous(failures.SECOND_REPLY, **self._where(variant))
+        except AmbiguousReplyError:
+            self.state = TRANSITIONS[self.state][LineEvent.SECOND_REPLY]
+            raise
+        except BaseException:
+            self._failed(variant, timeout)
+            raise
 
     def _second_reply_follows(self, request: Request, reply: Reply) -> bool:
         """True if the bytes behind the reply hold another one to the same request, which differs."""
@@ -295,6 +605,16 @@ class Line(Generic[Request, Reply]):
 
     def _where(self, request: Request) -> dict[str, object]:
         return {"port": self.port, "address": self.codec.address(request)}
+
+    def _take_buffer(self) -> bytes:
+        """Return what was received and is not used, and what has arrived meanwhile."""
+        taken = bytes(self._buffer) + self.transport.receive_nowait()
+        self._buffer.clear()
+        return taken
+
+    def _discard_buffer(self) -> None:
+        self.counters.stale_bytes += len(self._buffer)
+        self._buffer.clear()
 
     # --- idle time
 
@@ -309,21 +629,26 @@ class Line(Generic[Request, Reply]):
         Raises:
             ReplyTimeoutError: the line does not become idle.
         """
-        self.counters.stale_bytes += len(self._buffer)
-        self._buffer.clear()
+        self._discard_buffer()
         received = 0
-        with anyio.move_on_after(self._hold_off * MAX_HOLD_OFFS):
-            while (rest := self._hold_off - (self.clock.monotonic_ns() - self._last_byte_ns) / NS) > 0:
-                with anyio.move_on_after(rest):
-                    late = len(await self.transport.receive())
-                    self._last_byte_ns = self.clock.monotonic_ns()
-                    self.counters.stale_bytes += late
-                    received += late
-                if received > MAX_LATE_BYTES:
-                    raise failures.flooded(port=self.port)
-                await anyio.lowlevel.checkpoint()  # data without end would never let the outer scope end
-            self.state = TRANSITIONS[self.state][LineEvent.LINE_IDLE]
-            return
+        try:
+            with anyio.move_on_after(self._hold_off * MAX_HOLD_OFFS):
+                while (rest := self._hold_off - (self.clock.monotonic_ns() - self._last_byte_ns) / NS) > 0:
+                    with anyio.move_on_after(rest):
+                        late = await self.transport.receive()
+                        received += len(late)
+                        self._buffer += late[-MOST_LATE_BYTES:]
+                        self._last_byte_ns = self.clock.monotonic_ns()
+                        if len(self._buffer) > MOST_LATE_BYTES:
+                            self._discard_buffer()
+                    if received > MAX_LATE_BYTES:
+                        raise failures.flooded(port=self.port)
+                    await anyio.lowlevel.checkpoint()  # data without end would never let the outer scope end
+                self.state = TRANSITIONS[self.state][LineEvent.LINE_IDLE]
+                return
+        finally:
+            self._note_surplus(bytes(self._buffer), None)
+            self._discard_buffer()
         raise failures.line_busy(self._hold_off, port=self.port)
 
     # --- unsolicited frames

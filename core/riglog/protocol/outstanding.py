@@ -1,94 +1,143 @@
 """Outstanding replies: requests that were sent without a reply, and whose replies may still arrive.
 
-No I/O; the time is an argument, in nanoseconds. Two facts are kept per request:
+No I/O; the time is an argument, in nanoseconds. Two facts are kept per address and reply signature:
 
-- Order. A device that responds in order has nothing older to send once it has replied to a later request. The resync
-  request relies on this.
-- Ambiguity. A device server or a radio link can deliver a delayed reply after later ones. For 10 s after a timeout
-  every reply with the same signature is therefore ambiguous and must be confirmed.
+- Until when a reply may arrive: the late-reply limit. Until then a frame of this signature proves nothing by itself.
+- Whether it was *passed*: a later request to the same address has been replied to. A device that responds in order has
+  nothing older to send then; only a way that changes the order (a radio link, a gateway) can still deliver it.
+
+What is passed and older than the limit is forgotten. What is not passed is kept, however old: the device may hang.
 """
 
+from collections.abc import Sequence
 from typing import Generic
 
-from riglog.model import NS
+from msgspec import Struct
+
 from riglog.protocol.codec import Codec, Reply, Request
 
-AMBIGUITY_WINDOW_NS = 10 * NS
-"""For this long after its timeout, a reply may still be in transit."""
+MOST_PER_SIGNATURE = 64
+"""Older ones than the last so many of one signature are not counted any more."""
 
-Signature = tuple[object, object]
+
+class Outstanding(Struct, Generic[Request]):
+    """The outstanding replies of one signature. ``ends``: until when each of them may arrive."""
+
+    request: Request
+    ends: list[int]
+    passed: bool = False
 
 
 class OutstandingReplies(Generic[Request, Reply]):
-    """The outstanding replies of every address on a line."""
+    """The outstanding replies of every address on a line. False if there are none."""
 
     def __init__(self, codec: Codec[Request, Reply]) -> None:
         self._codec = codec
-        self._requests: dict[object, list[Request]] = {}
+        self._replies: dict[object, dict[object, Outstanding[Request]]] = {}  # by address, then by signature
         self._resync_requests: list[Request] = []
-        self._windows: dict[Signature, list[int]] = {}  # when each ambiguity window ends
 
     def __bool__(self) -> bool:
-        return bool(self._requests)
+        return bool(self._replies)
 
-    def add_timed_out(self, request: Request, now_ns: int) -> None:
-        """Note a request whose reply did not arrive in time."""
-        requests = self._requests.setdefault(self._codec.address(request), [])
-        if request not in requests:
-            requests.append(request)
-        self._windows.setdefault(self._signature(request), []).append(now_ns + AMBIGUITY_WINDOW_NS)
+    def add(self, request: Request, until_ns: int) -> None:
+        """Note a request whose reply did not arrive in time, and may arrive until ``until_ns``."""
+        codec = self._codec
+        replies = self._replies.setdefault(codec.address(request), {})
+        one = replies.setdefault(codec.reply_signature(request), Outstanding(request, []))
+        one.ends = [*one.ends, until_ns][-MOST_PER_SIGNATURE:]
+        one.passed = False
 
-    def is_ambiguous(self, request: Request, now_ns: int) -> bool:
-        """True if a reply to ``request`` may be a late reply to an earlier request with the same signature."""
-        if not self._windows:
-            return False
-        signature = self._signature(request)
-        ends = [end for end in self._windows.pop(signature, ()) if end > now_ns]
-        if ends:
-            self._windows[signature] = ends
-        return bool(ends)
+    def forget_old(self, now_ns: int) -> None:
+        """Forget what has been passed and can no longer arrive."""
+        for address, replies in list(self._replies.items()):
+            for signature, one in list(replies.items()):
+                if one.passed:
+                    one.ends = [end for end in one.ends if end > now_ns]
+                if not one.ends:
+                    del replies[signature]
+            self._drop_if_empty(address)
 
-    def confirm_late(self, request: Request) -> None:
-        """Close one ambiguity window: one reply of this signature more than expected has arrived."""
-        signature = self._signature(request)
-        ends = self._windows.pop(signature, [])[1:]
-        if ends:
-            self._windows[signature] = ends
+    def of(self, request: Request) -> Outstanding[Request] | None:
+        """Return what is outstanding with the signature of ``request`` at its address."""
+        codec = self._codec
+        return self._replies.get(codec.address(request), {}).get(codec.reply_signature(request))
+
+    def any_unpassed(self, request: Request) -> bool:
+        """True if a reply from the address of ``request`` is outstanding that no later reply has passed."""
+        return any(not one.passed for one in self._replies.get(self._codec.address(request), {}).values())
+
+    def any_at(self, request: Request) -> bool:
+        """True if any reply from the address of ``request`` is outstanding."""
+        return self._codec.address(request) in self._replies
+
+    def arrived_in(self, received: bytes, awaited: Request | None, *, clear: bool) -> list[Outstanding[Request]]:
+        """Return those whose reply is in ``received``; the reply to ``awaited`` is not one of them.
+
+        Args:
+            clear: one reply fewer is outstanding then; False where it may be a copy.
+        """
+        codec = self._codec
+        own = None if awaited is None else (codec.address(awaited), codec.reply_signature(awaited))
+        arrived = []
+        for address, replies in list(self._replies.items()):
+            for signature, one in list(replies.items()):
+                if (address, signature) == own or not codec.replies_in(one.request, received):
+                    continue
+                arrived.append(one)
+                if clear:
+                    self._clear_one(address, signature)
+        return arrived
+
+    def one_arrived(self, request: Request) -> None:
+        """One reply of this signature more than expected has arrived."""
+        self._clear_one(self._codec.address(request), self._codec.reply_signature(request))
+
+    def reply_received(self, request: Request, until_ns: int) -> None:
+        """The reply to ``request`` arrived: a device that responds in order has nothing older to send.
+
+        Except with the same signature, not passed: the reply may have been that one, and its own is still to come.
+        """
+        codec = self._codec
+        address = codec.address(request)
+        replies = self._replies.get(address)
+        if replies is None:
+            return
+        same = replies.get(codec.reply_signature(request))
+        confusable = same is not None and not same.passed
+        for one in replies.values():
+            one.passed = True
+        self._resync_requests = [other for other in self._resync_requests if codec.address(other) != address]
+        if confusable:
+            self.add(request, until_ns)
+
+    def passed_by_idle_line(self, request: Request) -> None:
+        """The protocol has no resync request: that the line was idle has to do as proof of the order."""
+        for one in self._replies.get(self._codec.address(request), {}).values():
+            one.passed = True
 
     def resync_request(self, request: Request) -> Request | None:
-        """Return the resync request to send before ``request``; None if none is needed, or the protocol has none."""
-        outstanding = self._requests.get(self._codec.address(request))
-        if not outstanding:
-            return None
+        """Return the resync request to send before ``request``; None if the protocol has none."""
+        outstanding = self.requests_at(request)
         resync = self._codec.resync_request(request, outstanding)
         if resync is None:  # all of them have been sent in vain already: use the first ones again
             requests = [earlier for earlier in outstanding if earlier not in self._resync_requests]
             resync = self._codec.resync_request(request, requests)
-        if resync is None:
-            self.clear(request)
-        elif resync not in self._resync_requests:
+        if resync is not None and resync not in self._resync_requests:
             self._resync_requests.append(resync)
         return resync
 
-    def reply_received(self, request: Request) -> None:
-        """The reply to ``request`` arrived, so replies to earlier requests of this address can no longer arrive.
+    def requests_at(self, request: Request) -> Sequence[Request]:
+        """Return the requests to the address of ``request`` whose replies are outstanding."""
+        return [one.request for one in self._replies.get(self._codec.address(request), {}).values()]
 
-        Except when it has the same signature as an outstanding one: then it may have been that one, and its own reply
-        is still to come.
-        """
-        address = self._codec.address(request)
-        signature = self._codec.reply_signature(request)
-        earlier = self._requests.get(address, ())
-        confusable = any(self._codec.reply_signature(other) == signature for other in earlier)
-        self.clear(request)
-        if confusable:
-            self._requests[address] = [request]
+    def _clear_one(self, address: object, signature: object) -> None:
+        replies = self._replies.get(address, {})
+        if signature in replies:
+            del replies[signature].ends[:1]
+            if not replies[signature].ends:
+                del replies[signature]
+        self._drop_if_empty(address)
 
-    def clear(self, request: Request) -> None:
-        """Forget all outstanding replies of the address of ``request``."""
-        address = self._codec.address(request)
-        self._requests.pop(address, None)
-        self._resync_requests = [other for other in self._resync_requests if self._codec.address(other) != address]
-
-    def _signature(self, request: Request) -> Signature:
-        return self._codec.address(request), self._codec.reply_signature(request)
+    def _drop_if_empty(self, address: object) -> None:
+        if not self._replies.get(address, True):
+            del self._replies[address]

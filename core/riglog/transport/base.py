@@ -11,6 +11,9 @@ class Transport(ABC):
     flooded: bool = False
     """True if the last ``receive_nowait`` left input unread, because more arrives than may be read."""
 
+    has_line_time = False
+    """True if characters arrive no faster than the baud rate of the link says: on a serial line, not on TCP."""
+
     @abstractmethod
     async def receive(self) -> bytes:
         """Wait for input and return it; at least one byte.

@@ -14,6 +14,11 @@ class Link(Struct, frozen=True, kw_only=True):
 
     ``echo``: the adapter returns the transmitted bytes (two-wire RS-485); they are compared with the request and
     removed. ``dtr`` and ``rts``: level to set when the port is opened; None leaves the level to the operating system.
+
+    Late replies: ``late_reply_limit`` is the longest time in seconds for which a reply can be late; None: 10, and 60
+    where a request has eight variants or more. ``strict``: wait until a late reply has arrived or cannot arrive any
+    more, and confirm each reply by the next exchange. ``all_variants``: also send variants of requests that are
+    documented, but not confirmed with a real instrument.
     """
 
     protocol: str
@@ -26,6 +31,9 @@ class Link(Struct, frozen=True, kw_only=True):
     dtr: bool | None = None
     rts: bool | None = None
     echo: bool = False
+    late_reply_limit: Annotated[float, Meta(gt=0, le=3600)] | None = None
+    strict: bool = False
+    all_variants: bool = False
 
     @property
     def bits_per_character(self) -> int:

@@ -25,6 +25,7 @@ BLOCKING_ARGS: dict[str, Any] = {"timeout": READ_SECONDS, "write_timeout": 2.0}
 CLOSE_SECONDS = 0.5
 """For what was sent before the port is closed: 60 bytes at 1200 baud."""
 POLL_SECONDS = 0.01
+WITHOUT_LINE_TIME = ("/dev/pts/", "/dev/ttys", "/dev/ttyACM", "/dev/tty.usbmodem", "/dev/cu.usbmodem")
 _TERMIOS = re.compile(r"\((\d+), '(.*)'\)$")
 
 
@@ -72,6 +73,17 @@ def _open(port: str, link: Link, shown: str, args: dict[str, Any]) -> Any:
         opened.close()
         raise _opening_error(error, shown) from error
     return opened
+
+
+def _has_line_time(fd: int) -> bool:
+    """Return False for a pseudo-terminal and for a USB modem port: their baud rate is only a name."""
+    if sys.platform == "win32":
+        return True
+    try:
+        name = os.ttyname(fd)
+    except OSError:
+        return False
+    return not name.startswith(WITHOUT_LINE_TIME)
 
 
 def _check_parity(fd: int) -> None:
@@ -181,6 +193,7 @@ class SerialTransport(NonblockingTransport):
     def __init__(self, opened: Any, port: str) -> None:
         super().__init__(port, opened)
         self._serial = opened
+        self.has_line_time = _has_line_time(self._fd)
 
     def _read(self) -> bytes:
         return os.read(self._fd, CHUNK)

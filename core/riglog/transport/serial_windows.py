@@ -23,6 +23,8 @@ log = get_logger("riglog.transport")
 class ThreadedSerialTransport(Transport):
     """A serial port whose blocking calls run in worker threads, one at a time in each direction."""
 
+    has_line_time = True
+
     def __init__(self, opened: Any, port: str) -> None:
         self.port = port
         self._serial = opened

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from riglog.protocol import TransactionCost
+from riglog.protocol import COPY_GAP, TransactionCost
 from riglog.transport import Link
 from riglog_sartorius.config import SBI, Quantity, SartoriusConfig
 
@@ -14,12 +14,12 @@ TURNAROUND = 0.005
 """Seconds between request and reply; a Cubis at 19200 baud needs 11 to 29 ms for a complete transaction."""
 
 READS = {
-    Quantity.NET: TransactionCost(7, 21, TURNAROUND),
-    Quantity.GROSS: TransactionCost(5, 12, TURNAROUND),
-    Quantity.TARE: TransactionCost(5, 12, TURNAROUND),
-    Quantity.TEMPERATURE: TransactionCost(7, 9, TURNAROUND),
+    Quantity.NET: TransactionCost(7, 21, TURNAROUND, COPY_GAP),
+    Quantity.GROSS: TransactionCost(5, 12, TURNAROUND, COPY_GAP),
+    Quantity.TARE: TransactionCost(5, 12, TURNAROUND, COPY_GAP),
+    Quantity.TEMPERATURE: TransactionCost(7, 9, TURNAROUND, COPY_GAP),
 }
-PRINT = TransactionCost(4, 22, TURNAROUND)
+PRINT = TransactionCost(4, 22, TURNAROUND, COPY_GAP)
 
 
 def reply_timeout(link: Link) -> float:

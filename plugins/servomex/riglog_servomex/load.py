@@ -23,7 +23,8 @@ def poll_transactions(config: ServomexConfig, protocol: str) -> Sequence[Transac
     selected = [find_position(name) for name in config.parameters] or ALL
     spans = Spans.unrefused()
     (flags,), (values,) = spans.flags.covering(map(flags_of, selected)), spans.values.covering(map(values_of, selected))
-    lengths = (flags.count // 8, ANALYZER_BITS // 8, values.count * 2)
+    longest_flags = flags.count // 8 + (flags.spare >= 8)  # every other read has one byte or register more
+    lengths = (longest_flags, ANALYZER_BITS // 8, (values.count + min(values.spare, 1)) * 2)
     return [
         TransactionCost(size(REQUEST_LENGTH), size(REPLY_HEADER_LENGTH + length), TURNAROUND, config.idle)
         for length in lengths

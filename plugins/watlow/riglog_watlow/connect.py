@@ -9,7 +9,7 @@ from riglog_watlow.config import WatlowConfig
 from riglog_watlow.families import STDBUS
 from riglog_watlow.modbus.protocol import ModbusProtocol
 from riglog_watlow.protocol import WatlowProtocol
-from riglog_watlow.stdbus.codec import StdBusCodec, StdBusReply, StdBusRequest
+from riglog_watlow.stdbus.codec import ALL_MASTERS, MASTERS, StdBusCodec, StdBusReply, StdBusRequest
 from riglog_watlow.stdbus.protocol import StdBusProtocol
 
 
@@ -20,7 +20,7 @@ def connect(connection: Connection) -> AnyClient:
 
 def connect_stdbus(connection: Connection) -> ProtocolClient[StdBusRequest, StdBusReply]:
     """Return the client of an opened Standard Bus port."""
-    return ProtocolClient(connection, StdBusCodec())
+    return ProtocolClient(connection, StdBusCodec(ALL_MASTERS if connection.link.all_variants else MASTERS))
 
 
 def protocol_for(config: WatlowConfig, client: AnyClient) -> WatlowProtocol:

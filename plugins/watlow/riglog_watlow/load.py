@@ -61,7 +61,7 @@ def _modbus(targets: Iterable[Target], config: WatlowConfig) -> Sequence[Transac
     return [
         TransactionCost(
             framing.size(MODBUS_READ),
-            framing.size(MODBUS_REPLY + 2 * block.count),
+            framing.size(MODBUS_REPLY + 2 * (block.count + min(block.spare, 1))),  # every other time
             TURNAROUND,
             gap,
         )

@@ -115,7 +115,7 @@ class Counting(Simulator):
         return b"%d\n" % self.count
 
 
-@pytest.mark.parametrize("fault", [Fault.GLUE, Fault.DROP, Fault.SPLIT, Fault.TRUNCATE])
+@pytest.mark.parametrize("fault", [Fault.GLUE, Fault.DROP, Fault.SPLIT, Fault.TRUNCATE, Fault.LATE])
 async def test_a_codec_that_takes_the_first_line_gives_no_wrong_value(fault: Fault) -> None:
     simulator = Counting()
     transport = SimulatedTransport(FaultyWire(simulator, rates={fault: 0.05}, seed=1))

@@ -92,7 +92,7 @@ def test_more_polling_than_a_slow_line_can_carry_is_refused() -> None:
     table = {"name": "b", "driver": "sartorius", "port": "/dev/ttyUSB0", "protocol": "xbpi", "rate_hz": 10}
     fast, slow = (resolve_device(installed(), table | {"baudrate": baudrate}) for baudrate in (19200, 1200))
     (use,) = port_utilisation([fast], 1.0)
-    assert use.share == pytest.approx(10 * (28 * 11 / 19200 + 0.005))
+    assert use.share == pytest.approx(10 * (28 * 11 / 19200 + 0.005 + 0.003))
     (use,) = port_utilisation([slow], 1.0)
     with pytest.raises(ConfigError, match="exceeds the capacity"):
         use.refuse_impossible()

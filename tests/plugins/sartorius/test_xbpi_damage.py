@@ -189,16 +189,6 @@ async def test_readings_that_contradict_each_other_are_no_value(new_bench: Calla
     assert sample.error == "two replies in a row state different units, decimals or layouts"
 
 
-async def test_one_refusal_of_the_combined_reading_is_not_remembered(new_bench: Callable[..., Any]) -> None:
-    """A refusal does not contain its command: it may be a late one."""
-    replies = [BOTH, BOTH, bytes.fromhex("044101074d"), BOTH, BOTH]
-    transport = scripted(*[step(bytes.fromhex("0601091e093067"), reply) for reply in replies])
-    bench = new_bench(protocol="xbpi", transport=transport)
-    flags = [(await bench.balance.poll())[0].value for _ in range(3)]
-    assert flags == [199.987] * 3
-    assert transport.peer.finished  # type: ignore[attr-defined]
-
-
 async def test_a_temperature_that_jumps_is_read_again_before_it_is_a_value(new_bench: Callable[..., Any]) -> None:
     def reply(value: float) -> bytes:
         return reply_frame(b"\x35" + encode_float40(Fraction(value)))

@@ -17,7 +17,7 @@ from riglog_watlow.errors import (
 )
 from riglog_watlow.parameters import WireValue
 from riglog_watlow.stdbus import frames, message
-from riglog_watlow.stdbus.codec import MASTERS, StdBusCodec, StdBusRequest, read_request, write_request
+from riglog_watlow.stdbus.codec import ALL_MASTERS, MASTERS, StdBusCodec, StdBusRequest, read_request, write_request
 
 PV = read_request(1, 4001)
 
@@ -191,14 +191,29 @@ def test_bytes_after_the_reply_stay_in_the_buffer() -> None:
     assert buffer == b"rest"
 
 
-def test_after_a_failure_requests_have_another_source_and_older_replies_match_none() -> None:
+@pytest.mark.parametrize("masters", [MASTERS, ALL_MASTERS])
+def test_a_reply_to_another_master_is_no_reply_to_this_variant(masters: tuple[int, ...]) -> None:
+    codec = StdBusCodec(masters)
+    usual, *others = codec.variants(PV)
+    assert codec.decode(usual, bytearray(GOOD)) is not None
+    for other in others:
+        assert codec.decode(other, bytearray(GOOD)) is None
+        assert codec.replies_in(other, GOOD) == []
+    assert {codec.encode(variant)[4] for variant in (usual, *others)} == set(masters)
+    assert len(codec.variants(PV)) == len(masters) == len(set(masters))
+
+
+def test_masters_that_a_controller_has_not_confirmed_are_not_used_of_themselves() -> None:
+    assert MASTERS == (0x00, 0x03)
+    assert len(ALL_MASTERS) == 112
+    assert not set(ALL_MASTERS) & set(range(0x10, 0x20))  # controllers
+
+
+def test_a_resync_request_reads_what_is_not_outstanding() -> None:
     codec = StdBusCodec()
-    requests = {codec.encode(PV)}
-    assert codec.decode(PV, bytearray(GOOD)) is not None
-    for _ in MASTERS[1:]:
-        assert codec.new_transaction_number()
-        requests.add(codec.encode(PV))
-        assert codec.decode(PV, bytearray(GOOD)) is None
-    assert len(requests) == len(MASTERS) == 112
-    assert {frame[4] for frame in requests} == set(MASTERS)
-    assert not set(MASTERS) & set(range(0x10, 0x20))  # controllers
+    outstanding = [*codec.variants(PV)]
+    while (resync := codec.resync_request(PV, outstanding)) is not None:
+        assert codec.is_repeatable(resync)
+        assert codec.reply_signature(resync) not in map(codec.reply_signature, outstanding)
+        outstanding.append(resync)
+    assert len(outstanding) == 8

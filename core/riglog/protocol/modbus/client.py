@@ -62,11 +62,12 @@ class ModbusClient(ProtocolClient[ModbusRequest, bytes]):
         return ModbusUnit(self, address, self.timeout if timeout is None else timeout, minimum_timeout, retries)
 
     def wire_time(self, request: ModbusRequest) -> float:
-        """Return the seconds for which request and reply are on the wire; 0 on TCP."""
+        """Return the seconds for which request and reply are on the wire, in the longest variant; 0 on TCP."""
         framing = self.codec.framing
         if framing.numbered:
             return 0.0
-        return self.link.seconds(framing.size(len(request.pdu)) + framing.size(expected_reply(request).length))
+        longest = self.codec.variants(request)[-1]
+        return self.link.seconds(framing.size(len(request.pdu)) + framing.size(expected_reply(longest).length))
 
 
 class ModbusUnit(ModbusClientMixin[Awaitable[TimedReply[ModbusPDU]]]):
@@ -87,12 +88,23 @@ class ModbusUnit(ModbusClientMixin[Awaitable[TimedReply[ModbusPDU]]]):
         self.retries = retries
         self._transactor: Transactor[ModbusRequest, bytes] = client
         self._skip_resync = False
+        self._spare = 0
 
     def on(self, line: Transactor[Any, Any], *, skip_resync: bool = False) -> Self:
         """Return the same unit over a line that is held, or its client. ``skip_resync``: see ``Line.transact``."""
         other = copy.copy(self)
         other._transactor = line
         other._skip_resync = skip_resync
+        return other
+
+    def with_spare(self, number: int) -> Self:
+        """Return the same unit for reads behind which so many registers, or bits, are safe to read as well.
+
+        Then reads take turns in how many of them they read, and a late reply or a copy is recognised by its length. The
+        reply never contains them. A number of them that the server refuses is not used again.
+        """
+        other = copy.copy(self)
+        other._spare = number
         return other
 
     def execute(self, no_response_expected: bool, request: ModbusPDU) -> Awaitable[TimedReply[ModbusPDU]]:
@@ -110,7 +122,7 @@ class ModbusUnit(ModbusClientMixin[Awaitable[TimedReply[ModbusPDU]]]):
             raise UnsupportedError(
                 f"Modbus function 0x{pdu[0]:02X} is not supported in this form", address=self.address, request=pdu
             )
-        return self._transact(ModbusRequest(self.address, pdu))
+        return self._transact(ModbusRequest(self.address, pdu, self._spare))
 
     async def _transact(self, request: ModbusRequest) -> TimedReply[ModbusPDU]:
         client = self.client

@@ -5,21 +5,34 @@ from collections.abc import Sequence
 from riglog.protocol.codec import Codec
 from riglog.protocol.modbus.errors import exception_for
 from riglog.protocol.modbus.framing import Framing
-from riglog.protocol.modbus.pdu import EXCEPTION, REPEATABLE, ModbusRequest, distinguishable_read, expected_reply
+from riglog.protocol.modbus.pdu import (
+    EXCEPTION,
+    REPEATABLE,
+    ModbusRequest,
+    distinguishable_read,
+    expected_reply,
+    variants,
+    without_surplus,
+)
 from riglog.transport import Link
 
 
 class ModbusCodec(Codec[ModbusRequest, bytes]):
     """Replies are PDUs: function code and data, compared with the request in every field that the protocol has.
 
-    The only state is the number of the transaction last encoded; only TCP frames carry it.
+    The only state is the number of the transaction last encoded; only TCP frames carry it. Without it, reads take turns
+    in how many of the spare registers behind their own they read as well, so that successive replies differ in length.
     """
+
+    usual_variants = 2
+    """Each further register costs time on the line."""
 
     def __init__(self, framing: Framing, link: Link) -> None:
         self.framing = framing
         self.inter_frame_gap = framing.inter_frame_gap(link)
         self.hold_off = 0.0 if framing.numbered else None
         self._transaction = 0
+        self._both_tables = link.all_variants
 
     def encode(self, request: ModbusRequest) -> bytes:
         self._transaction = (self._transaction + 1) & 0xFFFF
@@ -36,7 +49,7 @@ class ModbusCodec(Codec[ModbusRequest, bytes]):
         del buffer[:end]
         if pdu[0] & EXCEPTION:
             raise exception_for(pdu[1], function=request.function)
-        return pdu
+        return without_surplus(request, pdu)
 
     def is_repeatable(self, request: ModbusRequest) -> bool:
         return request.function in REPEATABLE
@@ -46,6 +59,9 @@ class ModbusCodec(Codec[ModbusRequest, bytes]):
 
     def reply_signature(self, request: ModbusRequest) -> object:
         return expected_reply(request)
+
+    def variants(self, request: ModbusRequest) -> Sequence[ModbusRequest]:
+        return (request,) if self.framing.numbered else variants(request, self._both_tables)
 
     def new_transaction_number(self) -> bool:
         return self.framing.numbered

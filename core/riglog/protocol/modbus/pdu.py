@@ -18,13 +18,22 @@ REPEATABLE = READS | {8}
 EXCEPTION = 0x80
 MAX_BITS = 2000
 MAX_REGISTERS = 125
+MOST_FURTHER = 16
+"""Further registers, or bytes of bits, that variants of a read ask for: each costs time on the line."""
 
 
 class ModbusRequest(Struct, frozen=True, cache_hash=True):
-    """A request to one unit identifier; ``pdu`` is function code and data."""
+    """A request to one unit identifier; ``pdu`` is function code and data.
+
+    Attributes:
+        spare: for a read, the number of registers or bits behind the last one that are safe to read as well.
+        stands_for: for a variant, the PDU of the request itself.
+    """
 
     unit: int
     pdu: bytes
+    spare: int = 0
+    stands_for: bytes | None = None
 
     @property
     def function(self) -> int:
@@ -63,6 +72,32 @@ def expected_reply(request: ModbusRequest) -> Expected:
         return Expected(request.unit, bytes([function, size]), 2 + size)
     echoed = pdu if function in ECHOED else pdu[:5]
     return Expected(request.unit, echoed, len(echoed))
+
+
+@lru_cache(maxsize=1024)
+def variants(request: ModbusRequest, both_tables: bool = False) -> tuple[ModbusRequest, ...]:
+    """Return the variants of a read: it and further registers, each count with a reply of another length.
+
+    Args:
+        both_tables: the server has the same values as holding registers and as input registers.
+    """
+    pdu, function = request.pdu, request.function
+    if request.stands_for is not None or function not in READS:
+        return (request,)
+    step, most = (8, MAX_BITS) if function in READ_BITS else (1, MAX_REGISTERS)
+    count = int.from_bytes(pdu[3:5], "big")
+    counts = range(count, min(count + min(request.spare, MOST_FURTHER * step), most) + 1, step)
+    functions = (3, 4) if both_tables and function == 3 else (function,)
+    reads = [bytes([one]) + pdu[1:3] + number.to_bytes(2, "big") for number in counts for one in functions]
+    return (request, *(ModbusRequest(request.unit, read, stands_for=pdu) for read in reads[1:]))
+
+
+def without_surplus(request: ModbusRequest, reply: bytes) -> bytes:
+    """Return the reply to a variant as the reply to the request that it stands for."""
+    if request.stands_for is None:
+        return reply
+    expected = expected_reply(ModbusRequest(request.unit, request.stands_for))
+    return expected.prefix + reply[len(expected.prefix) : expected.length]
 
 
 def reply_size(pdu: bytes) -> int | None:

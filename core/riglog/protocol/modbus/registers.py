@@ -90,7 +90,7 @@ class Block(Struct, Generic[Key], frozen=True):
 
     Attributes:
         places: what it is read for; there may be others in between.
-        spare: how many further registers behind it are safe to read.
+        spare: how many further registers behind it are safe to read; 0 if the server has refused any block.
     """
 
     start: int
@@ -195,7 +195,7 @@ class BlockPlan(Generic[Key]):
         start, last = run[0].start, run[-1]
         end = last.start + last.count
         spare = 0
-        while end + spare < last.end or self._is_safe(end + spare, end + spare + 1):
+        while not self._refused and (end + spare < last.end or self._is_safe(end + spare, end + spare + 1)):
             if end + spare - start >= self._largest:
                 break
             spare += 1

@@ -19,7 +19,7 @@ Source: sections 4.1 to 4.9.
 from collections.abc import Sequence
 
 from riglog.device import Safety
-from riglog.protocol import Codec, Connection, ProtocolClient
+from riglog.protocol import COPY_GAP, Codec, Connection, ProtocolClient
 from riglog_sartorius.errors import is_seven_bit_text, sbi_error
 from riglog_sartorius.sbi.commands import ESC, Reply, SbiRequest, is_instead_of_reply, is_reply_to
 from riglog_sartorius.sbi.lines import END, OFF_SCALE, Kind, Line, parse_line
@@ -34,6 +34,8 @@ _UNREADABLE = b"\xfe"
 
 class SbiCodec(Codec[SbiRequest, Line]):
     """Encodes commands, decodes lines. ``identities``: the identity commands to which the balance has responded."""
+
+    inter_frame_gap = COPY_GAP
 
     def __init__(self) -> None:
         self.identities: tuple[str, ...] = ()
@@ -76,6 +78,13 @@ class SbiCodec(Codec[SbiRequest, Line]):
 
     def reply_signature(self, request: SbiRequest) -> Reply:
         return request.known.reply
+
+    def replies_in(self, request: SbiRequest, received: bytes) -> Sequence[Line | Exception]:
+        lines = (parse_line(body + END) for body in received.split(END)[:-1])
+        return [line for line in lines if is_reply_to(request, line)]
+
+    def confirming_request(self, request: SbiRequest, outstanding: Sequence[SbiRequest]) -> SbiRequest | None:
+        return self.resync_request(request, outstanding)
 
     def resync_request(self, request: SbiRequest, outstanding: Sequence[SbiRequest]) -> SbiRequest | None:
         signatures = {other.known.reply for other in (request, *outstanding)}

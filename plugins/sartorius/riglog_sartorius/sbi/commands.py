@@ -88,7 +88,7 @@ def command(token: str) -> Command:
     return BY_TOKEN.get(token) or Command(token, f"command_{token}", Reply.TEXT, Safety.DANGEROUS)
 
 
-class SbiRequest(Struct, frozen=True):
+class SbiRequest(Struct, frozen=True, cache_hash=True):
     """A command to a balance. All models accept CR LF at its end, most do not need it.
 
     Attributes:

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from riglog.device import Safety
-from riglog.protocol import Codec, Connection, ProtocolClient
+from riglog.protocol import COPY_GAP, Codec, Connection, ProtocolClient
 from riglog_sartorius.errors import damaged_weight_error, is_seven_bit_text, xbpi_error
 from riglog_sartorius.xbpi import frames, opcodes
 from riglog_sartorius.xbpi.frames import BALANCE, HOST, WEIGHT, Frame, Item
@@ -45,7 +45,7 @@ TEXT = "ascii_text"
 """Diagnosis: lines of text were received instead of frames."""
 
 
-class XbpiRequest(Struct, frozen=True):
+class XbpiRequest(Struct, frozen=True, cache_hash=True):
     """A command to a balance. ``args`` are the bytes after the opcode: items that are encoded already."""
 
     opcode: int
@@ -67,9 +67,20 @@ class XbpiRequest(Struct, frozen=True):
         """The item types of the reply; None if any are possible."""
         return COMBINED_REPLY if self.combined else self.known.reply
 
+    @property
+    def plain(self) -> "XbpiRequest":
+        """The request for the same weight alone."""
+        return XbpiRequest(self.opcode, dst=self.dst, src=self.src)
+
 
 class XbpiCodec(Codec[XbpiRequest, Frame]):
-    """Encodes commands, decodes frames."""
+    """Encodes commands, decodes frames.
+
+    While the reply to a combined reading is outstanding, the weight is read alone: that reply has other item types.
+    """
+
+    usual_variants = 1
+    inter_frame_gap = COPY_GAP
 
     def encode(self, request: XbpiRequest) -> bytes:
         return frames.request_frame(request.opcode, request.args, src=request.src, dst=request.dst)
@@ -102,6 +113,15 @@ class XbpiCodec(Codec[XbpiRequest, Frame]):
 
     def reply_signature(self, request: XbpiRequest) -> tuple[int, ...] | None:
         return request.reply_signature
+
+    def variants(self, request: XbpiRequest) -> Sequence[XbpiRequest]:
+        return (request, request.plain) if request.combined else (request,)
+
+    def replies_in(self, request: XbpiRequest, received: bytes) -> Sequence[Frame | Exception]:
+        return [frame for frame in frames.scan(received).frames if is_reply_to(request, frame)]
+
+    def confirming_request(self, request: XbpiRequest, outstanding: Sequence[XbpiRequest]) -> XbpiRequest | None:
+        return self.resync_request(request, outstanding)
 
     def resync_request(self, request: XbpiRequest, outstanding: Sequence[XbpiRequest]) -> XbpiRequest | None:
         signatures = {other.reply_signature for other in (request, *outstanding)}

@@ -80,7 +80,7 @@ class XbpiProtocol(SartoriusProtocol):
     def _forget(self) -> None:
         """Forget what was found out about the balance."""
         self._refusals: Counter[int] = Counter()
-        self._combined_refusals = 0
+        self._combined_refused = False
         self._facts: defaultdict[tuple[Quantity, int], StatedFacts] = defaultdict(StatedFacts)
         self._temperatures: dict[int, float] = {}  # the last of each sensor
 
@@ -122,7 +122,7 @@ class XbpiProtocol(SartoriusProtocol):
 
         Net is read together with the status block if possible, any other weight without, except if off scale.
         """
-        combined = quantity is Quantity.NET and not hires and self._combined_refusals < REFUSALS
+        combined = quantity is Quantity.NET and not hires and not self._combined_refused
         if combined:
             request = self._request(opcodes.READ_NET, COMBINED)
         elif hires:
@@ -135,16 +135,14 @@ class XbpiProtocol(SartoriusProtocol):
             if not combined:
                 self._note_unsupported(request, error)
                 raise
-            self._combined_refusals += 1
+            self._combined_refused = True  # twice: the line has asked again
             return await self._read_once(line, quantity, hires)
-        if combined:
-            self._combined_refusals = 0
         weight = parse_measurement(reply.items[0].data)
         block = None
-        if combined:
+        if len(reply.items) > 1:
             if is_status_block(reply.items[1].data):
                 block = parse_status_block(reply.items[1].data)
-        elif weight.value is None:
+        elif combined or weight.value is None:
             status = await self._transact(line, opcodes.READ_STATUS_BLOCK)
             block = parse_status_block(status.reply.items[0].data)
         return reply.items[0].data, weight_reading(weight, block, stamp, reply.raw)

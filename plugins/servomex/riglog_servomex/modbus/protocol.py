@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from riglog.device import Pace
 from riglog.errors import ReplyTimeoutError
 from riglog.protocol import HeldLine
+from riglog.protocol.modbus import IllegalDataAddressError, IllegalDataValueError
 from riglog.protocol.modbus.registers import Block, BlockPlan, Place, part_of
 from riglog_servomex.config import ServomexConfig
 from riglog_servomex.modbus import calibration
-from riglog_servomex.modbus.refusals import REFUSALS, ConfirmedRefusals
 from riglog_servomex.modbus.registers import (
     ANALYZER_BITS,
     ANALYZER_START,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # it imports pymodbus
 
 TURNAROUND, MINIMUM_TIMEOUT = 0.5, 1.0
 """Seconds, unless ``timeout`` is configured: the turnaround, to which the time on the wire is added, and the least."""
+REFUSALS = (IllegalDataAddressError, IllegalDataValueError)
 CALL_RETRIES = 2
 """Retries of calls that a person waits for; a poll has those of the configuration."""
 
@@ -101,7 +102,7 @@ class Sweep:
     """
 
     def __init__(self, unit: "ModbusUnit", spans: Spans) -> None:
-        self._unit = ConfirmedRefusals(unit)
+        self._unit = unit
         self._spans = spans
         self._flags: dict[str, Flags] = {}
         self._analyzer: AnalyzerStatus | None = None
@@ -109,7 +110,8 @@ class Sweep:
     async def read_flags(self, block: Block[Position]) -> Readings:
         """Read the flags of a block, for its values; there are no readings yet."""
         try:
-            reply = (await self._unit.read_discrete_inputs(block.start, count=block.count)).reply
+            unit = self._unit.with_spare(block.spare)
+            reply = (await unit.read_discrete_inputs(block.start, count=block.count)).reply
         except REFUSALS:
             self._spans.flags.refuse(block)
             raise
@@ -126,7 +128,8 @@ class Sweep:
     async def read_values(self, block: Block[Position]) -> Readings:
         """Return the readings of a block, except those of positions whose flags are unknown."""
         try:
-            reply, stamp = await self._unit.read_input_registers(block.start, count=block.count)
+            unit = self._unit.with_spare(block.spare)
+            reply, stamp = await unit.read_input_registers(block.start, count=block.count)
         except REFUSALS:
             self._spans.values.refuse(block)
             raise

@@ -143,7 +143,7 @@ class ModbusProtocol(WatlowProtocol):
         while pending:
             part = pending.pop(0)
             try:
-                words, stamp = await self._registers(line, part.start, part.count, retries)
+                words, stamp = await self._registers(line, part.start, part.count, retries, spare=part.spare)
             except REFUSED_BLOCK as refusal:
                 if len(part.places) > 1:
                     self._plan.refuse(part)
@@ -198,9 +198,9 @@ class ModbusProtocol(WatlowProtocol):
         return Raw(value, stamp, struct.pack(f">{len(words)}H", *words))
 
     async def _registers(
-        self, line: AnyTransactor, start: int, count: int, retries: int
+        self, line: AnyTransactor, start: int, count: int, retries: int, *, spare: int = 0
     ) -> tuple[Sequence[int], Stamp]:
-        unit = self.client.unit(self.config.address, retries=retries).on(line)
+        unit = self.client.unit(self.config.address, retries=retries).on(line).with_spare(spare)
         reply, stamp = await unit.read_holding_registers(start + self.config.offset, count=count)
         return reply.registers, stamp
 

@@ -3,8 +3,10 @@
 Source: Watlow wire specification, sections 3, 5 and 7.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
+import msgspec
 from msgspec import Struct
 
 from riglog.errors import MalformedReplyError
@@ -14,14 +16,20 @@ from riglog_watlow.families import STDBUS_BAUDRATE
 from riglog_watlow.parameters import WireValue
 from riglog_watlow.stdbus import frames, message
 
-MASTERS = (*range(0x10), *range(0x20, 0x80))
-"""Source addresses for requests: those that no controller has. A reply is sent to the source of its request."""
+MASTERS = (0x00, 0x03)
+"""Source addresses for requests that controllers are known to accept. A reply is sent to the source of its request."""
+
+ALL_MASTERS = (*MASTERS, *(source for source in (*range(0x10), *range(0x20, 0x80)) if source not in MASTERS))
+"""Every address that no controller has."""
+
+RESYNC_PARAMETERS = (1001, 1002, 1032)
+"""Identity parameters, for resync requests: hardware, firmware, serial number."""
 
 
 class StdBusRequest(Struct, frozen=True, cache_hash=True):
     """Read one parameter, or write it: ``value`` is the VALUE field, with its type tag first.
 
-    ``source`` is the address of the master; None: the codec chooses it.
+    ``source`` is the address of the master; None: the masters take turns.
     """
 
     address: int
@@ -70,24 +78,35 @@ def reply_prefix(request: StdBusRequest) -> bytes:
     return bytes([message.FROM_DEVICE, message.WRITE]) + request.selector
 
 
+@lru_cache(maxsize=4096)
+def variants(request: StdBusRequest, masters: tuple[int, ...]) -> tuple[StdBusRequest, ...]:
+    """Return the same request from each of the masters."""
+    if request.source is not None:
+        return (request,)
+    return tuple([msgspec.structs.replace(request, source=source) for source in masters])
+
+
 class StdBusCodec(Codec[StdBusRequest, StdBusReply]):
     """One value per transaction. A reply is sent to the source address of its request.
 
-    Therefore requests have another source address after each failure: a reply to an earlier request, also an error
-    reply, which contains no parameter, cannot be taken for the reply to a later one.
+    Therefore the masters take turns: a reply to an earlier request, also an error reply, which contains no parameter,
+    cannot be taken for the reply to a later one.
+
+    Args:
+        masters: source addresses to use.
     """
 
     hold_off = 0.255
     inter_frame_gap = 40 / STDBUS_BAUDRATE
 
-    def __init__(self) -> None:
-        self._master = 0
+    def __init__(self, masters: tuple[int, ...] = MASTERS) -> None:
+        self._masters = masters
 
     def encode(self, request: StdBusRequest) -> bytes:
-        return request_frame(request, self._source(request))
+        return request_frame(request, source_of(request))
 
     def decode(self, request: StdBusRequest, buffer: bytearray, *, final: bool = False) -> StdBusReply | None:
-        expected = (frames.REPLY, self._source(request), frames.mac(request.address))
+        expected = (frames.REPLY, source_of(request), frames.mac(request.address))
         prefix = reply_prefix(request)
         frame, position = frames.next_frame(buffer, 0, final=final)
         while frame is not None:
@@ -106,9 +125,17 @@ class StdBusCodec(Codec[StdBusRequest, StdBusReply]):
     def address(self, request: StdBusRequest) -> object:
         return request.address
 
-    def new_transaction_number(self) -> bool:
-        self._master = (self._master + 1) % len(MASTERS)
-        return True
+    def variants(self, request: StdBusRequest) -> Sequence[StdBusRequest]:
+        return variants(request, self._masters)
+
+    def resync_request(self, request: StdBusRequest, outstanding: Sequence[StdBusRequest]) -> StdBusRequest | None:
+        taken = {(other.selector, source_of(other)) for other in (request, *outstanding)}
+        reads = [
+            StdBusRequest(request.address, message.selector(parameter_id, 1), source=source)
+            for parameter_id in RESYNC_PARAMETERS
+            for source in self._masters
+        ]
+        return next((read for read in reads if (read.selector, read.source) not in taken), None)
 
     def diagnose(self, request: StdBusRequest, received: bytes) -> str:
         damages: set[frames.Damage] = set()
@@ -119,8 +146,9 @@ class StdBusCodec(Codec[StdBusRequest, StdBusReply]):
         worst = next((damage.value for damage in frames.Damage if damage in damages), None)
         return worst or ("unmatched" if has_frame else "no_reply")
 
-    def _source(self, request: StdBusRequest) -> int:
-        return MASTERS[self._master] if request.source is None else request.source
+
+def source_of(request: StdBusRequest) -> int:
+    return MASTERS[0] if request.source is None else request.source
 
 
 def _reply(payload: bytes, prefix: bytes) -> StdBusReply:

@@ -3,9 +3,11 @@
 import re
 from binascii import unhexlify
 
+from riglog.protocol.codec import COPY_GAP
 from riglog.protocol.modbus.framing.base import Frame, Framing, matching
 from riglog.protocol.modbus.framing.checks import lrc
 from riglog.protocol.modbus.pdu import Expected
+from riglog.transport import Link
 
 FRAME = re.compile(rb":((?:[0-9A-Fa-f]{2}){3,255})\r\n")
 """A frame contains no colon: a colon starts a new frame, and discards an incomplete one."""
@@ -41,6 +43,9 @@ class AsciiFraming(Framing):
         if FRAME.search(received):
             return "bad_lrc"
         return "malformed" if b"\n" in received else "truncated"
+
+    def inter_frame_gap(self, link: Link) -> float:
+        return COPY_GAP  # the protocol itself needs none
 
     def size(self, pdu: int) -> int:
         return 2 * (pdu + 2) + 3

@@ -1,0 +1,66 @@
+"""The real line against every far end within stated sizes: late, lost, copied, refused, cancelled, in any order.
+
+The sizes are small so that the search is part of the suite; ``python tests/support/adversary.py`` searches further.
+"""
+
+import pytest
+from adversary import CANCELLED, COPIED, EVERY_KIND, LATE, LOST, NO_COPIES, REFUSED, Adversary, Decision, explore
+
+COARSE = [*LATE[::4], *LOST, *COPIED[3::5], *CANCELLED[1:], *REFUSED[1::3]]
+COARSE_WITHOUT_COPIES = [*LATE[::4], *LOST, *CANCELLED[1:], *REFUSED[1::3]]
+
+
+@pytest.mark.parametrize("m", [1, 2, 4, 8])
+async def test_no_single_fault_but_a_copy_makes_a_wrong_value(m: int) -> None:
+    assert await explore(m, 1, 7, NO_COPIES) == []
+
+
+@pytest.mark.parametrize("m", [1, 2, 4, 8])
+async def test_no_single_fault_makes_a_wrong_value_on_a_strict_port(m: int) -> None:
+    assert await explore(m, 1, 7, EVERY_KIND, strict=True) == []
+
+
+@pytest.mark.parametrize("faults", [1, 2])
+async def test_with_transaction_numbers_no_fault_makes_a_wrong_value(faults: int) -> None:
+    kinds = EVERY_KIND if faults == 1 else COARSE
+    assert await explore(1, faults, 4, kinds, numbered=True) == []
+
+
+@pytest.mark.parametrize("m", [2, 4])
+async def test_no_two_late_lost_refused_or_cancelled_replies_make_a_wrong_value(m: int) -> None:
+    assert await explore(m, 2, 4, COARSE_WITHOUT_COPIES) == []
+
+
+async def test_no_two_late_or_lost_replies_make_a_wrong_value_on_a_strict_port_without_variants() -> None:
+    assert await explore(1, 2, 4, COARSE_WITHOUT_COPIES, strict=True) == []
+
+
+async def test_with_many_variants_a_copy_within_their_cycle_is_recognised() -> None:
+    assert await explore(8, 1, 7, COPIED) == []
+    assert await explore(8, 2, 4, COARSE[::2]) == []
+
+
+async def test_what_the_wire_cannot_prove_is_known() -> None:
+    """Residuals, as the documentation states them: if one of them disappears, the documentation is out of date."""
+    copy_of_the_last = {0: Decision((2.0, 3.0))}
+    assert copy_of_the_last in await explore(1, 1, 1, COPIED[:2])
+    assert copy_of_the_last not in await explore(2, 1, 1, COPIED[1:4])
+    two_requests_old = {0: Decision((2.0, 5.0))}
+    assert two_requests_old in await explore(2, 1, 1, COPIED[1:4])
+    assert two_requests_old not in await explore(4, 1, 1, COPIED[1:4])
+    late_into_the_place_of_a_late_one = {0: Decision((9.0,)), 2: Decision((4.0,))}
+    assert late_into_the_place_of_a_late_one in await explore(1, 2, 3, [Decision((9.0,)), Decision((4.0,))])
+
+
+async def test_the_search_can_find_a_wrong_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A far end that answers every request with an older number is found at once."""
+    monkeypatch.setattr(Adversary, "requests", -1, raising=False)
+    send = Adversary.send
+
+    def old(self: Adversary, data: bytes, now: float) -> None:
+        self.requests -= 1
+        send(self, data, now)
+        self.requests += 1
+
+    monkeypatch.setattr(Adversary, "send", old)
+    assert await explore(4, 0, 3, []) != []
