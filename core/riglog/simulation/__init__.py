@@ -4,18 +4,25 @@ from riglog.simulation.faults import Fault, FaultyWire, parse_faults
 from riglog.simulation.modbus_server import ModbusServer
 from riglog.simulation.modbus_servers import ModbusServers
 from riglog.simulation.peer import Arrivals, SimulatedPeer
+from riglog.simulation.scheduled import ScheduledSimulator
 from riglog.simulation.simulator import SimulatedBus, Simulator
 from riglog.simulation.transport import SimulatedTransport
+from riglog.simulation.truth import Course, Timeline, Truth, TruthfulSimulator
 
 __all__ = [
     "Arrivals",
+    "Course",
     "Fault",
     "FaultyWire",
     "ModbusServer",
     "ModbusServers",
+    "ScheduledSimulator",
     "SimulatedBus",
     "SimulatedPeer",
     "SimulatedTransport",
     "Simulator",
+    "Timeline",
+    "Truth",
+    "TruthfulSimulator",
     "parse_faults",
 ]
