@@ -74,7 +74,7 @@ def hunt(options: argparse.Namespace, kinds: tuple[str, ...]) -> int:
     lost = 0
     print("| fault put back | point | seeds until found | by |\n|---|---|--:|---|")
     with multiprocessing.Pool(options.jobs) as pool:
-        for mutant, seeds, oracle in pool.imap(partial(until_found, options, kinds), range(len(MUTANTS))):
+        for mutant, seeds, oracle in pool.imap_unordered(partial(until_found, options, kinds), range(len(MUTANTS))):
             if mutant in [each.name for each in chosen]:
                 lost += seeds is None
                 each = next(each for each in MUTANTS if each.name == mutant)
@@ -89,7 +89,7 @@ def until_found(options: argparse.Namespace, kinds: tuple[str, ...], index: int)
     for tried in range(MOST_SEEDS):
         seed = options.seed + tried
         with mutant.alive():
-            life = live(seed, backend=BACKENDS[seed % 2], kinds=kinds, slots=options.slots)
+            life = live(seed, backend=options.backend or BACKENDS[seed % 2], kinds=kinds, slots=options.slots)
         if life.findings:
             return mutant.name, tried + 1, ", ".join(dict.fromkeys(each.oracle for each in life.findings))
     return mutant.name, None, "not found"

@@ -14,9 +14,9 @@ CHEAP_MUTANTS = ("values-repeated", "identity-not-checked", "rows-one-slot-late"
 MUTANT_SEEDS = 6
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(10, 16))
 def test_a_rig_that_is_disturbed_by_everything_records_nothing_wrong(seed: int) -> None:
-    life = live(seed, backend=("asyncio", "trio")[seed % 2], slots=120)
+    life = live(seed, backend=("asyncio", "trio")[seed % 2], slots=60)
     assert not life.findings, life.report()
     assert life.statuses["ok"] > 0.5 * life.rows > 50
 

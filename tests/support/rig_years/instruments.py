@@ -19,6 +19,7 @@ from riglog_sartorius.simulator.instrument import FAMILIES
 from riglog_sartorius.simulator.scale import TO_GRAMS, Scale
 from riglog_servomex.simulator.instrument import SimulatedChannel
 from riglog_watlow.simulator.instrument import Oven
+from riglog_watlow.targets import Target
 
 
 class Instrument(TruthfulSimulator):
@@ -108,6 +109,7 @@ class WatlowInstrument(Instrument):
         self.settings = ["sensor"]
         if self.config.wire_protocol != "stdbus":
             self.settings = ["sensor", "unit", *{"pm": ["word_order"], "f4p": ["decimals"]}.get(self.config.family, [])]
+        self.setpoint = Target(controller.registry.find("setpoint"))
         self.unit = Timeline(DEG_F)
         self.decimals = Timeline(1)
         self.sensor_intact = Timeline(True)
@@ -118,7 +120,7 @@ class WatlowInstrument(Instrument):
                 controller.set(name, "4321")
 
     def follow(self, now: float) -> None:
-        self.simulator.controller.set("setpoint", str(self.courses["setpoint"].at(now)))
+        self.simulator.controller.values[self.setpoint] = self.courses["setpoint"].at(now)
 
     def change(self, setting: str, rng: random.Random, now: float) -> None:
         controller = self.simulator.controller

@@ -251,6 +251,8 @@ class Judge:
             if row.status != "skipped" and late > period + self._longest_poll(device):
                 self.find("slots", f"{shown(row)}: requested {late:.1f} s after slot {row.tick} was due")
         begun, ended = log.begun, log.ended if log.ended is not None else log.finished or 0.0
+        if ended < begun:  # it was stopped while it opened the devices: slot 0 has its row all the same
+            return
         if any(since - period < begun + period for since, _ in left):
             return
         if origin + ticks[0] * period > begun + period + START_SLACK:

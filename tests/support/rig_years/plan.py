@@ -10,8 +10,14 @@ from riglog.simulation import Fault
 
 Table = Mapping[str, Any]
 
-WIRE_FAULTS = (*(fault.value for fault in Fault if fault not in (Fault.UNPLUG, Fault.LATE)), "late", "copy")
-"""Damage of single replies. ``late`` comes 0.3 to 2.5 s late; ``copy`` is followed by a second, equal reply."""
+WIRE_FAULTS = (
+    *(fault.value for fault in Fault if fault not in (Fault.UNPLUG, Fault.LATE)),
+    "late",
+    "late-aimed",
+    "copy",
+)
+"""Damage of single replies. ``late`` comes 0.3 to 2.5 s late, ``late-aimed`` while the next poll
+waits for its reply; ``copy`` is followed by a second, equal reply."""
 PORT_KINDS = ("cable", "off", "swap-cut", "swap-off", "swap-silent", "swap-live")
 PANEL_KINDS = ("panel-unit", "panel-word_order", "panel-decimals", "panel-sensor", "panel-during-poll")
 PROGRAM_KINDS = ("clock-step", "suspend", "store-slow", "store-fails", "store-full", "leave-and-join")
@@ -19,6 +25,7 @@ SESSION_KINDS = ("stop", "cancel", "crash", "clock-back", "swap-between-runs")
 KINDS = (*WIRE_FAULTS, *PORT_KINDS, *PANEL_KINDS, *PROGRAM_KINDS, *SESSION_KINDS)
 
 NOT_YET = (
+    "late-aimed",
     "copy",
     "swap-silent",
     "swap-live",
@@ -62,7 +69,7 @@ def sartorius(name: str, protocol: str, **keys: Any) -> Table:
 WEIGHTS = ("net", "gross", "tare", "temperature")
 CHECKED = tuple(fault for fault in WIRE_FAULTS)
 UNCHECKED = tuple(fault for fault in WIRE_FAULTS if fault != "corrupt")
-SENT = tuple(fault for fault in WIRE_FAULTS if fault not in ("late", "copy"))
+SENT = tuple(fault for fault in WIRE_FAULTS if fault not in ("late", "late-aimed", "copy"))
 
 PORTS = (
     PortPlan(
@@ -148,9 +155,9 @@ class Plan(Struct, frozen=True):
 def draw_plan(seed: int, *, kinds: Sequence[str] = ENABLED, slots: int = 360) -> Plan:
     """Draw the life of a rig of about ``slots`` slots, with disturbances of these kinds only."""
     rng = random.Random(f"plan {seed}")
-    period = rng.choice([2.0, 10.0, 30.0, 60.0, 120.0, 300.0])
-    seconds = slots * period * rng.uniform(0.8, 1.2)
-    ports = tuple(sorted(rng.sample(PORTS, rng.choice([2, 3, 3, 4])), key=lambda port: port.key))
+    period = rng.choice([0.5, 2.0, 10.0, 30.0, 60.0, 300.0])
+    seconds = slots * max(period, 3.0) * rng.uniform(0.8, 1.2)
+    ports = tuple(sorted(rng.sample(PORTS, rng.choice([3, 4, 5])), key=lambda port: port.key))
     polled = [str(table["name"]) for port in ports for table in port.devices if not port.listens]
     sessions = tuple(draw_sessions(rng, seconds, period, kinds))
     disturbances = list(draw_disturbances(rng, seconds, period, ports, kinds))
@@ -167,7 +174,7 @@ def draw_plan(seed: int, *, kinds: Sequence[str] = ENABLED, slots: int = 360) ->
         seconds,
         ports,
         {name: 0.5 / period for name in polled if rng.random() < 0.15},
-        rng.choice([1.0, 10.0, 60.0]),
+        max(1.0, rng.choice([0.2, 1.0, 3.0]) * period),
         120 if full else 100_000,
         sessions,
         tuple(sorted(disturbances, key=lambda found: found.start)),
@@ -178,7 +185,7 @@ def draw_sessions(rng: random.Random, seconds: float, period: float, kinds: Sequ
     endings = [kind for kind in ("stop", "cancel", "crash") if kind in kinds] or ["stop"]
     start, number = 0.0, 0
     for end in [*sorted(rng.uniform(0.1, 0.9) * seconds for _ in range(rng.randint(1, 4))), seconds]:
-        if end - start > 6 * period + 60:
+        if end - start > 6 * period + 20:
             resume = number > 0 and rng.random() < 0.7
             back = "clock-back" in kinds and resume and rng.random() < 0.4
             step = -rng.uniform(0.5, 20.0) * period if back else 0.0
@@ -192,17 +199,17 @@ def draw_disturbances(
     """Draw disturbances one after the other, in a time that is long enough for the rig to recover in between."""
     enabled = [kind for kind in (*PORT_KINDS, *PANEL_KINDS, *PROGRAM_KINDS) if kind in kinds]
     if any(fault in kinds for fault in WIRE_FAULTS):
-        enabled += ["wire"] * 4
+        enabled += ["wire"] * 8
     at = rng.uniform(4.0, 12.0) * period
     while enabled and at < seconds:
         kind = rng.choice(enabled)
         port = rng.choice(ports)
         length = rng.choice([0.02, 0.3, rng.uniform(0.5, 3.0), rng.uniform(3.0, 12.0)]) * period
         found = draw_disturbance(rng, kind, at, length, period, port, kinds)
-        if found is not None:
+        if found is not None and (found.end < seconds or not kind.startswith("swap")):
             yield found
             at = max(at, found.end if rng.random() < 0.8 else at)
-        at += rng.uniform(0.5, 12.0) * period + 5.0
+        at += rng.uniform(0.5, 8.0) * period + 3.0
 
 
 def draw_disturbance(
@@ -216,7 +223,7 @@ def draw_disturbance(
         if not possible:
             return None
         chosen = rng.sample(possible, min(len(possible), rng.randint(1, 3)))
-        rates = {fault: rng.choice([0.02, 0.1, 0.4]) for fault in sorted(chosen)}
+        rates = {fault: rng.choice([0.05, 0.2, 0.5]) for fault in sorted(chosen)}
         return Disturbance(kind, at, at + length + 4 * period, port.key, None, rates)
     if kind.startswith("swap"):
         if not port.swappable or (port.listens and kind == "swap-off") or (kind == "swap-silent" and not port.listens):

@@ -73,11 +73,12 @@ class WorldClock(LoopClock):
 class DrawnWire(FaultyWire):
     """A line that damages replies in the times and at the rates of its plan."""
 
-    def __init__(self, simulator: Simulator, spells: Sequence[Disturbance], rng: random.Random) -> None:
+    def __init__(self, simulator: Simulator, spells: Sequence[Disturbance], period: float, rng: random.Random) -> None:
         super().__init__(simulator)
         self.injected: Counter[str] = Counter()
         self._spells = spells
         self._random = rng
+        self._period = period
         self._now = 0.0
 
     def send(self, data: bytes, now: float) -> None:
@@ -100,6 +101,8 @@ class DrawnWire(FaultyWire):
     def _damaged(self, reply: bytes, due: float, fault: Any) -> list[tuple[float, bytes]]:
         if fault == "late":
             return [(due + self._random.uniform(0.3, 2.5), reply)]
+        if fault == "late-aimed":
+            return [(due + self._period + self._random.uniform(-0.05, 0.3), reply)]
         if fault == "copy":
             return [(due, reply), (due + self._random.choice([0.0005, 0.01, 0.2, 1.0]), reply)]
         return super()._damaged(reply, due, None if fault is None else Fault(fault))
@@ -138,7 +141,7 @@ class Port:
             for table in plan.devices
         }
         spells = [found for found in world.plan.disturbances if found.kind == "wire" and found.port == plan.key]
-        self.wire = DrawnWire(SimulatedBus(self.places.values()), spells, rng)
+        self.wire = DrawnWire(SimulatedBus(self.places.values()), spells, world.plan.period, rng)
         self.open_transports: list[PortTransport] = []
 
     def stranger(self, device: str) -> Instrument:
@@ -496,6 +499,7 @@ class World:
                 ("riglog.rig.record.Manager", SeenManager),
                 ("riglog.rig.record.pipe", partial(pipe, buffer_size=self.plan.buffer_size)),
                 ("riglog.model.run.versions", dict),
+                ("gc.collect", int),  # both take long, and change nothing
                 ("anyio.to_thread.run_sync", _inline),
             ):
                 stack.enter_context(mock.patch(target, replacement))
