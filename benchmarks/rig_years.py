@@ -87,10 +87,11 @@ def until_found(options: argparse.Namespace, kinds: tuple[str, ...], index: int)
     if options.mutants and mutant.name not in options.mutants:
         return mutant.name, None, ""
     for tried in range(MOST_SEEDS):
-        seed = options.seed + tried
+        seed, backend = options.seed + tried, options.backend or BACKENDS[(options.seed + tried) % 2]
         with mutant.alive():
-            life = live(seed, backend=options.backend or BACKENDS[seed % 2], kinds=kinds, slots=options.slots)
-        if life.findings:
+            life = live(seed, backend=backend, kinds=kinds, slots=options.slots)
+        found = life.findings and not live(seed, backend=backend, kinds=kinds, slots=options.slots).findings
+        if found:  # and not without the mutant
             return mutant.name, tried + 1, ", ".join(dict.fromkeys(each.oracle for each in life.findings))
     return mutant.name, None, "not found"
 

@@ -17,7 +17,7 @@ from itertools import groupby, pairwise
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rig_years.plan import Disturbance, PortPlan
+from rig_years.plan import SLOTS_FOLLOW_UTC, Disturbance, PortPlan
 from rig_years.world import BOOT_NS, SINKS, SessionLog, World, row_key
 from riglog.model import NS, Channel, Event, EventKind
 from riglog.sinks.csv import read_csv
@@ -28,6 +28,8 @@ UNSOLICITED_SECONDS = 0.02
 """A frame without a request is stamped at most this late."""
 ROUNDING = 1e-6
 """Times in seconds and in nanoseconds differ by less."""
+SETTLE_SECONDS = 2.0
+"""After a step of the clock, until the slots have moved."""
 EDGE_SECONDS = 3.0
 LEAST_STEP = 0.6
 """Seconds: a smaller step of the clock need not be reported."""
@@ -235,33 +237,49 @@ class Judge:
         """Each slot that was due in a session has its row, and its value was taken in it."""
         device, what = channel[0], f"session {log.session.number} {'.'.join(map(str, channel))}"
         period = 1 / self.plan.own_rates.get(device, 1 / self.plan.period)
-        ticks = [row.tick or 0 for row in rows]
+        left = log.left.get(device, [])
         assert log.begun is not None
-        left = [(since, until) for since, until in log.left.get(device, ())]
-        origin = log.begun - (self.utc(log.begun) - rows[0].run_started_ns / NS)
-        early = min(row.requested - (row.tick or 0) * period for row in rows) - origin
-        if early < -START_SLACK:
-            self.find("slots", f"{what}: requested {-early:.3f} s before its slot was due")
-        for earlier, later in pairwise(ticks):
-            due = origin + (earlier + 1) * period
-            if later != earlier + 1 and not any(since - period < due < until + period for since, until in left):
-                self.find("slots", f"{what}: slot {later} follows {earlier}")
-        for row in rows:
-            late = row.requested - origin - (row.tick or 0) * period
-            if row.status != "skipped" and late > period + self._longest_poll(device):
-                self.find("slots", f"{shown(row)}: requested {late:.1f} s after slot {row.tick} was due")
         begun, ended = log.begun, log.ended if log.ended is not None else log.finished or 0.0
+        zeros = [self._late(log, row, period) for row in rows]
+        resumed = any(of_kind(log, EventKind.RUN_RESUMED))
+        origin = min(max(times) for times in zeros) if resumed else begun
+        for row, times in zip(rows, zeros, strict=True):
+            if max(times) < origin - START_SLACK:
+                self.find("slots", f"{shown(row)}: requested {origin - max(times):.3f} s before its slot was due")
+            if row.status != "skipped" and min(times) > origin + period + self._longest_poll(device):
+                self.find("slots", f"{shown(row)}: requested {min(times) - origin:.1f} s after its slot was due")
+        for earlier, later in pairwise(rows):
+            first, last = earlier.tick or 0, later.tick or 0
+            slept = self._moved(log, later.requested + SETTLE_SECONDS) - self._moved(log, earlier.requested)
+            if any(since - period < later.requested and earlier.requested < until + period for since, until in left):
+                continue
+            if last <= first or (last > first + 1 and (last - first - 2) * period > slept):
+                self.find("slots", f"{what}: slot {last} follows {first}")
         if ended < begun:  # it was stopped while it opened the devices: slot 0 has its row all the same
             return
         if any(since - period < begun + period for since, _ in left):
             return
-        if origin + ticks[0] * period > begun + period + START_SLACK:
-            self.find("slots", f"{what}: begun at {begun:.2f}, first row {ticks[0]} at {rows[0].requested:.2f}")
+        first, last = rows[0], rows[-1]
+        if first.requested > begun + period + self._longest_poll(device):
+            self.find("slots", f"{what}: begun at {begun:.2f}, first row {first.tick} at {first.requested:.2f}")
         elif not log.crashed and not any(until > ended - period for _, until in left):
-            if origin + (ticks[-1] + 1) * period < ended - 0.001:
-                self.find("slots", f"{what}: ended at {ended:.2f}, last row {ticks[-1]} at {rows[-1].requested:.2f}")
-            if origin + ticks[-1] * period > ended + START_SLACK:
-                self.find("slots", f"{what}: ended at {ended:.2f}, but has slot {ticks[-1]}")
+            due = origin - self._moved(log, ended) + ((last.tick or 0) + 1) * period
+            if due < ended - 0.001 and self._moved(log, ended) == self._moved(log, ended - SETTLE_SECONDS):
+                self.find("slots", f"{what}: ended at {ended:.2f}, last row {last.tick} at {last.requested:.2f}")
+            if due - period > ended + START_SLACK:
+                self.find("slots", f"{what}: ended at {ended:.2f}, but has slot {last.tick}")
+
+    def _moved(self, log: SessionLog, at: float) -> float:
+        """Return by how much the slots have moved in a session: the slots of a time that was slept are left out."""
+        if log.begun is None or not SLOTS_FOLLOW_UTC:
+            return 0.0
+        steps = [step for *_, step in self.world.utc_steps.between(log.begun, max(at, log.begun))]
+        return (max(steps) - steps[0]) / NS
+
+    def _late(self, log: SessionLog, row: StoredRow, period: float) -> tuple[float, float]:
+        """Return when slot 0 was due if a row was requested at once, before and after the slots have moved."""
+        at = row.requested - (row.tick or 0) * period
+        return at + self._moved(log, row.requested - SETTLE_SECONDS), at + self._moved(log, row.requested + ROUNDING)
 
     def _longest_poll(self, device: str) -> float:
         return 12.0 * len(self.plan.port_of(device).devices)

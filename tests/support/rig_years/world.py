@@ -7,6 +7,7 @@ seed gives the same world.
 import errno
 import os
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,7 +24,7 @@ from msgspec import Struct, field
 
 from rig_years.instruments import Instrument, instrument
 from rig_years.plan import Disturbance, Plan, PortPlan, Session
-from riglog.acquire import ActiveRun, pipe
+from riglog.acquire import ActiveRun
 from riglog.config import load_rig
 from riglog.errors import PortNotFoundError, RiglogError, StorageError
 from riglog.manager import DeviceSpec, Manager
@@ -51,6 +52,7 @@ BOOT_NS = 10**16
 OPENING_RETRY_SECONDS = 5.0
 ROUNDING_SECONDS = 1e-9
 """Added to a difference of times, so that it is not too short: a loop would wait for nothing for ever."""
+STORE = getattr(sys.modules["riglog.rig.record"], "store", None) or sys.modules["riglog.rig.record"].pipe
 TORN_LINE = b'{"run":"rig,17,oven'
 SINKS = ("sqlite", "csv", "jsonl")
 
@@ -105,7 +107,7 @@ class DrawnWire(FaultyWire):
             return [(due + self._period + self._random.uniform(-0.05, 0.3), reply)]
         if fault == "copy":
             return [(due, reply), (due + self._random.choice([0.0005, 0.01, 0.2, 1.0]), reply)]
-        return super()._damaged(reply, due, None if fault is None else Fault(fault))
+        return super()._damaged(reply, due, None if fault is None else Fault(fault.removesuffix("-sent")))
 
 
 class SleepingPeer(SimulatedPeer):
@@ -497,7 +499,7 @@ class World:
             for target, replacement in (
                 ("riglog.manager.manager.open_transport", self._open),
                 ("riglog.rig.record.Manager", SeenManager),
-                ("riglog.rig.record.pipe", partial(pipe, buffer_size=self.plan.buffer_size)),
+                (f"riglog.rig.record.{STORE.__name__}", partial(STORE, buffer_size=self.plan.buffer_size)),
                 ("riglog.model.run.versions", dict),
                 ("gc.collect", int),  # both take long, and change nothing
                 ("anyio.to_thread.run_sync", _inline),
@@ -520,6 +522,8 @@ def abandon(sink: Sink) -> None:
     """Leave a file as a killed process leaves it; a text file with the begin of a line at its end."""
     if isinstance(sink, SqliteSink) and sink._file is not None:
         sink._file.database.close()
+        if (lock := getattr(sink._file, "lock", None)) is not None:
+            lock.release()
     elif isinstance(sink, TextFileSink) and sink._file is not None:
         os.lseek(sink._file, 0, os.SEEK_END)
         os.write(sink._file, TORN_LINE)
