@@ -75,7 +75,7 @@ def sartorius(name: str, protocol: str, **keys: Any) -> Table:
 WEIGHTS = ("net", "gross", "tare", "temperature")
 CHECKED = tuple(fault for fault in WIRE_FAULTS if fault != "glue-sent")
 UNCHECKED = tuple(fault for fault in CHECKED if fault != "corrupt")
-SENT = tuple(fault for fault in WIRE_FAULTS if fault not in ("late", "late-aimed", "copy", "glue-sent"))
+SENT = tuple(fault for fault in WIRE_FAULTS if fault not in ("late", "late-aimed", "copy", "glue"))
 
 PORTS = (
     PortPlan(
@@ -270,6 +270,6 @@ def draw_swaps_between(
     """Put another instrument in a place while the program does not run, until it does not run again."""
     for before, now, after in zip(sessions, sessions[1:], sessions[2:], strict=False):
         port = rng.choice(ports)
-        if port.swappable and rng.random() < 0.5:
+        if port.swappable and now.resume and rng.random() < 0.5:  # a new run takes the instruments that are there
             start, end = (before.end + now.start) / 2, (now.end + after.start) / 2
             yield Disturbance("swap-between-runs", start, end, port.key, str(rng.choice(port.devices)["name"]))
