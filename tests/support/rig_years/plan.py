@@ -15,10 +15,10 @@ WIRE_FAULTS = (
     "late",
     "late-aimed",
     "copy",
+    "glue-sent",
 )
-"""Damage of single replies. ``late`` comes 0.3 to 2.5 s late, ``late-aimed`` while the next poll
-waits for its reply; ``copy`` is followed by a second, equal reply. ``glue-sent``
-is ``glue`` of frames that nothing has requested."""
+"""Damage of single replies. ``late`` comes 0.3 to 2.5 s late, ``late-aimed`` while the next poll waits for its reply;
+``copy`` is followed by a second, equal reply. ``glue-sent`` is ``glue`` of frames that nothing has requested."""
 PORT_KINDS = ("cable", "off", "swap-cut", "swap-off", "swap-silent", "swap-live")
 PANEL_KINDS = ("panel-unit", "panel-word_order", "panel-decimals", "panel-sensor", "panel-during-poll")
 PROGRAM_KINDS = ("clock-step", "suspend", "store-slow", "store-fails", "store-full", "leave-and-join")
