@@ -166,13 +166,22 @@ class Judge:
                 return period + found.detail * 2
         return period + 5.0
 
+    def _noticed(self, found: Disturbance) -> float:
+        """Return the end of a disturbance; what happens while the devices are opened is noticed by the first poll."""
+        begins = [
+            self.at(log.begun)
+            for log in self.world.logs
+            if log.begun is not None and log.session.start <= found.end <= self.at(log.begun)
+        ]
+        return max([found.end, *begins])
+
     def _disturbances(self, port: PortPlan, device: str) -> Iterator[tuple[float, float]]:
         """Return the times in which a device may be without values."""
         suspends = [found for found in self.plan.disturbances if found.kind == "suspend"]
         for found in map(partial(delayed, suspends), self.plan.disturbances):
             own = found.port == port.key and (found.device in (None, device) or not found.kind.startswith("panel"))
             if own or found.kind in ("suspend", "store-full"):
-                yield found.start, found.end + self.tail(found, port)
+                yield found.start, self._noticed(found) + self.tail(found, port)
             elif found.kind == "leave-and-join" and any(found.device == table["name"] for table in port.devices):
                 yield found.start, found.end + 2 * self.plan.period + 60.0
         for log in self.world.logs:
