@@ -42,7 +42,6 @@ from riglog.simulation import (
     TruthfulSimulator,
 )
 from riglog.sinks import SqliteSink
-from riglog.sinks.rows import Row
 from riglog.sinks.text_files import TextFileSink
 from riglog.testing.virtual_time import EPOCH_NS, LoopClock
 from riglog.transport import Link, Transport
@@ -556,8 +555,3 @@ def stored(batches: Sequence[Batch]) -> Iterator[Stored]:
                 sample.stamp.monotonic_ns,
                 sample.status.value,
             )
-
-
-def row_key(row: Row) -> Stored:
-    """Return the key of a stored row, which is that of its sample."""
-    return row.device, row.parameter, row.instance, row.tick, row.monotonic_ns, row.status
