@@ -5,7 +5,12 @@ from riglog.acquire import Overflow as Overflow
 from riglog.acquire import pipe as pipe
 from riglog.acquire import record as record
 from riglog.config import load_rig as load_rig
+from riglog.errors import ConfigError as ConfigError
+from riglog.errors import DeviceError as DeviceError
+from riglog.errors import PortError as PortError
+from riglog.errors import ProtocolError as ProtocolError
 from riglog.errors import RiglogError as RiglogError
+from riglog.errors import StorageError as StorageError
 from riglog.manager import Manager as Manager
 from riglog.model import Batch as Batch
 from riglog.model import Channel as Channel

@@ -68,8 +68,22 @@ class RiglogError(Exception):
     def __init__(self, message: str, /, *, hint: str | None = None, **context: object) -> None:
         super().__init__(message)
         self.message = message
+        self._hint: str | None = None
         self.hint = hint
         self.context = {key: value for key, value in context.items() if value is not None}
+
+    @property
+    def hint(self) -> str | None:
+        """The next step. It is a note of the exception too, so that a traceback shows it."""
+        return self._hint
+
+    @hint.setter
+    def hint(self, hint: str | None) -> None:
+        if self._hint is not None:
+            self.__notes__.remove(self._hint)
+        self._hint = hint
+        if hint is not None:
+            self.add_note(hint)
 
     def __str__(self) -> str:
         """Return ``place: message [key=value]``; a device is ``oven (/dev/ttyUSB0, address 1)``."""

@@ -44,7 +44,7 @@ def imported(path: Path) -> set[str]:
         ("trio", ["testing/"]),
         ("asyncio", ["testing/", "sinks/postgres/"]),
         ("termios", ["transport/serial.py", "simulation/serve.py"]),
-        ("fcntl", ["sinks/files.py"]),
+        ("fcntl", ["sinks/disk.py"]),
         ("logging", ["log.py"]),
     ],
 )

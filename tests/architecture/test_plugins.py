@@ -5,12 +5,16 @@ import inspect
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from import_graph import Graph, circle, floors, import_graph, reachable, rooms
 
 from riglog.device import Device
-from riglog.plugin import AnyDriver, hooks
+from riglog.errors import ConfirmationError, UnsupportedError
+from riglog.manager import Manager, resolve_device
+from riglog.plugin import AnyDriver, hooks, installed
+from riglog.testing import LoopClock, virtual_backend
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = sorted(path for path in ROOT.glob("plugins/*/riglog_*") if path.is_dir() and path.suffix == "")
@@ -178,6 +182,33 @@ def test_a_plugin_says_what_it_is(package: Path) -> None:
     for driver in import_module(f"{package.name}.plugin").riglog_drivers():
         assert isinstance(driver, AnyDriver)
         assert driver.summary
+
+
+DEVICES = [
+    pytest.param(driver, dict(table), id=f"{driver.name}-{table['name']}")
+    for driver in installed().drivers.values()
+    for table in [*driver.demo(), {"name": "usual", "driver": driver.name, "port": "usual"}]
+]
+
+
+@pytest.mark.parametrize(("driver", "table"), DEVICES)
+@pytest.mark.parametrize("anyio_backend", [virtual_backend("asyncio")])
+@pytest.mark.anyio
+async def test_a_driver_knows_the_pace_of_its_devices_and_what_can_be_set(
+    driver: AnyDriver[Any], table: dict[str, Any]
+) -> None:
+    async with Manager(clock=LoopClock()) as rig:
+        spec = resolve_device(installed(), table | {"port": f"sim:{table['port']}"})
+        device = await rig.add_spec(spec)
+        assert device.pace is driver.pace(spec.config)
+        settable = driver.settable(spec.config)
+        assert settable is not None
+        for name in settable[:3]:  # none is unknown or read-only; nothing is written
+            with pytest.raises((ConfirmationError, UnsupportedError)):
+                await device.set_parameter(name, "1", confirm=False)
+        if not settable:
+            with pytest.raises(UnsupportedError):
+                await device.set_parameter("anything", "1", confirm=False)
 
 
 def write(package: Path, **sources: str) -> Graph:

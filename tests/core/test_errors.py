@@ -1,5 +1,6 @@
 """Errors: the place in front, once; then the fact; then what else is known."""
 
+import traceback
 from typing import Any
 
 import pytest
@@ -47,3 +48,23 @@ def test_an_outer_layer_adds_what_the_inner_one_did_not_know() -> None:
 
 def test_the_message_is_the_fact_alone() -> None:
     assert StorageError("disk full", path="run.sqlite", hint="Free disk space").message == "disk full"
+
+
+def printed(error: Exception) -> list[str]:
+    return [line.strip() for line in "".join(traceback.format_exception(error)).splitlines()]
+
+
+def test_a_traceback_shows_the_hint_once_also_one_that_was_added_later() -> None:
+    error = StorageError("disk full", hint="Free disk space")
+    assert printed(error) == ["riglog.errors.StorageError: disk full", "Free disk space"]
+    error.hint = "Use another disk"
+    error.add_note("a note of the caller")
+    assert printed(error)[1:] == ["Use another disk", "a note of the caller"]
+    error.hint = None
+    assert printed(error)[1:] == ["a note of the caller"]
+    assert error.hint is None
+
+
+def test_each_error_of_a_group_has_its_hint_in_the_traceback() -> None:
+    group = ExceptionGroup("rig.toml", [ConfigError("unknown key", hint="Did you mean 'address'?"), ConfigError("x")])
+    assert any("Did you mean 'address'?" in line for line in printed(group))

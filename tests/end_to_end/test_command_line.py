@@ -1,5 +1,6 @@
 """riglog as a user runs it: its commands, what they print, and their exit codes."""
 
+import json
 import os
 import re
 import signal
@@ -145,7 +146,7 @@ DEVICE = OVEN | {"port": "/dev/riglog-no-such-port"}
     ("device", "code", "words"),
     [
         (DEVICE | {"driver": "watlo"}, 2, ["unknown driver 'watlo'", "Did you mean 'watlow'?"]),
-        (DEVICE | {"adress": 2}, 2, ["device[0].adress: unknown key", "Did you mean 'address'?"]),
+        (DEVICE | {"adress": 2}, 2, ["device.adress: unknown key", "Did you mean 'address'?"]),
         (DEVICE | {"address": 17}, 2, ["address", "17"]),
         (DEVICE | {"parameters": ["proces_value"]}, 2, ["proces_value", "process_value"]),
         (DEVICE, 3, ["port not found", "oven", "/dev/riglog-no-such-port", "riglog discover"]),
@@ -259,6 +260,25 @@ def test_a_live_check_reports_every_device_that_does_not_respond(tmp_path: Path)
     devices = [OVEN | {"name": name, "port": f"/dev/riglog-no-{name}"} for name in ("oven", "kiln")]
     done = riglog("check", rig(tmp_path, *devices), "--live")
     assert done.code == 3
-    assert "oven" in done.err
-    assert "kiln" in done.err
-    assert len(done.err.splitlines()) == 2
+    first, second, result = done.err.splitlines()
+    assert first.startswith("error: oven ")
+    assert second.startswith("error: kiln ")
+    assert result.startswith("failed: ")
+    assert result.endswith("2 of 2 devices cannot be read")
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_readings_are_printed_when_they_are_taken_and_ctrl_c_keeps_them(more: list[str]) -> None:
+    arguments = ["read", "watlow", "--port", "sim:a", "setpoint", "--repeat", 1000, "--interval", 0.2, *more]
+    with started(*arguments) as process:
+        assert process.stdout is not None
+        lines: list[str] = []
+        while sum("75" in line for line in lines) < 2:
+            lines.append(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        printed = "".join([*lines, process.stdout.read()])
+        assert process.wait(20) == 130
+    if more:
+        assert {reading["value"] for reading in json.loads(printed)} == {75.0}
+    else:
+        assert len(re.findall(r"^\S+ \S+ +setpoint +75 +degF +ok *$", printed, re.MULTILINE)) >= 2

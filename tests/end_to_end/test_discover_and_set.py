@@ -38,6 +38,25 @@ def test_a_change_without_confirm_is_refused_before_a_port_is_opened() -> None:
     assert "port not found" not in done.err
 
 
+@pytest.mark.parametrize("more", [[], ["--confirm"]])
+@pytest.mark.parametrize(
+    ("driver", "parameter", "message"),
+    [
+        ("sartorius", "net", "net can be read, but not set. Parameters that can be set: filter_mode, "),
+        ("sartorius", "filter", "unknown parameter 'filter'. "),
+        ("watlow", "process_value", "process_value can be read, but not set. Parameters that can be set: "),
+        ("watlow", "setpont", "unknown parameter 'setpont'. Did you mean 'setpoint'? Parameters that can be set: "),
+        ("servomex", "I1", "I1 can be read, but not set. Parameters that can be set: none."),
+    ],
+)
+def test_a_parameter_that_cannot_be_set_is_refused_first(
+    driver: str, parameter: str, message: str, more: list[str]
+) -> None:
+    done = riglog("set", driver, "--port", "/dev/riglog-no-such-port", parameter, "5", *more)
+    assert done.code == 2
+    assert done.err.startswith(f"error: {driver}: {message}")
+
+
 def test_a_driver_with_a_port_needs_one() -> None:
     for arguments in (["read", "watlow"], ["set", "watlow", "setpoint", "150", "--confirm"]):
         done = riglog(*arguments)

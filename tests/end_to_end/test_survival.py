@@ -16,6 +16,7 @@ import pytest
 from terminal import rig, riglog, simulated, unprivileged
 
 from riglog import Manager, MemorySink, SqliteSink, Status, new_run, pipe, record
+from riglog import read as riglog_rows
 from riglog.model import EventKind
 from riglog.plugin import Driver, installed
 from riglog.simulation import FaultyWire
@@ -188,13 +189,39 @@ def test_a_recording_is_resumed_in_the_same_run_and_the_gap_is_kept(tmp_path: Pa
     ticks = [tick for (tick,) in database.execute("SELECT DISTINCT tick FROM samples ORDER BY tick")]
     assert ticks[:10] == list(range(10))
     assert ticks[10] > 10
-    assert ticks[-1] == 49
+    assert ticks[10:] == list(range(ticks[10], ticks[10] + 50)), "the duration counts from now"
     kinds = [kind for (kind,) in database.execute("SELECT kind FROM events WHERE kind <> 'slots_skipped' ORDER BY at")]
     assert kinds == ["run_started", "run_finished", "run_resumed", "run_finished"]
     database.close()
-    nothing = riglog("record", path, "--out", tmp_path / "other.sqlite", "--resume")
-    assert nothing.code == 4
-    assert "no recording to resume" in nothing.err
+
+
+def test_a_run_has_one_writer_and_resume_works_after_it_was_killed(tmp_path: Path) -> None:
+    with simulated("watlow", "--link", tmp_path / "bus") as ready:
+        path = rig(tmp_path, OVEN | {"port": ready["port"]}, rate_hz=10, name="kiln")
+        out = tmp_path / "o.sqlite"
+        writer = subprocess.Popen(
+            [sys.executable, "-m", "riglog", "record", str(path), "--out", str(out), "--resume"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            deadline = time.monotonic() + 20
+            while not (out.exists() and list(riglog_rows(out))) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            second = riglog("record", path, "--out", out, "--resume", "--duration", "1s")
+            assert second.code == 4
+            assert f"is being recorded by another program (process {writer.pid})" in second.err
+        finally:
+            writer.kill()
+            _, messages = writer.communicate()
+        assert "no earlier run: a new run starts" in messages
+        third = riglog("record", path, "--out", out, "--resume", "--duration", "1s")
+        assert third.code == 0, third.err
+    rows = list(riglog_rows(out))
+    assert len({row.run for row in rows}) == 1
+    setpoints = [row.tick for row in rows if row.parameter == "setpoint"]
+    assert setpoints == sorted(set(setpoints), key=lambda tick: tick or 0)
+    assert sorted(entry.name for entry in tmp_path.glob("o.sqlite*")) == ["o.sqlite"]
 
 
 @pytest.mark.real_time

@@ -138,7 +138,12 @@ class _Finder(ast.NodeVisitor):
 
     @staticmethod
     def _part(part: ast.expr) -> str:
-        return part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else "{}"
+        match part:
+            case ast.Constant(value=str(text)):
+                return text
+            case ast.FormattedValue(value=ast.Name(id="DRIVER_ERROR" as name)):
+                return _constants()[name][0]
+        return "{}"
 
 
 def _assignments(

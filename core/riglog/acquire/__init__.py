@@ -2,7 +2,7 @@
 
 from riglog.acquire.active_run import ActiveRun
 from riglog.acquire.buffer import BatchBuffer, Overflow
-from riglog.acquire.pipe import pipe
+from riglog.acquire.pipe import OpenSinks, open_sinks, pipe, store
 from riglog.acquire.recorder import record
 from riglog.acquire.schedule import Schedule
 from riglog.acquire.sink_writer import SamplesLostError, SetAside, SinkResult
@@ -13,12 +13,15 @@ __all__ = [
     "ActiveRun",
     "BatchBuffer",
     "ChannelSummary",
+    "OpenSinks",
     "Overflow",
     "SamplesLostError",
     "Schedule",
     "SetAside",
     "SinkResult",
     "SourceSummary",
+    "open_sinks",
     "pipe",
     "record",
+    "store",
 ]

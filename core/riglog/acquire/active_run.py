@@ -1,12 +1,13 @@
 """A run while it is being recorded: its stream, its summary, its events, and how to stop it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from riglog.acquire.buffer import BatchBuffer
 from riglog.acquire.summary import AcquisitionSummary
-from riglog.model import NS, Clock, Event, EventKind
+from riglog.model import IDENTITY, NS, Clock, Event, EventKind
 
 THROTTLE_NS = 60 * NS
 
@@ -26,29 +27,47 @@ class ActiveRun:
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] | None = None
         self.stopped_ns: int | None = None  # when stop was called, on the monotonic clock
-        self._stopping = anyio.Event()
+        self.end_polling: Callable[[], None] = stream.close  # of the recorder, see abort
+        self._woken = anyio.Event()  # when the run is stopped, or its schedule has moved
+        self._identities: dict[str, str] = {}
+        self._identified: list[Event] = []  # not taken yet
         self._throttled_until: dict[tuple[EventKind, str], int] = {}
 
     def stop(self) -> None:
         """Stop after the polls that are in progress. The stream ends when all of them are complete."""
         if self.stopped_ns is None:
             self.stopped_ns = self.clock.monotonic_ns()
-        self._stopping.set()
+        self._woken.set()
+
+    def abort(self) -> None:
+        """Stop now. Every slot that was due has its row in the stream; polls in progress are cancelled."""
+        self.stop()
+        self.end_polling()
 
     @property
     def stopping(self) -> bool:
-        return self._stopping.is_set()
+        return self.stopped_ns is not None
 
-    async def stopped(self) -> None:
-        """Wait until ``stop`` is called."""
-        await self._stopping.wait()
+    def reschedule(self) -> None:
+        """Wake what sleeps until a slot: its time has moved."""
+        self._woken.set()
+        self._woken = anyio.Event()
 
-    async def sleep_until(self, due_ns: float | None) -> bool:
-        """Sleep until ``due_ns`` on the monotonic clock, also if woken early; return False if the run is stopped."""
-        while due_ns is None or (remaining := due_ns - self.clock.monotonic_ns()) > 0:
+    async def sleep_until(self, due_ns: float | None, *, or_rescheduled: bool = False) -> bool:
+        """Sleep until ``due_ns`` on the monotonic clock, also if woken early; return False if the run is stopped.
+
+        Other tasks run meanwhile, also if that time is over: a source that is always late must not hold them up.
+
+        Args:
+            or_rescheduled: return also when the schedule has moved.
+        """
+        if due_ns is not None and due_ns <= self.clock.monotonic_ns():
+            await checkpoint()
+        while not self.stopping and (due_ns is None or (remaining := due_ns - self.clock.monotonic_ns()) > 0):
             with anyio.move_on_after(None if due_ns is None else remaining / NS):
-                await self.stopped()
-                return False
+                await self._woken.wait()
+                if or_rescheduled:
+                    break
         return not self.stopping
 
     def add_event(self, event: Event) -> None:
@@ -65,7 +84,15 @@ class ActiveRun:
             self._throttled_until[kind, subject] = now + THROTTLE_NS
             self.add_event(Event(self.clock.utc_ns(), kind, message))
 
+    def note_identities(self, identities: Mapping[str, str]) -> None:
+        """Store the identities of devices, by name, with the run. They are facts about it, not changes of state."""
+        for device, identity in identities.items():
+            if self._identities.get(device) != identity:
+                self._identities[device] = identity
+                kind, now = EventKind.IDENTITY_EXPECTED, self.clock.utc_ns()
+                self._identified.append(Event(now, kind, IDENTITY + identity, device))
+
     def take_events(self) -> list[Event]:
-        """Remove and return the events since the last call."""
-        taken, self.events = self.events, []
+        """Remove and return the events since the last call, and the identities of devices that are new in the run."""
+        taken, self.events, self._identified = self.events + self._identified, [], []
         return taken

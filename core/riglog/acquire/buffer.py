@@ -46,9 +46,14 @@ class BatchBuffer:
         self._filled.set()
         return not dropped
 
+    @property
+    def full(self) -> bool:
+        """True if polling has to wait: with BLOCK, the buffer is over its size."""
+        return self.overflow is Overflow.BLOCK and len(self._batches) > self.size and not self._closed
+
     async def wait_for_space(self) -> None:
-        """With BLOCK, wait until the buffer is no longer over its size."""
-        while self.overflow is Overflow.BLOCK and len(self._batches) > self.size and not self._closed:
+        """Wait until the buffer is no longer full."""
+        while self.full:
             await self._emptied.wait()
 
     async def next_batches(self) -> list[Batch]:

@@ -4,7 +4,9 @@ Each sink has a task of its own, and is written to when enough samples are buffe
 failing sink does not affect the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import anyio
 
@@ -17,6 +19,41 @@ UNAVAILABLE_HINT = "Free disk space or repair the storage, then resume the run (
 REJECTED_HINT = "Correct the driver: its samples have values that cannot be stored. All other samples are stored"
 
 
+class OpenSinks:
+    """Sinks that are open, until a pipe takes them over: it closes them."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._sinks: list[Sink] = []
+
+    async def open(self, sink: Sink) -> None:
+        await sink.open(self.run)
+        self._sinks.append(sink)
+
+    def take(self) -> list[Sink]:
+        taken, self._sinks = self._sinks, []
+        return taken
+
+
+@asynccontextmanager
+async def open_sinks(*sinks: Sink, run: Run) -> AsyncIterator[OpenSinks]:
+    """Open sinks for ``store``; those that it does not take over are closed at the end of the block.
+
+    Raises:
+        StorageError: a sink could not be opened; nothing was stored.
+    """
+    opened = OpenSinks(run)
+    try:
+        for sink in sinks:
+            await opened.open(sink)
+        yield opened
+    finally:
+        with anyio.CancelScope(shield=True):
+            for sink in opened.take():
+                with suppress(Exception):  # nothing was written to it
+                    await sink.aclose()
+
+
 async def pipe(
     active_run: ActiveRun,
     *sinks: Sink,
@@ -27,9 +64,9 @@ async def pipe(
     close_timeout: float = CLOSE_TIMEOUT_SECONDS,
     clock: Clock = SYSTEM_CLOCK,
 ) -> list[SinkResult]:
-    """Store the samples and events of a run until its stream ends.
+    """Open the sinks, and store the samples and events of a run until its stream ends.
 
-    If cancelled, store what was received, then propagate the cancellation.
+    If cancelled, stop polling, store what was received, then propagate the cancellation.
 
     Args:
         batch_size: number of buffered samples at which a sink is written to immediately.
@@ -40,8 +77,31 @@ async def pipe(
         One result per sink.
     Raises:
         StorageError: a sink could not be opened; nothing was stored.
-        SamplesLostError: a sink did not store all samples. The other sinks have all of them.
+        SamplesLostError: a sink did not store all samples, also if cancelled. The other sinks have all of them.
     """
+    async with open_sinks(*sinks, run=run) as opened:
+        return await store(
+            active_run,
+            opened,
+            batch_size=batch_size,
+            flush_interval=flush_interval,
+            buffer_size=buffer_size,
+            close_timeout=close_timeout,
+            clock=clock,
+        )
+
+
+async def store(
+    active_run: ActiveRun,
+    sinks: OpenSinks,
+    *,
+    batch_size: int = 64,
+    flush_interval: float = 1.0,
+    buffer_size: int = 100_000,
+    close_timeout: float = CLOSE_TIMEOUT_SECONDS,
+    clock: Clock = SYSTEM_CLOCK,
+) -> list[SinkResult]:
+    """Do what ``pipe`` does, with sinks that are open: opening them takes no time from the first slots."""
     writers = [
         SinkWriter(
             sink,
@@ -52,32 +112,53 @@ async def pipe(
             close_timeout=close_timeout,
             clock=clock,
         )
-        for sink in sinks
+        for sink in sinks.take()
     ]
-    opened: list[SinkWriter] = []
     try:
-        for writer in writers:
-            await writer.sink.open(run)
-            opened.append(writer)
         async with anyio.create_task_group() as tasks:
             for writer in writers:
                 tasks.start_soon(writer.run)
-            await _feed(active_run, writers)
+            try:
+                await _feed(active_run, writers)
+            finally:
+                active_run.abort()  # before a write in progress is finished: nothing is polled after a cancellation
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
             active_run.add_event(Event(clock.utc_ns(), EventKind.RUN_FINISHED, _run_finished_message(active_run)))
-            _enqueue(active_run, active_run.stream.drain(), opened)
-            async with anyio.create_task_group() as closing:
-                for writer in opened:
-                    closing.start_soon(writer.close)
-    results = [writer.result for writer in writers]
-    if incomplete := [result for result in results if result.lost or not result.closed]:
-        rejected = all(result.closed and result.lost == result.samples_set_aside for result in incomplete)
-        hint = REJECTED_HINT if rejected else UNAVAILABLE_HINT
-        problems = "; ".join(map(_problem, incomplete))
-        raise SamplesLostError(f"not all samples were stored: {problems}", hint=hint, results=results)
+            _enqueue(active_run, active_run.stream.drain(), writers)
+            await _close(active_run, writers)
+        results = [writer.result for writer in writers]
+        _raise_if_incomplete(results)  # also when cancelled
     return results
+
+
+async def _close(active_run: ActiveRun, writers: Sequence[SinkWriter]) -> None:
+    """Write the rest and close: failing sinks first, so that the others have the events about them."""
+    await _side_by_side([writer.flush for writer in writers])
+    failing = [writer for writer in writers if writer.failing]
+    await _side_by_side([writer.close for writer in failing])
+    events = active_run.take_events()
+    others = [writer for writer in writers if writer not in failing]
+    for writer in others:
+        writer.enqueue((), events)
+    await _side_by_side([writer.close for writer in others])
+
+
+async def _side_by_side(calls: Sequence[Callable[[], Coroutine[Any, Any, object]]]) -> None:
+    async with anyio.create_task_group() as tasks:
+        for call in calls:
+            tasks.start_soon(call)
+
+
+def _raise_if_incomplete(results: list[SinkResult]) -> None:
+    incomplete = [result for result in results if result.lost or not result.closed]
+    if not incomplete:
+        return
+    rejected = all(result.closed and result.lost == result.samples_set_aside for result in incomplete)
+    hint = REJECTED_HINT if rejected else UNAVAILABLE_HINT
+    problems = "; ".join(map(_problem, incomplete))
+    raise SamplesLostError(f"not all samples were stored: {problems}", hint=hint, results=results)
 
 
 async def _feed(active_run: ActiveRun, writers: Sequence[SinkWriter]) -> None:

@@ -41,12 +41,27 @@ class Schedule:
             tick += 1
         return tick
 
-    def start_at(self, now_ns: int) -> None:
-        """Start with the slot that is due at ``now_ns`` or next, for a source that was added during the run.
+    def start_after(self, now_ns: int) -> None:
+        """Start with the first slot after ``now_ns``, for a source that was added during the run.
 
         Earlier slots are not skipped but ignored: they may have a row of the same channel already.
         """
-        self._next = max(0, self.latest(now_ns - 1) + 1)
+        self._next = max(0, self.latest(now_ns) + 1)
+
+    def end_at(self, end_ns: int) -> None:
+        """End with the last slot that is due before ``end_ns``."""
+        self.ticks = max(0, self.latest(end_ns - 1) + 1)
+
+    def move(self, by_ns: int, now_ns: int) -> None:
+        """Let all slots be due earlier, and go on with the slot that is then due at ``now_ns`` or next.
+
+        The slots up to it were due while the computer was suspended. The end of the run stays where it is.
+        """
+        end_ns = None if self.ticks is None else self.due_ns(self.ticks)
+        self.start_ns -= by_ns
+        self._next = max(self._next, self.latest(now_ns - 1) + 1)
+        if end_ns is not None:
+            self.end_at(end_ns)
 
     def next(self, now_ns: int) -> Slot:
         """Return the slot to serve next. A slot is skipped if the next slot is due already."""
@@ -64,9 +79,3 @@ class Schedule:
         """Return the slots that are due at ``now_ns`` and have no row."""
         end = self.latest(now_ns) + 1
         return range(self._next, end if self.ticks is None else min(end, self.ticks))
-
-
-def slots_in(duration: float, rate_hz: float) -> int:
-    """Return the number of slots in ``duration`` seconds: 60 s at 10 Hz are 600."""
-    exact = duration * rate_hz
-    return max(1, round(exact) if math.isclose(exact, round(exact), rel_tol=1e-9) else math.ceil(exact))

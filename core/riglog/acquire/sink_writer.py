@@ -28,7 +28,7 @@ class SinkResult(Struct):
     Attributes:
         written: number of samples stored.
         lost: number of samples not stored: those that did not fit into the buffer while the sink failed, those left at
-            the end, and those set aside.
+            the end, those set aside, and those that were deleted together with the file.
         set_aside: the part of ``lost`` that the sink rejected, one entry per device.
         error: the last error, also if the sink has recovered from it.
         closed: the sink was closed without an error.
@@ -80,7 +80,7 @@ class SinkWriter:
         self.overflowed = False
         """Samples were lost because the buffer was full."""
         self._add_event = add_event
-        self._batch_size = batch_size
+        self._batch_size = min(batch_size, buffer_size)  # a full buffer is written, not waited for
         self._flush_interval = flush_interval
         self._buffer_size = buffer_size
         self._close_timeout = close_timeout
@@ -89,8 +89,14 @@ class SinkWriter:
         self._events: list[Event] = []
         self._buffered = 0  # samples in _batches
         self._failures = 0  # consecutive
+        self._warning = sink.warning  # reported already
         self._undecided = False  # whether the sink rejects all that is buffered, or is unavailable
         self._changed = anyio.Event()
+
+    @property
+    def failing(self) -> bool:
+        """True if the last write failed."""
+        return self._failures > 0
 
     def enqueue(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         """Add batches and events to the buffer. While the sink fails, samples that do not fit are lost."""
@@ -115,25 +121,31 @@ class SinkWriter:
             with anyio.move_on_after(self._flush_interval):
                 while self._buffered < self._batch_size:
                     await self._changed.wait()
-            if not await self._flush():
+            if not await self.flush():
                 await anyio.sleep(RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS)) - 1])
 
     async def close(self) -> None:
         """Write the rest, retrying until the close timeout, and close the sink."""
         deadline = anyio.current_time() + self._close_timeout
-        while not await self._flush() and anyio.current_time() < deadline:
+        while not await self.flush() and anyio.current_time() < deadline:
             await anyio.sleep(RETRY_SECONDS[0])
         if self._undecided:
-            await self._flush(final=True)
+            await self.flush(final=True)
         self.result.lost += self._buffered
+        if self._buffered:
+            lost = self.result.lost - self.result.samples_set_aside
+            message = f"sink {self.sink.name}: {lost} samples lost, last error: {self.result.error}"
+            self._report(EventKind.SINK_FAILED, message)
         try:
             await self.sink.aclose()
             self.result.closed = True
             self.result.warning = self.sink.warning
         except Exception as error:
             self.result.error = error
+        self.result.written -= self.sink.samples_deleted
+        self.result.lost += self.sink.samples_deleted
 
-    async def _flush(self, *, final: bool = False) -> bool:
+    async def flush(self, *, final: bool = False) -> bool:
         """Write everything buffered. Return False if something has to be written again."""
         if not self._batches and not self._events:
             return True
@@ -150,6 +162,9 @@ class SinkWriter:
             self._failed(flush.error)
         elif self._failures:
             self._recovered()
+        if self.sink.warning != self._warning:
+            self._warning = self.sink.warning
+            self._report(EventKind.RECORDING_MOVED, f"sink {self.sink.name}: {self._warning}")
         self._notify()
         return flush.error is None
 

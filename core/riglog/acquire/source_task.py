@@ -1,34 +1,68 @@
 """One source of a run: polled slot by slot, or listened to; its samples are counted and put into the stream.
 
-Every slot that was due has exactly one row of each channel, however the polling ends.
+Theory of operation. Every slot that was due has exactly one row of each channel that was present when it was due, in
+the order of the slots, however the polling ends. A slot is open from its due time until the next slot is due, or as
+long as its poll is in progress. Its row is written
+
+- when its poll returns; or
+- as ``skipped`` when the next slot is due and it was not polled; or
+- as ``missing`` while its poll is in progress, if the poll is not expected to return (it hangs), if the run ends or the
+  source is removed, or if the UTC clock steps. What the poll returns later is not recorded: its slot has a row.
+
+Rows are written by the task itself, and by ``check_hang``, ``before_step`` and ``finish``, which are synchronous: they
+work while the poll hangs and while the task is being cancelled.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 
 import anyio
 
 from riglog.acquire.active_run import ActiveRun
-from riglog.acquire.schedule import Schedule, slots_in
+from riglog.acquire.clock_watch import ClockWatch
+from riglog.acquire.presence import Presence
+from riglog.acquire.schedule import Schedule
 from riglog.acquire.summary import SourceSummary
-from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, Pace, PollSource, check_poll, missing
+from riglog.device import (
+    DRIVER_ERROR,
+    MAX_REPORTED_PROBLEMS,
+    MaintainedSource,
+    Pace,
+    PollSource,
+    check_poll,
+    is_plugin_fault,
+    missing,
+)
 from riglog.errors import ConnectionLostError, RiglogError, describe
-from riglog.model import NS, Batch, Event, EventKind, Sample, Status
+from riglog.model import NS, Batch, Channel, Event, EventKind, Sample, Stamp, Status, missing_sample
 
 OVERRUN = "slot skipped: the previous poll overran"
-DELAYED = "slot skipped: polling was held up by slow sinks or a busy computer"
+HANGING = "slot skipped: the previous poll has not returned"
+SLOW_SINKS = "slot skipped: the sinks are slower than polling"
+BUSY = "slot skipped: the computer was busy or stopped"
 STOPPED = "slot skipped: polling stopped before it was served"
+NOT_RETURNED = "no value: the poll has not returned"
+CANCELLED = "no value: the poll was cancelled when polling stopped"
+STEPPED = "no value: the system clock (UTC) stepped during the poll"
+REMOVED = "no value: the device was removed before its poll returned"
 RETRY_SECONDS = 1.0
 """Pause after a failed poll that may have failed without waiting, such as one of a lost connection."""
 MIN_POLL_INTERVAL_SECONDS = 0.05
 """Between two polls without a value of a device-paced source, which may return without waiting."""
+HANG_SECONDS = 10.0
+"""A poll hangs if it takes longer than this, longer than HANG_FACTOR times the last polls, and longer than its slot."""
+HANG_FACTOR = 3
+RECENT_POLLS = 10
 
 
 class SourceTask:
-    """Polls a source until the run stops, its duration has elapsed, or ``scope`` is cancelled.
+    """Polls a source until the run stops, its duration has elapsed, or ``finish`` is called.
 
     Args:
-        start_ns: when slot 0 of the run is due, on the monotonic clock.
-        duration: of the run, in seconds; None: no end.
+        start_ns: when slot 0 of the run is or was due, on the monotonic clock.
+        since_ns: slots that were due by then do not count for this source.
+        end_ns: when the run ends; None: no end.
+        check_clock: called before and after each poll; returns True if the schedule has moved.
         checked: the source checks its own samples, as a Manager does.
     """
 
@@ -36,111 +70,246 @@ class SourceTask:
         self,
         source: PollSource,
         active_run: ActiveRun,
+        watch: ClockWatch,
         *,
         start_ns: int,
-        duration: float | None,
+        since_ns: int,
+        end_ns: int | None,
+        check_clock: Callable[[], bool],
         checked: bool,
     ) -> None:
         self.source = source
         self.active_run = active_run
         self.clock = active_run.clock
-        self.start_ns = start_ns
-        self.duration = duration
         self.checked = checked
+        self.end_ns = end_ns
         self.scope = anyio.CancelScope()
-        self.rate_hz = source.rate_hz or active_run.rate_hz
-        summary = SourceSummary(source.name, self.rate_hz if source.pace is Pace.HOST else None)
+        rate_hz = source.rate_hz or active_run.rate_hz
+        self.schedule = Schedule(start_ns, rate_hz)
+        self.schedule.start_after(since_ns)
+        if end_ns is not None:
+            self.schedule.end_at(end_ns)
+        summary = SourceSummary(source.name, rate_hz if source.pace is Pace.HOST else None)
         self.stats = active_run.summary.sources.setdefault(source.name, summary)
-        self._channels = list(source.channels)  # those of the last poll
+        self._watch = watch
+        self._check_clock = check_clock
+        self._presence = Presence(source.channels)
+        self._open: int | None = None  # the slot whose poll is in progress and that has no row yet
+        self._poll = _Interval()  # the last one
+        self._wait = _Interval()  # for space in the stream, the last one
+        self._hanging = False
+        self._recent_ns: deque[int] = deque(maxlen=RECENT_POLLS)
+        self._finished = False
+        self._next_due_ns = start_ns
         self._reported_problems: set[str] = set()
 
-    async def run(self, since_ns: int) -> None:
-        """Poll. Slots that were due before ``since_ns`` do not count for this source."""
-        if self.source.pace is Pace.DEVICE:
+    async def run(self) -> None:
+        """Poll, and leave no slot without a row."""
+        try:
             with self.scope:
-                await self._run_device_paced()
+                await (self._listen() if self.source.pace is Pace.DEVICE else self._poll_and_maintain())
+        finally:
+            self.finish()
+
+    def finish(self, *, removed: bool = False) -> None:
+        """Write the rows of all slots that were due, and cancel the poll in progress."""
+        self.scope.cancel()
+        if self._finished:
             return
-        ticks = None if self.duration is None else slots_in(self.duration, self.rate_hz)
-        schedule = Schedule(self.start_ns, self.rate_hz, ticks=ticks)
-        schedule.start_at(since_ns)
-        with self.scope:
-            await self._run_on_schedule(schedule)
-        now, stopped = self.clock.monotonic_ns(), self.active_run.stopped_ns
-        for tick in schedule.due(now if stopped is None else min(now, stopped)):
-            self._skip(schedule, tick, STOPPED)
+        self._finished = True
+        if self.source.pace is Pace.HOST:
+            self._settle(self._now(), REMOVED if removed else CANCELLED, over_only=False)
 
-    async def _run_on_schedule(self, schedule: Schedule) -> None:
-        clock, stats, stream = self.clock, self.stats, self.active_run.stream
-        started = ended = 0  # of the last poll
-        while not self.active_run.stopping:
-            slot = schedule.next(clock.monotonic_ns())
-            for tick in slot.skipped:
-                overrun = started < schedule.due_ns(tick + 1) <= ended
-                self._skip(schedule, tick, OVERRUN if overrun else DELAYED)
-                await stream.wait_for_space()
-            if slot.tick is None or not await self.active_run.sleep_until(schedule.due_ns(slot.tick)):
-                return
-            self._channels = list(self.source.channels)
-            started = clock.monotonic_ns()
-            stats.start_delay.add((started - schedule.due_ns(slot.tick)) / NS)
-            samples = await self._poll()
-            ended = clock.monotonic_ns()
-            seconds = (ended - started) / NS
-            stats.poll_time.add(seconds)
-            stats.busy_s += seconds
-            stats.slots_polled += 1
-            self._put(slot.tick, samples)
-            schedule.mark_served(slot.tick)
-            await stream.wait_for_space()
+    def channels_changed(self) -> None:
+        """Take over the channels of the source after a device was added or removed."""
+        self._presence.change(self.clock.monotonic_ns(), self.source.channels)
 
-    def _skip(self, schedule: Schedule, tick: int, reason: str) -> None:
-        self.stats.slots_skipped += 1
-        skipped = missing(self._channels, reason, self.clock, Status.SKIPPED, due_ns=schedule.due_ns(tick))
-        self._put(tick, skipped)
-        schedule.mark_served(tick)
-        message = f"{self.source.name}: {self.stats.slots_skipped} slots skipped so far"
-        self.active_run.add_event_throttled(EventKind.SLOTS_SKIPPED, self.source.name, message)
+    def check_hang(self) -> None:
+        """While a poll hangs, write the rows of the slots that pass, so that a reader of the recording sees them."""
+        now = self._now()
+        if self._open is not None and now >= self._hangs_at(self._open) and not self.active_run.stream.full:
+            self._hanging = True
+            seconds = self._poll.seconds(now)
+            message = (
+                f"{self.source.name}: a poll has not returned for {seconds:.0f} s; slots are skipped until it returns"
+            )
+            self._report(EventKind.SLOTS_SKIPPED, message)
+        if self._hanging and not self.active_run.stream.full:
+            self._settle(now, NOT_RETURNED, over_only=True)
 
-    async def _run_device_paced(self) -> None:
-        end = None if self.duration is None else self.start_ns + self.duration * NS
+    def before_step(self) -> None:
+        """Write the rows of the slots that were due before UTC stepped, with the times of then."""
+        if self.source.pace is Pace.HOST and not self._finished:
+            self._settle(self._now(), STEPPED, over_only=True)
+
+    def after_step(self, unrecorded_ns: int) -> None:
+        """Move the schedule by a time that the monotonic clock has not counted."""
+        self.schedule.move(unrecorded_ns, self.clock.monotonic_ns())
+
+    # --- slots
+
+    async def _poll_and_maintain(self) -> None:
+        """Poll on schedule; between the slots the source may use its connection."""
+        if not isinstance(self.source, MaintainedSource):
+            await self._run_on_schedule()
+            return
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._end_at, end, tasks.cancel_scope)
+            tasks.start_soon(self.source.maintain, lambda: self._next_due_ns)
+            await self._run_on_schedule()
+            tasks.cancel_scope.cancel()
+
+    async def _run_on_schedule(self) -> None:
+        schedule, stream = self.schedule, self.active_run.stream
+        while not self.active_run.stopping:
+            if stream.full:
+                self._wait.begin(self.clock.monotonic_ns())
+                await stream.wait_for_space()
+                self._wait.end(self.clock.monotonic_ns())
+                continue  # the run may have stopped
+            self._check_clock()
+            now = self.clock.monotonic_ns()
+            slot = schedule.next(now)
+            for tick in slot.skipped:
+                self._skip(tick, now)
+            if slot.tick is None:
+                return
+            self._next_due_ns = schedule.due_ns(slot.tick)
+            if not await self.active_run.sleep_until(self._next_due_ns, or_rescheduled=True):
+                return
+            if self._check_clock() or schedule.latest(self.clock.monotonic_ns()) != slot.tick:
+                continue  # the schedule has moved, or the slot is over
+            await self._poll_slot(slot.tick)
+
+    async def _poll_slot(self, tick: int) -> None:
+        due, stats = self.schedule.due_ns(tick), self.stats
+        channels = list(self.source.channels)
+        if not self.checked:  # no group reports a change
+            self._presence.change(due - 1, channels)
+        started = self.clock.monotonic_ns()
+        self._poll.begin(started)
+        self._open = tick
+        samples = await self._take(channels)
+        ended = self.clock.monotonic_ns()
+        self._check_clock()
+        self._poll.end(ended)
+        self._recent_ns.append(ended - started)
+        if self._open is None:
+            self._returned_late(ended)
+            return
+        self._open = None
+        stats.start_delay.add((started - due) / NS)
+        stats.poll_time.add((ended - started) / NS)
+        stats.busy_s += (ended - started) / NS
+        stats.slots_polled += 1
+        if self._presence.changed_since(due) or channels != self._presence.current:
+            samples = self._of_slot(tick, samples)
+        self._put(tick, samples)
+        self.schedule.mark_served(tick)
+
+    def _of_slot(self, tick: int, samples: Sequence[Sample]) -> list[Sample]:
+        """Return one sample of each channel that was present when the slot was due; devices came or went since then."""
+        taken = {sample.channel: sample for sample in samples}
+        rows = self._without_value(tick, Status.MISSING, REMOVED)
+        return [taken.get(row.channel, row) for row in rows]
+
+    def _returned_late(self, now: int) -> None:
+        if self._hanging:
+            self._hanging = False
+            message = (
+                f"{self.source.name}: the poll returned after {self._poll.seconds(now):.0f} s;"
+                " its values are not recorded, because its slot is over"
+            )
+            self._report(EventKind.SLOTS_SKIPPED, message)
+
+    def _hangs_at(self, tick: int) -> float:
+        """Return when a poll in progress counts as hanging."""
+        limit = max(HANG_SECONDS * NS, HANG_FACTOR * max(self._recent_ns, default=0))
+        return max(self._poll.began_ns + limit, self.schedule.due_ns(tick + 1))
+
+    def _settle(self, until_ns: int, reason: str, *, over_only: bool) -> None:
+        """Write the rows of the slots that were due, that of the poll in progress with ``reason``.
+
+        Args:
+            over_only: leave a slot that can still be polled.
+        """
+        for tick in self.schedule.due(until_ns):
+            if tick == self._open:
+                self._open = None
+                self.stats.slots_polled += 1
+                self._put(tick, self._without_value(tick, Status.MISSING, reason))
+                self.schedule.mark_served(tick)
+            elif not over_only or self.schedule.due_ns(tick + 1) <= until_ns:
+                self._skip(tick, until_ns)
+
+    def _skip(self, tick: int, now_ns: int) -> None:
+        reason = self._reason(tick, now_ns)
+        self.stats.slots_skipped += 1
+        self._put(tick, self._without_value(tick, Status.SKIPPED, reason))
+        self.schedule.mark_served(tick)
+        if reason != STOPPED:
+            message = f"{self.source.name}: {self.stats.slots_skipped} slots skipped so far"
+            self.active_run.add_event_throttled(EventKind.SLOTS_SKIPPED, self.source.name, message)
+
+    def _reason(self, tick: int, now_ns: int) -> str:
+        """Return why a slot was not polled: what happened when it was over."""
+        over_ns = self.schedule.due_ns(tick + 1)
+        if over_ns > now_ns:
+            return STOPPED
+        if self._poll.covers(over_ns):
+            return HANGING if self._hanging else OVERRUN
+        return SLOW_SINKS if self._wait.covers(over_ns) else BUSY
+
+    def _without_value(self, tick: int, status: Status, reason: str) -> list[Sample]:
+        due = self.schedule.due_ns(tick)
+        stamp = Stamp(due + self._watch.offset_ns, None, due)
+        return [missing_sample(channel, stamp, status, reason, responded=None) for channel in self._presence.at(due)]
+
+    def _now(self) -> int:
+        """Return the time until which slots need rows."""
+        now, stopped = self.clock.monotonic_ns(), self.active_run.stopped_ns
+        return now if stopped is None else min(now, stopped)
+
+    # --- polls
+
+    async def _listen(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._end, tasks.cancel_scope)
             while not self.active_run.stopping:
-                self._channels = list(self.source.channels)
                 started = self.clock.monotonic_ns()
-                samples = await self._poll()
-                if samples:
+                samples = await self._take(list(self.source.channels))
+                if samples and not self._finished:
                     self.stats.slots_polled += 1
                     self._put(None, samples)
                     await self.active_run.stream.wait_for_space()
                 if all(sample.value is None for sample in samples):
                     await self.active_run.sleep_until(started + MIN_POLL_INTERVAL_SECONDS * NS)
 
-    async def _end_at(self, end_ns: float | None, scope: anyio.CancelScope) -> None:
-        await self.active_run.sleep_until(end_ns)
+    async def _end(self, scope: anyio.CancelScope) -> None:
+        await self.active_run.sleep_until(self.end_ns)
         scope.cancel()
 
-    async def _poll(self) -> Sequence[Sample]:
+    async def _take(self, channels: list[Channel]) -> Sequence[Sample]:
+        """Poll the source; whatever fails is a row."""
         try:
             samples = await self.source.poll()
-            return samples if self.checked else self._check(samples)
+            return samples if self.checked else self._check(samples, channels)
         except RiglogError as error:
             lost = isinstance(error, ConnectionLostError)  # of a source that does not reconnect; a Manager's do
             if lost or self.source.pace is Pace.DEVICE:
                 await self.active_run.sleep_until(self.clock.monotonic_ns() + RETRY_SECONDS * NS)
-            return missing(self._channels, error.message, self.clock, Status.SKIPPED if lost else Status.MISSING)
-        except Exception as error:
-            if self.checked:
+            return missing(channels, error.message, self.clock, Status.SKIPPED if lost else Status.MISSING)
+        except BaseException as error:
+            if self.checked or not is_plugin_fault(error):
                 raise
             problem = describe(error)
             self._report_problem(problem)
             if self.source.pace is Pace.DEVICE:
                 await self.active_run.sleep_until(self.clock.monotonic_ns() + RETRY_SECONDS * NS)
-            return missing(self._channels, f"{DRIVER_ERROR}: {problem}", self.clock)
+            return missing(channels, f"{DRIVER_ERROR}: {problem}", self.clock)
 
-    def _check(self, samples: object) -> Sequence[Sample]:
+    def _check(self, samples: object, channels: list[Channel]) -> Sequence[Sample]:
         """Check the samples of a source that no Manager has checked."""
-        found = check_poll(samples, self._channels, self.source.pace, self.clock)
+        found = check_poll(samples, channels, self.source.pace, self.clock)
         if found.problems:
             self._report_problem("; ".join(found.problems))
         return found.samples
@@ -148,10 +317,14 @@ class SourceTask:
     def _report_problem(self, problem: str) -> None:
         if problem not in self._reported_problems and len(self._reported_problems) < MAX_REPORTED_PROBLEMS:
             self._reported_problems.add(problem)
-            message = f"{DRIVER_ERROR}: {problem}"
-            self.active_run.add_event(Event(self.clock.utc_ns(), EventKind.DRIVER_FAILED, message, self.source.name))
+            self._report(EventKind.DRIVER_FAILED, f"{DRIVER_ERROR}: {problem}", self.source.name)
+
+    def _report(self, kind: EventKind, message: str, device: str | None = None) -> None:
+        self.active_run.add_event(Event(self.clock.utc_ns(), kind, message, device))
 
     def _put(self, tick: int | None, samples: Sequence[Sample]) -> None:
+        if not samples:
+            return
         summary, stream = self.active_run.summary, self.active_run.stream
         batch = Batch(self.source.name, tick, samples)
         summary.count(self.stats, batch)
@@ -159,3 +332,24 @@ class SourceTask:
             summary.samples_dropped = stream.samples_dropped
             message = f"{summary.samples_dropped} samples dropped so far: the sinks are slower than polling"
             self.active_run.add_event_throttled(EventKind.SAMPLES_DROPPED, "", message)
+
+
+class _Interval:
+    """The last time something took; it may still be in progress."""
+
+    def __init__(self) -> None:
+        self.began_ns = 0
+        self._ended_ns: int | None = 0
+
+    def begin(self, now_ns: int) -> None:
+        self.began_ns, self._ended_ns = now_ns, None
+
+    def end(self, now_ns: int) -> None:
+        self._ended_ns = now_ns
+
+    def covers(self, ns: int) -> bool:
+        """Return True if a time that is over lies in it."""
+        return self.began_ns < ns and (self._ended_ns is None or ns <= self._ended_ns)
+
+    def seconds(self, now_ns: int) -> float:
+        return (now_ns - self.began_ns) / NS

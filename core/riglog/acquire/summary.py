@@ -87,6 +87,11 @@ class AcquisitionSummary(Struct):
     def samples_missing_or_skipped(self) -> int:
         return sum(source.samples_missing_or_skipped for source in self.sources.values())
 
+    def add_unrecorded(self, ns: int) -> None:
+        """Add a time that the monotonic clock has not counted to the gap of every channel."""
+        for channel in self.channels.values():
+            channel.last_value_ns -= ns
+
     def count(self, source: SourceSummary, batch: Batch) -> None:
         """Count the samples of one batch."""
         for sample in batch.samples:

@@ -5,7 +5,9 @@ from importlib import import_module
 
 import click
 
-from riglog.cli.errors import explain
+from riglog.cli.console import STDOUT
+from riglog.cli.errors import DONE, STORAGE, explain, print_error
+from riglog.cli.screen import empty_buffers, occupy_closed_streams
 
 COMMANDS = (
     "demo",
@@ -19,6 +21,8 @@ COMMANDS = (
     "events",
     "export",
     "forward",
+    "salvage",
+    "ports",
     "plugins",
 )
 
@@ -62,16 +66,23 @@ def cli() -> None:
     """Record instruments of different vendors into one table.
 
     Exit codes: 0 success; 1 completed, but values are missing; 2 usage or configuration error; 3 port, protocol or
-    device error; 4 storage error; 130/143 interrupted (Ctrl-C/SIGTERM), data stored.
+    device error; 4 storage error; 129/130/143 interrupted (SIGHUP/Ctrl-C/SIGTERM),
+    data stored.
     """
 
 
 def main() -> None:
     """Run the command line and exit."""
+    occupy_closed_streams()
     try:
         code = cli.main(prog_name="riglog", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
         code = 130
     except Exception as error:
         code = explain(error)
-    sys.exit(code if isinstance(code, int) else 0)
+    code = code if isinstance(code, int) else DONE
+    if (lost := STDOUT.take_error()) is not None and code == DONE:
+        print_error(f"cannot write to standard output: {lost}")
+        code = STORAGE
+    empty_buffers()
+    sys.exit(code)

@@ -1,9 +1,8 @@
 """Printed output: results on stdout, messages on stderr; and how values, times and tables are formatted."""
 
 import os
-import sys
 from functools import cache
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import msgspec
 from rich import box
@@ -11,47 +10,54 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from riglog.cli.screen import Screen, json_printable, printable
 from riglog.model import Channel
 
 UNLIMITED_WIDTH = 1000
 """Columns of a file or a pipe, so that no row is folded there."""
 
 
+STDOUT, STDERR = Screen("stdout"), Screen("stderr")
+
+
 @cache
 def results() -> Console:
     """Return the console for results: stdout."""
-    return _console(sys.stdout)
+    return _SafeConsole(STDOUT)
 
 
 @cache
 def messages() -> Console:
     """Return the console for everything else, such as progress, warnings and errors: stderr."""
-    return _console(sys.stderr)
+    return _SafeConsole(STDERR)
 
 
 def print_json(value: Any) -> None:
     """Print one indented JSON document on stdout, with the keys in their order."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    try:
-        print(text, flush=True)  # noqa: T201
-    except BrokenPipeError:
-        discard_further_output()
+    STDERR.drain()
+    STDOUT.write(json_printable(text) + "\n")
 
 
 def print_warning(message: str) -> None:
     """Print one line on stderr, marked as a warning."""
-    messages().print(f"[yellow]warning:[/] {escape(message)}", soft_wrap=True)
+    messages().print(f"[yellow]warning:[/] {plain(message)}", soft_wrap=True)
 
 
-def discard_further_output() -> None:
-    """Discard what is printed from now on: the reader of the pipe, such as ``head``, has closed it. Not an error."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def plain(text: str) -> str:
+    """Return a text for markup: square brackets are not markup, and control characters are escapes."""
+    return escape(printable(text))
 
 
 def table(*columns: str, title: str | None = None) -> Table:
     """Return an empty table without a frame. Long cells are folded, never cut. Fill it with ``add_row``."""
     made = Table(
-        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True, title=title, title_justify="left"
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+        title=None if title is None else plain(title),
+        title_justify="left",
     )
     for column in columns:
         made.add_column(column, overflow="fold")
@@ -59,8 +65,8 @@ def table(*columns: str, title: str | None = None) -> Table:
 
 
 def add_row(to: Table, *cells: object) -> None:
-    """Add a row of plain texts; square brackets are not markup."""
-    to.add_row(*(escape(str(cell)) for cell in cells))
+    """Add a row of plain texts, each on one line."""
+    to.add_row(*(plain(str(cell)) for cell in cells))
 
 
 def format_value(value: float | int | bool | str | None, text: str | None = None) -> str:
@@ -69,6 +75,16 @@ def format_value(value: float | int | bool | str | None, text: str | None = None
         return "-"
     number = f"{value:.7g}" if isinstance(value, float) else str(value)
     return f"{number} ({text})" if text else number
+
+
+def format_age(seconds: float) -> str:
+    """Return a time in its unit: ``1.5 s``, ``45 s``, ``12 min``, ``5 h``, ``3 d``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    for limit, divisor, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / divisor:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"
 
 
 def channel_name(channel: Channel) -> str:
@@ -86,13 +102,15 @@ def plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _console(file: TextIO) -> Console:
-    limited = file.isatty() or "COLUMNS" in os.environ
-    return _PipeTolerantConsole(stderr=file is sys.stderr, highlight=False, width=None if limited else UNLIMITED_WIDTH)
+class _SafeConsole(Console):
+    """A console on which no text from outside reaches the terminal as control characters."""
 
+    def __init__(self, screen: Screen) -> None:
+        limited = screen.isatty() or "COLUMNS" in os.environ
+        width = None if limited else UNLIMITED_WIDTH
+        super().__init__(file=cast("TextIO", screen), highlight=False, width=width)
 
-class _PipeTolerantConsole(Console):
-    """A console that does not end the program with code 1 when its pipe is closed."""
-
-    def on_broken_pipe(self) -> None:
-        discard_further_output()
+    def print(self, *objects: Any, **options: Any) -> None:
+        if self.file is STDOUT:  # type: ignore[comparison-overlap]
+            STDERR.drain()  # a message that came first is printed first
+        super().print(*(printable(each, lines=True) if isinstance(each, str) else each for each in objects), **options)

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from click import ClickException
 from click.exceptions import NoArgsIsHelpError
-from rich.markup import escape
 
-from riglog.cli.console import messages
+from riglog.cli.console import messages, plain
 from riglog.errors import (
     ConfigError,
     DeviceError,
@@ -44,9 +43,9 @@ def explain(error: BaseException) -> int:
 
 def print_error(message: str, hint: str | None = None) -> None:
     """Print one line on stderr: the error, then the hint as a sentence of its own."""
-    next_step = f" [dim]{escape(sentence(hint))}[/]" if hint else ""
+    next_step = f" [dim]{plain(sentence(hint))}[/]" if hint else ""
     fact = sentence(message) if hint else message
-    messages().print(f"[bold red]error:[/] {escape(fact)}{next_step}", soft_wrap=True)
+    messages().print(f"[bold red]error:[/] {plain(fact)}{next_step}", soft_wrap=True)
 
 
 def sentence(text: str) -> str:

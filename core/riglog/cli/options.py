@@ -1,6 +1,7 @@
 """Options that several commands share, above all those that select one device."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -79,6 +80,21 @@ def device_spec(
     if parameters:
         given["parameters"] = list(parameters)
     return resolve_device(registry, given | pairs(options, "--option"), "option", strict=False)
+
+
+def sqlite_name(ctx: click.Context, option: click.Parameter, path: str | None) -> str | None:
+    """Return the path of an SQLite file to record into; for ``callback=``.
+
+    Raises:
+        ConfigError: its ending is that of another format, whose content would be expected in it.
+    """
+    from riglog.recordings import EXPORT_FORMATS
+
+    ending = Path(path or "").suffix
+    if ending.removeprefix(".").lower() in EXPORT_FORMATS:
+        hint = f"Use a name such as {Path(path or '').stem}.sqlite. For other formats add a [[sink]] to the rig file"
+        raise ConfigError(f"--out: {path!r} would be an SQLite file, despite its ending {ending!r}", hint=hint)
+    return path
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """The progress display of a recording: elapsed time, number of rows, and the latest value of every channel."""
 
+from collections.abc import Mapping
+
 import anyio
 from rich.console import Group
 from rich.live import Live
@@ -7,20 +9,25 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.text import Text
 
 from riglog.acquire import AcquisitionSummary, ActiveRun
-from riglog.cli.console import format_value, messages
+from riglog.cli.console import STDERR, format_age, format_value, messages
+from riglog.cli.freshness import Freshness, age_of
+from riglog.cli.screen import in_foreground, printable
 from riglog.model import NS, SYSTEM_CLOCK
 
 REFRESH_SECONDS = 0.2
-OLD_SECONDS = 5.0
-"""Age from which a value is shown with its age."""
 SEPARATOR = "   "
+NO_VALUE = "--"
 
 
-async def show_progress(recording: ActiveRun, duration: float | None) -> None:
-    """Show the progress on a terminal until cancelled; then the display is removed."""
+async def show_progress(recording: ActiveRun, duration: float | None, periods: Mapping[str, float]) -> None:
+    """Show the progress on a terminal until cancelled; then the display is removed.
+
+    A recording in the background of a shell shows none: it would be drawn over what other programs print.
+    """
     console = messages()
-    if not console.is_terminal:
+    if not console.is_terminal or not in_foreground():
         return
+    freshness = Freshness(periods, recording.summary.anchor_ns)
     progress = Progress(
         TextColumn("[bold]recording"),
         *([BarColumn(bar_width=20)] if duration else []),
@@ -35,7 +42,8 @@ async def show_progress(recording: ActiveRun, duration: float | None) -> None:
             now = SYSTEM_CLOCK.monotonic_ns()
             elapsed = (now - recording.summary.anchor_ns) / NS
             progress.update(bar, completed=elapsed, rows=_rows(recording.summary))
-            live.update(Group(progress, latest_values(recording.summary, now, console.width)), refresh=True)
+            values = latest_values(recording.summary, now, console.width, freshness)
+            live.update(Group(progress, values), refresh=STDERR.idle)
             await anyio.sleep(REFRESH_SECONDS)
 
 
@@ -44,15 +52,25 @@ def _rows(summary: AcquisitionSummary) -> str:
     return f"{summary.samples} rows" + (f", [yellow]{count} missing or skipped[/]" if count else "")
 
 
-def latest_values(summary: AcquisitionSummary, now_ns: int, width: int) -> Text:
-    """Return the latest value of every channel; lines are broken between channels."""
-    lines: list[str] = []
+def latest_values(summary: AcquisitionSummary, now_ns: int, width: int, freshness: Freshness) -> Text:
+    """Return the latest value of every channel; an old one is dimmed and has its age, ``--`` stands for none.
+
+    Lines are broken between channels.
+    """
+    lines = Text()
+    column = 0
     for channel, seen in summary.channels.items():
-        age = (now_ns - seen.last_value_ns) / NS
-        old = f" ({age:.0f} s old)" if seen.last_value is not None and age >= OLD_SECONDS else ""
-        latest = f"{channel} {format_value(seen.last_value)} {seen.unit or ''}".rstrip() + old
-        if lines and len(lines[-1]) + len(SEPARATOR) + len(latest) <= width:
-            lines[-1] += SEPARATOR + latest
-        else:
-            lines.append(latest)
-    return Text("\n".join(lines), style="dim")
+        age = age_of(seen, now_ns)
+        old = freshness.is_old(channel, seen, now_ns)
+        value = NO_VALUE if age is None else f"{format_value(seen.last_value, seen.text)} {seen.unit or ''}".rstrip()
+        aged = f" ({format_age(age)} old)" if age is not None and old else ""
+        latest = Text(printable(f"{channel} {value}{aged}"), style="dim" if old or age is None else "")
+        if column and column + len(SEPARATOR) + len(latest) > width:
+            lines.append("\n")
+            column = 0
+        elif column:
+            lines.append(SEPARATOR)
+            column += len(SEPARATOR)
+        lines.append_text(latest)
+        column += len(latest)
+    return lines

@@ -1,22 +1,39 @@
 """Records a rig with everything that the command line prints during it: warnings, status, events, progress."""
 
+from collections.abc import Sequence
+
 import anyio
-from rich.markup import escape
 
 from riglog.acquire import ActiveRun
-from riglog.cli.console import format_time, messages, print_warning
+from riglog.cli.console import format_time, messages, plain, print_warning
+from riglog.cli.freshness import periods
 from riglog.cli.progress import show_progress
 from riglog.cli.signals import Interruption
 from riglog.config import RigConfig
+from riglog.device import Pace
+from riglog.errors import ConfigError
+from riglog.manager import DeviceSpec
 from riglog.model import Event, EventKind, Run, iso
+from riglog.plugin.guard import bugs_as
 from riglog.rig import Outcome, record_rig
 
 NOT_PRINTED = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED, EventKind.RUN_FINISHED}
-WARNINGS = {EventKind.PORT_LOST, EventKind.DEVICE_NOT_RESPONDING, EventKind.WRONG_INSTRUMENT, EventKind.SINK_FAILED}
+WARNINGS = {
+    EventKind.PORT_LOST,
+    EventKind.DEVICE_NOT_RESPONDING,
+    EventKind.WRONG_INSTRUMENT,
+    EventKind.IDENTITY_UNCONFIRMED,
+    EventKind.SINK_FAILED,
+}
 
 
 async def record_with_progress(
-    rig: RigConfig, duration: float | None, interruption: Interruption, *, resume: Run | bool = False
+    rig: RigConfig,
+    duration: float | None,
+    interruption: Interruption,
+    *,
+    resume: Run | bool = False,
+    accept_identity: Sequence[str] = (),
 ) -> Outcome:
     """Record until the duration has elapsed or a signal is received.
 
@@ -25,22 +42,35 @@ async def record_with_progress(
         PortError, ProtocolError, DeviceError: a device cannot be opened; nothing was recorded.
     """
     warn_of_high_load(rig)
+    known = periods(rig, [spec for spec in rig.specs if device_paced(spec)])
     async with anyio.create_task_group() as tasks:
         with messages().status("opening") as status:
 
             def opening(device: str, port: str) -> None:
-                status.update(f"opening {device} on {escape(port)}")
+                status.update(f"opening {device} on {plain(port)}")
 
             def start(recording: ActiveRun) -> None:
                 status.stop()
                 interruption.stop = recording.stop
-                tasks.start_soon(show_progress, recording, duration)
+                tasks.start_soon(show_progress, recording, duration, known)
 
             outcome = await record_rig(
-                rig, duration=duration, resume=resume, on_opening=opening, on_start=start, on_event=_print_event
+                rig,
+                duration=duration,
+                resume=resume,
+                accept_identity=accept_identity,
+                on_opening=opening,
+                on_start=start,
+                on_event=_print_event,
             )
         tasks.cancel_scope.cancel()
     return outcome
+
+
+def device_paced(spec: DeviceSpec) -> bool:
+    """Return True if the device will set its own pace, as far as its driver knows before it is opened."""
+    with bugs_as(ConfigError, spec.driver, "pace()"):
+        return spec.driver.pace(spec.config) is Pace.DEVICE
 
 
 def warn_of_high_load(rig: RigConfig) -> None:
@@ -58,4 +88,4 @@ def _print_event(event: Event) -> None:
     where = " ".join(name for name in (event.port, event.device) if name)
     text = f"{where}: {event.message}" if where else event.message
     kind = f"[{colour}]{event.kind.value}[/]"  # the word of `riglog events`
-    messages().print(f"[dim]{format_time(iso(event.at_ns))}Z[/] {kind} {escape(text)}", soft_wrap=True)
+    messages().print(f"[dim]{format_time(iso(event.at_ns))}Z[/] {kind} {plain(text)}", soft_wrap=True)

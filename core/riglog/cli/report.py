@@ -3,8 +3,10 @@
 from typing import Any
 
 from riglog.cli.console import (
+    STDOUT,
     add_row,
     channel_name,
+    format_age,
     format_value,
     plural,
     print_json,
@@ -13,8 +15,15 @@ from riglog.cli.console import (
     table,
 )
 from riglog.cli.errors import DONE, INCOMPLETE, STORAGE, explain
+from riglog.cli.freshness import age_of
+from riglog.cli.progress import NO_VALUE
 from riglog.model import NS, iso
 from riglog.rig import Outcome
+
+MEANING = (
+    "utilisation: share of the time in which the port was occupied; p50, p99: 50 % and 99 % of the polls were not above"
+    " this value; start delay: how late a poll started"
+)
 
 
 def report(outcome: Outcome, *, as_json: bool, max_gap: float | None = None) -> int:
@@ -23,12 +32,19 @@ def report(outcome: Outcome, *, as_json: bool, max_gap: float | None = None) -> 
         print_json(as_object(outcome))
     else:
         _print_tables(outcome)
+    if (lost := STDOUT.take_error()) is not None:
+        print_warning(f"the summary was not printed: {lost}")
     for sink in outcome.sinks:
         if sink.warning is not None:
             print_warning(f"sink {sink.name}: {sink.warning}")
     if outcome.storage_error is not None:
         explain(outcome.storage_error)
         return STORAGE
+    if not outcome.summary.samples:
+        print_warning(
+            f"nothing was recorded: the recording ended before the first slot; run {outcome.run.id} has no new row"
+        )
+        return INCOMPLETE
     longest = outcome.longest_gap
     if max_gap is not None and longest.seconds > max_gap:
         print_warning(f"{longest.channel}: longest gap {longest.seconds:.3g} s exceeds --max-gap {max_gap:g} s")
@@ -61,6 +77,7 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
                 "rows": seen.rows,
                 "rows_without_value": seen.rows_without_value,
                 "last_value": seen.last_value,
+                "last_value_age_s": age_of(seen, end),
                 "text": seen.text,
                 "unit": seen.unit,
                 "longest_gap_s": seen.gap_until(end),
@@ -83,12 +100,17 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
 
 def _print_tables(outcome: Outcome) -> None:
     summary = outcome.summary
-    channels = table("device", "parameter", "rows", "no value", "last value", "unit", title=outcome.run.id)
+    channels = table("device", "parameter", "rows", "no value", "last value", "unit", "age", title=outcome.run.id)
     for channel, seen in summary.channels.items():
-        name, last_value = channel_name(channel), format_value(seen.last_value, seen.text)
-        add_row(channels, channel.device, name, seen.rows, seen.rows_without_value, last_value, seen.unit or "")
+        name, last_value, seconds = channel_name(channel), NO_VALUE, age_of(seen, outcome.finished_monotonic_ns)
+        if seconds is not None:
+            last_value = format_value(seen.last_value, seen.text)
+        shown_age = "" if seconds is None else format_age(seconds)
+        counts = seen.rows, seen.rows_without_value
+        add_row(channels, channel.device, name, *counts, last_value, seen.unit or "", shown_age)
     ports = table(
         "port",
+        "devices",
         "rate",
         "slots polled",
         "slots skipped",
@@ -103,10 +125,12 @@ def _print_tables(outcome: Outcome) -> None:
         rate = "device-paced" if source.rate_hz is None else f"{source.rate_hz:g} Hz"
         times = [_ms(source.poll_time.at(0.5)), _ms(source.poll_time.at(0.99)), _ms(source.start_delay.at(0.99))]
         port = source.name.removesuffix(f" at {rate}")  # the rate has its own column
-        add_row(ports, port, rate, source.slots_polled, source.slots_skipped, busy, *times)
+        devices = ", ".join(outcome.devices.get(source.name, ()))
+        add_row(ports, port, devices, rate, source.slots_polled, source.slots_skipped, busy, *times)
     results().print(channels)
     results().print()
     results().print(ports)
+    results().print(MEANING, style="dim")
     results().print()
     missing = f"{summary.samples_missing_or_skipped} missing or skipped"
     stored = "" if outcome.storage_error is None else "; not all rows were stored"

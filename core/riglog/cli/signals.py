@@ -1,12 +1,15 @@
-"""Runs a coroutine for a command. Ctrl-C and SIGTERM end it in order: what was received is stored."""
+"""Runs a coroutine for a command. Ctrl-C, SIGTERM and SIGHUP end it in order: what was received is stored."""
 
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 
 import anyio
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from riglog.cli.console import STDERR, STDOUT
+
+Work = Callable[["Interruption"], Awaitable[int | Callable[[], int]]]
 
 
 class Interruption:
@@ -19,12 +22,12 @@ class Interruption:
 
     @property
     def code(self) -> int | None:
-        """The exit code: 130 after Ctrl-C, 143 after SIGTERM, None without a signal."""
+        """The exit code: 129 after SIGHUP, 130 after Ctrl-C, 143 after SIGTERM, None without a signal."""
         return None if self.signal is None else 128 + self.signal
 
     async def watch(self) -> None:
         """Wait for signals until cancelled."""
-        with anyio.open_signal_receiver(*SIGNALS) as received:
+        with anyio.open_signal_receiver(*handled_signals()) as received:
             async for number in received:
                 repeated = self.signal is not None
                 self.signal = int(number)
@@ -34,18 +37,34 @@ class Interruption:
                     self.stop()
 
 
-def run(work: Callable[[Interruption], Awaitable[int]]) -> int:
-    """Run ``work`` and return its exit code, or that of the signal that interrupted it."""
+def handled_signals() -> list[signal.Signals]:
+    """Return the signals that end a command. SIGHUP, a closed terminal, is ignored if the program starts so (nohup)."""
+    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        return [signal.SIGINT, signal.SIGTERM]
+    return [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
-    async def main() -> int:
+
+def run(work: Work) -> int:
+    """Run ``work`` and return its exit code, or that of the signal that interrupted it.
+
+    ``work`` may return what is left to do when signals have their usual effect again, such as printing a result, which
+    a terminal that accepts nothing can delay for ever.
+    """
+
+    async def main() -> tuple[Interruption, int | Callable[[], int]]:
         interruption = Interruption()
-        code = 0
+        code: int | Callable[[], int] = 0
         async with anyio.create_task_group() as tasks:
             if sys.platform != "win32":  # there, Ctrl-C arrives as KeyboardInterrupt and cancels everything
                 tasks.start_soon(interruption.watch)
             with interruption.scope:
                 code = await work(interruption)
             tasks.cancel_scope.cancel()
-        return interruption.code or code
+        return interruption, code
 
-    return anyio.run(main)
+    with STDERR.in_background():
+        interruption, code = anyio.run(main)
+    if callable(code):
+        with STDOUT.in_background() if interruption.code else nullcontext():  # who ends a program does not wait
+            code = code()
+    return interruption.code or code

@@ -1,7 +1,7 @@
 """Reads rig.toml: the run, its sinks and its devices. The whole file is checked before anything is opened."""
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
@@ -11,6 +11,9 @@ from msgspec import Meta, Struct
 from riglog.acquire import Overflow
 from riglog.config.duration import seconds
 from riglog.config.environment import expand
+from riglog.config.places import place
+from riglog.config.secrets import without_secrets
+from riglog.config.shared_paths import shared_paths
 from riglog.errors import ConfigError, error_context
 from riglog.manager import DeviceSpec, PortUtilisation, check_compatible, port_utilisation, resolve_device
 from riglog.model import Sink
@@ -36,7 +39,7 @@ class RigConfig(Struct, frozen=True, kw_only=True):
     """A rig file that was checked.
 
     ``duration`` and ``flush_interval`` are in seconds. ``destinations`` are the paths of the sinks, for messages.
-    ``text`` is the unchanged file, which is stored with the run.
+    ``text`` is the file, which is stored with the run; passwords in it are replaced by ``***``.
     """
 
     name: str
@@ -75,8 +78,8 @@ def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | P
     run = problems.attempt(convert, _table(table, "run"), RunConfig, "run") or RunConfig()
     duration = problems.attempt(seconds, run.duration, "run.duration") if run.duration is not None else None
     sinks = _sinks(table, run.name, out)
-    problems.extend(_same_path(sinks))
-    made = [problems.attempt(_sink, plugins, sink, f"sink[{n}]") for n, sink in enumerate(sinks)]
+    problems.extend(shared_paths([str(sink["path"]) for sink in sinks if "path" in sink]))
+    made = [problems.attempt(_sink, plugins, sink, place("sink", n, sink)) for n, sink in enumerate(sinks)]
     specs = _specs(table, plugins, problems)
     problems.extend(_conflicts(specs))
     utilisation = tuple(port_utilisation(specs, run.rate_hz))
@@ -94,7 +97,7 @@ def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | P
         overflow=Overflow(run.overflow),
         utilisation=utilisation,
         destinations=tuple(str(sink.get("path", sink.get("type"))) for sink in sinks),
-        text=text,
+        text=without_secrets(text),
     )
 
 
@@ -129,7 +132,7 @@ def _specs(table: Mapping[str, Any], plugins: Registry, problems: Problems) -> t
     for number, device in enumerate(devices):
         whole = problems.attempt(_with_port, device, ports)
         if whole is not None:
-            specs.append(problems.attempt(resolve_device, plugins, whole, f"device[{number}]"))
+            specs.append(problems.attempt(resolve_device, plugins, whole, place("device", number, device)))
     return tuple(spec for spec in specs if spec is not None)
 
 
@@ -137,13 +140,6 @@ def _sinks(table: Mapping[str, Any], name: str, out: str | Path | None) -> list[
     if out is not None:
         return [{"type": "sqlite", "path": str(out)}]
     return _tables(table, "sink") or [{"type": "sqlite", "path": f"{name}.sqlite"}]
-
-
-def _same_path(sinks: Sequence[Mapping[str, Any]]) -> Iterator[ConfigError]:
-    """Refuse two sinks with one path: every row would be stored twice, or the file would be corrupted."""
-    paths = [str(sink["path"]) for sink in sinks if "path" in sink]
-    for path in dict.fromkeys(path for path in paths if paths.count(path) > 1):
-        yield ConfigError(f"sink.path: {path!r} is used by two sinks", hint="Give each sink its own path")
 
 
 def _read(path: Path) -> str:

@@ -2,10 +2,12 @@
 
 from riglog.device.context import DeviceContext
 from riglog.device.device import Device, PortDevice
-from riglog.device.poll_check import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, CheckedPoll, check_channels, check_poll
+from riglog.device.facts import StatedFacts
+from riglog.device.faults import DRIVER_ERROR, is_plugin_fault
+from riglog.device.poll_check import MAX_REPORTED_PROBLEMS, CheckedPoll, check_channels, check_poll
 from riglog.device.polling import missing, poll_reads
 from riglog.device.safety import Safety, require_confirmation
-from riglog.device.source import Pace, PollSource, SourceGroup
+from riglog.device.source import IdentifiedGroup, MaintainedSource, Pace, PollSource, SourceGroup
 from riglog.device.threads import in_thread
 
 __all__ = [
@@ -14,14 +16,18 @@ __all__ = [
     "CheckedPoll",
     "Device",
     "DeviceContext",
+    "IdentifiedGroup",
+    "MaintainedSource",
     "Pace",
     "PollSource",
     "PortDevice",
     "Safety",
     "SourceGroup",
+    "StatedFacts",
     "check_channels",
     "check_poll",
     "in_thread",
+    "is_plugin_fault",
     "missing",
     "poll_reads",
     "require_confirmation",

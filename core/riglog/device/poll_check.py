@@ -10,12 +10,13 @@ from typing import SupportsFloat
 
 from msgspec import Struct, structs
 
+from riglog.device.faults import DRIVER_ERROR
 from riglog.device.polling import missing
 from riglog.device.source import Pace
 from riglog.errors import DeviceError
 from riglog.model import OK, Channel, Clock, Sample, Stamp, Status, storable
+from riglog.model.numbers import is_measurable
 
-DRIVER_ERROR = "driver error (bug in the plugin)"
 MAX_REPORTED_PROBLEMS = 20
 """Different bugs of one source that become events; the rows name all of them."""
 
@@ -57,7 +58,8 @@ def check_poll(
     """Check the result of one poll.
 
     A host-paced source must return exactly one sample per channel; what it lacks becomes ``missing``. A device-paced
-    one may return any number of samples of its declared channels. A value that is not finite becomes ``out_of_range``.
+    one may return any number of samples of its declared channels. A number that cannot have been measured becomes
+    ``out_of_range``.
 
     Args:
         wanted: the channels that are recorded; others may be missing. None: all.
@@ -71,12 +73,12 @@ def check_poll(
 
 
 def _is_plain(sample: object, channel: Channel) -> bool:
-    """True for what nearly every sample is: a finite number of the expected channel, with texts that can be stored."""
+    """True for what nearly every sample is: a plain number of the expected channel, with texts that can be stored."""
     return (
         type(sample) is Sample
         and sample.channel is channel
         and type(sample.value) is float
-        and math.isfinite(sample.value)
+        and is_measurable(sample.value)
         and type(sample.status) is Status  # a text would be equal to it
         and sample.status in WITH_VALUE
         and type(sample.stamp) is Stamp
@@ -112,7 +114,7 @@ def _checked_one_by_one(
             if problem is not None:
                 problems.append(f"{sample.channel}: {problem}")
                 sample = _failed([sample.channel], problem, clock)[0]
-            sample = without_infinity(sample)
+            sample = without_impossible(sample)
             found[sample.channel].append(sample)
             kept.append(sample)
     if pace is Pace.DEVICE:
@@ -164,18 +166,21 @@ def with_plain_number(sample: Sample) -> Sample:
     return structs.replace(sample, value=float(value))
 
 
-def without_infinity(sample: Sample) -> Sample:
-    """Return the sample; a number that is not finite becomes ``out_of_range`` without a value."""
+def without_impossible(sample: Sample) -> Sample:
+    """Return the sample; a number that no instrument can have measured becomes ``out_of_range`` without a value."""
     value = sample.value
     if not isinstance(value, float | int) or isinstance(value, bool):
         return sample
+    problem = "not finite"
     try:
-        if math.isfinite(value):
+        if is_measurable(value):
             return sample
+        if math.isfinite(value):
+            problem = "nearer to zero than any measurement"
     except OverflowError:
         pass
     status = Status.OUT_OF_RANGE if sample.status in (OK, Status.SUSPECT) else sample.status
-    error = sample.error or "no value: the number is not finite"
+    error = sample.error or f"no value: the number is {problem}"
     return structs.replace(sample, value=None, text=None, status=status, error=error)
 
 

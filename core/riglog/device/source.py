@@ -1,6 +1,6 @@
 """What the recorder records: anything with channels that can be polled."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
@@ -43,6 +43,19 @@ class PollSource(Protocol):
 
 
 @runtime_checkable
+class MaintainedSource(PollSource, Protocol):
+    """A source that uses the time between two polls: to restore a connection, to check identities."""
+
+    async def maintain(self, next_due: Callable[[], int]) -> None:
+        """Do so until cancelled, without making a slot late.
+
+        Args:
+            next_due: returns when the next slot is due, on the monotonic clock; not in the future during a poll.
+        """
+        ...
+
+
+@runtime_checkable
 class SourceGroup(Protocol):
     """Several sources that are recorded side by side, each in its own task; they may come and go."""
 
@@ -65,4 +78,14 @@ class SourceGroup(Protocol):
 
     async def changed(self) -> None:
         """Wait until ``sources`` may have another result."""
+        ...
+
+
+@runtime_checkable
+class IdentifiedGroup(SourceGroup, Protocol):
+    """A group that knows which instruments its devices are."""
+
+    @property
+    def identities(self) -> Mapping[str, str]:
+        """The identity that each device must have, by name; without those that have none."""
         ...

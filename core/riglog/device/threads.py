@@ -1,11 +1,19 @@
-"""Blocking calls of a vendor's library, run in a worker thread with a time limit."""
+"""Blocking calls of a vendor's library, run in a thread of the device with a time limit.
+
+The thread is a daemon of its own, not one of the event loop's: a call that never returns neither keeps the process from
+ending, nor takes a thread away from other devices.
+"""
 
 import threading
+import weakref
 from collections.abc import Callable
-from typing import TypeVar
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
 
 import anyio
-import anyio.to_thread
+import anyio.from_thread
+import anyio.lowlevel
 
 from riglog.errors import ReplyTimeoutError
 
@@ -13,53 +21,95 @@ T = TypeVar("T")
 HINT = "Check the instrument and its vendor software; raise the timeout if the call is slow"
 
 
+class _Call(Generic[T]):
+    """One call: waiting for the thread, started, or ended. It is withdrawn only before it has started."""
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self.done = anyio.Event()
+        self.ended = False
+        self._function = function
+        self._token = anyio.lowlevel.current_token()
+        self._started = False
+        self._decision = threading.Lock()
+        self._result: T
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Make the call; in the thread."""
+        with self._decision:
+            if self.ended:
+                return
+            self._started = True
+        try:
+            self._result = self._function()
+        except BaseException as error:
+            self._error = error
+        self.ended = True
+        with suppress(RuntimeError):  # the event loop has ended
+            anyio.from_thread.run_sync(self.done.set, token=self._token)
+
+    def withdraw(self) -> None:
+        """Do not start the call, if it has not been started yet."""
+        with self._decision:
+            self.ended = self.ended or not self._started
+
+    def result(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+Calls = SimpleQueue[_Call[Any] | None]
+
+
+def _serve(calls: Calls) -> None:
+    """Make one call after the other, until there is None."""
+    while (call := calls.get()) is not None:
+        call.run()
+        del call  # while the thread waits, it keeps nothing of the device
+
+
 class BlockingCalls:
-    """Runs the blocking calls of one device, one at a time.
+    """Runs the blocking calls of one device, one at a time, all in the same thread.
 
     A call that exceeds its timeout goes on in its thread, as a thread cannot be stopped. Until it has returned, further
-    calls fail at once: a library that hangs must not collect threads.
+    calls fail at once: a library that hangs must not collect threads. The thread ends with this object.
     """
 
     def __init__(self) -> None:
         self._turn = anyio.Lock()
-        self._running = False
+        self._last: _Call[Any] | None = None
+        self._calls: Calls | None = None
 
     async def run(self, call: Callable[[], T], *, timeout: float) -> T:
-        """Run ``call`` in a worker thread and return its result.
+        """Run ``call`` in the thread and return its result.
 
         Raises:
             ReplyTimeoutError: it took longer than ``timeout`` seconds, or an earlier call has not returned yet.
         """
-
-        started = abandoned = False
-        decision = threading.Lock()  # whether the call starts or is abandoned
-
-        def work() -> T:
-            nonlocal started
-            with decision:
-                if abandoned:
-                    raise TimeoutError  # nobody waits for it
-                started = True
-            try:
-                return call()
-            finally:
-                self._running = False
-
         async with self._turn:
-            if self._running:
+            if self._last is not None and not self._last.ended:
                 raise ReplyTimeoutError("an earlier call has not returned yet", reason="blocking_call", hint=HINT)
-            self._running = True
+            running: _Call[T] = _Call(call)
+            self._last = running
+            self._thread_calls().put(running)
             try:
-                with anyio.fail_after(timeout):
-                    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
-            except TimeoutError:
-                if started and not self._running:  # the call itself raised it
-                    raise
+                with anyio.move_on_after(timeout):
+                    await running.done.wait()
+                    return running.result()
             finally:
-                with decision:
-                    if not started:  # cancelled while it waited for a thread: no call to wait for
-                        abandoned, self._running = True, False
+                running.withdraw()
+                if running.ended:
+                    self._last = None  # its result is the caller's
         raise ReplyTimeoutError(f"no result within {timeout:g} s", reason="blocking_call", hint=HINT)
+
+    def _thread_calls(self) -> Calls:
+        """Return the calls of the thread, which is started with the first one."""
+        if self._calls is None:
+            self._calls = SimpleQueue()
+            threading.Thread(target=_serve, args=(self._calls,), name="riglog-blocking-calls", daemon=True).start()
+            weakref.finalize(self, self._calls.put, None).atexit = False
+        return self._calls
 
 
 async def in_thread(call: Callable[[], T], *, timeout: float) -> T:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from math import inf
 
 import anyio
 
@@ -24,10 +25,18 @@ class DirectSession(Session):
     async def poll(self, devices: Sequence[ManagedDevice]) -> list[Sample]:
         samples: list[Sample] = []
         for device in devices:
-            if self._lost is not None and self.owns_devices:
+            if self._lost is not None and self.owns_devices and not self._schedules:
                 await self._try_reopen()
             samples += await self._attempt(device, partial(device.poll, None, shared=False))
+        self._polled()
         return samples
+
+    async def _verify(self, device: ManagedDevice) -> None:
+        with anyio.move_on_after(self._idle_seconds()):
+            await device.verify_identity(None)
+
+    async def _reconnect(self) -> float:
+        return await super()._reconnect() if self.owns_devices else inf
 
     async def next_samples(self, device: ManagedDevice) -> Sequence[Sample]:
         if not self.owns_devices and self._lost is not None:

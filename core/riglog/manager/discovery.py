@@ -6,10 +6,11 @@ from typing import Any
 import anyio
 from msgspec import Struct
 
+from riglog.device import is_plugin_fault
 from riglog.errors import ConnectionLostError, DeviceError, PortError, describe
 from riglog.model import DeviceResult
 from riglog.plugin import AnyDriver, Driver, Found
-from riglog.plugin.guard import PLUGIN_ERRORS, each_is
+from riglog.plugin.guard import each_is
 from riglog.protocol import Connection
 from riglog.transport import Link, open_transport
 
@@ -84,7 +85,7 @@ class _Prober:
             return ()
         try:
             return each_is(Link, self.driver.links_to_probe())
-        except PLUGIN_ERRORS as error:
+        except BaseException as error:
             return self._failed(error, port)
 
     async def probe(self, port: str, link: Link, listen: float | None) -> Sequence[Found]:
@@ -95,13 +96,16 @@ class _Prober:
             return ()
         except PortError:
             raise
-        except PLUGIN_ERRORS as error:
+        except BaseException as error:
             return self._failed(error, port)
         finally:
             with anyio.CancelScope(shield=True):
                 await transport.aclose()
 
     def _failed(self, error: BaseException, port: str) -> tuple[()]:
+        """Note a bug of the driver; raise what ends the program."""
+        if not is_plugin_fault(error):
+            raise error
         name = self.driver.name
         self.port = self.port or port
         self.error = self.error or DeviceError(

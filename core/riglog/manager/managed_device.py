@@ -9,7 +9,17 @@ from typing import Any
 
 import anyio
 
-from riglog.device import DRIVER_ERROR, MAX_REPORTED_PROBLEMS, Device, PortDevice, check_channels, check_poll, missing
+from riglog.device import (
+    DRIVER_ERROR,
+    MAX_REPORTED_PROBLEMS,
+    Device,
+    Pace,
+    PortDevice,
+    check_channels,
+    check_poll,
+    is_plugin_fault,
+    missing,
+)
 from riglog.device.polling import has_responded
 from riglog.errors import (
     ConfigError,
@@ -21,8 +31,10 @@ from riglog.errors import (
     describe,
 )
 from riglog.manager.breaker import Breaker
+from riglog.manager.identity import KnownIdentity
+from riglog.manager.time_limit import CLOSE_SECONDS, OverdueError, open_seconds, poll_seconds, within
 from riglog.model import NS, Channel, Clock, EventKind, Sample, Status
-from riglog.plugin.guard import is_plugin_fault
+from riglog.plugin.config import IDENTITY_CHECK_SECONDS
 from riglog.protocol import HeldLine
 
 Report = Callable[[EventKind, str, str | None], None]
@@ -30,6 +42,7 @@ Report = Callable[[EventKind, str, str | None], None]
 
 PAUSE_SECONDS = 0.5
 SUSPENDED = "device not responding: polling suspended, retried at intervals"
+NOTHING_RECEIVED = "device not responding: nothing received"
 NOT_CONFIRMED = "identity not confirmed after the interruption: value not recorded"
 
 
@@ -39,6 +52,7 @@ class ManagedDevice:
     Args:
         address: its address on a shared port; None if it needs the port for itself, or has none.
         parameters: the parameters to keep, if the driver has not selected them itself; empty: all.
+        identity_check: seconds between two identity checks while it is polled without interruption; 0: none.
     """
 
     def __init__(
@@ -49,18 +63,18 @@ class ManagedDevice:
         *,
         address: int | str | None = None,
         parameters: Sequence[str] = (),
+        identity_check: float = IDENTITY_CHECK_SECONDS,
     ) -> None:
         self.device = device
         self.address = address
-        self.identity: str | None = None
+        self.identity = KnownIdentity(identity_check)
         self._parameters = parameters
         self._declared: tuple[Channel, ...] = device.channels
         self._report = report
         self._clock = clock
         self._breaker = Breaker()
-        self._identity_confirmed = True
-        self._mismatch: str | None = None
         self._responded: bool | None = None  # in the poll under way; None: nothing was requested
+        self._overdue = 0.0  # seconds after which the poll under way was cancelled
         self._reported_problems: set[object] = set()
 
     @property
@@ -72,16 +86,45 @@ class ManagedDevice:
         """True if the device does not respond and is polled at intervals only."""
         return self._breaker.open
 
+    @property
+    def responding(self) -> bool:
+        """True if the device responded to the last poll."""
+        return not self._breaker.failing
+
     async def open(self) -> None:
-        """Open the device; its identity now is the one it must have later.
+        """Open the device. Its identity now is the one it must have later, if none is expected yet.
 
         Raises:
             ConfigError: the configuration names a parameter that the device does not have.
             ProtocolError, DeviceError: see ``Device.open``.
         """
-        await self.device.open()
+        await within(open_seconds(self.device), self.device.open(), "open()")
         self.accept_channels()
-        self.identity = await self.device.identity()
+        await self.learn_identity()
+
+    async def learn_identity(self) -> None:
+        """Read the identity, and what that takes. If another one is expected, the first poll checks it.
+
+        Raises:
+            ProtocolError, DeviceError: no identity was received.
+        """
+        started = self._now()
+        found = await within(open_seconds(self.device), self.device.identity(), "identity()")
+        self.identity.note_check(self._now(), self._now() - started)
+        if not self.identity.learn(found, self._clock.utc_ns()):
+            self.require_identity_check()
+
+    async def accept_identity(self) -> str | None:
+        """Expect the identity that the instrument has now, and return it.
+
+        Raises:
+            PortError, ProtocolError, DeviceError: no identity was received; the one before is expected.
+        """
+        found = await within(open_seconds(self.device), self.device.identity(), "identity()")
+        self.identity.forget()
+        self.identity.learn(found, self._clock.utc_ns())
+        self.require_identity_check()  # its set-up was not read yet
+        return self.identity.expected
 
     async def reopen(self) -> None:
         """Open a device without a port again, after a loss. Its identity is checked at the next poll.
@@ -91,7 +134,7 @@ class ManagedDevice:
         """
         recorded, declared = self.device.channels, self._declared
         try:
-            await self.device.open()
+            await within(open_seconds(self.device), self.device.open(), "open()")
             found = {*self.device.channels}
         finally:
             self.device.channels = recorded
@@ -110,12 +153,25 @@ class ManagedDevice:
         self.device.channels = selected(self._declared, self._parameters, self.name)
 
     async def aclose(self) -> None:
-        """Release the device."""
-        await self.device.aclose()
+        """Release the device; one that does not end in time is left as it is.
+
+        Raises:
+            Exception: what the device raised.
+        """
+        try:
+            await within(CLOSE_SECONDS, self.device.aclose(), "aclose()")
+        except OverdueError as error:
+            self._report(EventKind.DRIVER_FAILED, error.message, self.name)
+        except Exception:
+            raise
+        except BaseException as error:
+            if not is_plugin_fault(error):
+                raise
+            raise DeviceError(f"{DRIVER_ERROR}: aclose(): {describe(error)}", device=self.name) from error
 
     def require_identity_check(self) -> None:
         """Accept no value before the identity is confirmed: another instrument may be connected now."""
-        self._identity_confirmed = False
+        self.identity.confirmed = False
 
     def retry_now(self) -> None:
         """Poll in the next slot, even if polling is suspended: the connection is restored."""
@@ -133,12 +189,12 @@ class ManagedDevice:
         """
         if not self._breaker.may_poll(self._now()):
             return self.missing(Status.SKIPPED, SUSPENDED)
-        self._responded = None
-        if self._identity_confirmed or await self._check_identity(line):
+        self._responded, self._overdue = None, 0.0
+        if self.identity.confirmed or await self._check_identity(line):
             samples = await self._samples(line)
         else:
-            samples = self.missing(Status.SKIPPED, self._mismatch or NOT_CONFIRMED)
-        self._update_breaker(shared)
+            samples = self._not_recorded()
+        self._update_breaker(shared=shared)
         return samples
 
     async def listen(self) -> Sequence[Sample]:
@@ -147,11 +203,40 @@ class ManagedDevice:
         Raises:
             ConnectionLostError: the connection is gone.
         """
+        self._responded = None
         samples = await self._samples(None, pause=PAUSE_SECONDS)
-        received = any(sample.value is not None for sample in samples)
-        if self._identity_confirmed or not received or await self._check_identity(None):  # known from what it sends
-            return samples
-        return self.missing(Status.SKIPPED, self._mismatch or NOT_CONFIRMED)
+        if any(sample.value is not None for sample in samples):
+            await self._identify_sender()
+            self._responded = True
+            if not self.identity.confirmed:
+                samples = self._not_recorded()
+        elif self._responded is False:  # another instrument may be connected after the silence
+            self.require_identity_check()
+        self._update_breaker(shared=False)
+        return samples
+
+    async def verify_identity(self, line: HeldLine[Any, Any] | None) -> None:
+        """Compare the identity between two polls. No reply and a refusal are not another instrument.
+
+        Raises:
+            ConnectionLostError: the connection is gone.
+        """
+        started = self._now()
+        try:
+            found = await self._read_identity(line)
+        except ConnectionLostError:
+            raise
+        except RiglogError:
+            self.identity.note_failure(self._now())
+        except BaseException as error:
+            if not is_plugin_fault(error):
+                self.identity.note_cut(self._now(), self._now() - started)
+                raise
+            self._driver_failed(error)
+            self.identity.note_failure(self._now())
+        else:
+            self.identity.note_check(self._now(), self._now() - started)
+            self._compare(found)
 
     def missing(self, status: Status, error: str, *, responded: bool | None = None) -> list[Sample]:
         """Return a sample without a value for every channel."""
@@ -167,6 +252,8 @@ class ManagedDevice:
             return self._checked(await self._poll_device(line))
         except ConnectionLostError:
             raise
+        except OverdueError as error:
+            problem = self._note_overdue(error)
         except (ProtocolError, DeviceError) as error:
             self._responded = self._responded or has_responded(error)
             problem = error.message
@@ -203,20 +290,24 @@ class ManagedDevice:
         return sample.status not in (Status.MISSING, Status.SKIPPED)
 
     async def _poll_device(self, line: HeldLine[Any, Any] | None) -> object:
-        return await (self.device.poll(line) if isinstance(self.device, PortDevice) else self.device.poll())
+        device, seconds = self.device, poll_seconds(self.device)
+        poll = device.poll(line) if isinstance(device, PortDevice) else device.poll()
+        return await within(seconds, poll, "poll()")
 
     async def _check_identity(self, line: HeldLine[Any, Any] | None) -> bool:
         """Read the set-up and the identity. A mismatch is reported once; no response says nothing about it."""
-        device = self.device
+        device, seconds = self.device, poll_seconds(self.device)
+        handed_down = (line,) if isinstance(device, PortDevice) else ()
         try:
-            if isinstance(device, PortDevice):
-                await device.reconnected(line)
-                found = await device.identity(line)
-            else:
-                await device.reconnected()
-                found = await device.identity()
+            await within(seconds, device.reconnected(*handed_down), "reconnected()")
+            started = self._now()
+            found = await within(seconds, self._read_identity(line), "identity()")
+            self.identity.note_check(self._now(), self._now() - started)
         except ConnectionLostError:
             raise
+        except OverdueError as error:
+            self._note_overdue(error)
+            return False
         except (ProtocolError, DeviceError) as error:
             self._responded = has_responded(error)
             return False
@@ -229,14 +320,31 @@ class ManagedDevice:
             return False
         # A library may know the serial number without asking the instrument; a reply on a line is proof.
         self._responded = True if found is not None and isinstance(device, PortDevice) else None
-        self._identity_confirmed = found is None or self.identity is None or found == self.identity
-        mismatch = None
-        if not self._identity_confirmed:
-            mismatch = f"wrong instrument: expected {self.identity}, found {found}; values are not recorded"
-            if mismatch != self._mismatch:
-                self._report(EventKind.WRONG_INSTRUMENT, mismatch, self.name)
-        self._mismatch = mismatch
-        return self._identity_confirmed
+        self._compare(found)
+        return self.identity.confirmed
+
+    async def _identify_sender(self) -> None:
+        """Check who sends, after an interruption, and at intervals if that needs no request."""
+        if not self.identity.confirmed:
+            await self._check_identity(None)
+        elif self.identity.costs_nothing and self.identity.is_due(self._now()):
+            await self.verify_identity(None)
+
+    async def _read_identity(self, line: HeldLine[Any, Any] | None) -> str | None:
+        return await (self.device.identity(line) if isinstance(self.device, PortDevice) else self.device.identity())
+
+    def _compare(self, found: str | None) -> None:
+        if finding := self.identity.compare(found, self._clock.utc_ns()):
+            self._report(finding.kind, finding.message, self.name)
+
+    def _not_recorded(self) -> list[Sample]:
+        return self.missing(Status.SKIPPED, self.identity.mismatch or NOT_CONFIRMED)
+
+    def _note_overdue(self, error: OverdueError) -> str:
+        """Report a call that was cancelled, and return the reason. It counts as no response, and is retried seldom."""
+        self._responded, self._overdue = False, error.seconds
+        self._report_once(error.message, error.message)
+        return error.message
 
     def _driver_failed(self, error: BaseException) -> None:
         """Report a bug of the plugin, once for each line of code it comes from."""
@@ -248,13 +356,16 @@ class ManagedDevice:
             self._reported_problems.add(key)
             self._report(EventKind.DRIVER_FAILED, message, self.name)
 
-    def _update_breaker(self, shared: bool) -> None:
+    def _update_breaker(self, *, shared: bool) -> None:
         if self._responded:
             if self._breaker.record_success():
                 self._report(EventKind.DEVICE_RESPONDING, "device responding again", self.name)
-        elif self._responded is False and self._breaker.record_failure(self._now(), shared=shared):
+        elif self._responded is False and self._breaker.record_failure(
+            self._now(), shared=shared, overdue=self._overdue
+        ):
             self.require_identity_check()
-            self._report(EventKind.DEVICE_NOT_RESPONDING, SUSPENDED, self.name)
+            listening = self.device.pace is Pace.DEVICE
+            self._report(EventKind.DEVICE_NOT_RESPONDING, NOTHING_RECEIVED if listening else SUSPENDED, self.name)
 
     def _now(self) -> float:
         return self._clock.monotonic_ns() / NS

@@ -9,9 +9,10 @@ from typing import Any, Self, TypeVar
 import anyio
 
 from riglog.device import Device, Pace, PollSource
-from riglog.errors import ConfigError, DeviceError, error_context
+from riglog.errors import ConfigError, DeviceError, describe, error_context
 from riglog.log import get_logger
 from riglog.manager import concurrent
+from riglog.manager.acceptance import acceptance
 from riglog.manager.device_spec import DeviceSpec, PortSpec, check_compatible, resolve_device
 from riglog.manager.direct_session import DirectSession
 from riglog.manager.managed_device import ManagedDevice, Report, poll_error
@@ -19,6 +20,7 @@ from riglog.manager.port_session import Opener, PortSession
 from riglog.manager.rate_group import RateGroup
 from riglog.manager.session import Session
 from riglog.manager.simulated_port import SimulatedPort
+from riglog.manager.time_limit import OPEN_SECONDS, within
 from riglog.model import SYSTEM_CLOCK, Channel, Clock, DeviceResult, ErrorPolicy, Event, EventKind, Sample, storable
 from riglog.plugin import DirectDriver, Driver, Registry, installed
 from riglog.plugin.guard import bugs_as, is_a
@@ -31,7 +33,13 @@ Request = TypeVar("Request")
 Listener = Callable[[Event], None]
 
 WARNINGS = frozenset(
-    {EventKind.PORT_LOST, EventKind.DEVICE_NOT_RESPONDING, EventKind.WRONG_INSTRUMENT, EventKind.DRIVER_FAILED}
+    {
+        EventKind.PORT_LOST,
+        EventKind.DEVICE_NOT_RESPONDING,
+        EventKind.WRONG_INSTRUMENT,
+        EventKind.IDENTITY_UNCONFIRMED,
+        EventKind.DRIVER_FAILED,
+    }
 )
 
 
@@ -64,6 +72,7 @@ class Manager:
         self._sessions: dict[str, Session] = {}  # by key
         self._session_of: dict[str, Session] = {}  # by device name, in the order of adding
         self._simulated: dict[str, SimulatedPort] = {}
+        self._identities: dict[str, str] = {}  # that a device must have, by name, also of a removed device
         self._listeners: list[Listener] = []
         self._change_lock = anyio.Lock()
         self._changed = anyio.Event()
@@ -131,20 +140,25 @@ class Manager:
             await self._remove(name)
 
     async def close(self) -> None:
-        """Remove every device, the last one first.
+        """Remove every device, connections concurrently. A device that does not close in time keeps no other one open.
 
         Raises:
             ExceptionGroup: all errors on the way; everything was closed nevertheless.
         """
         self.closed = True
         problems: list[Exception] = []
+
+        async def close(session: Session) -> None:
+            for name in list(reversed(session.devices)):
+                try:
+                    await self._remove(name)
+                except Exception as error:
+                    problems.append(error)
+
         with anyio.CancelScope(shield=True):  # a rig that is cancelled leaves no port open
-            async with self._change_lock:
-                for name in reversed(self.names):
-                    try:
-                        await self._remove(name)
-                    except Exception as error:
-                        problems.append(error)
+            async with self._change_lock, anyio.create_task_group() as tasks:
+                for session in list(reversed(self._sessions.values())):
+                    tasks.start_soon(close, session)
             self._notify()
         if problems:
             raise ExceptionGroup("errors while closing the rig", problems)
@@ -198,7 +212,8 @@ class Manager:
         driver = spec.driver
         assert isinstance(driver, DirectDriver)
         with bugs_as(DeviceError, driver, "open()"):
-            device = is_a(Device, await driver.open(spec.config, spec.context(self._clock)))
+            opened = driver.open(spec.config, spec.context(self._clock))
+            device = is_a(Device, await within(OPEN_SECONDS, opened, "open()"))
         managed = self._managed(spec, device, None)
         try:
             with bugs_as(DeviceError, driver, "open()"):
@@ -223,16 +238,29 @@ class Manager:
                 )
             session = DirectSession(f"ready {id(device)}", name, self._reporter(None), self._clock, owned=False)
             managed = ManagedDevice(device, self._reporter(None), self._clock)
+            managed.identity.expected = self._identities.get(name)
             managed.accept_channels()
+            try:
+                await managed.learn_identity()
+            except Exception as error:  # its first poll reports what is wrong with it
+                log.debug("%s: identity not read: %s", name, describe(error))
+                managed.identity.confirmed = managed.identity.expected is None
             self._register(session, managed)
             return device
 
     def _managed(self, spec: DeviceSpec, device: Device, port: str | None) -> ManagedDevice:
         device.name = spec.name
         device.rate_hz = spec.config.rate_hz or device.rate_hz
-        return ManagedDevice(
-            device, self._reporter(port), self._clock, address=spec.address, parameters=spec.parameters
+        managed = ManagedDevice(
+            device,
+            self._reporter(port),
+            self._clock,
+            address=spec.address,
+            parameters=spec.parameters,
+            identity_check=spec.config.identity_check,
         )
+        managed.identity.expected = self._identities.get(spec.name)
+        return managed
 
     def _register(self, session: Session, managed: ManagedDevice) -> None:
         self._sessions[session.key] = session
@@ -245,6 +273,8 @@ class Manager:
 
     async def _remove(self, name: str) -> None:
         managed, session = self._managed_device(name), self._session_of.pop(name)
+        if managed.identity.expected is not None:
+            self._identities[name] = managed.identity.expected
         del session.devices[name]
         if not session.devices:
             del self._sessions[session.key]
@@ -289,6 +319,36 @@ class Manager:
     @property
     def channels(self) -> list[Channel]:
         return [channel for name in self.names for channel in self.get(name).channels]
+
+    @property
+    def identities(self) -> dict[str, str]:
+        """The identity that each device must have, by name; without those that have none."""
+        known = {name: self._managed_device(name).identity.expected for name in self.names}
+        return {name: identity for name, identity in known.items() if identity is not None}
+
+    def expect_identities(self, identities: Mapping[str, str]) -> None:
+        """Expect these identities, by device name, of the devices that are added from now on: those of a run.
+
+        A device with another identity is added, and an event is reported, but its values are not recorded.
+        """
+        self._identities |= identities
+
+    async def accept_identity(self, name: str) -> None:
+        """Accept the instrument that is connected now in place of the one before. It is an event.
+
+        The rows of a run belong to one instrument: begin a new run after it.
+
+        Raises:
+            ConfigError: there is no such device; nothing was sent.
+            PortError, ProtocolError, DeviceError: no identity was received; nothing is accepted.
+        """
+        managed = self._managed_device(name)
+        old = managed.identity.expected
+        with error_context(device=name):
+            new = await managed.accept_identity()
+        self._identities.pop(name, None)
+        self._publish(acceptance(name, old, new, self._clock))
+        self._notify()
 
     def sources(self, names: Sequence[str] | None = None) -> Sequence[PollSource]:
         """Return one source per session, rate and pace. ``names``: only these devices."""
@@ -413,7 +473,9 @@ class Manager:
         where = device or port or self.name
         write = log.warning if kind in WARNINGS else log.info
         write("%s: %s: %s", where, kind.value, message)
-        event = Event(self._clock.utc_ns(), kind, message, device, port)
+        self._publish(Event(self._clock.utc_ns(), kind, message, device, port))
+
+    def _publish(self, event: Event) -> None:
         for listener in list(self._listeners):
             listener(event)
 

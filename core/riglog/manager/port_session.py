@@ -3,13 +3,19 @@
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+import anyio
+
+from riglog.log import get_logger
 from riglog.manager.managed_device import ManagedDevice, Report
 from riglog.manager.reconnectable import ReconnectableTransport
 from riglog.manager.session import Session
+from riglog.manager.time_limit import CLOSE_SECONDS
 from riglog.model import Clock, Sample
 from riglog.plugin import AnyClient
 from riglog.protocol import Connection
 from riglog.transport import Link, Transport
+
+log = get_logger("riglog.manager")
 
 Opener = Callable[[], Awaitable[Transport]]
 ClientFactory = Callable[[Connection], AnyClient]
@@ -60,12 +66,24 @@ class PortSession(Session):
     async def poll(self, devices: Sequence[ManagedDevice]) -> list[Sample]:
         samples: list[Sample] = []
         async with self.client.hold() as line:
-            if self._lost is not None:
+            if self._lost is not None and not self._schedules:  # else it is opened again between the polls
                 await self._try_reopen()
             for device in devices:
                 shared = self._others_responding(device)
                 samples += await self._attempt(device, partial(device.poll, line, shared=shared))
+        self._polled()
         return samples
+
+    async def _verify(self, device: ManagedDevice) -> None:
+        async with self.client.hold() as line:
+            seconds = self._idle_seconds()  # the line may have been in use until now
+            if seconds >= device.identity.needs_seconds:
+                with anyio.move_on_after(seconds):
+                    await device.verify_identity(line)
+
+    async def _look_for_loss(self) -> None:
+        async with self.client.hold():
+            self.transport.look_for_loss()
 
     def _others_responding(self, device: ManagedDevice) -> bool:
         """True if another device of the port has to wait while this one does not respond."""
@@ -74,11 +92,18 @@ class PortSession(Session):
     async def _reopen(self) -> None:
         if not self._owned:
             raise self._lost or ConnectionError
-        self.transport.inner = await self.opener()
+        opened = await self.opener()
+        if self._closed:  # meanwhile
+            await opened.aclose()
+            raise self._lost or ConnectionError
+        self.transport.inner = opened
         self.client.reopened()
 
     async def _release(self) -> None:
         if self._owned:
-            await self.transport.aclose()
+            with anyio.move_on_after(CLOSE_SECONDS) as scope:
+                await self.transport.aclose()
+            if scope.cancelled_caught:
+                log.warning("%s: the port did not close within %g s", self.name, CLOSE_SECONDS)
         elif self._closed:
             self.transport.inner = None

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from riglog.device import Pace
 from riglog.manager.managed_device import ManagedDevice
-from riglog.manager.session import Session
+from riglog.manager.session import NextDue, Session
 from riglog.model import Channel, Sample
 
 
@@ -41,3 +41,6 @@ class RateGroup(Struct, frozen=True):
         if self.pace is Pace.DEVICE:
             return await self.session.next_samples(devices[0]) if devices else []
         return await self.session.poll(devices)
+
+    async def maintain(self, next_due: NextDue) -> None:
+        await self.session.maintain(next_due)

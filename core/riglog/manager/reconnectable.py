@@ -5,6 +5,9 @@ import anyio
 from riglog.errors import ConnectionLostError
 from riglog.transport import Transport
 
+MAX_KEPT_BYTES = 4096
+"""Input that is kept when nothing but a loss was looked for. The rest stays where it is."""
+
 
 class ReconnectableTransport(Transport):
     """Forwards everything to the present transport; while there is none, the connection is lost."""
@@ -12,8 +15,20 @@ class ReconnectableTransport(Transport):
     def __init__(self, port: str, inner: Transport | None = None) -> None:
         self.port = port
         self.inner = inner
+        self._kept = b""
+
+    def look_for_loss(self) -> None:
+        """Notice a lost connection without a request. Input that has arrived stays input.
+
+        Raises:
+            ConnectionLostError: the connection is gone.
+        """
+        if len(self._kept) < MAX_KEPT_BYTES:
+            self._kept = self.receive_nowait()
 
     async def receive(self) -> bytes:
+        if self._kept:
+            return self._take_kept()
         try:
             return await self._present().receive()
         except anyio.ClosedResourceError:
@@ -27,14 +42,22 @@ class ReconnectableTransport(Transport):
 
     def receive_nowait(self) -> bytes:
         try:
-            return self._present().receive_nowait()
+            return self._take_kept() + self._present().receive_nowait()
         except anyio.ClosedResourceError:
             raise self._disconnected() from None
 
+    @property
+    def flooded(self) -> bool:  # type: ignore[override]
+        return self.inner is not None and self.inner.flooded
+
     async def aclose(self) -> None:
-        inner, self.inner = self.inner, None
+        inner, self.inner, self._kept = self.inner, None, b""
         if inner is not None:
             await inner.aclose()
+
+    def _take_kept(self) -> bytes:
+        kept, self._kept = self._kept, b""
+        return kept
 
     def _present(self) -> Transport:
         if self.inner is None:

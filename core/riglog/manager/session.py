@@ -1,11 +1,17 @@
-"""What all sessions have in common: the loss of a connection, and the one way back, for polling and for listening."""
+"""What all sessions have in common: the loss of a connection, and the one way back, for polling and for listening.
+
+While devices are recorded, ``maintain`` runs beside the polls of a session and uses the time between them: it notices a
+loss, opens the connection again at once, and checks identities where the next slot leaves time for it.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from math import inf
 
 import anyio
 
+from riglog.device import Pace, is_plugin_fault
 from riglog.errors import ConnectionLostError
 from riglog.log import get_logger
 from riglog.manager.managed_device import ManagedDevice, Report
@@ -15,6 +21,13 @@ log = get_logger("riglog.manager")
 
 RETRY_SECONDS = (0.1, 0.2, 0.5)
 """Between two attempts to open a lost connection; the last one until it is restored."""
+LOSS_CHECK_SECONDS = 5.0
+"""Without a poll, after which a connection is checked for a loss."""
+MIN_PAUSE_SECONDS = 0.001
+"""Between two rounds of ``maintain``: clocks differ by rounding."""
+
+NextDue = Callable[[], int]
+"""Returns when the next slot of a source is due, on the monotonic clock; not in the future while it is polled."""
 
 
 class Session(ABC):
@@ -38,6 +51,11 @@ class Session(ABC):
         self._closed = False
         self._attempts = 0
         self._next_attempt = 0.0
+        self._reopening = False
+        self._schedules: list[NextDue] = []
+        self._maintenance = anyio.Lock()
+        self._wake = anyio.Event()
+        self._last_poll = self._now()
 
     @abstractmethod
     async def poll(self, devices: Sequence[ManagedDevice]) -> list[Sample]:
@@ -54,6 +72,69 @@ class Session(ABC):
     @abstractmethod
     async def _release(self) -> None:
         """Close what is left of a lost connection."""
+
+    @abstractmethod
+    async def _verify(self, device: ManagedDevice) -> None:
+        """Check the identity of a device between two polls; see ``ManagedDevice.verify_identity``."""
+
+    async def _look_for_loss(self) -> None:
+        """Notice without a request that the connection is gone.
+
+        Raises:
+            ConnectionLostError: it is.
+        """
+        return None
+
+    async def maintain(self, next_due: NextDue) -> None:
+        """Use the time between the polls of a source, until cancelled. Of several sources, one does it for all."""
+        self._schedules.append(next_due)
+        try:
+            async with self._maintenance:
+                while True:
+                    wake = self._wake
+                    seconds = await (self._reconnect() if self._lost is not None else self._use_idle_time())
+                    with anyio.move_on_after(max(seconds, MIN_PAUSE_SECONDS)):
+                        await wake.wait()
+        finally:
+            self._schedules.remove(next_due)
+
+    async def _reconnect(self) -> float:
+        """Make an attempt to open the lost connection, if one is due. Return the seconds until the next one."""
+        await self._try_reopen()
+        return self._next_attempt - self._now() if self._lost is not None and not self._closed else inf
+
+    async def _use_idle_time(self) -> float:
+        """Do what is due, if the next slot leaves time for it. Return the seconds until there is more to do."""
+        now = self._now()
+        try:
+            if now >= self._last_poll + LOSS_CHECK_SECONDS:
+                self._last_poll = now
+                await self._look_for_loss()
+            for device in [device for device in self.devices.values() if device.responding]:
+                if device.device.pace is Pace.DEVICE:  # a request could end its output
+                    continue
+                if device.identity.is_due(self._now()) and self._idle_seconds() >= device.identity.needs_seconds:
+                    await self._verify(device)
+        except ConnectionLostError as error:
+            await self._handle_loss(error)
+            return 0.0
+        checks = [check for device in self.devices.values() if (check := device.identity.next_check) is not None]
+        later = [check for check in checks if check > self._now()]  # those that are due wait for the end of a poll
+        return min([*later, self._last_poll + LOSS_CHECK_SECONDS]) - self._now()
+
+    def _idle_seconds(self) -> float:
+        """Return the seconds until the next slot of any source is due; negative during a poll."""
+        return min((next_due() / NS for next_due in self._schedules), default=inf) - self._now()
+
+    def _polled(self) -> None:
+        """Note that a poll has ended: what is due can be done until the next slot."""
+        self._last_poll = now = self._now()
+        if any(device.identity.is_due(now) for device in self.devices.values()):
+            self._wake_up()
+
+    def _wake_up(self) -> None:
+        self._wake.set()
+        self._wake = anyio.Event()
 
     async def next_samples(self, device: ManagedDevice) -> Sequence[Sample]:
         """Return what a device that sets its own pace sends next. During a loss there is one row per channel only."""
@@ -77,11 +158,14 @@ class Session(ABC):
 
     async def _handle_loss(self, error: ConnectionLostError) -> None:
         """Release the connection at once, and report the loss."""
+        if self._lost is not None:  # noticed by a poll and between two polls at the same time
+            return
         self._lost = error
         self._attempts = 0
         self._schedule_attempt()
         for device in self.devices.values():
             device.require_identity_check()
+        self._wake_up()
         if self._closed:
             return
         self._report(EventKind.PORT_LOST, error.message, None)
@@ -89,15 +173,20 @@ class Session(ABC):
             await self._release()
 
     async def _try_reopen(self) -> None:
-        """Open the connection again, if an attempt is due."""
-        if self._closed or self._now() < self._next_attempt:
+        """Open the connection again, if an attempt is due and none is under way."""
+        if self._closed or self._reopening or self._now() < self._next_attempt:
             return
+        self._reopening = True
         try:
             await self._reopen()
-        except Exception as error:  # an adapter that is just being plugged in fails in many ways
+        except BaseException as error:  # an adapter that is just being plugged in fails in many ways
+            if not is_plugin_fault(error):
+                raise
             log.debug("%s: not yet restored: %s", self.name, error)
             self._schedule_attempt()
             return
+        finally:
+            self._reopening = False
         self._restored()
 
     def _restored(self) -> None:

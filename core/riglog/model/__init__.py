@@ -3,7 +3,7 @@
 from riglog.model.batch import Batch
 from riglog.model.channel import Channel
 from riglog.model.clock import SYSTEM_CLOCK, Clock
-from riglog.model.event import RENAMED_KINDS, Event, EventKind, current_kind
+from riglog.model.event import IDENTITY, RENAMED_KINDS, Event, EventKind, current_kind
 from riglog.model.policy import DeviceResult, ErrorPolicy
 from riglog.model.run import Run, new_run
 from riglog.model.sample import OK, Sample, Status, Value, missing_sample
@@ -12,6 +12,7 @@ from riglog.model.stamp import NS, Stamp, iso, utc
 from riglog.model.text import storable
 
 __all__ = [
+    "IDENTITY",
     "NS",
     "OK",
     "RENAMED_KINDS",

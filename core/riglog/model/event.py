@@ -14,6 +14,9 @@ RENAMED_KINDS = {
 }
 """Kinds in recordings of early versions, and what they are called now. Readers accept them for ever."""
 
+IDENTITY = "identity: "
+"""How the message of IDENTITY_EXPECTED begins; the identity itself follows."""
+
 
 class EventKind(StrEnum):
     """What happened. ``EventKind("port_back")``, a kind under its early name, is PORT_RESTORED."""
@@ -25,7 +28,11 @@ class EventKind(StrEnum):
     PORT_RESTORED = "port_restored"
     DEVICE_NOT_RESPONDING = "device_not_responding"
     DEVICE_RESPONDING = "device_responding"
+    IDENTITY_EXPECTED = "identity_expected"  # that of the run: IDENTITY and the identity
     WRONG_INSTRUMENT = "wrong_instrument"
+    IDENTITY_CONFIRMED = "identity_confirmed"  # after one of the two others
+    IDENTITY_UNCONFIRMED = "identity_unconfirmed"
+    IDENTITY_ACCEPTED = "identity_accepted"  # an instrument was replaced on purpose
     DRIVER_FAILED = "driver_failed"
     WRITE = "write"  # a parameter of an instrument was changed
     SLOTS_SKIPPED = "slots_skipped"
@@ -33,6 +40,7 @@ class EventKind(StrEnum):
     CLOCK_STEP = "clock_step"
     SINK_FAILED = "sink_failed"
     SINK_RECOVERED = "sink_recovered"
+    RECORDING_MOVED = "recording_moved"  # somebody deleted or moved the file; the message says where the rows are
     FORWARD_DELAYED = "forward_delayed"  # the rows are stored locally, and not in the central database yet
     FORWARD_RESUMED = "forward_resumed"
 

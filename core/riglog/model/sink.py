@@ -13,7 +13,9 @@ class Sink(ABC):
 
     name: str
     warning: str | None = None
-    """What the user should know after the run although no sample was lost; set by ``aclose``."""
+    """What the user should know although no sample was lost; set by ``write`` or ``aclose``."""
+    samples_deleted: int = 0
+    """Stored samples that somebody deleted while the sink was open, together with the file; set by ``aclose``."""
 
     async def check(self) -> None:
         """Check, by reading only, that ``open`` can work. Called before any port is opened.

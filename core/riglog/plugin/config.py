@@ -11,16 +11,22 @@ NAME = "a name of letters, digits, _ and -, starting with a letter or digit, at 
 PORT = 'a port name, such as "/dev/ttyUSB0", "COM3" or "tcp://host:4001"'
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z"
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
+Interval = Annotated[float, Meta(ge=0, le=86400)]
+IDENTITY_CHECK_SECONDS = 60.0
 Rate = Annotated[float, Meta(gt=0, le=10_000)]
 
 
 class DirectConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """The keys of a device without a port. The core applies ``rate_hz`` and ``parameters``; seconds in ``timeout``."""
+    """The keys of a device without a port. The core applies all but ``driver`` and ``timeout`` (seconds).
+
+    ``identity_check``: seconds between two identity checks while the device is polled without interruption; 0: none.
+    """
 
     name: Annotated[str, Meta(pattern=NAME_PATTERN, description=NAME)]
     driver: str
     rate_hz: Rate | None = None
     timeout: Seconds | None = None
+    identity_check: Interval = IDENTITY_CHECK_SECONDS
     parameters: tuple[str, ...] = ()
 
 

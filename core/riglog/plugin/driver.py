@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
 
-from riglog.device import Device, DeviceContext, PortDevice
+from riglog.device import Device, DeviceContext, Pace, PortDevice
 from riglog.plugin.config import DeviceConfig, DirectConfig
 from riglog.protocol import Connection, ProtocolClient, TransactionCost
 from riglog.simulation import Simulator
@@ -56,6 +56,14 @@ class AnyDriver(ABC, Generic[CommonConfig]):
         Raises:
             ConfigError: naming what is wrong and what would be right.
         """
+        return None
+
+    def pace(self, config: CommonConfig) -> Pace:
+        """Return what will set the pace of the device, for ``riglog check``; the device itself decides."""
+        return Pace.HOST
+
+    def settable(self, config: CommonConfig) -> Sequence[str] | None:
+        """Return the parameters that ``set_parameter`` of the device accepts; None if that is not known."""
         return None
 
     def demo(self) -> Sequence[Mapping[str, Any]]:

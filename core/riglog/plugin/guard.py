@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, TypeVar
 
-import anyio
 import pluggy
 from msgspec import Struct
 
+from riglog.device import DRIVER_ERROR, is_plugin_fault
 from riglog.errors import RiglogError, describe
 from riglog.log import get_logger
 from riglog.plugin.driver import AnyDriver
@@ -20,7 +20,7 @@ T = TypeVar("T")
 log = get_logger("riglog.plugin")
 
 PLUGIN_ERRORS = (Exception, SystemExit)
-"""What the code of a plugin can raise without ending the program; KeyboardInterrupt and cancellation do end it."""
+"""What loading a plugin can raise without ending the program; its devices: see ``is_plugin_fault``."""
 _CALLERS = (
     "<frozen importlib",
     *(os.path.dirname(str(file)) for file in (__file__, importlib.__file__, pluggy.__file__)),
@@ -64,7 +64,9 @@ def catch_faults(driver: AnyDriver[Any], call: str, on_fault: OnFault = log_faul
     """
     try:
         yield
-    except PLUGIN_ERRORS as error:
+    except BaseException as error:
+        if not is_plugin_fault(error):
+            raise
         on_fault(DriverFault(driver.name, call, describe(error), traceback_text(error)))
 
 
@@ -80,10 +82,12 @@ def bugs_as(kind: type[RiglogError], driver: AnyDriver[Any], call: str) -> Itera
         yield
     except RiglogError:
         raise
-    except PLUGIN_ERRORS as error:
+    except BaseException as error:
+        if not is_plugin_fault(error):
+            raise
         log.debug("%s", traceback_text(error))
         hint = "Report it to the author of the plugin"
-        problem = f"driver error (bug in the plugin): {call}: {describe(error)}"
+        problem = f"{DRIVER_ERROR}: {call}: {describe(error)}"
         raise kind(problem, hint=hint, driver=driver.name) from error
 
 
@@ -118,21 +122,6 @@ def stdout_to_stderr() -> Iterator[None]:
     """Redirect what the block prints: standard output can be a JSON document."""
     with redirect_stdout(sys.stderr):
         yield
-
-
-def is_plugin_fault(error: BaseException) -> bool:
-    """Return whether an exception comes from a plugin, and not from the end of the run (cancellation, Ctrl-C).
-
-    A library that is based on asyncio can raise the cancellation of one of its own futures. Taken for a cancellation of
-    the task, it would end the recording without a message.
-    """
-    if isinstance(error, PLUGIN_ERRORS):
-        return True
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None or not isinstance(error, asyncio.CancelledError):
-        return False
-    task = asyncio.current_task()
-    return task is not None and not task.cancelling() and not anyio.get_current_task().has_pending_cancellation()
 
 
 def traceback_text(error: BaseException) -> str:

@@ -21,7 +21,22 @@ API_VERSIONS = range(OLDEST_API, API_VERSION + 1)
 ``RIGLOG_API = (2, 3)``, lowest and highest; it is loaded if the two have a version in common."""
 
 CORE_COMMANDS = frozenset(
-    ("check", "demo", "discover", "events", "export", "forward", "gaps", "plugins", "read", "record", "set", "simulate")
+    (
+        "check",
+        "demo",
+        "discover",
+        "events",
+        "export",
+        "forward",
+        "gaps",
+        "plugins",
+        "ports",
+        "read",
+        "record",
+        "salvage",
+        "set",
+        "simulate",
+    )
 )
 """The commands of riglog itself: names that no plugin can use."""
 

@@ -68,7 +68,10 @@ def _config_error(text: str, table: Mapping[str, Any], to: type[msgspec.Struct],
         return ConfigError(f"{shown}.{lacking[1]}: missing", hint=f"Add {lacking[1]} = …, {what}")
     expected = wording.expected(to, path)
     if expected and path and ANY not in path:
-        return ConfigError(f"{shown}: invalid value {_value(table, path)!r}; expected {expected}")
+        value = _value(table, path)
+        likely = wording.likely(to, path, value)
+        suggestion = f"Did you mean {likely!r}?" if likely else None
+        return ConfigError(f"{shown}: invalid value {value!r}; expected {expected}", hint=suggestion)
     return ConfigError(f"{shown}: {message[0].lower()}{message[1:]}")
 
 

@@ -1,6 +1,7 @@
 """What a place in a table can hold, in the words of a rig file, derived from the types of the config struct. Pure."""
 
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -26,6 +27,30 @@ def keys(struct: type[msgspec.Struct], path: Path) -> list[str]:
         kinds = [inner for kind in kinds for inner in _inside(kind, step)]
     tables = [kind for kind in _alternatives(kinds) if isinstance(kind, inspect.StructType)]
     return list(dict.fromkeys(field.encode_name for table in tables for field in table.fields))
+
+
+def likely(struct: type[msgspec.Struct], path: Path, value: object) -> str | None:
+    """Return the choice that a wrong text probably means: similar, or with the same letter (``Celsius``: degC)."""
+    kinds: list[inspect.Type] = [inspect.type_info(struct)]
+    for step in path:
+        kinds = [inner for kind in kinds for inner in _inside(kind, step)]
+    choices = [choice for kind in _alternatives(kinds) for choice in _choices(kind)]
+    if not isinstance(value, str) or not value:
+        return None
+    known = {choice.lower(): choice for choice in choices}
+    close = get_close_matches(value.lower(), known, 1)
+    ends = [choice for choice in choices if choice.lower().endswith(value.lower().lstrip("°"))]
+    initial = [choice for choice in choices if choice[-1].isupper() and choice[-1] == value[0].upper()]
+    return known[close[0]] if close else next(iter([*ends, *initial]), None)
+
+
+def _choices(kind: inspect.Type) -> list[str]:
+    match kind:
+        case inspect.LiteralType(values=values):
+            return [value for value in values if isinstance(value, str)]
+        case inspect.EnumType(cls=choices):
+            return [choice.value for choice in choices if isinstance(choice.value, str)]
+    return []
 
 
 def _inside(kind: inspect.Type, step: str | int) -> Iterator[inspect.Type]:

@@ -14,7 +14,7 @@ from riglog.model import Clock
 from riglog.protocol.codec import Codec, Reply, Request
 from riglog.protocol.connection import Connection
 from riglog.protocol.line import ClientCounters, Line
-from riglog.protocol.port_lock import PortLock
+from riglog.protocol.port_lock import Hold, PortLock
 from riglog.protocol.timed_reply import TimedReply
 from riglog.transport import Transport
 
@@ -143,19 +143,20 @@ class HeldLine(Transactor[Request, Reply]):
             raise ValueError("the line that was handed down belongs to another port")
         self.client = client
         self._outer = outer
+        self._hold: Hold | None = None
         self._ended = False
 
     async def __aenter__(self) -> Self:
         if self._outer is None:
-            await self.client.lock.acquire()
+            self._hold = await self.client.lock.hold()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._ended = True
-        if self._outer is None:
-            self.client.lock.release()
+        if self._hold is not None:
+            self.client.lock.end(self._hold)
 
     def transact(
         self, request: Request, *, timeout: float | None = None, retries: int | None = None, skip_resync: bool = False

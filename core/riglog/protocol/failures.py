@@ -36,6 +36,11 @@ def ambiguous(why: str, **context: object) -> AmbiguousReplyError:
     return AmbiguousReplyError(message, hint=HINT_AMBIGUOUS, **context)
 
 
+def flooded(**context: object) -> ReplyTimeoutError:
+    """Return the error for a line on which more is received than can be discarded before a request."""
+    return ReplyTimeoutError("no request sent: data arrives without end", reason="line_busy", hint=HINT_BUSY, **context)
+
+
 def line_busy(hold_off: float, **context: object) -> ReplyTimeoutError:
     """Return the error for a line that does not become idle."""
     message = f"no request sent: the line is never idle for {hold_off:g} s"

@@ -33,6 +33,18 @@ MIN_CONFIRMATION_SECONDS = 0.05
 MAX_HOLD_OFFS = 5
 """The line is busy if it has not been idle for one hold-off time within this many."""
 
+MAX_REPLY_BYTES = 1024 * 1024
+"""Received for one request without a reply in it: then no reply is expected any more, as if the time had passed."""
+
+MAX_DIAGNOSED_BYTES = 4096
+"""Of what was received instead of a reply; ``reply`` of the error has them too."""
+
+MAX_LATE_BYTES = 64 * 1024
+"""Received in one hold-off: more than late replies, so the line will not be idle soon."""
+
+MAX_UNSOLICITED_BYTES = 64 * 1024
+"""Received without an unsolicited frame in it: they are discarded, and so is the frame whose beginning they may be."""
+
 HOLD_OFF_AFTER_REOPENING = 0.25
 """Seconds of hold-off, at most, on a port that was just opened again: most of it has passed meanwhile."""
 
@@ -65,6 +77,7 @@ class Line(Generic[Request, Reply]):
         self._last_byte_ns = 0  # monotonic, in either direction
         self._received_utc_ns = 0  # of the last byte of an unsolicited frame
         self._max_recent_latency_ns = 0
+        self._beginning_lost = False  # of the next unsolicited frame
 
     @property
     def port(self) -> str:
@@ -93,7 +106,7 @@ class Line(Generic[Request, Reply]):
             try:
                 if (self._outstanding or self.state is LineState.HOLD_OFF) and not skip_resync:
                     await self._resynchronise(request, timeout)
-                return await self._transaction(request, timeout, LineEvent.REQUEST_SENT)
+                return await self._transaction(request, timeout, LineEvent.REQUEST_SENT, must_send=skip_resync)
             except ReplyTimeoutError as error:
                 first = first or error  # later ones may be about the resync request, which the caller did not send
                 if not retries_left:
@@ -141,12 +154,15 @@ class Line(Generic[Request, Reply]):
 
     # --- one transaction
 
-    async def _transaction(self, request: Request, timeout: float, sent_as: LineEvent) -> TimedReply[Reply]:
+    async def _transaction(
+        self, request: Request, timeout: float, sent_as: LineEvent, *, must_send: bool = False
+    ) -> TimedReply[Reply]:
         """Perform one transaction. However it ends, the line is in a state in which the next one is safe."""
         clock = self.clock
         await self._wait_idle(self.inter_frame_gap)
-        self.counters.stale_bytes += len(self._buffer) + self.transport.discard_input()
-        self._buffer.clear()
+        self.discard_input()
+        if self.transport.flooded and not must_send:  # what is left unread could be taken for the reply
+            raise failures.flooded(**self._where(request))
         frame = self.codec.encode(request)
         self.counters.requests += 1
         sent_utc, sent = clock.utc_ns(), clock.monotonic_ns()
@@ -181,7 +197,7 @@ class Line(Generic[Request, Reply]):
     async def _receive_reply(self, request: Request, frame: bytes, timeout: float, *, echo: bool = False) -> Reply:
         """Receive until the reply is complete or the timeout has passed. With ``echo``, ``frame`` comes back first."""
         codec, buffer, clock = self.codec, self._buffer, self.clock
-        received = b""
+        received = bytearray()
         reply = None
         deadline = anyio.current_time() + timeout
         try:
@@ -191,24 +207,26 @@ class Line(Generic[Request, Reply]):
                     self._last_byte_ns = clock.monotonic_ns()
                     received += data
                     if echo:
-                        _, found, data = received.partition(frame)
+                        _, found, rest = received.partition(frame)
+                        data = bytes(rest)
                         echo = not found  # until the echo is complete, nothing after it is known
                     buffer += data
                     reply = codec.decode(request, buffer)
-                    if reply is None and anyio.current_time() >= deadline:  # data without end never lets the scope end
-                        break
+                    if reply is None and (len(received) > MAX_REPLY_BYTES or anyio.current_time() >= deadline):
+                        break  # data without end never lets the scope end
             if reply is None:
                 reply = codec.decode(request, buffer, final=True)
         except (DeviceRefusedError, MalformedReplyError) as error:
             self.counters.replies += 1
-            with error_context(port=self.port, address=codec.address(request), request=frame, reply=received):
+            with error_context(port=self.port, address=codec.address(request), request=frame, reply=bytes(received)):
                 raise error
         if reply is None:
             self.counters.timeouts += 1
             context = self._where(request) | {"request": frame}
+            sample = bytes(received[:MAX_DIAGNOSED_BYTES])
             if echo and received:
-                raise failures.no_echo(timeout, received, **context)
-            raise failures.no_reply(timeout, received, codec.diagnose(request, received), **context)
+                raise failures.no_echo(timeout, sample, **context)
+            raise failures.no_reply(timeout, sample, codec.diagnose(request, sample), **context)
         self.counters.replies += 1
         return reply
 
@@ -293,11 +311,16 @@ class Line(Generic[Request, Reply]):
         """
         self.counters.stale_bytes += len(self._buffer)
         self._buffer.clear()
+        received = 0
         with anyio.move_on_after(self._hold_off * MAX_HOLD_OFFS):
             while (rest := self._hold_off - (self.clock.monotonic_ns() - self._last_byte_ns) / NS) > 0:
                 with anyio.move_on_after(rest):
-                    self.counters.stale_bytes += len(await self.transport.receive())
+                    late = len(await self.transport.receive())
                     self._last_byte_ns = self.clock.monotonic_ns()
+                    self.counters.stale_bytes += late
+                    received += late
+                if received > MAX_LATE_BYTES:
+                    raise failures.flooded(port=self.port)
                 await anyio.lowlevel.checkpoint()  # data without end would never let the outer scope end
             self.state = TRANSITIONS[self.state][LineEvent.LINE_IDLE]
             return
@@ -311,4 +334,13 @@ class Line(Generic[Request, Reply]):
 
     def _unsolicited(self) -> TimedReply[Reply] | None:
         frame = self.codec.unsolicited(self._buffer) if self._buffer else None
-        return None if frame is None else TimedReply(frame, Stamp(self._received_utc_ns, None, self._last_byte_ns))
+        if frame is None:
+            if len(self._buffer) > MAX_UNSOLICITED_BYTES:
+                self.counters.stale_bytes += len(self._buffer)
+                self._buffer.clear()
+                self._beginning_lost = True
+            return None
+        if self._beginning_lost:
+            self._beginning_lost = False
+            return self._unsolicited()
+        return TimedReply(frame, Stamp(self._received_utc_ns, None, self._last_byte_ns))

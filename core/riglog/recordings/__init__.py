@@ -3,10 +3,11 @@
 from riglog.recordings.export import Exported, export
 from riglog.recordings.gaps import Availability, Gap, GapFinder
 from riglog.recordings.reading import Rows, read
+from riglog.recordings.salvage import Salvaged, salvage
 from riglog.recordings.selection import Selection
 from riglog.sinks.formats import EXPORT_FORMATS
 from riglog.sinks.rows import EventRow
-from riglog.sinks.sqlite import last_run, read_events
+from riglog.sinks.sqlite import read_events
 
 __all__ = [
     "EXPORT_FORMATS",
@@ -16,9 +17,10 @@ __all__ = [
     "Gap",
     "GapFinder",
     "Rows",
+    "Salvaged",
     "Selection",
     "export",
-    "last_run",
     "read",
     "read_events",
+    "salvage",
 ]

@@ -1,5 +1,6 @@
 """Exports an SQLite recording into another format, in constant memory."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -7,16 +8,16 @@ from typing import BinaryIO
 
 from msgspec import Struct, structs
 
-from riglog.errors import ConfigError, StorageError
+from riglog.errors import ConfigError, StorageError, error_context
 from riglog.model import NS
 from riglog.recordings.selection import Selection
 from riglog.recordings.wide import layout, wide_records
 from riglog.sinks.base import Records
-from riglog.sinks.files import check_writable, file_error, replacing
-from riglog.sinks.formats import EXPORT_FORMATS, record_writer
+from riglog.sinks.files import appearing, check_writable, file_error
+from riglog.sinks.formats import is_export, record_writer
 from riglog.sinks.rows import ROW, Columns, Row
 from riglog.sinks.sqlite import open_recording, read_pages
-from riglog.sinks.sqlite.schema import HEADER
+from riglog.sinks.sqlite.schema import sqlite_errors
 
 Pages = Iterator[tuple[float, Records]]
 """Pages of records, each with the share of the recording that is complete after it."""
@@ -37,6 +38,7 @@ def export(
     selection: Selection | None = None,
     wide: bool = False,
     every: float | None = None,
+    overwrite: bool = False,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Exported:
     """Write the rows of an SQLite recording, oldest first, into a file of another format.
@@ -47,18 +49,22 @@ def export(
         selection: which rows; default: all.
         wide: one row per slot, one column per channel. If the channels have different rates, or with ``every``, a row
             covers so many seconds since the start of the run, and holds the last value of each channel.
+        overwrite: replace an earlier export in the same format. Nothing else is ever replaced.
         progress: called with the share that is complete, 0 to 1.
     Raises:
-        ConfigError: an invalid argument, or pyarrow is not installed.
-        StorageError: the recording cannot be read, or the file cannot be written.
+        ConfigError: an invalid argument; a run, device or parameter that is not in the recording; pyarrow is not
+            installed.
+        StorageError: the recording cannot be read, or the file cannot be written, or exists.
     """
     if every is not None and not (wide and every > 0):
         raise ConfigError("--every needs --wide and a time greater than 0 s", hint="Add --wide")
     make = record_writer(format)
-    condition = (selection or Selection()).condition()
+    selection = selection or Selection()
+    condition = selection.condition()
     if isinstance(out, (str, Path)):
-        _check_replaceable(Path(out))
-    with closing(open_recording(Path(path))) as database:
+        _check_target(Path(out), format, overwrite)
+    with closing(open_recording(Path(path))) as database, sqlite_errors(Path(path)), error_context(path=path):
+        selection.check(database)
         total = max(1, database.execute("SELECT coalesce(max(id), 0) FROM reading").fetchone()[0])
         done = Exported()
         columns: Columns = ROW
@@ -68,8 +74,8 @@ def export(
             pages = _wide_pages(wide_records(database, *condition, shape), total)
         else:
             pages = _long_pages(read_pages(database, *condition), total)
-        with _output(out) as file:
-            writer = make(file, columns)
+        with _output(out, format, overwrite) as file:
+            writer = make(file, columns, marked=isinstance(out, (str, Path)))
             for share, records in pages:
                 writer.write(records)
                 done.rows += len(records)
@@ -91,32 +97,39 @@ def _wide_pages(pages: Iterator[tuple[int, Records]], total: int) -> Pages:
         yield done / total, records
 
 
-def _check_replaceable(path: Path) -> None:
-    """An export replaces an earlier export only: neither a recording nor a rig file.
+def _check_target(path: Path, format: str, overwrite: bool) -> None:
+    """Check that an export can be written to a path: it replaces an earlier export only, and that only if wanted.
 
     Raises:
-        StorageError: the file exists and is something else.
+        StorageError: it cannot; nothing was modified.
     """
-    if not path.is_file():
+    check_writable(path)
+    if not os.path.lexists(path):
         return
-    with path.open("rb") as file:
-        is_database = file.read(len(HEADER)) == HEADER
-    if is_database or path.suffix.removeprefix(".").lower() not in EXPORT_FORMATS:
+    if path.is_symlink() or not path.is_file() or not is_export(path, format):
         raise StorageError(
-            "file exists and is not an export", hint="Use another file name. The file was not modified", path=path
+            f"file exists and is not an export in {format}",
+            hint="Use another file name. The file was not modified",
+            path=path,
+        )
+    if not overwrite:
+        raise StorageError(
+            "file exists and was not overwritten",
+            hint="Use another file name, or --overwrite to replace the earlier export",
+            path=path,
         )
 
 
 @contextmanager
-def _output(out: str | Path | BinaryIO) -> Iterator[BinaryIO]:
+def _output(out: str | Path | BinaryIO, format: str, overwrite: bool) -> Iterator[BinaryIO]:
     """Open the file to write to. At a path, it appears or is replaced when it is complete."""
     if not isinstance(out, (str, Path)):
         yield out
         return
     path = Path(out)
-    check_writable(path)
     try:
-        with replacing(path) as file:
+        with appearing(path, replace=os.path.lexists(path)) as file:
             yield file
+            _check_target(path, format, overwrite)  # again: the file there may be another one by now
     except OSError as error:
         raise file_error(error, path) from error

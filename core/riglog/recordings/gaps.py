@@ -8,7 +8,9 @@ from msgspec import Struct
 
 from riglog.sinks.rows import Row
 
-NO_ROWS = "no rows (recording not running, or samples lost)"
+NO_ROWS = "no rows (recording not running, computer suspended, or samples lost)"
+STEP_S = 0.5
+"""UTC that gains more than this on the monotonic clock between two rows was set, or the computer was suspended."""
 
 
 class Key(NamedTuple):
@@ -58,14 +60,16 @@ class Availability(Struct):
 class GapFinder:
     """Finds the gaps in rows that are ordered by time; afterwards ``channels`` has the availability of each channel.
 
-    Slots without a row are inferred from the numbers of the slots. The rows of a device-paced channel have no numbers:
-    its gaps are only those recorded as rows without a value.
+    Slots without a row are inferred from the numbers of the slots, and from the clocks: UTC gains on the monotonic
+    clock while the computer is suspended. The rows of a device-paced channel have no numbers: its gaps are those
+    recorded as rows without a value, and those in which the computer was suspended.
     """
 
     def __init__(self) -> None:
         self.channels: dict[Key, Availability] = {}
         self._open: dict[Key, Gap] = {}
         self._last: dict[Key, Row] = {}
+        self._clocks: dict[Key, _Clocks] = {}
 
     def find(self, rows: Iterable[Row]) -> Iterator[Gap]:
         """Return the gaps in the order of their ends; those that last until the end of the recording come last."""
@@ -78,7 +82,8 @@ class GapFinder:
     def _add(self, row: Row) -> Iterator[Gap]:
         key = Key(row.run or "", row.device, row.parameter, row.instance)
         seen = self.channels.setdefault(key, Availability())
-        without_row = self._slots_without_row(key, row)
+        clocks = self._clocks.setdefault(key, _Clocks())
+        without_row = self._slots_without_row(key, row) + clocks.slots_suspended(row)
         if without_row:
             seen.slots_due += without_row
             self._extend(key, self._last[key].received_at, without_row, NO_ROWS)
@@ -107,3 +112,48 @@ class GapFinder:
             self._open[key] = Gap(key, at, at, slots, cause)
         else:
             gap.slots += slots
+
+
+class _Clocks:
+    """Both clocks at the rows of one channel: finds what the numbers of the slots do not show."""
+
+    def __init__(self) -> None:
+        self._first: Row | None = None  # since the clocks were last apart
+        self._last: Row | None = None
+        self._rows = 0  # since _first
+        self._offset_s: float | None = None  # UTC minus monotonic time at _last; None: not known
+
+    def slots_suspended(self, row: Row) -> int:
+        """Return how many slots passed before this row while the monotonic clock stood still."""
+        previous, self._last = self._last, row
+        if previous is None or row.monotonic_ns <= previous.monotonic_ns:  # or the computer was restarted
+            self._restart(row, None)
+            return 0
+        offset_s = datetime.fromisoformat(row.midpoint_at).timestamp() - row.monotonic_ns / 1e9
+        ahead_s = 0.0 if self._offset_s is None else offset_s - self._offset_s
+        self._offset_s = offset_s
+        if abs(ahead_s) <= STEP_S:
+            self._rows += 1
+            return 0
+        slots = self._slots(previous, row, ahead_s) if ahead_s > 0 else 0
+        self._restart(row, offset_s)
+        return slots
+
+    def _restart(self, row: Row, offset_s: float | None) -> None:
+        self._first, self._rows, self._offset_s = row, 0, offset_s
+
+    def _slots(self, previous: Row, row: Row, ahead_s: float) -> int:
+        """Return the slots in ``ahead_s``, as far as the numbers of the slots do not count them."""
+        assert self._first is not None
+        seconds = (previous.monotonic_ns - self._first.monotonic_ns) / 1e9
+        if row.tick is None or previous.tick is None or self._first.tick is None:
+            return max(1, round(ahead_s * self._rows / seconds)) if self._rows else 1
+        passed_s = (row.monotonic_ns - previous.monotonic_ns) / 1e9
+        if previous.tick > self._first.tick:
+            slot_s = seconds / (previous.tick - self._first.tick)
+        elif row.tick == previous.tick + 1:
+            slot_s = passed_s
+        else:
+            return 0
+        without_number_s = min(ahead_s, ahead_s + passed_s - (row.tick - previous.tick) * slot_s)
+        return round(without_number_s / slot_s) if without_number_s > STEP_S else 0

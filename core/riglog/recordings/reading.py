@@ -8,19 +8,36 @@ from typing import Any
 
 from msgspec import structs
 
-from riglog.errors import ConfigError
+from riglog.errors import ConfigError, error_context
+from riglog.log import get_logger
 from riglog.recordings.selection import Moment, Selection
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch
+from riglog.sinks.base import Damage
 from riglog.sinks.formats import format_of
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.reader import PAGE_ROWS, SQLITE_FORMAT, open_recording, read_pages
+from riglog.sinks.sqlite.schema import sqlite_errors
+
+log = get_logger("riglog.recordings")
 
 
 class Rows:
-    """The rows of a recording, oldest first. Can be iterated repeatedly; memory does not grow with the recording."""
+    """The rows of a recording, oldest first. Can be iterated repeatedly; memory does not grow with the recording.
 
-    def __init__(self, pages: Callable[[], Iterator[list[Row]]]) -> None:
-        self._pages = pages
+    ``damage.lines`` is the number of damaged lines of a text file that were skipped by the last iteration.
+    """
+
+    def __init__(self, pages: Callable[[Damage], Iterator[list[Row]]]) -> None:
+        self._read = pages
+        self.damage = Damage()
+
+    def _pages(self) -> Iterator[list[Row]]:
+        self.damage = damage = Damage()
+        yield from self._read(damage)
+        if damage.lines:
+            log.warning(
+                "%d damaged lines skipped: a power failure or another program has changed the file", damage.lines
+            )
 
     def __iter__(self) -> Iterator[Row]:
         for page in self._pages():
@@ -63,23 +80,26 @@ def read(
     Raises:
         NotARecordingError, NewerSchemaError: the file is something else.
         StorageError: it cannot be read.
-        ConfigError: an invalid time, or a selection from a recording that is not SQLite.
+        ConfigError: an invalid time; a run, device or parameter that is not in it; a selection from a recording that
+            is not SQLite.
     """
     path = Path(path)
-    where, values = Selection(run, device, parameter, start, end).condition()
+    selection = Selection(run, device, parameter, start, end)
+    where, values = selection.condition()
     format = format_of(path)
     if format is SQLITE_FORMAT:
-        open_recording(path).close()  # so that errors are raised here, not at the first row
-        return Rows(lambda: _selected_pages(path, where, values))
+        with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+            selection.check(database)  # so that errors are raised here, not at the first row
+        return Rows(lambda damage: _selected_pages(path, where, values))
     if where:
         raise ConfigError(
             "selecting rows is only supported for SQLite recordings", hint="Read all rows and filter them", path=path
         )
-    return Rows(lambda: _pages(format.read(path)))
+    return Rows(lambda damage: _pages(format.read(path, damage)))
 
 
 def _selected_pages(path: Path, where: str, values: list[object]) -> Iterator[list[Row]]:
-    with closing(open_recording(path)) as database:
+    with closing(open_recording(path)) as database, sqlite_errors(path):
         for page in read_pages(database, where, values):
             yield [row for _, row in page]
 

@@ -1,11 +1,13 @@
 """A selection of rows of an SQLite recording, as an SQL condition."""
 
+import sqlite3
 from datetime import UTC, datetime
 
 from msgspec import Struct
 
 from riglog.errors import ConfigError
 from riglog.model import NS
+from riglog.sinks.sqlite.reader import RUNS, refuse_unknown
 
 Moment = datetime | str | None
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,6 +40,16 @@ class Selection(Struct, frozen=True):
         if self.end is not None:
             clauses.append(("run.started_ns + reading.received_ns < ?", nanoseconds(self.end)))
         return " AND ".join(clause for clause, _ in clauses), [value for _, value in clauses]
+
+    def check(self, database: sqlite3.Connection) -> None:
+        """Refuse a run, device or parameter that is not in the recording: the selection would be empty.
+
+        Raises:
+            ConfigError: the hint names those that are there.
+        """
+        refuse_unknown(database, "run", self.run, RUNS)
+        refuse_unknown(database, "device", self.device, "SELECT DISTINCT device FROM channel ORDER BY id")
+        refuse_unknown(database, "parameter", self.parameter, "SELECT DISTINCT parameter FROM channel ORDER BY id")
 
 
 def nanoseconds(moment: datetime | str) -> int:

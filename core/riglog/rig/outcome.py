@@ -17,6 +17,7 @@ class LongestGap(Struct, frozen=True):
 class Outcome(Struct):
     """The run with its summary, and one result per sink.
 
+    ``devices`` are those of each source of the summary.
     ``finished_monotonic_ns`` is the end of the recording on the monotonic clock. ``storage_error`` is set if not all
     samples were stored; ``sinks`` is empty if no sink could be opened.
     """
@@ -26,6 +27,7 @@ class Outcome(Struct):
     sinks: list[SinkResult]
     finished_monotonic_ns: int
     storage_error: StorageError | None = None
+    devices: dict[str, tuple[str, ...]] = {}
 
     @property
     def longest_gap(self) -> LongestGap:

@@ -1,20 +1,24 @@
 """Records a rig: checks the sinks, opens the devices, records until the end, and stores the rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 from msgspec.structs import replace
 
-from riglog.acquire import ActiveRun, SamplesLostError, pipe, record
+from riglog.acquire import ActiveRun, OpenSinks, SamplesLostError, open_sinks, record, store
 from riglog.config import RigConfig, load_rig, seconds
-from riglog.errors import ConfigError, StorageError
+from riglog.config.shared_paths import shared_paths
+from riglog.errors import StorageError
 from riglog.manager import Manager
 from riglog.model import SYSTEM_CLOCK, Clock, Event, Run, new_run
 from riglog.plugin import Registry
-from riglog.recordings import last_run
+from riglog.rig.identities import rig_identities
 from riglog.rig.outcome import Outcome
+from riglog.rig.resume import ResumePlan, plan_resume
 from riglog.sinks import SqliteSink
+from riglog.sinks.files import FileSink
 
 BATCH_SIZE = 512
 """Samples after which a sink writes without waiting for the flush interval."""
@@ -26,6 +30,7 @@ async def record_rig(
     duration: float | str | None = None,
     out: str | Path | None = None,
     resume: Run | bool = False,
+    accept_identity: Sequence[str] = (),
     stop: anyio.Event | None = None,
     on_opening: Callable[[str, str], None] | None = None,
     on_start: Callable[[ActiveRun], None] | None = None,
@@ -39,10 +44,13 @@ async def record_rig(
 
     Args:
         rig: path of a rig file, or its configuration.
-        duration: seconds, or a text such as ``"72h"``; default: that of the rig file. A resumed run counts from its
-            start.
+        duration: seconds from now, or a text such as ``"72h"``; default: that of the rig file, which is the duration
+            of the whole run, also if it is resumed.
         out: path of an SQLite file to record into, instead of the sinks of the rig file.
-        resume: True continues the latest run of this rig in its SQLite sink; a Run continues that run.
+        resume: True continues the latest run of this rig in its SQLite sink; a Run continues that run. Its devices must
+            be the instruments of that run: values of another one are not recorded. If there is no such run, or if slots
+            could be recorded twice because the clock is behind, a new run starts.
+        accept_identity: devices whose instrument was replaced on purpose. It is an event, and a new run starts.
         stop: ends the recording when it is set, after the polls in progress.
         on_opening: called before each device is opened, with the names of the device and of its port (or driver).
         on_start: called with the active recording when polling starts; its ``summary`` is updated continuously.
@@ -54,54 +62,64 @@ async def record_rig(
 
     Raises:
         ExceptionGroup: one ConfigError per mistake in the rig file; nothing was opened.
-        ConfigError: an argument is invalid, or the rig file cannot be read; nothing was opened.
-        StorageError: a sink cannot be used, or there is no run to resume; nothing was opened.
+        ConfigError: an argument is invalid, the rig file cannot be read, or the run to resume is complete; nothing was
+            opened.
+        StorageError: a sink cannot be used, or another program records the run; nothing was recorded.
         PortError, ProtocolError, DeviceError: a device cannot be opened; nothing was recorded.
+        SamplesLostError: the task was cancelled, and a sink did not store all samples.
     """
     config = _config(rig, out, registry)
-    length = config.duration if duration is None else seconds(duration)
-    resumed_from = run_to_resume(config) if resume is True else resume or None
+    problems = list(shared_paths([str(sink.path) for sink in config.sinks if isinstance(sink, FileSink)]))
+    if problems:
+        raise problems[0]
+    identities = rig_identities(
+        config,
+        resumed=bool(resume),
+        accepted=accept_identity,
+        run=resume.id if isinstance(resume, Run) else None,
+    )
+    if accept_identity:
+        resume = False
+    given = None if duration is None else seconds(duration)
+    _plan(config, resume, given, clock)  # nothing left: an error before anything is opened
     for sink in config.sinks:
         await sink.check()
     async with Manager(registry=registry, clock=clock) as manager:
+        manager.expect_identities(identities.expected)
         for spec in config.specs:
             if on_opening is not None:
                 on_opening(spec.name, spec.port_name or spec.protocol)
             await manager.add_spec(spec)
-        run = resumed_from or new_run(config.name, clock, rate_hz=config.rate_hz, rig=config.text)
-        async with record(
-            manager,
-            rate_hz=config.rate_hz,
-            duration=length,
-            overflow=config.overflow,
-            resumed_from=resumed_from,
-            clock=clock,
-        ) as recording:
-            if on_event is not None:
-                for event in recording.events:  # those of the start
-                    on_event(event)
-                recording.on_event = on_event
+        plan, length = _plan(config, resume, given, clock)  # opening takes time, and the clock may have been set
+        earlier = plan.stored.run if plan.stored is not None else None
+        run = earlier or new_run(config.name, clock, rate_hz=config.rate_hz, rig=config.text)
+        async with (
+            open_sinks(*config.sinks, run=run) as sinks,
+            record(
+                manager,
+                rate_hz=config.rate_hz,
+                duration=length,
+                overflow=config.overflow,
+                resumed_from=earlier,
+                slot_zero_ns=plan.stored.slot_zero_ns if plan.stored is not None else None,
+                follows=plan.follows,
+                clock=clock,
+            ) as recording,
+        ):
+            recording.on_event = on_event
+            for event in identities.acceptances(manager, clock):
+                recording.add_event(event)
             if on_start is not None:
                 on_start(recording)
             async with anyio.create_task_group() as tasks:
                 if stop is not None:
                     tasks.start_soon(_stop_when_set, stop, recording)
-                outcome = await _store(recording, config, run, clock)
+                outcome = await _store(recording, sinks, run, config.flush_interval, clock)
+                outcome.devices = _devices(manager)
                 tasks.cancel_scope.cancel()
+            if outcome.storage_error is not None:
+                await _raise_if_cancelled(outcome.storage_error)
     return outcome
-
-
-def run_to_resume(rig: RigConfig) -> Run:
-    """Return the latest run of a rig in its SQLite sink. Only reads.
-
-    Raises:
-        ConfigError: the rig has no SQLite sink.
-        StorageError: there is no file, no recording, or no run of this rig in it.
-    """
-    for sink in rig.sinks:
-        if isinstance(sink, SqliteSink):
-            return last_run(sink.path, rig.name)
-    raise ConfigError("cannot resume: the rig has no SQLite sink", hint='Add a [[sink]] with type = "sqlite"')
 
 
 def _config(rig: RigConfig | str | Path, out: str | Path | None, registry: Registry | None) -> RigConfig:
@@ -112,20 +130,39 @@ def _config(rig: RigConfig | str | Path, out: str | Path | None, registry: Regis
     return replace(rig, sinks=(SqliteSink(out),), destinations=(str(out),))
 
 
+def _devices(manager: Manager) -> dict[str, tuple[str, ...]]:
+    return {
+        source.name: tuple(dict.fromkeys(channel.device for channel in source.channels)) for source in manager.sources()
+    }
+
+
+def _plan(rig: RigConfig, resume: Run | bool, duration: float | None, clock: Clock) -> tuple[ResumePlan, float | None]:
+    """Return what to resume now, and for how many seconds to record."""
+    plan = ResumePlan()
+    if resume:
+        plan = plan_resume(rig, run_id=resume.id if isinstance(resume, Run) else None, clock=clock)
+    return plan, plan.remaining(rig.duration, clock) if duration is None else duration
+
+
+async def _raise_if_cancelled(error: StorageError) -> None:
+    """Raise an error that would be lost: the outcome of a cancelled call is not returned."""
+    try:
+        await checkpoint_if_cancelled()
+    except anyio.get_cancelled_exc_class():
+        raise error from None
+
+
 async def _stop_when_set(stop: anyio.Event, recording: ActiveRun) -> None:
     await stop.wait()
     recording.stop()
 
 
-async def _store(recording: ActiveRun, rig: RigConfig, run: Run, clock: Clock) -> Outcome:
+async def _store(recording: ActiveRun, sinks: OpenSinks, run: Run, flush_interval: float, clock: Clock) -> Outcome:
     outcome = Outcome(run, recording.summary, [], 0)
     try:
-        outcome.sinks = await pipe(
-            recording, *rig.sinks, run=run, batch_size=BATCH_SIZE, flush_interval=rig.flush_interval, clock=clock
-        )
-    except StorageError as error:
-        recording.stop()
+        outcome.sinks = await store(recording, sinks, batch_size=BATCH_SIZE, flush_interval=flush_interval, clock=clock)
+    except SamplesLostError as error:
         outcome.storage_error = error
-        outcome.sinks = error.results if isinstance(error, SamplesLostError) else []
+        outcome.sinks = error.results
     outcome.finished_monotonic_ns = clock.monotonic_ns()
     return outcome

@@ -5,7 +5,9 @@ from riglog.simulation.modbus_server import ModbusServer
 from riglog.simulation.modbus_servers import ModbusServers
 from riglog.simulation.peer import Arrivals, SimulatedPeer
 from riglog.simulation.scheduled import ScheduledSimulator
+from riglog.simulation.schedule import Schedule
 from riglog.simulation.simulator import SimulatedBus, Simulator
+from riglog.simulation.swapped import SwappedSimulator
 from riglog.simulation.transport import SimulatedTransport
 from riglog.simulation.truth import Course, Timeline, Truth, TruthfulSimulator
 
@@ -17,6 +19,7 @@ __all__ = [
     "ModbusServer",
     "ModbusServers",
     "ScheduledSimulator",
+    "Schedule",
     "SimulatedBus",
     "SimulatedPeer",
     "SimulatedTransport",
@@ -24,5 +27,6 @@ __all__ = [
     "Timeline",
     "Truth",
     "TruthfulSimulator",
+    "SwappedSimulator",
     "parse_faults",
 ]

@@ -3,21 +3,13 @@
 import math
 from collections.abc import Callable, Iterator
 
-from msgspec import Struct
-
 from riglog.model import Channel
+from riglog.simulation.schedule import Schedule
 from riglog.simulation.simulator import Simulator
 from riglog.simulation.truth import Timeline, Truth, TruthfulSimulator
 
 Action = Callable[[TruthfulSimulator, float], None]
 """Changes an instrument at a time in seconds."""
-
-
-class Change(Struct, frozen=True):
-    """What happens to an instrument at a time in seconds."""
-
-    at: float
-    action: Action
 
 
 class ScheduledSimulator(TruthfulSimulator):
@@ -34,7 +26,7 @@ class ScheduledSimulator(TruthfulSimulator):
         self.powered = Timeline(True)
         self._present: Simulator = instrument
         self._on = True
-        self._changes: list[Change] = []
+        self._schedule = Schedule()
         self._between: list[tuple[int, Action]] = []  # requests until then
 
     @property
@@ -43,7 +35,7 @@ class ScheduledSimulator(TruthfulSimulator):
 
     def schedule(self, at: float, action: Action) -> None:
         """Let ``action`` change the instrument that is connected then, such as a setting at its panel."""
-        self._changes = sorted([*self._changes, Change(at, action)], key=lambda change: change.at)
+        self._schedule.at(at, lambda: action(self.connected.at(at), at))
 
     def schedule_after(self, at: float, requests: int, action: Action) -> None:
         """Let ``action`` change the connected instrument between two requests: after so many, counted from ``at``."""
@@ -69,9 +61,9 @@ class ScheduledSimulator(TruthfulSimulator):
 
     def idle(self, now: float) -> bytes:
         sent = b""
-        while self._changes and self._changes[0].at <= now:
-            sent += self._idle(math.nextafter(self._changes[0].at, -math.inf))
-            self.advance(self._changes[0].at)
+        while (due := self._schedule.next_due()) is not None and due <= now:
+            sent += self._idle(math.nextafter(due, -math.inf))
+            self.advance(due)
         return sent + self._idle(now)
 
     def next_due(self, now: float) -> float | None:
@@ -86,9 +78,7 @@ class ScheduledSimulator(TruthfulSimulator):
 
     def advance(self, now: float) -> None:
         """Let everything happen that is scheduled up to ``now``."""
-        while self._changes and self._changes[0].at <= now:
-            change = self._changes.pop(0)
-            change.action(self.connected.at(change.at), change.at)
+        self._schedule.advance(now)
 
     def truths(self, channel: Channel, start: float, end: float) -> Iterator[Truth]:
         """Return what the own instrument had; nothing for the time in which another one was in its place."""

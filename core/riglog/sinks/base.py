@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 from msgspec import Struct
 
 from riglog.model import Sink
+from riglog.sinks.disk import Durability
 from riglog.sinks.rows import Columns, Row
 
 Records = Sequence[Sequence[Any]]
@@ -23,11 +24,13 @@ class SinkConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
 class FileConfig(SinkConfig, kw_only=True, frozen=True):
     """``path`` of the file. An existing recording is continued, or replaced with ``overwrite``.
 
-    Anything that is not a recording of the same kind is refused in both cases.
+    Anything that is not a recording of the same kind is refused in both cases. ``durability``: with ``flush``, rows
+    are safe from a power failure after every flush; with ``system``, when the operating system writes them to the disk.
     """
 
     path: str
     overwrite: bool = False
+    durability: Durability = "flush"
 
 
 class SinkType(Struct, frozen=True):
@@ -46,9 +49,11 @@ class RecordWriter(ABC):
     """Writes records into an open binary file, which is not closed."""
 
     @abstractmethod
-    def __init__(self, file: BinaryIO, columns: Columns) -> None:
+    def __init__(self, file: BinaryIO, columns: Columns, *, marked: bool = False) -> None:
         """Write what precedes the records.
 
+        Args:
+            marked: write it so that the ``is_export`` of the format recognises the file. Its content is the same.
         Raises:
             ConfigError: the format needs a package that is not installed.
         """
@@ -62,14 +67,23 @@ class RecordWriter(ABC):
         return None
 
 
+class Damage(Struct):
+    """What could not be read of a recording: the number of damaged ``lines``, which were skipped."""
+
+    lines: int = 0
+
+
 class Format(Struct, frozen=True):
     """A format in which recordings are read back.
 
     ``recognizes`` decides by the first line of a file; the first line of an SQLite file is not empty either.
-    ``read`` returns all rows, oldest first. ``writer`` exports into the format; None: it cannot be exported to.
+    ``read`` returns all rows, oldest first, and counts what it skips. ``writer`` exports into the format; None: it
+    cannot be exported to.
+    ``is_export`` recognises a file that ``writer`` wrote and marked, which is never a recording in progress.
     """
 
     name: str
     recognizes: Callable[[bytes], bool]
-    read: Callable[[Path], Iterator[Row]]
+    read: Callable[[Path, Damage], Iterator[Row]]
     writer: type[RecordWriter] | None = None
+    is_export: Callable[[Path], bool] = lambda _: False

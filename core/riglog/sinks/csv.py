@@ -3,17 +3,24 @@
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from msgspec import structs
 
 from riglog.errors import NotARecordingError
-from riglog.sinks.base import FileConfig, Format, Records, RecordWriter, SinkType
-from riglog.sinks.files import NOT_MODIFIED
+from riglog.sinks.base import Damage, FileConfig, Format, Records, RecordWriter, SinkType
+from riglog.sinks.files import NOT_MODIFIED, first_line
 from riglog.sinks.rows import COLUMNS, EMPTY_STRING_COLUMNS, ROW, Column, Columns, Kind, Row, parse_address
-from riglog.sinks.text_files import TextFileSink, complete_lines
+from riglog.sinks.text_files import TextFileSink, complete_lines, decoded
 
 HEAD = ",".join(COLUMNS).encode()
+MAX_LINES_OF_A_RECORD = 100
+EXPORT_HEAD = ",".join(f'"{column}"' for column in COLUMNS).encode()
+"""Quotes around the names mark an export: a recording has none. Readers of CSV ignore them."""
+FORMULA = "=+-@＝＋－＠'\t\r\n"
+"""How a text begins that a spreadsheet would take for a formula; and the character that is put in front of it."""
+MAY_BE_FORMULA = ("=", "+", "@", "'", ",-", '"-', "\t", '"\r', '"\n')
+"""Without any of these an ASCII line has no such text: looking for them costs less than looking at every cell."""
 
 
 class CsvSink(TextFileSink):
@@ -26,6 +33,8 @@ class CsvSink(TextFileSink):
         return _lines(map(structs.astuple, found))
 
     def _check_first_line(self, first: bytes) -> None:
+        if first == EXPORT_HEAD:
+            raise NotARecordingError("file exists and is an export", hint=NOT_MODIFIED, path=self.path)
         if first != HEAD:
             raise NotARecordingError("file exists with different columns", hint=NOT_MODIFIED, path=self.path)
 
@@ -33,20 +42,44 @@ class CsvSink(TextFileSink):
 class CsvWriter(RecordWriter):
     """Exports to CSV; the first line has the names of the columns."""
 
-    def __init__(self, file: BinaryIO, columns: Columns) -> None:
+    def __init__(self, file: BinaryIO, columns: Columns, *, marked: bool = False) -> None:
         self._file = file
-        file.write(_lines([[column.name for column in columns]]))
+        file.write(_lines([[column.name for column in columns]], csv.QUOTE_ALL if marked else csv.QUOTE_MINIMAL))
 
     def write(self, records: Records) -> None:
         self._file.write(_lines(records))
 
 
-def read_csv(path: Path) -> Iterator[Row]:
+def read_csv(path: Path, damage: Damage) -> Iterator[Row]:
     """Return the rows of a file written by CsvSink or exported to CSV."""
-    lines = (line.decode() for line in complete_lines(path))
+    lines = complete_lines(path)
     next(lines, None)
-    for fields in csv.reader(lines):
-        yield Row(*(parse(field) for parse, field in zip(_PARSERS, fields, strict=True)))
+    return decoded(_records(lines), _decode, damage)
+
+
+def _records(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Join the lines of a record whose quoted field has a line end in it."""
+    record: list[bytes] = []
+    quoted = False
+    for line in lines:
+        record.append(line)
+        quoted ^= line.count(b'"') % 2 == 1
+        if quoted and len(record) <= MAX_LINES_OF_A_RECORD and b"\0" not in line:
+            continue
+        if quoted:  # a quotation mark was lost: only the line in which the record began is certain to be damaged
+            yield record.pop(0)
+            yield from _records(record)
+        else:
+            yield b"".join(record)
+        record, quoted = [], False
+    yield from record[:1]
+    if record[1:]:
+        yield from _records(record[1:])
+
+
+def _decode(record: bytes) -> Row:
+    (fields,) = csv.reader([record.decode()])
+    return Row(*(parse(field) for parse, field in zip(_PARSERS, fields, strict=True)))
 
 
 class _Lines(list[str]):
@@ -55,14 +88,34 @@ class _Lines(list[str]):
     write = list.append
 
 
-def _lines(records: Iterable[Sequence[object]]) -> bytes:
+def is_export(path: Path) -> bool:
+    """Return True if CsvWriter wrote and marked the file."""
+    return first_line(path).startswith(b'"run",')
+
+
+def _lines(records: Iterable[Sequence[object]], quoting: Literal[0, 1] = csv.QUOTE_MINIMAL) -> bytes:
+    records = list(records)
     lines = _Lines()
-    csv.writer(lines).writerows(records)  # with "\n" as its line end it would not quote a field that contains "\r"
+    writer = csv.writer(lines, quoting=quoting)  # with "\n" as its line end it would not quote a field with "\r"
+    writer.writerows(records)
+    for number, line in enumerate(lines):
+        if not line.isascii() or any(mark in line for mark in MAY_BE_FORMULA):
+            writer.writerow([_guarded(cell) if type(cell) is str else cell for cell in records[number]])
+            lines[number] = lines.pop()
     return "".join([line.removesuffix("\r\n") + "\n" for line in lines]).encode()
 
 
+def _guarded(text: str) -> str:
+    """Return a text as no spreadsheet takes it for a formula: with ``'`` in front if it begins like one."""
+    return f"'{text}" if text[:1] in FORMULA and text else text
+
+
+def _unguarded(field: str) -> str:
+    return field[1:] if field[:1] == "'" else field
+
+
 def _text(field: str) -> str | None:
-    return field or None
+    return _unguarded(field) or None
 
 
 def _number(parse: Callable[[str], int | float]) -> Callable[[str], int | float | None]:
@@ -73,12 +126,15 @@ def _parser(column: Column) -> Callable[[str], Any]:
     if column.name == "address":
         return lambda field: parse_address(_text(field))
     if column.name in EMPTY_STRING_COLUMNS:
-        return str
+        return _unguarded
     return {Kind.INTEGER: _number(int), Kind.REAL: _number(float)}.get(column.kind, _text)
 
 
 _PARSERS = [_parser(column) for column in ROW]
 CSV = SinkType(
-    "csv", "comma-separated text", FileConfig, lambda config: CsvSink(config.path, overwrite=config.overwrite)
+    "csv",
+    "comma-separated text",
+    FileConfig,
+    lambda config: CsvSink(config.path, overwrite=config.overwrite, durability=config.durability),
 )
-CSV_FORMAT = Format("csv", lambda first: first == HEAD, read_csv, CsvWriter)
+CSV_FORMAT = Format("csv", lambda first: first in (HEAD, EXPORT_HEAD), read_csv, CsvWriter, is_export)

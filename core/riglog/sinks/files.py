@@ -1,7 +1,7 @@
 """Sinks that write one file or folder in a worker thread, and what they need of the file system."""
 
+import errno
 import os
-import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ import anyio.to_thread
 
 from riglog.errors import StorageError
 from riglog.model import Batch, Event, Run, Sink
+from riglog.sinks.disk import Durability, create_file, create_hidden, publish, sync_file, sync_folder
 from riglog.sinks.rows import Row, rows
 
 T = TypeVar("T")
@@ -23,9 +24,10 @@ NOT_MODIFIED = "Use another file name. The file was not modified"
 class FileSink(Sink):
     """A sink at a path. Its blocking calls run in a worker thread, one at a time."""
 
-    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
+    def __init__(self, path: str | Path, *, overwrite: bool = False, durability: Durability = "flush") -> None:
         self.path = Path(path)
         self.overwrite = overwrite
+        self.durable = durability == "flush"
         self._limiter = anyio.CapacityLimiter(1)
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
@@ -79,8 +81,12 @@ def check_writable(path: Path) -> None:
     """Check that a file or folder can be created or changed. Reads only.
 
     Raises:
-        StorageError: the directory does not exist, or no permission to write.
+        StorageError: the directory does not exist, no permission to write, or a link that leads nowhere.
     """
+    if path.is_symlink() and not path.exists():
+        raise StorageError(
+            "path is a link to a file that does not exist", hint="Remove the link, or use another path", path=path
+        )
     if not path.parent.is_dir():
         raise StorageError("directory not found", hint=f"Create it: mkdir -p {path.parent}", path=path)
     for needed in (path.parent, path):
@@ -90,23 +96,6 @@ def check_writable(path: Path) -> None:
                 hint=f"Make {needed} writable, or use another path",
                 path=path,
             )
-
-
-def lock(file: int, path: Path) -> None:
-    """Lock an open file or folder until it is closed: two programs would overwrite each other's rows.
-
-    Raises:
-        StorageError: another program has locked it.
-    """
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        hint = "Stop the other recording, or use another path"
-        raise StorageError("file is locked by another recording", hint=hint, path=path) from None
 
 
 def first_line(path: Path) -> bytes:
@@ -122,23 +111,81 @@ def first_line(path: Path) -> bytes:
         raise read_error(error, path) from error
 
 
+def is_blank(path: Path) -> bool:
+    """Return True if a file is empty, or has NUL bytes only: what a power failure can leave of a new file."""
+    with path.open("rb") as file:
+        return not file.read(HEAD_BYTES + 1).strip(b"\0") and path.stat().st_size <= HEAD_BYTES
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that appears at ``path`` when the block ends without an error: as a whole and in one step."""
-    hidden = path.with_name(f".{path.name}.new")
-    try:
-        with hidden.open("wb") as file:
+def appearing(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
+    """Open a file that appears at ``path`` when the block ends without an error: as a whole and in one step.
+
+    Its name until then cannot be predicted, and a link planted there is not followed.
+
+    Args:
+        replace: replace the file that is at ``path``; the caller has made sure that riglog wrote it. Otherwise a file
+            that is there by then is kept.
+    Raises:
+        FileExistsError: there is one, and ``replace`` is False.
+    """
+    opened, hidden = create_hidden(path)
+    with os.fdopen(opened, "wb") as file:
+        try:
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        os.replace(hidden, path)
-    finally:
-        hidden.unlink(missing_ok=True)
+            sync_file(opened)
+            file.close()  # Windows moves closed files only
+            if replace:
+                os.replace(hidden, path)
+                sync_folder(path.parent)
+            else:
+                publish(hidden, path)
+        finally:
+            file.close()
+            hidden.unlink(missing_ok=True)
+
+
+def create(path: Path) -> BinaryIO:
+    """Create a file and open it for writing. Neither an existing file nor a link is opened.
+
+    Raises:
+        FileExistsError: there is something at ``path``.
+    """
+    return os.fdopen(create_file(path), "wb")
+
+
+def deleted_warning(path: Path, now: Path) -> str:
+    """Return what the user must know about a file that was deleted, and whose rows could be kept."""
+    return f"{path} was deleted while it was being recorded; all its rows were kept and are in {now}"
+
+
+def moved_warning(path: Path, moved_to: str | None, now: Path) -> str:
+    """Return what the user must know about a file that was moved: its rows are in two files."""
+    return f"{path} was moved to {moved_to or 'another place'} while it was being recorded; newer rows are in {now}"
+
+
+def deleted_error(path: Path, error: OSError | StorageError) -> StorageError:
+    """Return the error of a file that was deleted or moved, and cannot be continued."""
+    reason = error.message if isinstance(error, StorageError) else error.strerror or str(error)
+    return StorageError(
+        f"file was deleted or moved while it was being recorded, and a new one cannot be created: {reason}",
+        hint="Make the directory available and writable again: the rows are kept in memory until then",
+        path=path,
+    )
+
+
+NEXT_STEPS = {
+    errno.ENOSPC: "Free disk space",
+    errno.EDQUOT: "Free disk space: the quota of the user is used up",
+    errno.EROFS: "The file system is read-only: check the disk, then mount it writable again",
+    errno.EIO: "Check the disk and its cable: the operating system could not write to it",
+}
 
 
 def file_error(error: OSError, path: Path) -> StorageError:
     """Return the error of a failed write, with the next step."""
-    hint = "Free disk space" if error.errno == 28 else "Check the path and its permissions"
+    hint = NEXT_STEPS.get(error.errno or 0, "Check the path and its permissions")
     return StorageError(f"write failed: {error.strerror or error}", hint=hint, path=path)
 
 

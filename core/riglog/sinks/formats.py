@@ -5,13 +5,15 @@ from pathlib import Path
 from riglog.errors import ConfigError, NotARecordingError
 from riglog.sinks.base import Format, RecordWriter
 from riglog.sinks.csv import CSV_FORMAT
-from riglog.sinks.files import first_line
+from riglog.sinks.files import first_line, is_blank
 from riglog.sinks.jsonl import JSONL_FORMAT
-from riglog.sinks.parquet import PARQUET_FORMAT
+from riglog.sinks.other_files import refuse_known_files
+from riglog.sinks.parquet import PARQUET_FORMAT, parts
 from riglog.sinks.sqlite.reader import SQLITE_FORMAT
 
 FORMATS = (SQLITE_FORMAT, CSV_FORMAT, JSONL_FORMAT, PARQUET_FORMAT)
 EXPORT_FORMATS = {format.name: format.writer for format in FORMATS if format.writer is not None}
+"""The formats of exports, and their endings."""
 
 
 def format_of(path: Path) -> Format:
@@ -21,12 +23,14 @@ def format_of(path: Path) -> Format:
         NotARecordingError: it is in none of the formats.
         StorageError: the file cannot be read.
     """
-    if path.is_dir():
+    if path.is_dir() and (parts(path) or not any(path.iterdir())):
         return PARQUET_FORMAT
-    first = first_line(path)
-    for format in FORMATS:
-        if format.recognizes(first):
-            return format
+    if not path.is_dir():
+        first = first_line(path)
+        for format in FORMATS:
+            if format.recognizes(first) or (path.suffix == f".{format.name}" and is_blank(path)):
+                return format  # a text file is empty until the first flush, also after a power failure
+        refuse_known_files(path)
     hint = "Give a riglog recording in SQLite, CSV, JSON Lines or Parquet"
     raise NotARecordingError("not a riglog recording", hint=hint, path=path)
 
@@ -40,3 +44,8 @@ def record_writer(format: str) -> type[RecordWriter]:
     if format not in EXPORT_FORMATS:
         raise ConfigError(f"unknown format {format!r}", hint=f"Available: {', '.join(EXPORT_FORMATS)}")
     return EXPORT_FORMATS[format]
+
+
+def is_export(path: Path, name: str) -> bool:
+    """Return True if a file is an export in the format of this name: riglog wrote it, and it is not a recording."""
+    return any(format.is_export(path) for format in FORMATS if format.name == name)

@@ -7,11 +7,13 @@ from typing import BinaryIO
 import msgspec
 
 from riglog.errors import NotARecordingError
-from riglog.sinks.base import FileConfig, Format, Records, RecordWriter, SinkType
-from riglog.sinks.files import NOT_MODIFIED
+from riglog.sinks.base import Damage, FileConfig, Format, Records, RecordWriter, SinkType
+from riglog.sinks.files import NOT_MODIFIED, first_line
 from riglog.sinks.rows import COLUMNS, Columns, Row
-from riglog.sinks.text_files import TextFileSink, complete_lines
+from riglog.sinks.text_files import TextFileSink, complete_lines, decoded
 
+MARK = b'{ "run"'
+"""How the first line of an export begins; that of a recording has no blank there. Readers of JSON ignore it."""
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -24,6 +26,8 @@ class JsonlSink(TextFileSink):
         return _ENCODER.encode_lines(found)
 
     def _check_first_line(self, first: bytes) -> None:
+        if first.startswith(MARK):
+            raise NotARecordingError("file exists and is an export", hint=NOT_MODIFIED, path=self.path)
         if not is_row(first):
             raise NotARecordingError("file exists and does not contain riglog rows", hint=NOT_MODIFIED, path=self.path)
 
@@ -31,12 +35,21 @@ class JsonlSink(TextFileSink):
 class JsonlWriter(RecordWriter):
     """Exports to JSON Lines."""
 
-    def __init__(self, file: BinaryIO, columns: Columns) -> None:
+    def __init__(self, file: BinaryIO, columns: Columns, *, marked: bool = False) -> None:
         self._file = file
+        self._mark = marked
         self._names = [column.name for column in columns]
 
     def write(self, records: Records) -> None:
-        self._file.write(_ENCODER.encode_lines([dict(zip(self._names, record, strict=True)) for record in records]))
+        lines = _ENCODER.encode_lines([dict(zip(self._names, record, strict=True)) for record in records])
+        if self._mark and lines:
+            lines, self._mark = lines.replace(b"{", b"{ ", 1), False
+        self._file.write(lines)
+
+
+def is_export(path: Path) -> bool:
+    """Return True if JsonlWriter wrote and marked the file. One without rows has no mark, and nothing to lose."""
+    return path.stat().st_size == 0 or first_line(path).startswith(MARK)
 
 
 def is_row(line: bytes) -> bool:
@@ -47,15 +60,15 @@ def is_row(line: bytes) -> bool:
         return False
 
 
-def read_jsonl(path: Path) -> Iterator[Row]:
+def read_jsonl(path: Path, damage: Damage) -> Iterator[Row]:
     """Return the rows of a file written by JsonlSink or exported to JSON Lines."""
-    return map(msgspec.json.Decoder(Row).decode, complete_lines(path))
+    return decoded(complete_lines(path), msgspec.json.Decoder(Row).decode, damage)
 
 
 JSONL = SinkType(
     "jsonl",
     "JSON Lines: one object per row",
     FileConfig,
-    lambda config: JsonlSink(config.path, overwrite=config.overwrite),
+    lambda config: JsonlSink(config.path, overwrite=config.overwrite, durability=config.durability),
 )
-JSONL_FORMAT = Format("jsonl", is_row, read_jsonl, JsonlWriter)
+JSONL_FORMAT = Format("jsonl", is_row, read_jsonl, JsonlWriter, is_export)

@@ -14,14 +14,23 @@ from msgspec import structs
 
 from riglog.errors import NotARecordingError, StorageError
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch, rows_of
-from riglog.sinks.base import FileConfig, Format, Records, RecordWriter, SinkType
-from riglog.sinks.files import RowFileSink, check_writable, lock, replacing
+from riglog.sinks.base import Damage, FileConfig, Format, Records, RecordWriter, SinkType
+from riglog.sinks.disk import HIDDEN, free_path, identity, is_deleted, lock, present_path, sync_folder
+from riglog.sinks.files import (
+    RowFileSink,
+    appearing,
+    check_writable,
+    deleted_error,
+    deleted_warning,
+    moved_warning,
+)
 from riglog.sinks.optional_dependencies import import_optional
 from riglog.sinks.rows import Columns, Row
 
 PART_ROWS = 20_000
 """Bounds memory, the size of a file, and how often a row is written (PART_ROWS / rows per flush / 2 times)."""
 PART = "part-{:06d}.parquet"
+EXPORT_MARK = {b"riglog": b"export"}
 
 
 class ParquetSink(RowFileSink):
@@ -38,24 +47,73 @@ class ParquetSink(RowFileSink):
 
     def _open(self) -> None:
         self.path.mkdir(exist_ok=True)
+        sync_folder(self.path.parent)
         self._folder = lock_folder(self.path)
         if self.overwrite:
             for part in parts(self.path):
                 part.unlink()
+        for left_behind in self.path.glob(f"{HIDDEN}*.new"):  # by a power failure; this recording has the lock
+            left_behind.unlink()
         last = max((int(part.stem.removeprefix("part-")) for part in parts(self.path)), default=0)
         self._number = last + 1
         self._batches: list[Any] = []
+        self._rows_of_full_parts = 0
 
     def _store(self, found: list[Row]) -> None:
+        self._follow_path()
         batches = [*self._batches, record_batch([structs.astuple(row) for row in found])]
-        with replacing(self.path / PART.format(self._number)) as file:
-            _parquet().write_table(pyarrow().Table.from_batches(batches), file, compression="zstd")
+        self._write_part(batches)
         self._batches = batches
         if sum(batch.num_rows for batch in batches) >= PART_ROWS:
             self._number += 1
+            self._rows_of_full_parts += sum(batch.num_rows for batch in batches)
             self._batches = []
 
+    def _part(self) -> Path:
+        return self.path / PART.format(self._number)
+
+    def _write_part(self, batches: list[Any]) -> None:
+        with appearing(self._part(), replace=bool(self._batches)) as file:
+            _parquet().write_table(pyarrow().Table.from_batches(batches), file, compression="zstd")
+
+    def _follow_path(self) -> None:
+        """Go on in a new folder if this one was deleted or moved. Of a deleted one, only the current part is left."""
+        if self._folder is None or identity(self.path) == identity(self._folder):
+            return
+        try:
+            deleted, moved_to = is_deleted(self._folder), present_path(self._folder)
+            target = free_path(self.path)
+            target.mkdir()
+            sync_folder(target.parent)
+            folder = lock_folder(target)
+        except (OSError, StorageError) as error:
+            raise deleted_error(self.path, error) from error
+        if deleted:
+            self.samples_deleted += self._rows_of_full_parts
+            self.warning = deleted_warning(self.path, target)
+            if self._rows_of_full_parts:
+                self.warning = f"{self.path} was deleted while it was being recorded; {target} has the newest rows only"
+        else:
+            self.warning = moved_warning(self.path, moved_to, target)
+            self._batches = []
+        os.close(self._folder)
+        self._folder, self.path, self._rows_of_full_parts = folder, target, 0
+
     def _close(self) -> None:
+        rows_of_this_part = sum(batch.num_rows for batch in self._batches)
+        try:
+            self._follow_path()
+        except StorageError:
+            if self._folder is not None and is_deleted(self._folder):
+                self.samples_deleted += self._rows_of_full_parts + rows_of_this_part
+            raise
+        else:
+            if self._batches and not self._part().exists():
+                self._write_part(self._batches)
+        finally:
+            self._release()
+
+    def _release(self) -> None:
         self._batches = []
         if self._folder is not None:
             os.close(self._folder)
@@ -67,10 +125,11 @@ class ParquetWriter(RecordWriter):
 
     GROUP_ROWS = 50_000
 
-    def __init__(self, file: BinaryIO, columns: Columns) -> None:
+    def __init__(self, file: BinaryIO, columns: Columns, *, marked: bool = False) -> None:
         self._columns = columns
         self._batches: list[Any] = []
-        self._writer = _parquet().ParquetWriter(file, arrow_schema(columns), compression="zstd")
+        schema = arrow_schema(columns).with_metadata(EXPORT_MARK) if marked else arrow_schema(columns)
+        self._writer = _parquet().ParquetWriter(file, schema, compression="zstd")
 
     def write(self, records: Records) -> None:
         self._batches.append(record_batch(records, self._columns))
@@ -83,8 +142,17 @@ class ParquetWriter(RecordWriter):
 
     def _flush(self) -> None:
         if self._batches:
-            self._writer.write_table(pyarrow().Table.from_batches(self._batches))
+            table = pyarrow().Table.from_batches(self._batches)
+            self._writer.write_table(table.replace_schema_metadata(self._writer.schema.metadata))
             self._batches = []
+
+
+def is_export(path: Path) -> bool:
+    """Return True if ParquetWriter wrote and marked the file."""
+    try:
+        return (_parquet().read_schema(path).metadata or {}).items() >= EXPORT_MARK.items()
+    except (pyarrow().ArrowInvalid, OSError):
+        return False
 
 
 def lock_folder(path: Path) -> int | None:
@@ -131,7 +199,7 @@ def check_parts(path: Path) -> None:
             raise NotARecordingError(f"{part.name} has different columns", hint=hint, path=path)
 
 
-def read_parquet(path: Path) -> Iterator[Row]:
+def read_parquet(path: Path, damage: Damage) -> Iterator[Row]:
     """Return the rows of a Parquet file or of a folder of them."""
     for part in parts(path) if path.is_dir() else [path]:
         with _parquet().ParquetFile(part) as file:
@@ -147,6 +215,6 @@ PARQUET = SinkType(
     "parquet",
     "a folder of Parquet files",
     FileConfig,
-    lambda config: ParquetSink(config.path, overwrite=config.overwrite),
+    lambda config: ParquetSink(config.path, overwrite=config.overwrite, durability=config.durability),
 )
-PARQUET_FORMAT = Format("parquet", lambda first: first.startswith(b"PAR1"), read_parquet, ParquetWriter)
+PARQUET_FORMAT = Format("parquet", lambda first: first.startswith(b"PAR1"), read_parquet, ParquetWriter, is_export)

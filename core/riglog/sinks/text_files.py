@@ -1,13 +1,40 @@
 """Sinks that append lines to a text file. An incomplete last line, left by a power failure, is never read as a row."""
 
+import csv
 import os
+import sys
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from riglog.errors import NotARecordingError, StorageError
-from riglog.sinks.files import HEAD_BYTES, RowFileSink, check_writable, first_line, lock
+from riglog.sinks.base import Damage
+from riglog.sinks.disk import (
+    create_file,
+    free_path,
+    identity,
+    is_deleted,
+    lock,
+    present_path,
+    sync_file,
+    sync_folder,
+)
+from riglog.sinks.files import (
+    HEAD_BYTES,
+    RowFileSink,
+    check_writable,
+    deleted_error,
+    deleted_warning,
+    first_line,
+    is_blank,
+    moved_warning,
+)
 from riglog.sinks.rows import Row
+
+COPIED_BYTES = 1024 * 1024
+UNREADABLE = (ValueError, csv.Error, msgspec.DecodeError)
 
 
 class TextFileSink(RowFileSink):
@@ -31,30 +58,46 @@ class TextFileSink(RowFileSink):
     def _check(self) -> None:
         if self.path.is_dir():
             raise NotARecordingError("path is a directory", hint="Give the name of a file in it", path=self.path)
-        if self.path.exists() and (first := first_line(self.path)):
-            self._check_first_line(first)
+        if self.path.exists() and not is_blank(self.path):
+            self._check_first_line(first_line(self.path))
         check_writable(self.path)
 
     def _open(self) -> None:
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        file, created = _open_or_create(self.path)
         try:
             lock(file, self.path)
-        except StorageError:
+            if not is_blank(self.path):  # again: it is another file if somebody exchanged it meanwhile
+                self._check_first_line(os.read(file, HEAD_BYTES).partition(b"\n")[0].rstrip(b"\r"))
+        except (StorageError, OSError):
             os.close(file)
             raise
         self._file = file
+        self._samples = 0  # stored since the file was opened
         self._end = 0 if self.overwrite else end_of_last_line(file)
         os.ftruncate(file, self._end)
         if self._end == 0 and self.head:
             self._append(self.head)
+        if created and self.durable:
+            sync_folder(self.path.parent)
 
     def _store(self, found: list[Row]) -> None:
+        self._follow_path()
         self._append(self._encode(found))
+        self._samples += len(found)
 
     def _close(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            os.fsync(file)
+        file = self._file
+        if file is None:
+            return
+        try:
+            self._follow_path()
+        except StorageError:
+            if is_deleted(file):
+                self.samples_deleted = self._samples
+            raise
+        finally:
+            file, self._file = self._file or file, None
+            sync_file(file)
             os.close(file)
 
     def _append(self, data: bytes) -> None:
@@ -62,14 +105,69 @@ class TextFileSink(RowFileSink):
         assert self._file is not None, "open() comes first"
         os.ftruncate(self._file, self._end)
         os.lseek(self._file, self._end, os.SEEK_SET)
-        view = memoryview(data)
         try:
-            while view:
-                view = view[os.write(self._file, view) :]
+            write_all(self._file, data)
+            if self.durable:
+                sync_file(self._file)
         except OSError:
             os.ftruncate(self._file, self._end)
             raise
         self._end += len(data)
+
+    def _follow_path(self) -> None:
+        """Go on in a new file if this one was deleted or moved. The rows of a deleted one are copied."""
+        assert self._file is not None, "open() comes first"
+        opened = identity(self._file)
+        if sys.platform == "win32" or opened is None or identity(self.path) == opened:
+            return  # Windows refuses to delete or move an open file
+        try:
+            deleted, moved_to = is_deleted(self._file), present_path(self._file)
+            target = free_path(self.path)
+            file = self._begin_file(target, copied=deleted)
+        except (OSError, StorageError) as error:
+            raise deleted_error(self.path, error) from error
+        self.warning = deleted_warning(self.path, target) if deleted else moved_warning(self.path, moved_to, target)
+        os.close(self._file)
+        self._file, self.path, self._end = file, target, os.lseek(file, 0, os.SEEK_END)
+
+    def _begin_file(self, target: Path, *, copied: bool) -> int:
+        """Create and lock a file with the rows of the open one, or with the first line only."""
+        assert self._file is not None
+        file = create_file(target)
+        try:
+            lock(file, target)
+            if copied:
+                os.lseek(self._file, 0, os.SEEK_SET)
+                while rest := self._end - os.lseek(file, 0, os.SEEK_CUR):
+                    write_all(file, os.read(self._file, min(COPIED_BYTES, rest)))
+            else:
+                write_all(file, self.head)
+            sync_file(file)
+            sync_folder(target.parent)
+        except BaseException:
+            os.close(file)
+            target.unlink(missing_ok=True)
+            raise
+        return file
+
+
+def write_all(file: int, data: bytes) -> None:
+    """Write all bytes at the present position of an open file."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _open_or_create(path: Path) -> tuple[int, bool]:
+    """Open a file, or create it; nothing is created through a link that leads nowhere.
+
+    Returns:
+        The descriptor, and whether the file was created.
+    """
+    try:
+        return os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0)), False
+    except FileNotFoundError:
+        return create_file(path), True
 
 
 def end_of_last_line(file: int) -> int:
@@ -91,3 +189,19 @@ def complete_lines(path: Path) -> Iterator[bytes]:
         for line in file:
             if line.endswith(b"\n"):
                 yield line
+
+
+def decoded(lines: Iterable[bytes], decode: Callable[[bytes], Row], damage: Damage) -> Iterator[Row]:
+    """Return the rows of lines. A damaged line is counted and skipped: rows behind it are still read.
+
+    A power failure can leave blocks of NUL bytes, also within what looks like a line.
+    """
+    for line in lines:
+        try:
+            row = None if b"\0" in line else decode(line)
+        except UNREADABLE:
+            row = None
+        if row is None:
+            damage.lines += 1
+        else:
+            yield row

@@ -8,6 +8,8 @@ class Transport(ABC):
 
     port: str
     """The name of the port as the user wrote it, for messages."""
+    flooded: bool = False
+    """True if the last ``receive_nowait`` left input unread, because more arrives than may be read."""
 
     @abstractmethod
     async def receive(self) -> bytes:
@@ -23,7 +25,7 @@ class Transport(ABC):
         """Hand all of ``data`` to the port.
 
         Raises:
-            ConnectionLostError: the connection is lost.
+            ConnectionLostError: the connection is lost, or the port accepts nothing for some seconds (flow control).
             anyio.ClosedResourceError: the port was closed by ``aclose``.
         """
 
@@ -31,12 +33,14 @@ class Transport(ABC):
     def receive_nowait(self) -> bytes:
         """Return the input that has arrived and was not read yet; ``b""`` if there is none. Does not wait.
 
+        The amount is limited; ``flooded`` tells whether there was more.
+
         Raises:
             ConnectionLostError: the connection is lost.
         """
 
     def discard_input(self) -> int:
-        """Discard the input that has arrived and was not read yet; return the number of bytes."""
+        """Discard what ``receive_nowait`` returns; return the number of bytes."""
         return len(self.receive_nowait())
 
     @abstractmethod

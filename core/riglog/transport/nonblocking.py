@@ -1,6 +1,7 @@
 """Transports over a non-blocking file descriptor: try first, wait for readiness only if nothing was there.
 
-Base class of serial ports on POSIX and of TCP connections.
+Base class of serial ports on POSIX and of TCP connections. Reading and sending are limited: a peer that sends without
+end, or accepts nothing, costs no other port anything.
 """
 
 import os
@@ -13,8 +14,14 @@ import anyio.lowlevel
 from riglog.errors import ConnectionLostError
 from riglog.log import get_logger
 from riglog.transport.base import Transport
+from riglog.transport.read_limit import ReadLimit
 
 CHUNK = 4096
+SEND_SECONDS = 2.0
+SLOWEST_BYTES_PER_SECOND = 30
+"""Of a line at 300 baud. A port that does not accept a request in this time and SEND_SECONDS counts as lost."""
+SEND_RETRY_SECONDS = 0.01
+CLOSED = "closed by the peer"
 log = get_logger("riglog.transport")
 
 
@@ -31,13 +38,14 @@ class NonblockingTransport(Transport):
         self.port = port
         self._fd = waitable.fileno()
         self._open = True
+        self._read_limit = ReadLimit()
 
     @abstractmethod
     def _read(self) -> bytes:
         """Return the bytes that are there, ``b""`` after a hang-up; BlockingIOError if there are none."""
 
     @abstractmethod
-    def _write(self, data: memoryview) -> int:
+    def _write(self, data: bytes | memoryview) -> int:
         """Write as many bytes as fit and return their number; BlockingIOError if none fits."""
 
     @abstractmethod
@@ -45,38 +53,54 @@ class NonblockingTransport(Transport):
         """Close the file descriptor."""
 
     async def receive(self) -> bytes:
+        await self._read_limit.wait()
         while True:
             try:
                 return self._read_available()
             except BlockingIOError:
                 await anyio.wait_readable(self._fd)
+                self._read_limit.waited()
 
     async def send(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            self._check_open()
-            try:
-                view = view[self._write(view) :]
-            except BlockingIOError:
+        if rest := memoryview(data)[self._write_available(data) :]:
+            await self._send_rest(rest)
+
+    async def _send_rest(self, rest: memoryview) -> None:
+        with anyio.move_on_after(SEND_SECONDS + len(rest) / SLOWEST_BYTES_PER_SECOND):
+            while rest:
                 await anyio.wait_writable(self._fd)
-            except OSError as error:
-                raise self._lost(error) from error
+                written = self._write_available(rest)
+                if not written:
+                    await anyio.sleep(SEND_RETRY_SECONDS)  # a stopped line can count as writable all the time
+                rest = rest[written:]
+            return
+        raise self._lost("the port accepts no data (flow control, or the peer does not receive)")
 
     def receive_nowait(self) -> bytes:
-        data = b""
-        while True:
+        pieces = []
+        self.flooded = False
+        while not self._read_limit.exhausted:
             try:
-                data += self._read_available()
+                pieces.append(self._read_available())
             except BlockingIOError:
-                return data
+                return b"".join(pieces)
+        self.flooded = True
+        return b"".join(pieces)
 
     async def aclose(self) -> None:
         if self._open:
             self._open = False
-            anyio.notify_closing(self._fd)  # no checkpoint between this and the close
-            self._close()
-            log.debug("%s: closed", self.port)
+            try:
+                await self._finish_sending()
+            finally:
+                anyio.notify_closing(self._fd)  # no checkpoint between this and the close
+                self._close()
+                log.debug("%s: closed", self.port)
         await anyio.lowlevel.checkpoint()
+
+    async def _finish_sending(self) -> None:
+        """Wait for a short time until the operating system has sent what it accepted; default: closing does it."""
+        return None
 
     def _read_available(self) -> bytes:
         self._check_open()
@@ -85,16 +109,29 @@ class NonblockingTransport(Transport):
         except BlockingIOError:
             raise
         except OSError as error:
-            raise self._lost(error) from error
+            raise self._lost_by(error) from error
         if not data:
-            raise self._lost(None)
+            raise self._lost(CLOSED)
+        self._read_limit.spend(len(data))
         return data
+
+    def _write_available(self, data: bytes | memoryview) -> int:
+        """Write what fits; return the number of bytes."""
+        self._check_open()
+        try:
+            return self._write(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise self._lost_by(error) from error
 
     def _check_open(self) -> None:
         if not self._open:
             raise anyio.ClosedResourceError
 
-    def _lost(self, error: OSError | None) -> ConnectionLostError:
-        reason = os.strerror(error.errno) if error and error.errno else "closed by the peer"
+    def _lost_by(self, error: OSError) -> ConnectionLostError:
+        return self._lost(os.strerror(error.errno) if error.errno else CLOSED)
+
+    def _lost(self, reason: str) -> ConnectionLostError:
         log.debug("%s: connection lost: %s", self.port, reason)
         return ConnectionLostError(f"connection lost: {reason}", hint=self.hint, port=self.port)

@@ -22,6 +22,9 @@ from riglog.transport.serial_windows import READ_SECONDS, ThreadedSerialTranspor
 
 NONBLOCKING_ARGS: dict[str, Any] = {"timeout": 0, "write_timeout": 0, "exclusive": True, "inter_byte_timeout": 0.0}
 BLOCKING_ARGS: dict[str, Any] = {"timeout": READ_SECONDS, "write_timeout": 2.0}
+CLOSE_SECONDS = 0.5
+"""For what was sent before the port is closed: 60 bytes at 1200 baud."""
+POLL_SECONDS = 0.01
 _TERMIOS = re.compile(r"\((\d+), '(.*)'\)$")
 
 
@@ -114,31 +117,60 @@ def _opening_error(error: Exception, port: str) -> PortError:
 
 
 class SerialPort(Struct, frozen=True):
-    """A serial port of this machine; ``usb`` is the serial number of its USB adapter, as used in ``usb:SERIAL``."""
+    """A serial port of this machine.
+
+    Attributes:
+        usb: the serial number of its USB adapter, as used in ``usb:SERIAL``; None if it has none.
+        location: where the adapter is plugged in, as used in ``usb:SERIAL@LOCATION``: hub and socket, then the number
+            of the port for an adapter with several; None if the operating system does not report it.
+    """
 
     device: str
     description: str
     usb: str | None
+    location: str | None = None
 
 
 def serial_ports() -> list[SerialPort]:
     """Return the serial ports of this machine, without opening any."""
     from serial.tools.list_ports import comports
 
-    return [SerialPort(port.device, port.description, port.serial_number or None) for port in sorted(comports())]
+    return [
+        SerialPort(port.device, port.description, port.serial_number or None, port.location or None)
+        for port in sorted(comports())
+    ]
 
 
-def usb_device(serial_number: str) -> str:
-    """Return the device path of the USB adapter with this serial number, looked up now.
+def usb_device(wanted: str) -> str:
+    """Return the device path of a USB adapter, looked up now.
+
+    Args:
+        wanted: ``SERIAL``, or ``SERIAL@LOCATION`` where several ports have one serial number. The beginning of a
+            location is enough if one port only is there.
 
     Raises:
         PortNotFoundError: no such adapter is plugged in; the hint lists the adapters found.
+        PortError: several ports match; the hint lists them.
     """
-    found = {port.usb: port.device for port in serial_ports() if port.usb}
-    if serial_number not in found:
-        hint = f"USB serial adapters found: {', '.join(sorted(found)) or 'none'}"
-        raise PortNotFoundError("USB adapter with this serial number not found", hint=hint, port=f"usb:{serial_number}")
-    return found[serial_number]
+    serial_number, _, location = wanted.partition("@")
+    adapters = [port for port in serial_ports() if port.usb]
+    found = [port for port in adapters if port.usb == serial_number]
+    if location:
+        exact = [port for port in found if port.location == location]
+        found = exact or [port for port in found if (port.location or "").startswith((f"{location}:", f"{location}."))]
+    if not found:
+        hint = f"USB serial adapters found: {', '.join(sorted({_usb_name(port) for port in adapters})) or 'none'}"
+        raise PortNotFoundError("USB adapter with this serial number not found", hint=hint, port=f"usb:{wanted}")
+    if len(found) > 1:
+        each = ", ".join(f"usb:{_usb_name(port, exact=True)} ({port.device})" for port in found)
+        raise PortError(
+            f"{len(found)} ports have this USB serial number", hint=f"Use one of {each}", port=f"usb:{wanted}"
+        )
+    return found[0].device
+
+
+def _usb_name(port: SerialPort, *, exact: bool = False) -> str:
+    return f"{port.usb}@{port.location}" if exact and port.location else f"{port.usb}"
 
 
 class SerialTransport(NonblockingTransport):
@@ -153,8 +185,24 @@ class SerialTransport(NonblockingTransport):
     def _read(self) -> bytes:
         return os.read(self._fd, CHUNK)
 
-    def _write(self, data: memoryview) -> int:
+    def _write(self, data: bytes | memoryview) -> int:
         return os.write(self._fd, data)
+
+    async def _finish_sending(self) -> None:
+        """Discard what a stopped line does not send: closing the port would block for up to half a minute."""
+        try:
+            with anyio.move_on_after(CLOSE_SECONDS):
+                while self._unsent():
+                    await anyio.sleep(POLL_SECONDS)
+        finally:
+            if self._unsent():
+                self._serial.reset_output_buffer()
+
+    def _unsent(self) -> int:
+        try:
+            return int(self._serial.out_waiting)
+        except Exception:  # the port is gone; termios.error is not an OSError
+            return 0
 
     def _close(self) -> None:
         self._serial.close()

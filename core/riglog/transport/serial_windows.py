@@ -13,6 +13,7 @@ import anyio.to_thread
 from riglog.errors import ConnectionLostError
 from riglog.log import get_logger
 from riglog.transport.base import Transport
+from riglog.transport.read_limit import ReadLimit
 
 READ_SECONDS = 0.05
 T = TypeVar("T")
@@ -28,21 +29,28 @@ class ThreadedSerialTransport(Transport):
         self._reading = anyio.CapacityLimiter(1)
         self._writing = anyio.CapacityLimiter(1)
         self._open = True
+        self._read_limit = ReadLimit()
 
     async def receive(self) -> bytes:
+        await self._read_limit.wait()
         data = b""
         while not data:
             data = await self._in_thread(self._read, self._reading)
+        self._read_limit.spend(len(data))
         return data
 
     async def send(self, data: bytes) -> None:
         await self._in_thread(lambda: self._serial.write(data), self._writing)
 
     def receive_nowait(self) -> bytes:
+        self.flooded = self._read_limit.exhausted
+        if self.flooded:
+            return b""
         try:
             data: bytes = self._serial.read(self._serial.in_waiting)
         except Exception as error:
             raise self._lost(error) from error
+        self._read_limit.spend(len(data))
         return data
 
     async def aclose(self) -> None:

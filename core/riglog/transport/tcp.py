@@ -75,7 +75,7 @@ class TcpTransport(NonblockingTransport):
     def _read(self) -> bytes:
         return self._socket.recv(CHUNK)
 
-    def _write(self, data: memoryview) -> int:
+    def _write(self, data: bytes | memoryview) -> int:
         return self._socket.send(data)
 
     def _close(self) -> None:

@@ -1,24 +1,13 @@
-"""Sartorius balances for riglog: xBPI, SBI, SBI autoprint. Source: Sartorius wire specification."""
+"""Sartorius balances for riglog: xBPI, SBI, SBI autoprint. Source: Sartorius wire specification.
 
-from riglog_sartorius.config import Quantity, SartoriusConfig
-from riglog_sartorius.device import Balance, Snapshot
-from riglog_sartorius.driver import SartoriusDriver
-from riglog_sartorius.identity import Identity
-from riglog_sartorius.parameters import Parameter
-from riglog_sartorius.samples import Amount, CalRecord, Reading, State
-from riglog_sartorius.service import ParameterValue
+The public names are imported when one of them is used for the first time, so that loading the plugin takes little time.
+"""
 
-__all__ = [
-    "Amount",
-    "Balance",
-    "CalRecord",
-    "Identity",
-    "Parameter",
-    "ParameterValue",
-    "Quantity",
-    "Reading",
-    "SartoriusConfig",
-    "SartoriusDriver",
-    "Snapshot",
-    "State",
-]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from riglog_sartorius._names import *  # noqa: F403
+else:
+    from riglog._lazy import lazy_names
+
+    __getattr__, __dir__ = lazy_names(__name__)

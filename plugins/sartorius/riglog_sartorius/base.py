@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 from msgspec import structs
 
 from riglog.device import DeviceContext, Pace, PortDevice, Safety, require_confirmation
-from riglog.errors import AmbiguousReplyError, ProtocolError, ReplyTimeoutError, error_context
+from riglog.device.polling import LINE_BUSY
+from riglog.errors import AmbiguousReplyError, ConnectionLostError, ProtocolError, ReplyTimeoutError, error_context
 from riglog.protocol import HeldLine
 from riglog_sartorius.config import SartoriusConfig
-from riglog_sartorius.errors import NotSettledError
 from riglog_sartorius.protocol import AnyLine, SartoriusProtocol
 from riglog_sartorius.sbi.autoprint import MAX_PAUSE, AutoprintProtocol
 from riglog_sartorius.sbi.codec import SbiClient
@@ -30,7 +30,7 @@ def protocol_for(config: SartoriusConfig, client: SartoriusClient) -> SartoriusP
         return XbpiProtocol(node=config.address)
     if config.autoprint:
         max_pause = MAX_PAUSE if config.timeout is None else client.timeout
-        return AutoprintProtocol(client, crlf=config.crlf, max_pause=max_pause)
+        return AutoprintProtocol(client, crlf=config.crlf, max_pause=max_pause, quantities=config.quantities)
     return SbiProtocol(client, crlf=config.crlf)
 
 
@@ -80,20 +80,32 @@ class BalanceBase(PortDevice[SartoriusClient]):
 
         Raises:
             ConfirmationError: not confirmed; nothing was sent.
-            ProtocolError, NotSettledError: sent, but it is not known whether it was executed.
+            ProtocolError, NotSettledError, ConnectionLostError: it is not known whether it was executed, unless the
+                line was busy: then nothing was sent.
         """
         require_confirmation(tier, name, confirm, device=self.name)
         what = what or name
+        held = sent = False
         try:
             with error_context(device=self.name):
                 async with self.client.hold() as line:
+                    held = True
                     result = await command(line)
+                    sent = True
                 if wait_done is not None:
                     await wait_done()
-        except (ProtocolError, NotSettledError) as error:
-            if isinstance(error, ReplyTimeoutError | AmbiguousReplyError):
-                error.hint = MAY_HAVE_BEEN_EXECUTED
-            self.wrote(f"{what} (not acknowledged)")
+        except BaseException as error:
+            if sent or (held and _may_have_been_executed(error)):
+                if isinstance(error, ReplyTimeoutError | AmbiguousReplyError | ConnectionLostError):
+                    error.hint = MAY_HAVE_BEEN_EXECUTED
+                self.wrote(f"{what} (not acknowledged)")
             raise
         self.wrote(what)
         return result
+
+
+def _may_have_been_executed(error: BaseException) -> bool:
+    """Return False if a command was refused, or never sent because the line was busy."""
+    if isinstance(error, ReplyTimeoutError) and error.reason == LINE_BUSY:
+        return False
+    return not isinstance(error, Exception) or isinstance(error, ProtocolError | ConnectionLostError)

@@ -24,11 +24,15 @@ class Quantity(StrEnum):
     TEMPERATURE = "temperature"
 
 
+SBI_QUANTITIES = (Quantity.NET, Quantity.GROSS)
+"""What a line of SBI can contain, by its label."""
+
+
 class SartoriusConfig(DeviceConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """One balance on a port of its own.
 
-    ``parameters`` may contain net, gross, tare and temperature; over SBI only net. ``timeout`` is in seconds per
-    request; with ``autoprint`` it is the longest pause between two lines.
+    ``parameters`` may contain net, gross, tare and temperature; over SBI only net and gross. ``timeout`` is in seconds
+    per request; with ``autoprint`` it is the longest pause between two lines.
 
     Attributes:
         autoprint: the balance sends lines without requests (SBI); it is only listened to, and sets the pace.
@@ -62,7 +66,7 @@ def check(config: SartoriusConfig) -> None:
     if protocol not in PROTOCOLS:
         hint = f'Available: {", ".join(PROTOCOLS)}. For autoprint set protocol = "sbi" and autoprint = true'
         raise ConfigError(f"unknown protocol {protocol!r}", hint=hint, device=config.name)
-    available = list(Quantity) if protocol == XBPI else [Quantity.NET]
+    available = tuple(Quantity) if protocol == XBPI else SBI_QUANTITIES
     for name in config.parameters:
         if name not in available:
             hint = f"Available over {protocol}: {', '.join(available)}"

@@ -1,6 +1,6 @@
 """A balance as a device: its channels, its polls, and weighing. Source: sections 3.7 to 3.10, 4.2."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,10 +14,11 @@ from riglog.model.units import DEG_C
 from riglog.protocol import HeldLine
 from riglog_sartorius.base import SartoriusClient
 from riglog_sartorius.config import Quantity, SartoriusConfig
-from riglog_sartorius.errors import NotSettledError
+from riglog_sartorius.errors import NotSettledError, OtherWeightError
 from riglog_sartorius.identity import Identity
 from riglog_sartorius.protocol import AnyLine
 from riglog_sartorius.samples import Amount, Reading, State, temperature_sample, weight_sample
+from riglog_sartorius.sbi.autoprint import AutoprintProtocol
 from riglog_sartorius.service import Service
 
 SETTLE_TIMEOUT, SETTLE_PAUSE = 10.0, 0.2
@@ -30,7 +31,7 @@ class Snapshot(Struct, frozen=True):
     """One reading of everything; None for what is not available on this balance or over this protocol."""
 
     identity: Identity
-    net: Reading
+    net: Reading | None
     state: State
     gross: Reading | None
     tare: Reading | None
@@ -58,6 +59,9 @@ class Balance(Service):
             return await self._protocol.serial_number(held)
 
     async def poll(self, line: HeldLine[Any, Any] | None = None) -> list[Sample]:
+        if isinstance(self._protocol, AutoprintProtocol):
+            next_samples = partial(self._next_samples, self._protocol)
+            return await poll_reads([self.channels], lambda channels: channels, next_samples, self.context.clock)
         async with self._hold(line) as held:
 
             async def read(channel: Channel) -> tuple[Sample]:
@@ -71,7 +75,7 @@ class Balance(Service):
         """Read everything once."""
         return Snapshot(
             identity=await self.identify(),
-            net=await self.read_net(),
+            net=await _if_available(self.read_net()),
             state=await self.status(),
             gross=await _if_available(self.read_gross()),
             tare=await _if_available(self.read_tare_value()),
@@ -89,7 +93,7 @@ class Balance(Service):
         return await self._read(Quantity.NET, hires)
 
     async def read_gross(self, hires: int = 0) -> Reading:
-        """Read net plus tare; xBPI only."""
+        """Read net plus tare; over SBI only while the balance prints it, labelled G."""
         return await self._read(Quantity.GROSS, hires)
 
     async def read_tare_value(self, hires: int = 0) -> Reading:
@@ -126,6 +130,17 @@ class Balance(Service):
             raise ConfigError(f"invalid hires {hires}; expected 0, 1 or 2 additional decimals", device=self.name)
         return await self._perform(lambda line: self._protocol.read(line, quantity, hires=hires))
 
+    async def _read_displayed(self) -> Reading:
+        """Read the weight on the display: gross, if the balance prints that instead of net."""
+        try:
+            return await self._read(Quantity.NET, 0)
+        except OtherWeightError:
+            return await self._read(Quantity.GROSS, 0)
+
+    async def _next_samples(self, protocol: AutoprintProtocol, channels: Sequence[Channel]) -> list[Sample]:
+        quantities, reading = await protocol.next_reading()
+        return [weight_sample(channel, reading) for channel in channels if channel.parameter in quantities]
+
     async def _set_zero(self, name: str, confirm: bool, command: Callable[[AnyLine], Awaitable[None]]) -> None:
         """Tare or zero, and wait until the command was executed."""
         read = partial(self._confirm_near_zero, name) if self._protocol.confirms_by_reading else None
@@ -134,7 +149,7 @@ class Balance(Service):
     async def _confirm_near_zero(self, name: str) -> None:
         """Read until the weight is stable near zero."""
         with anyio.move_on_after(SETTLE_TIMEOUT):
-            while not (await self._read(Quantity.NET, 0)).near_zero:
+            while not (await self._read_displayed()).near_zero:
                 await anyio.sleep(SETTLE_PAUSE)
             return
         raise NotSettledError(

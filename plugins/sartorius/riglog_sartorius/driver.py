@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from riglog.device import DeviceContext
+from riglog.device import DeviceContext, Pace
 from riglog.plugin import Driver, Found
 from riglog.protocol import Connection, TransactionCost
 from riglog.simulation import Simulator
@@ -13,6 +13,7 @@ from riglog_sartorius import load
 from riglog_sartorius.base import SartoriusClient
 from riglog_sartorius.config import XBPI, SartoriusConfig
 from riglog_sartorius.device import Balance
+from riglog_sartorius.parameters import BY_NAME
 from riglog_sartorius.sbi.codec import SbiClient
 from riglog_sartorius.xbpi.codec import XbpiClient
 
@@ -58,6 +59,12 @@ class SartoriusDriver(Driver[SartoriusConfig, SartoriusClient]):
         from riglog_sartorius.probe import probe
 
         return await probe(connection, listen=listen)
+
+    def pace(self, config: SartoriusConfig) -> Pace:
+        return Pace.DEVICE if config.autoprint else Pace.HOST
+
+    def settable(self, config: SartoriusConfig) -> Sequence[str]:
+        return list(BY_NAME)
 
     def demo(self) -> Sequence[Mapping[str, Any]]:
         """Return a balance that is polled ten times a second, and one in autoprint mode."""

@@ -15,12 +15,13 @@ DeviceRefusedError
     └── InternalError           COMM.ERR, SYS.ERR
 DeviceError
 ├── AutoprintError              the balance is in autoprint mode, in which a request would turn autoprint off
+├── OtherWeightError            the balance prints another weight than the one asked for
 └── NotSettledError             a tare or zero command was not followed by a stable value near zero
 ProtocolError
 └── LineSettingsError           bytes arrive, but data bits, parity or protocol differ from the settings of the port
 """
 
-from riglog.errors import DeviceError, DeviceRefusedError, ProtocolError, UnsupportedError
+from riglog.errors import DeviceError, DeviceRefusedError, MalformedReplyError, ProtocolError, UnsupportedError
 
 
 class XbpiError(DeviceRefusedError):
@@ -73,6 +74,10 @@ class InternalError(SbiError):
 
 class AutoprintError(DeviceError):
     """The balance is in autoprint mode, in which a request would turn autoprint off."""
+
+
+class OtherWeightError(DeviceError):
+    """The label of a line states another weight than the one asked for: gross instead of net, or the reverse."""
 
 
 class NotSettledError(DeviceError):
@@ -148,6 +153,27 @@ def autoprint_busy_error(what: str) -> AutoprintError:
         f"{what} cannot be read while the balance is in autoprint mode",
         hint="Turn autoprint off in the balance menu and set autoprint = false",
     )
+
+
+def other_weight_error(wanted: str, printed: str) -> OtherWeightError:
+    return OtherWeightError(
+        f"no {wanted} weight: the balance prints the {printed} weight", hint=f'Add "{printed}" to parameters'
+    )
+
+
+def unproven_error() -> MalformedReplyError:
+    return MalformedReplyError(
+        "two replies in a row state different units, decimals or layouts",
+        hint="Check the wiring. If the display was just changed at the panel, read again",
+    )
+
+
+def damaged_weight_error(what: str) -> MalformedReplyError:
+    return MalformedReplyError(f"damaged reply: the number contradicts the {what} in the reply")
+
+
+def unproven_temperature_error() -> MalformedReplyError:
+    return MalformedReplyError("two replies in a row state different temperatures", hint="Check the wiring")
 
 
 def text_received_error(**context: object) -> LineSettingsError:

@@ -32,6 +32,6 @@ def transactions(config: SartoriusConfig) -> Sequence[TransactionCost]:
     if config.autoprint:
         return ()
     if config.wire_protocol == SBI:
-        return [PRINT]
+        return [PRINT] * len(config.quantities)
     per_quantity = {Quantity.TEMPERATURE: len(config.sensors)}
     return [READS[quantity] for quantity in config.quantities for _ in range(per_quantity.get(quantity, 1))]

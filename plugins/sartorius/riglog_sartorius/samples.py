@@ -16,6 +16,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     """A weight. ``value`` is None if off scale, and for status lines of SBI; then ``reason`` is the reason.
 
     None in ``overload``, ``underload``, ``isocal_due`` and ``adc_trusted``: not reported.
+    ``unproven``: unit, decimals or layout differ from the readings before; the next reading decides.
     ``sequence`` counts the measurements of the balance, modulo 256. ``raw`` is the frame or the line.
     """
 
@@ -30,6 +31,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     adc_trusted: bool | None = None
     isocal_due: bool | None = None
     adjusting: bool = False
+    unproven: bool = False
     unverified_digit: bool = False
     sequence: int | None = None
     reason: str | None = None
@@ -46,6 +48,7 @@ class Reading(Struct, frozen=True, kw_only=True):
             ("adc_untrusted", self.adc_trusted is False),
             ("adjusting", self.adjusting),
             ("unverified_digit", self.unverified_digit),
+            ("unproven", self.unproven),
         )
         return tuple([name for name, is_set in flags if is_set])
 

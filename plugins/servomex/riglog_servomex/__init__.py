@@ -1,30 +1,13 @@
-"""Servomex SERVOPRO 4000-series gas analyzers for riglog: Modbus RTU, Modbus ASCII, continuous ASCII."""
+"""Servomex SERVOPRO 4000-series gas analyzers for riglog: Modbus RTU, Modbus ASCII, continuous ASCII.
 
-from riglog_servomex.config import ServomexConfig
-from riglog_servomex.device import Analyzer
-from riglog_servomex.driver import ServomexDriver
-from riglog_servomex.errors import (
-    BadFrameError,
-    ChannelAbsentError,
-    CoilLeftSetError,
-    OldFrameError,
-    StartUnknownError,
-)
-from riglog_servomex.samples import AnalyzerStatus, Flags, Identity, Phase, Reading, Snapshot
+The public names are imported when one of them is used for the first time, so that loading the plugin takes little time.
+"""
 
-__all__ = [
-    "Analyzer",
-    "AnalyzerStatus",
-    "BadFrameError",
-    "ChannelAbsentError",
-    "CoilLeftSetError",
-    "Flags",
-    "Identity",
-    "OldFrameError",
-    "Phase",
-    "Reading",
-    "ServomexConfig",
-    "ServomexDriver",
-    "Snapshot",
-    "StartUnknownError",
-]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from riglog_servomex._names import *  # noqa: F403
+else:
+    from riglog._lazy import lazy_names
+
+    __getattr__, __dir__ = lazy_names(__name__)

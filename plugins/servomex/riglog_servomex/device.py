@@ -1,8 +1,18 @@
 """One SERVOPRO 4000-series analyzer: its channels, its status, and its autocalibration."""
 
+from collections import defaultdict
 from typing import Any
 
-from riglog.device import DeviceContext, PortDevice, Safety, missing, poll_reads, require_confirmation
+from riglog.device import (
+    DeviceContext,
+    Pace,
+    PortDevice,
+    Safety,
+    StatedFacts,
+    missing,
+    poll_reads,
+    require_confirmation,
+)
 from riglog.model import Channel, Sample
 from riglog.protocol import HeldLine
 from riglog_servomex.config import ServomexConfig
@@ -39,6 +49,8 @@ class Analyzer(PortDevice[ServomexClient]):
         self._protocol = protocol_for(config, client)
         self.pace = self._protocol.pace
         self._channels: dict[str, Channel] = {}
+        self._labelled: frozenset[str] = frozenset()
+        self._facts: defaultdict[str, StatedFacts] = defaultdict(StatedFacts)
         self._last_readings: dict[str, Reading] = {}
         self._last_status: AnalyzerStatus | None = None
 
@@ -47,6 +59,9 @@ class Analyzer(PortDevice[ServomexClient]):
             readings = await self._protocol.discover(line)
             polled = select_channels(self.config, readings)
             await self._protocol.select(line, [reading.position for reading in polled])
+        self._facts.clear()
+        self._unproven(readings)
+        self._labelled = frozenset([reading.position.id for reading in polled if reading.name is not None])
         self._remember(readings)
         self._channels = {reading.position.id: self._channel(reading) for reading in polled}
         self.channels = tuple(self._channels.values())
@@ -77,7 +92,8 @@ class Analyzer(PortDevice[ServomexClient]):
             ChannelAbsentError, ModbusExceptionError: this analyzer does not have the channel.
             ProtocolError: no valid reply.
         """
-        return self._sample(await self._read(find_position(channel)))
+        reading = await self._read(find_position(channel))
+        return self._sample(reading, unproven=not self._facts[reading.position.id].agree(reading.facts))
 
     async def read_all(self) -> list[Sample]:
         """Read every channel that is polled."""
@@ -130,13 +146,26 @@ class Analyzer(PortDevice[ServomexClient]):
     async def _read(self, position: Position) -> Reading:
         async with self.client.hold() as line:
             reading = await self._protocol.read_channel(line, position)
+            if self._unproven({position.id: reading}) and self.pace is Pace.HOST:
+                reading = await self._protocol.read_channel(line, position)
+                self._unproven({position.id: reading})
         self._remember({position.id: reading})
         return reading
 
     async def _perform(self, read: Read) -> list[Sample]:
+        """Perform one part of a poll; once more if it states what earlier readings did not: see ``StatedFacts``."""
         readings = await read.perform()
+        unproven = self._unproven(readings)
+        if unproven and self.pace is Pace.HOST:
+            readings = await read.perform()
+            unproven = self._unproven(readings)
         self._remember(readings)
-        return [self._sample(readings[position.id]) for position in read.positions if position.id in readings]
+        found = [readings[position.id] for position in read.positions if position.id in readings]
+        return [self._sample(reading, unproven=reading.position.id in unproven) for reading in found]
+
+    def _unproven(self, readings: Readings) -> set[str]:
+        """Return the channels whose readings state a name or a unit that the readings before did not."""
+        return {channel for channel, reading in readings.items() if not self._facts[channel].prove(reading.facts)}
 
     def _remember(self, readings: Readings) -> None:
         """Keep readings for ``snapshot``."""
@@ -144,9 +173,11 @@ class Analyzer(PortDevice[ServomexClient]):
             self._last_readings[channel] = reading
             self._last_status = reading.analyzer or self._last_status
 
-    def _sample(self, reading: Reading) -> Sample:
+    def _sample(self, reading: Reading, *, unproven: bool) -> Sample:
+        if reading.name is None and reading.position.id in self._labelled:
+            reading = reading.without_value("no value: the channel has no name any more, so it may not be fitted")
         channel = self._channels.get(reading.position.id) or self._channel(reading)
-        return sample_of(channel, reading, self.config.concentration_unit)
+        return sample_of(channel, reading, self.config.concentration_unit, unproven=unproven)
 
     def _channel(self, reading: Reading) -> Channel:
         return channel_of(self.context, reading, self.config.concentration_unit)

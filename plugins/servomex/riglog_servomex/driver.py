@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from riglog.device import Pace
 from riglog.errors import ConfigError
 from riglog.plugin import DeviceContext, Driver, Found
 from riglog.protocol import Connection, TransactionCost
@@ -66,6 +67,12 @@ class ServomexDriver(Driver[ServomexConfig, ServomexClient]):
 
     def transactions(self, config: ServomexConfig) -> Sequence[TransactionCost]:
         return poll_transactions(config, self.link(config).protocol)
+
+    def pace(self, config: ServomexConfig) -> Pace:
+        return Pace.DEVICE if config.protocol == CONTINUOUS else Pace.HOST
+
+    def settable(self, config: ServomexConfig) -> Sequence[str]:
+        return ()
 
     def demo(self) -> Sequence[Mapping[str, Any]]:
         """Return an analyzer over Modbus, and an analyzer in continuous mode."""

@@ -12,7 +12,7 @@ class BadFrameError(ProtocolError):
 
 
 class OldFrameError(ProtocolError):
-    """A broadcast frame was received a second time, or after a newer one, and was discarded."""
+    """A broadcast frame was discarded: repeated, out of order, too close to another one, or read too late."""
 
 
 class ChannelAbsentError(DeviceError):

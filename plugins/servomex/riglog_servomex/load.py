@@ -6,8 +6,8 @@ from riglog.protocol import TransactionCost
 from riglog.protocol.modbus import framing_of
 from riglog_servomex.config import CONTINUOUS, ServomexConfig
 from riglog_servomex.modbus.registers import ANALYZER_BITS
-from riglog_servomex.modbus.spans import spans_at_level
-from riglog_servomex.positions import BITS, POSITIONS, REGISTERS, find_position
+from riglog_servomex.modbus.spans import ALL, Spans, flags_of, values_of
+from riglog_servomex.positions import find_position
 
 TURNAROUND = 0.03
 """Seconds from the end of a request to the start of its reply, as observed."""
@@ -20,9 +20,10 @@ def poll_transactions(config: ServomexConfig, protocol: str) -> Sequence[Transac
     if protocol == CONTINUOUS:
         return ()
     size = framing_of(protocol).size
-    selected = [find_position(name) for name in config.parameters] or list(POSITIONS.values())
-    (span,) = spans_at_level(selected, 0)
-    lengths = (span.size * BITS // 8, ANALYZER_BITS // 8, span.size * REGISTERS * 2)
+    selected = [find_position(name) for name in config.parameters] or ALL
+    spans = Spans.unrefused()
+    (flags,), (values,) = spans.flags.covering(map(flags_of, selected)), spans.values.covering(map(values_of, selected))
+    lengths = (flags.count // 8, ANALYZER_BITS // 8, values.count * 2)
     return [
         TransactionCost(size(REQUEST_LENGTH), size(REPLY_HEADER_LENGTH + length), TURNAROUND, config.idle)
         for length in lengths

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from riglog.device import DeviceContext
 from riglog.model import Channel, Sample, Stamp, Status
@@ -86,6 +86,15 @@ class Reading(Struct, frozen=True):
     raw: bytes | None = None
     above_range: bool = False
     analyzer: AnalyzerStatus | None = None
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the reading states besides the number and the flags."""
+        return {"name": self.name or "", "unit": self.unit.text}
+
+    def without_value(self, problem: str) -> "Reading":
+        """Return the same reading without its value."""
+        return structs.replace(self, value=None, problem=problem, above_range=False)
 
 
 Readings = Mapping[str, Reading]
@@ -166,8 +175,14 @@ def channel_of(context: DeviceContext, reading: Reading, wanted_unit: str | None
     return context.channel(reading.position.parameter, unit=unit)
 
 
-def sample_of(channel: Channel, reading: Reading, wanted_unit: str | None = None) -> Sample:
-    """Return the sample of a reading. Its ``text`` is the name of the gas that the analyzer has now."""
+def sample_of(channel: Channel, reading: Reading, wanted_unit: str | None = None, *, unproven: bool = False) -> Sample:
+    """Return the sample of a reading. Its ``text`` is the name of the gas that the analyzer has now.
+
+    Args:
+        unproven: the reading states another name or unit than the readings before; the next one decides.
+    """
+    flags = reading.flags.names(reading.position.kind) + (reading.analyzer.flags if reading.analyzer else ())
+    status = status_of(reading)
     value, unit = reading.value, reading.unit.symbol
     if value is not None and wanted_unit is not None:
         value, unit = convert(value, unit, wanted_unit)
@@ -176,8 +191,8 @@ def sample_of(channel: Channel, reading: Reading, wanted_unit: str | None = None
         stamp=reading.stamp,
         value=value,
         unit=unit,
-        status=status_of(reading),
-        flags=reading.flags.names(reading.position.kind) + (reading.analyzer.flags if reading.analyzer else ()),
+        status=Status.SUSPECT if unproven and status is Status.OK else status,
+        flags=(*flags, "unproven") if unproven else flags,
         error=reading.problem,
         text=reading.name,
         raw=reading.raw,
@@ -193,6 +208,6 @@ def status_of(reading: Reading) -> Status:
         return Status.FAULT
     if reading.value is None:
         return Status.MISSING
-    if flags.fault or flags.maintenance or flags.calibrating or flags.warming_up:
+    if flags.fault or flags.maintenance or flags.calibrating or flags.warming_up or not reading.unit.is_text:
         return Status.SUSPECT
     return Status.OK

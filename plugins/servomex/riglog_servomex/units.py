@@ -36,9 +36,14 @@ class Unit(NamedTuple):
     text: str
 
     @property
+    def is_text(self) -> bool:
+        """False for codes that are not characters: then it is not a unit."""
+        return self.text.isprintable()
+
+    @property
     def symbol(self) -> str | None:
-        """The unit of a row: the canonical unit, otherwise the text of the analyzer; None if it is empty."""
-        return self.canonical or self.text or None
+        """The unit of a row: the canonical unit, otherwise the text of the analyzer; None if it is empty or no text."""
+        return self.canonical or (self.text if self.is_text else None) or None
 
 
 @lru_cache(maxsize=256)

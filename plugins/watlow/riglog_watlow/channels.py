@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from riglog.device.proof_input import MAX_TIME
 from riglog.errors import ConfigError, UnsupportedError
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.families import STDBUS
@@ -31,6 +32,11 @@ def check(config: WatlowConfig) -> None:
         _refuse(config, MODBUS_SETTINGS, "it applies to Modbus only")
     elif facts.family != PM:
         _refuse(config, LAYOUT_SETTINGS, f"{facts.family} has only one")
+    if config.latched_check is not None and facts.error_latch is None:
+        raise ConfigError(
+            f"input_check above {MAX_TIME} s proves nothing: {facts.family} does not latch input errors",
+            hint="Set `input_check` to 0.1 or less",
+        )
     configured_targets(config)
 
 

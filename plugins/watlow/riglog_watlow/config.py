@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from riglog.device.proof_input import MAX_TIME
 from riglog.plugin import DeviceConfig
 from riglog.transport import Link
 from riglog_watlow.families import FACTS, STDBUS, STDBUS_BAUDRATE, Facts, FamilyName
@@ -22,6 +23,7 @@ class WatlowConfig(DeviceConfig, kw_only=True, frozen=True, forbid_unknown_field
 
     ``parameters`` are names or ids, each for all ``instances`` (loops, inputs, alarms) that it has;
     ``alarm_state[3]`` is one instance. ``temperature_unit`` converts; None: the unit that the controller transmits.
+    ``input_check`` is the longest time in seconds between the two checks of an input that prove a value by themselves.
 
     For Modbus: ``register_map``, ``word_order`` and ``wire_temperature_unit`` are read from the controller where they
     are None. ``comm_port`` is the communication port of the controller that is connected. ``zone`` is the number of the
@@ -33,6 +35,7 @@ class WatlowConfig(DeviceConfig, kw_only=True, frozen=True, forbid_unknown_field
     parameters: tuple[str, ...] = DEFAULT_PARAMETERS
     instances: Annotated[tuple[Instance, ...], Meta(min_length=1)] = (1,)
     temperature_unit: TemperatureUnit | None = None
+    input_check: Literal["every"] | Annotated[float, Meta(gt=0, le=60)] | None = None
     wire_temperature_unit: TemperatureUnit | None = None
     register_map: Literal[1, 2] | None = None
     word_order: Literal["low-high", "high-low"] | None = None
@@ -43,6 +46,12 @@ class WatlowConfig(DeviceConfig, kw_only=True, frozen=True, forbid_unknown_field
     @property
     def facts(self) -> Facts:
         return FACTS[self.family]
+
+    @property
+    def latched_check(self) -> float | None:
+        """``input_check``, if it is so long that only a latched input error cannot come and go meanwhile."""
+        check = self.input_check
+        return check if not isinstance(check, str | None) and check > MAX_TIME else None
 
     @property
     def wire_protocol(self) -> str:

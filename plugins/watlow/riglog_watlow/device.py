@@ -3,31 +3,31 @@
 The same calls over Standard Bus and Modbus, for every family.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
 
-from riglog.device import DeviceContext, PortDevice, poll_reads
+from riglog.device import DeviceContext, PortDevice
+from riglog.device.proof_input import MAX_TIME
 from riglog.errors import ConfigError, UnsupportedError
 from riglog.model import Channel, Sample
 from riglog.plugin import AnyClient
 from riglog.protocol import HeldLine
+from riglog_watlow.channel_read import ChannelRead, PollPlan, companions_of
 from riglog_watlow.channels import configured_targets, require_available
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.connect import protocol_for
-from riglog_watlow.errors import ParameterAbsentError
 from riglog_watlow.identity import Identity, part_number, serial_number
+from riglog_watlow.inputs import input_settings_of, is_latched, latch_setting_of
 from riglog_watlow.parameters import registry
-from riglog_watlow.poll_plan import ChannelRead, PollPlan, Reader, depends_on
+from riglog_watlow.proofs import Proofs
 from riglog_watlow.protocol import AnyTransactor
-from riglog_watlow.samples import UnitContext, declared_unit, label_of
+from riglog_watlow.reader import Reader, Relearned
+from riglog_watlow.samples import declared_unit
 from riglog_watlow.targets import Target, check_instance, parse_target
 from riglog_watlow.writer import require_writable, write
-
-BY_INPUT = {4, 7, 8}
-"""Parameter classes of the EZ-ZONE whose instance is an input or its loop."""
 
 HARDWARE = {"28": "ARM", "19": "Freescale"}
 
@@ -50,10 +50,11 @@ class Controller(PortDevice[AnyClient]):
         self.facts = config.facts
         self.registry = registry(self.facts.family)
         self.protocol = protocol_for(config, client)
-        self._process_signals: dict[int, bool] = {}
+        self._proofs = Proofs(config, self.protocol, context.clock)
         self._bind_channels()
 
     async def open(self) -> None:
+        self._proofs.forget()
         await self._read_setup(self.client)
         self._bind_channels()
 
@@ -65,14 +66,12 @@ class Controller(PortDevice[AnyClient]):
     async def reconnected(self, line: HeldLine[Any, Any] | None = None) -> None:
         """Read units, layout and inputs again, as they may have been changed at the panel. The channels stay."""
         async with self.client.hold(line) as line:
-            await self._read_setup(line)
-        reads = [self._channel_read(read.target, read.channel) for read in self._plan.reads]
-        self._plan = PollPlan(reads, self.protocol)
+            self._proofs.forget()
+            await self._relearn(line)
 
     async def poll(self, line: HeldLine[Any, Any] | None = None) -> list[Sample]:
         async with self.client.hold(line) as line:
-            reader = self._reader(line)
-            samples = await poll_reads(self._plan.reads, _channels_of, reader.read, self.context.clock)
+            samples = await self._reader(line).poll()
         by_channel = {sample.channel: sample for sample in samples}
         return [by_channel[channel] for channel in self.channels]
 
@@ -95,7 +94,7 @@ class Controller(PortDevice[AnyClient]):
         """Read several now (``setpoint``, ``alarm_state[3]``, ``7001``); what cannot be read is a missing sample."""
         reads = [self._channel_read(parse_target(name, self.registry)) for name in names]
         async with self.client.hold() as line:
-            return await poll_reads(reads, _channels_of, self._reader(line).read, self.context.clock)
+            return await self._reader(line).each(reads)
 
     async def write_parameter(
         self, name_or_id: str | int, value: float | int | str, instance: int = 1, *, confirm: bool = False
@@ -185,25 +184,28 @@ class Controller(PortDevice[AnyClient]):
         self._plan = PollPlan(reads, self.protocol)
 
     async def _read_setup(self, line: AnyTransactor) -> None:
-        """Read how values are transmitted, and which inputs do not measure a temperature."""
+        """Read how values are transmitted, and the settings on which those of the channels depend."""
         await self.protocol.read_setup(line)
-        self._process_signals = await self._read_process_signals(line)
+        targets = configured_targets(self.config)
+        await self._proofs.learn(line, dict.fromkeys(one for target in targets for one in self._settings_of(target)))
+        for target in targets:
+            for latch in latch_setting_of(target, self.facts, self.config.latched_check):
+                if not is_latched(latch, self._proofs.settings, self.facts):
+                    raise UnsupportedError(
+                        f"input_check above {MAX_TIME} s proves nothing: {latch} is off",
+                        hint="Set `input_check` to 0.1 or less, or let the controller latch input errors",
+                    )
 
-    async def _read_process_signals(self, line: AnyTransactor) -> dict[int, bool]:
-        if self.facts.process_signal is None:
-            return {}
-        name, labels = self.facts.process_signal
-        parameter = self.registry.find(name)
-        is_process_signal = {}
-        for instance in {1, *self.config.instances} & set(parameter.instances):
-            with suppress(ParameterAbsentError):
-                raw = await self.protocol.read_one(line, Target(parameter, instance))
-                is_process_signal[instance] = label_of(parameter, raw.value) in labels
-        return is_process_signal
+    async def _relearn(self, line: AnyTransactor) -> Relearned:
+        """Read the set-up again. The channels stay; in which blocks they are read may change."""
+        await self._read_setup(line)
+        targets = configured_targets(self.config)
+        reads = [self._channel_read(target, channel) for target, channel in zip(targets, self.channels, strict=True)]
+        self._plan = PollPlan(reads, self.protocol)
+        return Relearned(self._plan, lambda read: self._channel_read(read.target, read.channel))
 
     def _reader(self, line: AnyTransactor, *, retries: int = 0) -> Reader:
-        unit = self.config.temperature_unit
-        return Reader(line, self.protocol, self._plan.blocks, unit, self.context.clock, retries=retries)
+        return Reader(line, self._proofs, self._plan, self._relearn, self.context.clock, retries=retries)
 
     def _channel_read(self, target: Target, channel: Channel | None = None) -> ChannelRead:
         """Return what to read for a target, and its channel with the unit as far as it is known.
@@ -212,27 +214,24 @@ class Controller(PortDevice[AnyClient]):
             UnsupportedError: this protocol cannot transmit it.
         """
         require_available(target, self.config.wire_protocol)
-        parameter, is_process_signal = target.parameter, self._is_process_signal(target)
+        parameter, inputs = target.parameter, self._input_settings_of(target)
         if channel is None:
-            units = UnitContext(self.protocol.units, self.config.temperature_unit, is_process_signal)
             channel = self.context.channel(
                 parameter.name,
                 parameter_id=parameter.id,
                 instance=target.instance,
-                unit=declared_unit(parameter, units),
+                unit=declared_unit(parameter, self._proofs.context(inputs)),
             )
-        companions, settings = depends_on(target, self.registry), self.protocol.display_settings(parameter)
-        targets = (target, *companions, *settings)
-        return ChannelRead(channel, target, companions, settings, is_process_signal, targets)
+        companions = companions_of(target, self.registry)
+        return ChannelRead(channel, target, companions, inputs, self._settings_of(target))
 
-    def _is_process_signal(self, target: Target) -> bool:
-        """Return whether the unit of a target is unknown, because its input does not measure a temperature.
+    def _settings_of(self, target: Target) -> tuple[Target, ...]:
+        """Return the settings that decide what a number means, and whether it is one."""
+        latch = latch_setting_of(target, self.facts, self.config.latched_check)
+        return (*self.protocol.settings_of(target.parameter), *self._input_settings_of(target), *latch)
 
-        A target that is not tied to one input has a known unit only if all inputs measure a temperature.
-        """
-        if (target.parameter.id or 0) // 1000 in BY_INPUT:
-            return self._process_signals.get(target.instance, False)
-        return any(self._process_signals.values())
+    def _input_settings_of(self, target: Target) -> tuple[Target, ...]:
+        return input_settings_of(target, self.facts, self.config.instances)
 
     async def _serial_number(self, line: AnyTransactor) -> str | None:
         return serial_number(self.facts.family, [await self._text(line, name) for name in self.facts.serial])
@@ -298,7 +297,3 @@ class Loop:
             term: await self.controller.write_parameter(self._pid[term], value, self.number, confirm=confirm)
             for term, value in terms.items()
         }
-
-
-def _channels_of(read: ChannelRead) -> Sequence[Channel]:
-    return (read.channel,)

@@ -14,6 +14,7 @@ from riglog_watlow.config import WatlowConfig
 from riglog_watlow.connect import connect
 from riglog_watlow.device import Controller
 from riglog_watlow.families import MODBUS, STDBUS
+from riglog_watlow.parameters import registry
 
 
 class WatlowDriver(Driver[WatlowConfig, AnyClient]):
@@ -60,6 +61,9 @@ class WatlowDriver(Driver[WatlowConfig, AnyClient]):
 
     def address(self, config: WatlowConfig) -> int | str:
         return config.bus_address
+
+    def settable(self, config: WatlowConfig) -> Sequence[str]:
+        return [parameter.name for parameter in registry(config.facts.family) if parameter.writable]
 
     def demo(self) -> Sequence[Mapping[str, Any]]:
         """Return two controllers on one port, one on another, and one over Modbus."""

@@ -19,6 +19,7 @@ class Facts(Struct, frozen=True):
         modes: the parameters that contain the control mode.
         limits: the parameters that limit another one, by its name: lower and upper limit.
         process_signal: a parameter and the labels with which it shows that an input does not measure a temperature.
+        error_latch: a parameter and the label with which an input error stays until it is cleared.
         unit: the parameter with the temperature unit of the Modbus side.
         decimals: the parameter with the number of decimal places of scaled registers.
     """
@@ -33,6 +34,7 @@ class Facts(Struct, frozen=True):
     modes: tuple[str, ...]
     limits: dict[str, tuple[str, str]] = {}
     process_signal: tuple[str, frozenset[str]] | None = None
+    error_latch: tuple[str, str] | None = None
     unit: str = "units"
     decimals: str | None = None
 
@@ -62,6 +64,7 @@ FACTS: dict[FamilyName, Facts] = {
             "manual_power": ("manual_power_min", "manual_power_max"),
         },
         process_signal=("sensor_type", frozenset({"Millivolts", "Volts DC", "Milliamps DC"})),
+        error_latch=("input_error_latching", "On"),
         unit="comm_units",
     ),
     "sd": Facts(
@@ -95,6 +98,7 @@ FACTS: dict[FamilyName, Facts] = {
         modes=("auto_manual",),
         limits={"setpoint": ("setpoint_low_limit", "setpoint_high_limit")},
         process_signal=("input_1_units", frozenset({"Units"})),
+        error_latch=("input_1_error_latch", "Latch"),
         decimals="input_1_decimal",
     ),
 }

@@ -1,14 +1,14 @@
 """The interface of a wire protocol: how the parameters of one controller are read and written."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from riglog.protocol import Transactor
 from riglog_watlow.errors import ParameterAbsentError
 from riglog_watlow.parameters import Parameter, WireValue
 from riglog_watlow.samples import Raw, WireUnits
-from riglog_watlow.targets import Target
+from riglog_watlow.targets import Settings, Target
 
 AnyTransactor = Transactor[Any, Any]
 """The client of a port, which takes the port for each transaction, or a line that is held already."""
@@ -23,11 +23,8 @@ class WatlowProtocol(ABC):
     What a model does not have is requested once: it is noted in ``absent``, until the set-up is read again.
 
     Attributes:
-        units: the units at the time when the set-up was read.
         absent: the parameters that the model does not have, and the error with which it refused each.
     """
-
-    units: WireUnits
 
     def __init__(self) -> None:
         self.absent: dict[Target, ParameterAbsentError] = {}
@@ -42,12 +39,22 @@ class WatlowProtocol(ABC):
         """
 
     @abstractmethod
-    def display_settings(self, parameter: Parameter) -> tuple[Target, ...]:
-        """Return the unit and decimals settings to read with a parameter, as they can be changed at the panel."""
+    def settings_of(self, parameter: Parameter) -> tuple[Target, ...]:
+        """Return the settings that decide how a parameter is transmitted, as they can be changed at the panel."""
 
     @abstractmethod
-    def units_from(self, values: Mapping[Target, Raw]) -> WireUnits:
-        """Return the units according to the display settings among ``values``."""
+    def units_from(self, settings: Settings) -> WireUnits:
+        """Return the units according to the settings that are known."""
+
+    def others(
+        self, target: Target, raw: Raw, units: WireUnits, settings: Settings
+    ) -> Iterable[tuple[WireValue, WireUnits]]:
+        """Return what was transmitted as it would be under all other settings."""
+        return ()
+
+    def adopt(self, setting: Target, raw: Raw) -> WireValue | None:
+        """Use a setting from now on, and return it; None if the layout cannot be the one that is known."""
+        return raw.value
 
     @abstractmethod
     def group_into_blocks(self, targets: Iterable[Target]) -> list[Block]:

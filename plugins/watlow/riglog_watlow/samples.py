@@ -3,16 +3,17 @@
 Source: Watlow wire specification, section 8.
 """
 
-import math
 import struct
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from riglog.model import OK, Channel, Sample, Stamp, Status
+from riglog.model import NS, OK, Channel, Sample, Stamp, Status
+from riglog.model.numbers import is_measurable
 from riglog.model.units import (
     DEG_C,
+    DEG_F,
     celsius_span_to_fahrenheit,
     celsius_to_fahrenheit,
     fahrenheit_span_to_celsius,
@@ -35,14 +36,16 @@ UNINITIALISED = struct.unpack(">f", b"\xcd\xcd\xcd\xcd")[0]
 SD_OFF = -200000.001
 """The set point of a Series SD31 that is switched off."""
 
+INVALID_UNIT = "temperature unit unknown: a setting of the controller has an invalid value"
+INPUT_ERROR = "input_error"
 NO_INPUT_ERROR = "None"
 """The label with which every family reports an input without an error."""
 
 DEPENDS_ON: dict[str, tuple[str, ...]] = {
-    "process_value": ("input_error",),
-    "process_value_filtered": ("input_error",),
-    "process_value_active": ("input_error",),
-    "filtered_process_value": ("input_error",),
+    "process_value": (INPUT_ERROR,),
+    "process_value_filtered": (INPUT_ERROR,),
+    "process_value_active": (INPUT_ERROR,),
+    "filtered_process_value": (INPUT_ERROR,),
     "alarm_high_setpoint": ("alarm_type", "alarm_source"),
     "alarm_low_setpoint": ("alarm_type", "alarm_source"),
     "ramp_rate": ("ramp_scale",),
@@ -69,6 +72,11 @@ class Raw(NamedTuple):
     stamp: Stamp
     payload: bytes | None = None
 
+    @property
+    def at(self) -> float:
+        """When it was read, in seconds."""
+        return self.stamp.monotonic_ns / NS
+
 
 class WireUnits(Struct, frozen=True):
     """The units in which a controller transmits its numbers.
@@ -76,10 +84,12 @@ class WireUnits(Struct, frozen=True):
     Attributes:
         temperature_unit: None: unknown.
         decimals: decimal places of the parameters with a decimals register; None: unknown.
+        is_invalid: the setting of the temperature unit has a value that it cannot have.
     """
 
     temperature_unit: str | None
     decimals: int | None = None
+    is_invalid: bool = False
 
 
 class UnitContext(Struct, frozen=True):
@@ -89,23 +99,28 @@ class UnitContext(Struct, frozen=True):
         wire: the units in which the controller transmits.
         wanted: the temperature unit to publish; None: as transmitted.
         is_process_signal: its input does not measure a temperature. The numbers have a unit that only the user knows,
-            and are never converted.
+            and are never converted. None: the setting of the input has a value that it cannot have.
     """
 
     wire: WireUnits
     wanted: str | None = None
-    is_process_signal: bool = False
+    is_process_signal: bool | None = False
 
     @property
     def wire_unit(self) -> str | None:
         """The unit in which temperatures are transmitted; None if it is unknown."""
-        return None if self.is_process_signal else self.wire.temperature_unit
+        return self.wire.temperature_unit if self.is_process_signal is False else None
 
     @property
     def unit(self) -> str | None:
         """The unit in which temperatures are published; None if it is unknown."""
         wire_unit = self.wire_unit
         return wire_unit and (self.wanted or wire_unit)
+
+    @property
+    def is_invalid(self) -> bool:
+        """Whether the unit is unknown because a setting has a value that it cannot have."""
+        return self.is_process_signal is None or (self.wire.is_invalid and not self.is_process_signal)
 
 
 class Interpretation(NamedTuple):
@@ -151,7 +166,7 @@ def interpret(
         return Interpretation(value, text=parameter.enum.get(int(value)))
     kind = kind_of(parameter, companion_labels)
     unit = unit_of(parameter, kind, companion_labels, context)
-    input_error = companion_labels.get("input_error", NO_INPUT_ERROR)
+    input_error = companion_labels.get(INPUT_ERROR, NO_INPUT_ERROR)
     if input_error != NO_INPUT_ERROR:
         flag = input_error.lower().replace(" ", "_")
         return Interpretation(None, unit, Status.FAULT, (flag,), f"sensor error: {input_error.lower()}")
@@ -165,7 +180,29 @@ def interpret(
     wire_unit = context.wire_unit
     if not is_plausible(parameter, number, wire_unit):
         return Interpretation(None, unit, Status.OUT_OF_RANGE, (), f"{number:g} is outside the range of the parameter")
+    if context.is_invalid and kind.startswith("temperature"):
+        return Interpretation(number, None, Status.SUSPECT, ("unit_unknown",), INVALID_UNIT)
     return Interpretation(convert(number, kind, wire_unit, context.unit) if unit else number, unit)
+
+
+def comparable(
+    parameter: Parameter, value: WireValue, companion_labels: Mapping[str, str], context: UnitContext
+) -> float | int | str | None:
+    """Return a transmitted value so that it can be compared with others: temperatures in degF, whatever is published.
+
+    None: no controller can have transmitted it, or it is not known what it means.
+    """
+    if isinstance(value, str) or parameter.unit_kind == "enumeration":
+        return value
+    number = float(value)
+    if parameter.decimals_register is not None:
+        if context.wire.decimals is None:
+            return None
+        number /= 10**context.wire.decimals
+    wire_unit = context.wire_unit
+    if (value == SD_OFF and parameter.family == SD) or not is_plausible(parameter, number, wire_unit):
+        return None
+    return convert(number, kind_of(parameter, companion_labels), wire_unit, DEG_F)
 
 
 def from_wire(parameter: Parameter, value: float, companion_labels: Mapping[str, str], context: UnitContext) -> float:
@@ -232,7 +269,7 @@ def is_plausible(parameter: Parameter, number: float, wire_unit: str | None) -> 
     """Return whether a transmitted number can be a value of the parameter."""
     if parameter.data_type != "float32":
         return True
-    if not math.isfinite(number) or number == UNINITIALISED:
+    if not is_measurable(number) or number == UNINITIALISED:
         return False
     if parameter.range is None:
         return True

@@ -4,8 +4,9 @@ import re
 
 from msgspec import Struct
 
+from riglog.device.proof_settings import KnownSettings
 from riglog.errors import ConfigError
-from riglog_watlow.parameters import Parameter, Registry
+from riglog_watlow.parameters import Parameter, Registry, WireValue
 
 WITH_INSTANCE = re.compile(r"(?P<name>[^\[\]]+)\[(?P<instance>\d+)\]")
 
@@ -18,6 +19,10 @@ class Target(Struct, frozen=True, cache_hash=True):
 
     def __str__(self) -> str:
         return f"{self.parameter.name}[{self.instance}]" if self.instance != 1 else self.parameter.name
+
+
+Settings = KnownSettings[Target, WireValue | None]
+"""The settings of a controller as they were read last; None: the model does not have it."""
 
 
 def parse_target(text: str, registry: Registry) -> Target:

@@ -9,10 +9,11 @@ from riglog.device import Safety, require_confirmation
 from riglog.errors import ReplyTimeoutError, WriteRefusedError
 from riglog.model import Sample
 from riglog.model.units import DEG_C
+from riglog_watlow.channel_read import ChannelRead
 from riglog_watlow.errors import ReadbackMismatchError
 from riglog_watlow.families import Facts
 from riglog_watlow.parameters import WireValue, WriteClass, parse_value, registry
-from riglog_watlow.poll_plan import ChannelRead, Reader
+from riglog_watlow.reader import Reader
 from riglog_watlow.samples import from_wire, kind_of, to_wire, unit_of
 from riglog_watlow.targets import Target
 
@@ -78,7 +79,10 @@ async def write(
     """
     target, parameter = read.target, read.target.parameter
     given = parse_value(parameter, value)
-    await reader.read(read, read.context_targets)
+    if not (isinstance(given, str) or read.companions or reader.protocol.settings_of(parameter)):
+        _checked(reader, read, given)  # nothing needs to be read for that
+    await reader.read_context(read)
+    meant = reader.unit_context(read)
     wanted = given
     if not isinstance(given, str):
         wanted = _checked(reader, read, given)
@@ -86,12 +90,25 @@ async def write(
     no_readback = parameter.storage == "action" or not parameter.readable
     if not no_readback:
         present = await reader.sample(read)
+        if reader.unit_context(read) != meant:  # changed meanwhile, and nothing was written yet
+            return await write(reader.again(), read, facts, value, wrote=wrote)
         if _is_stored(reader, target, wanted):
             return present
     unit = read.channel.unit
     wrote(f"{target} = {value} {unit}" if unit else f"{target} = {value}")
     await _send(reader, target, wanted, no_readback)
-    return None if no_readback else await _read_back(reader.again(), read, wanted)
+    if no_readback:
+        return None
+    after = reader.again()
+    sample = await _read_back(after, read, wanted)
+    await after.read_context(read)
+    if after.unit_context(read) != meant:
+        raise ReadbackMismatchError(
+            f"{target}: a setting of the controller changed while it was written",
+            hint="The value may have been stored in another unit. Read the parameter and compare",
+            parameter=str(target),
+        )
+    return sample
 
 
 async def _send(reader: Reader, target: Target, wanted: WireValue, no_readback: bool) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from riglog.acquire.schedule import Schedule, slots_in
+from riglog.acquire.schedule import Schedule
 from riglog.model import NS
 
 WEEK = 7 * 86400
@@ -54,9 +54,15 @@ def test_every_slot_of_a_run_is_either_served_or_reported_as_skipped() -> None:
 
 def test_a_source_that_is_added_later_has_no_slots_from_before() -> None:
     schedule = Schedule(0, 10.0)
-    schedule.start_at(1_030_000_000)
+    schedule.start_after(1_030_000_000)
     slot = schedule.next(1_030_000_000)
     assert (slot.tick, list(slot.skipped)) == (11, [])
+
+
+def test_a_slot_that_is_due_when_a_source_is_added_is_not_its_slot() -> None:
+    schedule = Schedule(0, 10.0)
+    schedule.start_after(1_000_000_000)
+    assert schedule.next(1_000_000_000).tick == 11
 
 
 def test_slots_that_are_due_and_not_served_still_need_a_row() -> None:
@@ -71,4 +77,16 @@ def test_slots_that_are_due_and_not_served_still_need_a_row() -> None:
     ("duration", "rate", "slots"), [(60, 10, 600), (1, 3, 3), (0.1, 30, 3), (0.01, 1, 1), (1.01, 1, 2)]
 )
 def test_how_many_slots_fall_into_a_duration(duration: float, rate: float, slots: int) -> None:
-    assert slots_in(duration, rate) == slots
+    schedule = Schedule(7, rate)
+    schedule.end_at(7 + round(duration * NS))
+    assert schedule.ticks == slots
+
+
+def test_after_a_suspend_slots_keep_their_times_and_the_end_stays_where_it_is() -> None:
+    schedule = Schedule(0, 2.0)
+    schedule.end_at(20 * NS)
+    schedule.mark_served(19)
+    schedule.move(3600 * NS, 10 * NS)
+    assert schedule.next(10 * NS).tick == 20 + 7200
+    assert schedule.due_ns(20 + 7200) == 10 * NS
+    assert schedule.ticks == 40 + 7200

@@ -2,7 +2,7 @@
 
 import pytest
 
-from riglog.cli.console import channel_name, format_time, format_value, plural
+from riglog.cli.console import channel_name, format_age, format_time, format_value, plural
 from riglog.model import Channel
 
 
@@ -20,6 +20,14 @@ from riglog.model import Channel
 )
 def test_a_value_has_seven_digits_and_its_text(value: float | str | None, text: str | None, expected: str) -> None:
     assert format_value(value, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.04, "0.0 s"), (9.9, "9.9 s"), (12, "12 s"), (119, "119 s"), (600, "10 min"), (7200, "2 h"), (200_000, "2 d")],
+)
+def test_an_age_has_the_unit_that_fits(seconds: float, expected: str) -> None:
+    assert format_age(seconds) == expected
 
 
 def test_a_channel_name_has_its_instance_but_not_its_device() -> None:

@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from riglog.cli.app import COMMANDS
+from riglog.cli.app import COMMANDS, cli
 from riglog.cli.commands.simulate import command as simulate
 from riglog.cli.options import RenamedOption, device_options, device_spec, pairs
 from riglog.device import Device, DeviceContext
@@ -52,6 +52,14 @@ def test_a_driver_with_a_port_needs_the_port(selected: click.Command) -> None:
 def test_an_option_without_key_and_value_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="--option: invalid value"):
         pairs([text], "--option")
+
+
+@pytest.mark.parametrize("path", ["rows.csv", "a/rows.JSONL", "rows.parquet"])
+@pytest.mark.parametrize("command", ["record rig.toml", "demo"])
+def test_a_recording_in_sqlite_has_no_ending_of_another_format(command: str, path: str) -> None:
+    with pytest.raises(ConfigError, match="would be an SQLite file, despite its ending") as caught:
+        cli.main([*command.split(), "--out", path], standalone_mode=False)
+    assert "Use a name such as rows.sqlite" in (caught.value.hint or "")
 
 
 def test_blanks_around_key_and_value_are_removed() -> None:

@@ -1,5 +1,6 @@
 """What the command line prints while it records, and the summary after it."""
 
+import re
 from pathlib import Path
 
 import anyio
@@ -54,11 +55,24 @@ def test_the_summary_counts_rows_and_names_what_it_counts(rig: RigConfig, capsys
     outcome = recorded(rig)
     assert report(outcome, as_json=False) == DONE
     out = capsys.readouterr().out
-    for heading in ("parameter", "no value", "slots polled", "slots skipped", "utilisation", "start delay p99"):
+    assert re.search(r"sim:bus +oven +20 Hz", out)
+    assert re.search(r"^oven +\w+ +10 +0 +\S+ +\w+ +\d\.\d s$", out, re.MULTILINE)
+    assert "utilisation: share of the time" in out
+    for heading in (
+        "parameter",
+        "no value",
+        "age",
+        "devices",
+        "slots polled",
+        "slots skipped",
+        "utilisation",
+        "start delay p99",
+    ):
         assert heading in out
     assert "20 rows in" in out
     assert "missing or skipped." in out
     found = as_object(outcome)
+    assert all(0 <= channel["last_value_age_s"] < 1 for channel in found["channels"])
     assert sum(channel["rows_without_value"] for channel in found["channels"]) == found["samples_missing_or_skipped"]
 
 
@@ -78,6 +92,15 @@ def test_lost_samples_end_with_the_code_of_storage(rig: RigConfig, capsys: pytes
     printed = capsys.readouterr()
     assert "; not all rows were stored." in printed.out
     assert "error: not all samples were stored. Free disk space." in printed.err
+
+
+@pytest.mark.real_time
+def test_a_recording_without_a_row_is_a_warning(rig: RigConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = recorded(rig)
+    outcome.summary.sources.clear()
+    outcome.summary.channels.clear()
+    assert report(outcome, as_json=True) == INCOMPLETE
+    assert "warning: nothing was recorded: the recording ended before the first slot" in capsys.readouterr().err
 
 
 def test_a_high_polling_load_is_a_warning(rig: RigConfig, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,11 +1,13 @@
 """rig.toml: a correct file is read; every mistake is reported with its place and the next step."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from riglog.acquire import Overflow
 from riglog.config import load_rig, seconds
+from riglog.config.shared_paths import shared_paths
 from riglog.errors import ConfigError
 from riglog.plugin import Registry
 from riglog.sinks import SqliteSink
@@ -73,11 +75,11 @@ DEVICE = '[[device]]\nname = "a"\ndriver = "toy"\nport = "sim:1"\n'
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (DEVICE + "adress = 1\n", ["device[0].adress: unknown key", "Did you mean 'address'?"]),
-        (DEVICE + 'address = "one"\n', ["device[0].address: invalid value 'one'; expected a whole number", "a: "]),
+        (DEVICE + "adress = 1\n", ["device.adress: unknown key", "Did you mean 'address'?"]),
+        (DEVICE + 'address = "one"\n', ["device.address: invalid value 'one'; expected a whole number", "a: "]),
         (DEVICE.replace("toy", "toi"), ["unknown driver 'toi'", "Did you mean 'toy'?"]),
-        (DEVICE.replace('driver = "toy"\n', ""), ["device[0].driver: missing"]),
-        (DEVICE.replace('port = "sim:1"\n', ""), ["device[0].port: missing"]),
+        (DEVICE.replace('driver = "toy"\n', ""), ["device.driver: missing"]),
+        (DEVICE.replace('port = "sim:1"\n', ""), ["device.port: missing"]),
         (DEVICE + 'protocol = "modbus"\n', ["unknown protocol 'modbus'", "Protocols of toy: toy"]),
         (DEVICE + DEVICE, ["duplicate device name 'a'"]),
         (DEVICE + DEVICE.replace('"a"', '"b"'), ["address 1 is already used by a"]),
@@ -88,7 +90,7 @@ DEVICE = '[[device]]\nname = "a"\ndriver = "toy"\nport = "sim:1"\n'
         ("[runs]\n" + DEVICE, ["runs: unknown table", "Did you mean 'run'?"]),
         ('[[sink]]\ntype = "sqlit"\n' + DEVICE, ["unknown sink type 'sqlit'", "Did you mean 'sqlite'?"]),
         ('[[sink]]\ntype = "sqlite"\npath = "x"\n' * 2 + DEVICE, ["sink.path: 'x' is used by two sinks"]),
-        ('[[sink]]\ntype = "sqlite"\n' + DEVICE, ["sink[0].path: missing"]),
+        ('[[sink]]\ntype = "sqlite"\n' + DEVICE, ["sink 1.path: missing"]),
         ("[ports.sim1]\nbaudrate = 1\n" + DEVICE.replace("sim:1", "sim1"), ["ports.sim1.device: missing"]),
         (
             DEVICE.replace("sim:1", "${NO_SUCH_VARIABLE}"),
@@ -148,3 +150,60 @@ def test_durations_are_read_in_every_notation(text: str | float, expected: float
 def test_an_invalid_duration_is_refused(text: str) -> None:
     with pytest.raises(ConfigError):
         seconds(text)
+
+
+SPELLINGS = ["./r.sqlite", "sub/../r.sqlite", "{folder}/r.sqlite", "link/r.sqlite", "symbolic.sqlite"]
+
+
+def two_sinks(first: str, second: str) -> str:
+    return "".join(f'[[sink]]\ntype = "sqlite"\npath = "{path}"\n' for path in (first, second)) + DEVICE
+
+
+@pytest.mark.parametrize("exists", [False, True])
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_one_file_written_in_two_ways_is_refused(
+    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch, spelling: str, exists: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "symbolic.sqlite").symlink_to("r.sqlite")
+    if exists:
+        (tmp_path / "r.sqlite").touch()
+    other = spelling.format(folder=tmp_path)
+    (message,) = mistakes(tmp_path, two_sinks("r.sqlite", other), registry)
+    assert f"sink.path: 'r.sqlite' and {other!r} are the same file — Give each sink its own path" in message
+
+
+def test_a_hard_link_is_the_same_file(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "r.sqlite").touch()
+    (tmp_path / "hard.sqlite").hardlink_to(tmp_path / "r.sqlite")
+    (message,) = mistakes(tmp_path, two_sinks("r.sqlite", "hard.sqlite"), registry)
+    assert "sink.path: 'r.sqlite' and 'hard.sqlite' are the same file" in message
+
+
+@pytest.mark.parametrize(("platform", "same"), [("darwin", True), ("win32", True), ("linux", False)])
+def test_upper_case_and_unicode_form_matter_where_file_systems_distinguish_them(
+    monkeypatch: pytest.MonkeyPatch, platform: str, same: bool
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    assert bool(list(shared_paths(["kiln.sqlite", "Kiln.SQLite"]))) is same
+    assert bool(list(shared_paths(["\u00f6fen.sqlite", "o\u0308fen.sqlite"]))) is same
+
+
+def test_different_files_are_accepted(tmp_path: Path, registry: Registry) -> None:
+    load(tmp_path, two_sinks("one.sqlite", "two.sqlite"), registry)
+    assert list(shared_paths(["a", "b", "c/a"])) == []
+
+
+def test_a_device_without_a_name_is_called_by_its_position(tmp_path: Path, registry: Registry) -> None:
+    unnamed = DEVICE.replace('name = "a"\n', "")
+    first, second = mistakes(tmp_path, DEVICE + unnamed + unnamed.replace('"sim:1"', "5"), registry)
+    assert first.startswith(f"{tmp_path / 'rig.toml'}: device 2 (no name).name: missing")
+    assert second.startswith(f"{tmp_path / 'rig.toml'}: device 3 (no name).")
+    variable = DEVICE.replace("sim:1", "${NO_SUCH_VARIABLE}")
+    no_name = variable.replace('name = "a"\n', "")
+    for text, place in ((variable, "a: device.port"), (no_name, "device 1 (no name).port")):
+        (message,) = mistakes(tmp_path, text, registry)
+        assert message.startswith(f"{tmp_path / 'rig.toml'}: {place}: environment variable NO_SUCH_VARIABLE")

@@ -124,6 +124,14 @@ async def test_a_number_that_is_not_finite_is_out_of_range_without_a_value(value
     assert not result.problems  # the instrument sent it; the plugin is sound
 
 
+@pytest.mark.parametrize("value", [2.4e-41, -1e-38, 1e-320])
+async def test_a_number_nearer_to_zero_than_any_measurement_is_out_of_range(value: float) -> None:
+    first, second = check_poll([sample(X, value), sample(Y, 0.0)], (X, Y), Pace.HOST, CLOCK).samples
+    assert (first.value, first.status) == (None, Status.OUT_OF_RANGE)
+    assert first.error == "no value: the number is nearer to zero than any measurement"
+    assert (second.value, second.status) == (0.0, Status.OK)
+
+
 async def test_samples_in_another_order_are_put_into_the_order_of_the_channels() -> None:
     assert checked([sample(Y, 2.0), sample(X, 1.0)]) == ([("x", 1.0, "ok"), ("y", 2.0, "ok")], ())
 

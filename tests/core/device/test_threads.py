@@ -1,10 +1,16 @@
 """Blocking calls run beside the event loop, one at a time for each device, with a time limit."""
 
+import gc
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from riglog.device.threads import BlockingCalls, in_thread
@@ -81,3 +87,78 @@ async def test_a_call_that_was_cancelled_before_it_began_blocks_no_later_one() -
             tasks.cancel_scope.cancel()
         await anyio.sleep(0.05)
         assert await calls.run(lambda: 2, timeout=5) == 2
+
+
+async def test_hanging_calls_of_many_devices_keep_no_other_device_from_its_calls() -> None:
+    released, hanging = threading.Event(), [BlockingCalls() for _ in range(50)]
+
+    async def hang(calls: BlockingCalls) -> None:
+        with pytest.raises(ReplyTimeoutError):
+            await calls.run(lambda: released.wait(20), timeout=0.2)
+
+    async with anyio.create_task_group() as tasks:
+        for calls in hanging:
+            tasks.start_soon(hang, calls)
+    with anyio.fail_after(5):
+        assert await BlockingCalls().run(lambda: 5, timeout=4) == 5
+        assert await anyio.to_thread.run_sync(lambda: 6) == 6  # the threads of the event loop are free
+    released.set()
+
+
+async def test_the_calls_of_one_device_are_made_in_one_thread_which_ends_with_the_device() -> None:
+    calls = BlockingCalls()
+    first = await calls.run(threading.current_thread, timeout=5)
+    assert await calls.run(threading.current_thread, timeout=5) is first
+    assert first.daemon
+    del calls
+    gc.collect()
+    with anyio.fail_after(5):
+        while first.is_alive():
+            await anyio.sleep(0.01)
+
+
+@pytest.mark.parametrize("ending", ["cancelled", "interrupted", "exit"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_the_process_ends_while_a_call_hangs(backend: str, ending: str) -> None:
+    program = f"""
+import time, anyio
+from riglog.device.threads import in_thread
+async def main():
+    print("hanging", flush=True)
+    with anyio.move_on_after(60 if {ending!r} == "interrupted" else 0.2):
+        await in_thread(lambda: time.sleep(60), timeout=0.1 if {ending!r} == "exit" else 60)
+anyio.run(main, backend={backend!r})
+"""
+    running = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert running.stdout is not None
+    try:
+        assert running.stdout.readline() == "hanging\n"
+        if ending == "interrupted":
+            time.sleep(0.3)  # until the call is made
+            running.send_signal(signal.SIGINT)
+        running.wait(timeout=10)
+    finally:
+        running.kill()
+        running.communicate()
+
+
+async def test_a_result_that_comes_after_the_event_loop_has_ended_is_discarded() -> None:
+    released = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def hang() -> None:
+        threads.append(threading.current_thread())
+        released.wait(10)
+
+    async def abandon() -> None:
+        with pytest.raises(ReplyTimeoutError):
+            await in_thread(hang, timeout=0.2)
+
+    await anyio.to_thread.run_sync(lambda: anyio.run(abandon))
+    released.set()
+    with anyio.fail_after(5):
+        while threads[0].is_alive():
+            await anyio.sleep(0.01)

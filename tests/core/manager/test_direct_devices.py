@@ -193,6 +193,19 @@ async def test_another_card_under_the_old_name_is_not_recorded(registry: Registr
     assert wrong == ["wrong instrument: expected A1, found B2; values are not recorded"]
 
 
+async def test_another_card_is_noticed_without_an_interruption(registry: Registry, card: CardDriver) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("ambient", driver="card", identity_check=2)
+        async with recorded(manager, 10) as (batches, events):
+            await anyio.sleep(5.05)
+            card.hardware.serial = "B2"
+    (wrong,) = [event.message for event in events if event.kind is EventKind.WRONG_INSTRUMENT]
+    assert wrong.startswith("wrong instrument: expected A1, found B2; values are not recorded; those from 2027-01-15T")
+    assert [batch.tick for batch in batches] == list(range(100))
+    assert statuses(batches)[:51] == [Status.OK] * 51
+    assert statuses(batches)[71:] == [Status.SKIPPED] * 29
+
+
 async def test_a_card_that_does_not_respond_is_suspended_and_taken_in_again(
     registry: Registry, card: CardDriver
 ) -> None:

@@ -130,15 +130,25 @@ async def test_a_driver_that_reads_the_selected_channels_only_makes_no_mistake(c
     assert EventKind.DRIVER_FAILED not in [event.kind for event in events]
 
 
-@pytest.mark.parametrize("error", [SystemExit("of a library"), asyncio.CancelledError("of a library's future")])
+class LibraryPanic(BaseException):
+    """What a compiled library raises that aborts."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SystemExit("of a library"),
+        LibraryPanic("of a library"),
+        asyncio.CancelledError("of a library's future"),
+        BaseExceptionGroup("of a library", [asyncio.CancelledError(), ValueError(), SystemExit()]),
+    ],
+)
 async def test_an_exception_that_would_end_the_task_is_a_mistake_of_the_driver(
-    careless: Registry, monkeypatch: pytest.MonkeyPatch, anyio_backend_name: str, error: BaseException
+    careless: Registry, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     def fail(samples: list[Sample]) -> Any:
         raise error
 
-    if isinstance(error, asyncio.CancelledError) and anyio_backend_name == "trio":
-        pytest.skip("a library based on asyncio cannot run on trio")
     monkeypatch.setattr(Careless, "mistake", staticmethod(fail))
     rows, events = await recorded_beside_a_neighbour(careless, duration=1)
     assert [sample.status for sample in rows if sample.device == "neighbour"] == [Status.OK] * 20

@@ -95,3 +95,28 @@ def test_a_mistake_is_named_with_its_place_and_what_would_be_right(
     assert caught.value.message.startswith(message)
     assert (caught.value.hint is None) is (hint is None)
     assert hint is None or hint in str(caught.value.hint)
+
+
+class Choices(Struct):
+    unit: Literal["degC", "degF"] | None = None
+    parity: Literal["N", "E", "O"] = "N"
+    mode: Mode = Mode.AUTO
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "meant"),
+    [
+        *(("unit", given, "degC") for given in ("C", "c", "Celsius", "°C", "degc", "deg C")),
+        *(("unit", given, "degF") for given in ("F", "fahrenheit", "DEGF")),
+        *(("unit", given, None) for given in ("K", "", 5)),
+        ("parity", "odd", "O"),
+        ("parity", "e", "E"),
+        ("parity", "X", None),
+        ("mode", "Auto", "auto"),
+        ("mode", "off", None),
+    ],
+)
+def test_a_wrong_choice_has_the_probable_one_in_the_hint(key: str, given: object, meant: str | None) -> None:
+    with pytest.raises(ConfigError) as caught:
+        convert({key: given}, Choices, "device")
+    assert caught.value.hint == (None if meant is None else f"Did you mean {meant!r}?")

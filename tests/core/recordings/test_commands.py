@@ -53,6 +53,8 @@ def test_a_wide_export_tells_its_rule(recording: Path) -> None:
         (("export", "{}", "--from", "yesterday"), 2, "invalid time 'yesterday'"),
         (("export", "{}", "--format", "parquet"), 2, "Parquet cannot be written to standard output"),
         (("export", "{}", "--every", "1"), 2, "Add --wide"),
+        (("export", "{}", "--out", "rows.xls"), 2, "unknown ending '.xls'. Use one of .csv, .jsonl, .parquet"),
+        (("export", "{}", "--out", "{}", "--format", "csv", "--overwrite"), 4, "file exists and is not an export"),
         (("forward", "{}", "--to", "mysql://db"), 2, "invalid PostgreSQL URL"),
         (("forward", "{}", "--to", "postgresql://db/x", "--schema", "A B"), 2, "invalid schema name"),
         (("forward", "nothing.sqlite", "--to", "postgresql://db/x"), 4, "file not found"),

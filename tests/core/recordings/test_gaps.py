@@ -77,3 +77,38 @@ def test_channels_and_runs_do_not_share_their_gaps() -> None:
         ("later", "oven"): 1,
         ("later", "kiln"): 0,
     }
+
+
+def slept(tick: int | None, at: float, monotonic: float, value: float | None = 1.0) -> Row:
+    """A row of which both times are given, in seconds."""
+    time = iso(round(at * SECOND))
+    return structs.replace(
+        row(tick, value), received_at=time, midpoint_at=time, monotonic_ns=round(monotonic * SECOND) + SECOND
+    )
+
+
+@pytest.mark.parametrize("numbered", [True, False], ids=["host-paced", "device-paced"])
+def test_a_time_in_which_the_computer_was_suspended_is_a_gap(numbered: bool) -> None:
+    """UTC gains an hour on the monotonic clock; a recorder of an early version did not notice it."""
+    rows = [slept(n if numbered else None, n / 2 + (3600 if n >= 20 else 0), n / 2) for n in range(40)]
+    finder = GapFinder()
+    assert [(gap.seconds, gap.slots, gap.first_cause) for gap in finder.find(rows)] == [(3600.5, 7200, NO_ROWS)]
+    (seen,) = finder.channels.values()
+    assert (seen.slots_due, seen.slots_with_value) == (7240, 40)
+
+
+def test_slots_that_were_counted_by_their_numbers_are_not_counted_again() -> None:
+    rows = [slept(n + (7200 if n >= 20 else 0), n / 2 + (3600 if n >= 20 else 0), n / 2) for n in range(40)]
+    assert [(gap.seconds, gap.slots) for gap in GapFinder().find(rows)] == [(3600.5, 7200)]
+
+
+def test_a_run_that_is_resumed_after_a_restart_has_one_gap() -> None:
+    before = [slept(n, n / 2, 9000 + n / 2) for n in range(20)]
+    after = [slept(n, n / 2, 30 + n / 2) for n in range(1000, 1020)]
+    later = [slept(n, n / 2, 40_000 + n / 2) for n in range(2000, 2020)]
+    assert [gap.slots for gap in GapFinder().find([*before, *after, *later])] == [980, 980]
+
+
+def test_a_clock_that_is_set_back_or_drifts_is_no_gap() -> None:
+    rows = [slept(n, n / 2 * 1.0001 - (7200 if n >= 20_000 else 0), n / 2) for n in range(40_000)]
+    assert list(GapFinder().find(rows)) == []

@@ -1,17 +1,19 @@
 """``riglog.read``: rows and tables from every kind of recording."""
 
+import io
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from msgspec import structs
-from recorded import make_run, varied
+from recorded import WARM, make_run, steady, store, varied
 
 import riglog
 from riglog.errors import ConfigError, NotARecordingError, StorageError
-from riglog.recordings import export
-from riglog.sinks import rows
+from riglog.recordings import Selection, export, read, read_events
+from riglog.sinks import SqliteSink, rows
 
 FIRST, SECOND = make_run(number=1), make_run("other", number=2)
 ALL = [row for run in (FIRST, SECOND) for row in rows(run.id, varied(run))]
@@ -56,7 +58,37 @@ def test_a_table_has_the_rows_and_the_types(recording: Path) -> None:
 
 
 def test_a_table_without_rows_has_its_columns(recording: Path) -> None:
-    assert riglog.read(recording, device="nobody").table().num_columns == len(structs.astuple(ALL[0]))
+    assert riglog.read(recording, end="2001-01-01").table().num_columns == len(structs.astuple(ALL[0]))
+
+
+@pytest.mark.parametrize(
+    ("selection", "message", "hint"),
+    [
+        ({"device": "ovne"}, "no device 'ovne' in the recording", "Did you mean 'oven'? It has: oven, stack, balance"),
+        ({"parameter": "process"}, "no parameter 'process' in the recording", "It has: process_value, "),
+        ({"run": "bench.9"}, "no run 'bench.9' in the recording", "It has: bench, "),
+    ],
+)
+def test_a_selection_of_what_is_not_there_is_an_error(
+    recording: Path, selection: dict[str, str], message: str, hint: str
+) -> None:
+    for refused in (lambda: riglog.read(recording, **selection), lambda: exported(recording, selection)):  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match=message) as caught:
+            refused()
+        assert hint in (caught.value.hint or "")
+        assert str(recording) in str(caught.value)
+
+
+def exported(recording: Path, selection: dict[str, str]) -> None:
+    export(recording, io.BytesIO(), format="csv", selection=Selection(**selection))
+
+
+def test_the_events_of_a_run_are_selected_by_id_or_name(recording: Path) -> None:
+    by_id = list(read_events(recording, run=FIRST.id))
+    assert {event.run for event in by_id} == {FIRST.id}
+    assert list(read_events(recording, run=FIRST.name)) == by_id
+    with pytest.raises(ConfigError, match="no run 'x' in the recording"):
+        list(read_events(recording, run="x"))
 
 
 def test_rows_are_selected_from_sqlite_only(recording: Path, tmp_path: Path) -> None:
@@ -74,3 +106,71 @@ def test_a_file_that_cannot_be_read_is_an_error_at_once(tmp_path: Path) -> None:
         riglog.read(tmp_path / "letter.txt")
     with pytest.raises(ConfigError, match="invalid time"):
         riglog.read(tmp_path / "nothing.sqlite", start="yesterday")
+
+
+RIG = '[run]\nname = "kiln"\n[[device]]\nname = "oven"\ndriver = "watlow"\nport = "sim:a"\n'
+
+
+def given(recording: Path, folder: Path, kind: str) -> Path:
+    """Return a file that is no SQLite recording."""
+    path = folder / "given"
+    if kind == "rig file":
+        path.write_text(RIG)
+    elif kind == "folder":
+        path.mkdir()
+        (path / "photo.jpg").touch()
+    else:
+        format, shape = kind.split()
+        export(recording, path, format=format, wide=shape == "wide")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "hint"),
+    [
+        ("rig file", "this is a rig file, not a recording", "riglog record {}`, then give the recording"),
+        ("csv wide", "this is a wide export", "Give the recording from which it was made"),
+        ("jsonl wide", "this is a wide export", "Give the recording from which it was made"),
+        ("folder", "not a riglog recording", "Give a riglog recording in SQLite, CSV, JSON Lines or Parquet"),
+    ],
+)
+def test_what_is_not_a_recording_is_called_by_its_kind(
+    recording: Path, tmp_path: Path, kind: str, message: str, hint: str
+) -> None:
+    path = given(recording, tmp_path, kind)
+    with pytest.raises(NotARecordingError, match=message) as caught:
+        read(path)
+    assert hint.replace("{}", str(path)) in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("rig file", "this is a rig file, not a recording"),
+        ("csv long", "this is CSV; only an SQLite recording"),
+        ("jsonl long", "this is JSON Lines; only an SQLite recording"),
+        ("parquet long", "this is Parquet; only an SQLite recording"),
+        ("csv wide", "this is a wide export"),
+    ],
+)
+def test_what_needs_sqlite_says_what_it_was_given(recording: Path, tmp_path: Path, kind: str, message: str) -> None:
+    path = given(recording, tmp_path, kind)
+    with pytest.raises(NotARecordingError, match=message):
+        export(path, tmp_path / "out.csv", format="csv")
+    with pytest.raises(NotARecordingError, match=message):
+        list(read_events(path))
+
+
+def test_damage_inside_a_recording_is_one_error(tmp_path: Path) -> None:
+    path, run = tmp_path / "long.sqlite", make_run(number=4)
+    anyio.run(store, SqliteSink(path), run, list(steady(run, [WARM], 12_000)))
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2 // 4096 * 4096
+    data[middle : middle + 8192] = b"\xff" * 8192
+    path.write_bytes(data)
+    with pytest.raises(StorageError, match="recording is damaged") as caught:
+        list(read(path))
+    assert str(path) in str(caught.value)
+    with pytest.raises(StorageError, match="recording is damaged"):
+        export(path, tmp_path / "out.csv", format="csv")
+    assert [entry.name for entry in tmp_path.iterdir() if entry.suffix != ".sqlite"] == []

@@ -4,18 +4,20 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import anyio
 import msgspec
 import pytest
 
 import riglog
-from riglog.acquire import ActiveRun
+from riglog.acquire import ActiveRun, SamplesLostError
 from riglog.config import load_rig
 from riglog.errors import ConfigError, PortNotFoundError, StorageError
-from riglog.model import Event, EventKind
+from riglog.model import Event, EventKind, Run
 from riglog.plugin import Registry
-from riglog.rig import record_rig, run_to_resume
+from riglog.recordings import read_events
+from riglog.rig import Outcome, plan_resume, record_rig
 from riglog.sinks import MemorySink, SqliteSink
 from riglog.testing import LoopClock
 
@@ -98,7 +100,9 @@ async def test_the_latest_run_is_resumed(path: Path, registry: Registry, tmp_pat
     out, clock = tmp_path / "kiln.sqlite", LoopClock()
     first = await record_rig(path, registry=registry, clock=clock, out=out, duration=1)
     await anyio.sleep(1)
-    earlier = run_to_resume(load_rig(path, registry=registry, out=out))
+    plan = plan_resume(load_rig(path, registry=registry, out=out), clock=clock)
+    assert plan.stored is not None
+    earlier = plan.stored.run
     assert earlier.id == first.run.id
     again = await record_rig(
         path, registry=registry, clock=clock, out=out, duration=4, resume=earlier if given else True
@@ -106,17 +110,13 @@ async def test_the_latest_run_is_resumed(path: Path, registry: Registry, tmp_pat
     assert again.run.id == first.run.id
     ticks = sorted({row.tick for row in riglog.read(out) if row.tick is not None})
     assert ticks[:10] == list(range(10))
-    assert ticks[-1] == 39
     assert not {15, 16, 17} & set(ticks)
+    assert ticks[10:] == list(range(ticks[10], ticks[10] + 40)), "the duration counts from now"
 
 
-async def test_without_a_run_or_an_sqlite_sink_nothing_is_resumed(
-    path: Path, registry: Registry, tmp_path: Path
-) -> None:
+async def test_without_an_sqlite_sink_nothing_is_resumed(path: Path, registry: Registry) -> None:
     with pytest.raises(ConfigError, match="no SQLite sink"):
         await record_rig(path, registry=registry, resume=True)
-    with pytest.raises(StorageError):
-        await record_rig(path, registry=registry, out=tmp_path / "none.sqlite", resume=True)
 
 
 async def test_a_device_that_cannot_be_opened_is_an_error_and_nothing_is_recorded(
@@ -139,6 +139,17 @@ async def test_a_sink_that_loses_samples_is_part_of_the_outcome(path: Path, regi
     assert outcome.summary.samples == 40
 
 
+async def test_two_sinks_at_one_file_are_refused_before_anything_is_opened(
+    path: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sinks = (SqliteSink("r.sqlite"), SqliteSink(tmp_path / "r.sqlite"))
+    rig = msgspec.structs.replace(load_rig(path, registry=registry), sinks=sinks)
+    with pytest.raises(ConfigError, match=r"sink\.path: 'r\.sqlite' and '.*r\.sqlite' are the same file"):
+        await record_rig(rig, registry=registry, clock=LoopClock())
+    assert not (tmp_path / "r.sqlite").exists()
+
+
 def test_a_mistake_in_the_file_is_reported_before_anything_is_opened(path: Path, registry: Registry) -> None:
     path.write_text(RIG + "adress = 1\n")
     with pytest.raises(ExceptionGroup):
@@ -157,9 +168,153 @@ def test_the_code_of_the_how_to_page_runs(tmp_path: Path) -> None:
             assert "opening oven on sim:bus" in done.stdout
             assert "run_started" in done.stdout
             assert re.search(r"^longest gap: \d+\.\d s \(oven\.", done.stdout, re.MULTILINE)
+        if "no-such-port" in code:
+            assert re.search(
+                r"^not available: /dev/no-such-port oven .*port not found - \w+", done.stdout, re.MULTILINE
+            )
+        if "except*" in code:
+            assert re.search(
+                r"^mistakes\.toml: run\.rate: unknown key - Did you mean 'rate_hz'\?", done.stdout, re.MULTILINE
+            )
+            assert "mistakes.toml: oven: device.driver: missing" in done.stdout
 
 
 def test_the_public_names_are_those_of_the_rooms() -> None:
     assert riglog.record_rig is record_rig
     assert riglog.load_rig is load_rig
     assert SqliteSink is riglog.SqliteSink
+
+
+class SlowToOpen(MemorySink):
+    """Takes a second to open."""
+
+    async def open(self, run: Run) -> None:
+        await anyio.sleep(1)
+        await super().open(run)
+
+
+async def test_the_first_slots_are_not_lost_while_sinks_are_opened(path: Path, registry: Registry) -> None:
+    sink = SlowToOpen()
+    rig = msgspec.structs.replace(load_rig(path, registry=registry), sinks=(sink,), rate_hz=100.0)
+    outcome = await record_rig(rig, registry=registry, clock=LoopClock())
+    assert outcome.summary.slots_skipped == 0
+    kinds = [event.kind for event in sink.events]
+    assert kinds == [EventKind.RUN_STARTED, EventKind.IDENTITY_EXPECTED, EventKind.RUN_FINISHED]
+
+
+async def test_a_sink_that_cannot_be_opened_is_an_error_and_nothing_is_recorded(path: Path, registry: Registry) -> None:
+    class Closed(MemorySink):
+        async def open(self, run: Run) -> None:
+            raise StorageError("directory not found")
+
+    opened = MemorySink()
+    rig = msgspec.structs.replace(load_rig(path, registry=registry), sinks=(opened, Closed()))
+    started: list[ActiveRun] = []
+    with pytest.raises(StorageError, match="directory not found"):
+        await record_rig(rig, registry=registry, clock=LoopClock(), on_start=started.append)
+    assert opened.closed
+    assert not started
+
+
+async def test_a_cancelled_call_raises_the_error_of_a_sink_that_lost_samples(path: Path, registry: Registry) -> None:
+    class Full(MemorySink):
+        async def write(self, batches: object, events: object) -> None:
+            raise StorageError("disk full")
+
+    rig = msgspec.structs.replace(load_rig(path, registry=registry), sinks=(Full(),))
+    with pytest.raises(SamplesLostError, match="22 samples lost"), anyio.move_on_after(1.05):
+        await record_rig(rig, registry=registry, clock=LoopClock())
+
+
+class At(LoopClock):
+    """A clock that can be set; its time does not depend on that of the event loop, which worker threads move on."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.step_ns = round(seconds * 1e9)
+
+
+async def recorded(path: Path, registry: Registry, out: Path, clock: LoopClock, **options: Any) -> Outcome:
+    return await record_rig(path, registry=registry, clock=clock, out=out, **options)
+
+
+def slots(out: Path, run: str) -> list[int]:
+    rows = [row for row in riglog.read(out, run=run) if row.parameter == "level"]
+    assert all(row.tick is not None for row in rows)
+    return [row.tick for row in rows if row.tick is not None]
+
+
+@pytest.mark.parametrize("behind_s", [3600.0, 0.7])
+async def test_a_clock_that_is_behind_starts_a_new_run_at_once_that_names_the_one_it_follows(
+    path: Path, registry: Registry, tmp_path: Path, behind_s: float
+) -> None:
+    out = tmp_path / "kiln.sqlite"
+    first = await recorded(path, registry, out, At(), duration=2)
+    now_s = anyio.current_time()
+    second = await recorded(
+        path, registry, out, At(-behind_s - (anyio.current_time() - now_s)), duration=2, resume=True
+    )
+    assert second.run.id != first.run.id
+    assert slots(out, second.run.id) == list(range(20))
+    assert slots(out, first.run.id) == list(range(20))
+    (started,) = [event for event in read_events(out, run=second.run.id) if event.kind == EventKind.RUN_STARTED]
+    pattern = rf"run started at 10 Hz; it follows run {re.escape(first.run.id)}, which cannot be resumed:"
+    assert re.match(pattern + r" the system clock \(UTC\) is \d+\.\d+ s behind its last row$", started.message)
+    third = await recorded(path, registry, out, At(60), duration=1, resume=True)
+    assert third.run.id == second.run.id, "the newest run is continued, not the one with the latest start"
+
+
+async def test_no_slot_is_recorded_twice_although_the_rate_of_a_device_was_lowered(
+    path: Path, registry: Registry, tmp_path: Path
+) -> None:
+    out = tmp_path / "kiln.sqlite"
+    path.write_text(RIG + "rate_hz = 10.0\n")
+    first = await recorded(path, registry, out, At(), duration=2)
+    path.write_text(RIG + "rate_hz = 0.5\n")
+    second = await recorded(path, registry, out, At(2), duration=4, resume=True)
+    assert second.run.id != first.run.id
+    (started,) = [event for event in read_events(out, run=second.run.id) if event.kind == EventKind.RUN_STARTED]
+    assert started.message.endswith(
+        "it has rows of oven for the next slots: the rate or the system clock (UTC) was changed"
+    )
+
+
+async def test_without_an_earlier_run_resume_starts_one(path: Path, registry: Registry, tmp_path: Path) -> None:
+    out = tmp_path / "kiln.sqlite"
+    out.touch()  # a program that was killed while it created the file
+    outcome = await recorded(path, registry, out, LoopClock(), resume=True)
+    assert slots(out, outcome.run.id) == list(range(20))
+
+
+async def test_the_duration_of_the_rig_file_is_that_of_the_whole_run(
+    path: Path, registry: Registry, tmp_path: Path
+) -> None:
+    out = tmp_path / "kiln.sqlite"
+    path.write_text(RIG.replace('"2s"', '"60s"'))
+    first = await recorded(path, registry, out, At(), duration=1)
+    again = await recorded(path, registry, out, At(30), resume=True)
+    assert again.run.id == first.run.id
+    assert max(slots(out, first.run.id)) == 599
+    with pytest.raises(ConfigError, match="is complete: its duration of 60 s has elapsed"):
+        await recorded(path, registry, out, At(90), resume=True)
+
+
+async def test_slot_zero_of_a_resumed_run_is_when_its_clock_started(
+    path: Path, registry: Registry, tmp_path: Path
+) -> None:
+    """Not when the run was made known to its sinks, which take a while to open."""
+    out = tmp_path / "kiln.sqlite"
+    rig = load_rig(path, registry=registry, out=out)
+    slow = msgspec.structs.replace(rig, sinks=(*rig.sinks, SlowToOpen()))
+    clock = At()
+    first = await record_rig(slow, registry=registry, clock=clock)
+    plan = plan_resume(rig, clock=At(60))
+    assert plan.stored is not None
+    assert plan.stored.slot_zero_ns == first.summary.started_ns
+    assert plan.stored.slot_zero_ns - first.run.started_ns >= 1_000_000_000
+    assert plan.stored.last_ticks == {"oven": 19}
+
+
+async def test_a_run_that_is_not_in_the_file_is_not_resumed(path: Path, registry: Registry, tmp_path: Path) -> None:
+    other = (await recorded(path, registry, tmp_path / "other.sqlite", At(), duration=1)).run
+    with pytest.raises(StorageError, match=f"no run {other.id} to resume"):
+        await recorded(path, registry, tmp_path / "kiln.sqlite", At(60), resume=other)

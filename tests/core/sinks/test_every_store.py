@@ -76,6 +76,7 @@ async def test_a_number_that_is_not_finite_is_never_stored_as_a_value(
 async def test_texts_with_line_ends_and_quotes_are_read_back(make: Make, tmp_path: Path) -> None:
     run = make_run()
     texts = ["a\rb", "a\nb", "a\r\nb", 'say "x", y', "\r", "tab\t", "\u2028"]
+    texts += ["=1+1", "+2", "-", "--3", "@sum", "'", "''=", "\t=1", "\n=1", "＝1", " =1", "1=1"]
     batches = [
         Batch("bus", n, [Sample(channel=SERIAL, stamp=stamp(run, n), value=text, unit=None)])
         for n, text in enumerate(texts)
@@ -206,6 +207,13 @@ def schema_of(make: Make, path: Path) -> object:
 
         return tuple(msgspec.json.decode(first, type=dict[str, object]))
     return first
+
+
+async def test_a_link_to_nothing_is_not_followed(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "store").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match="path is a link to a file that does not exist"):
+        await make(tmp_path / "store").open(make_run())
+    assert [entry.name for entry in tmp_path.iterdir()] == ["store"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 from recorded import WARM, make_run, steady, store, varied
 
-from riglog.errors import NotARecordingError
+from riglog.errors import NotARecordingError, StorageError
 from riglog.recordings import read
 from riglog.sinks import ParquetSink, parquet, rows
 
@@ -79,3 +79,23 @@ async def test_parts_with_other_columns_are_refused(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.table({"a": [1]}), tmp_path / "run.parquet" / "part-000001.parquet")
     with pytest.raises(NotARecordingError, match=r"part-000001\.parquet has different columns"):
         await ParquetSink(tmp_path / "run.parquet").check()
+
+
+async def test_a_part_never_replaces_a_file_that_appeared_meanwhile(tmp_path: Path) -> None:
+    folder, run = tmp_path / "rows", make_run()
+    sink = ParquetSink(folder)
+    await sink.open(run)
+    (folder / "part-000001.parquet").write_text("precious")
+    with pytest.raises(StorageError, match="File exists"):
+        await sink.write(varied(run), [])
+    await sink.aclose()
+    assert [entry.name for entry in folder.iterdir()] == ["part-000001.parquet"]
+    assert (folder / "part-000001.parquet").read_text() == "precious"
+
+
+async def test_what_a_power_failure_left_behind_is_removed(tmp_path: Path) -> None:
+    folder, run = tmp_path / "rows", make_run()
+    await store(ParquetSink(folder), run, varied(run))
+    (folder / ".riglog-0123456789abcdef.new").write_text("half a part")
+    await store(ParquetSink(folder), make_run(number=2), varied(run))
+    assert [entry.name for entry in sorted(folder.iterdir())] == ["part-000001.parquet", "part-000002.parquet"]

@@ -20,7 +20,6 @@ from riglog.model import EventKind
 from riglog.recordings import read
 from riglog.sinks import PostgresSink, SqliteSink, rows
 from riglog.sinks.postgres import ForwardProgress, forward
-from riglog.sinks.postgres.central import without_password
 from riglog.sinks.postgres.tables import SAMPLES, create
 
 pytestmark = pytest.mark.real_time
@@ -118,9 +117,57 @@ async def test_the_cursor_moves_only_after_the_commit(database: str, schema: str
     assert await ask(database, f"SELECT count(*), max(sequence) FROM {schema}.samples") == [(38, 38)]
 
 
-def cursors(path: Path) -> list[tuple[str, str]]:
+def cursors(path: Path) -> bytes:
+    return path.with_name(f"{path.name}.forward.json").read_bytes()
+
+
+async def test_forwarding_does_not_write_into_the_recording(database: str, schema: str, tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    before = path.read_bytes()
+    await forward(path, database, schema=schema)
+    await forward(path, database, schema=schema, restart=True)
+    assert path.read_bytes() == before
     with closing(sqlite3.connect(path)) as file:
-        return file.execute("SELECT * FROM meta ORDER BY key").fetchall()
+        assert file.execute("SELECT * FROM meta").fetchall() == []
+
+
+async def test_a_recording_that_replaced_another_is_forwarded_from_its_oldest_row(
+    database: str, schema: str, tmp_path: Path
+) -> None:
+    """The position belongs to rows that do not exist any more."""
+    path = await sqlite_recording(tmp_path / "run.sqlite", make_run(number=1))
+    await forward(path, database, schema=schema)
+    path.unlink()
+    await sqlite_recording(path, make_run(number=2))
+    await forward(path, database, schema=schema)
+    assert await ask(database, f"SELECT run, count(*) FROM {schema}.samples GROUP BY run ORDER BY run") == [
+        (make_run(number=1).id, 19),
+        (make_run(number=2).id, 19),
+    ]
+
+
+@pytest.mark.parametrize("damaged", [b"", b"{", b"[1]"])
+async def test_a_damaged_position_sends_rows_again_and_doubles_none(
+    database: str, schema: str, tmp_path: Path, damaged: bytes
+) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    await forward(path, database, schema=schema)
+    path.with_name("run.sqlite.forward.json").write_bytes(damaged)
+    progress = await forward(path, database, schema=schema)
+    assert (progress.samples, progress.remaining) == (19, 0)
+    assert await ask(database, f"SELECT count(*) FROM {schema}.samples") == [(19,)]
+
+
+async def test_a_position_that_an_early_version_stored_in_the_recording_is_used(
+    database: str, schema: str, tmp_path: Path
+) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    await forward(path, database, schema=schema)
+    path.with_name("run.sqlite.forward.json").unlink()
+    ((identity,),) = await ask(database, f"SELECT value FROM {schema}.meta WHERE key = 'id'")
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
+        file.execute("INSERT INTO meta VALUES (?, ?)", (f"forward:{identity}", '{"reading": 19, "event": 2}'))
+    assert (await forward(path, database, schema=schema)).samples == 0
 
 
 async def test_a_text_with_a_nul_does_not_stop_the_others(database: str, schema: str, tmp_path: Path) -> None:
@@ -244,14 +291,15 @@ async def test_a_url_of_another_kind_is_refused(url: str, tmp_path: Path) -> Non
         await forward(path, url)
 
 
-def test_passwords_are_not_shown() -> None:
-    assert without_password("postgresql://lab:s3cret@db:5432/central") == "postgresql://lab@db:5432/central"
-    assert without_password("postgresql://db/central") == "postgresql://db/central"
-    assert without_password("postgresql://db/central?password=a:b@c") == "postgresql://db/central"
-    assert (
-        without_password("postgresql://db/central?user=lab&password=x&host=/run")
-        == "postgresql://db/central?user=lab&host=/run"
-    )
+async def test_a_column_of_another_type_is_refused(database: str, schema: str, tmp_path: Path) -> None:
+    """A smaller type would change values without a message."""
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    await forward(path, database, schema=schema)
+    await ask(database, f"ALTER TABLE {schema}.samples ALTER COLUMN value TYPE real")
+    with pytest.raises(
+        NotARecordingError, match=r"column samples\.value has the type real instead of double precision"
+    ):
+        await forward(path, database, schema=schema, restart=True)
 
 
 def test_a_hypertable_has_the_time_in_its_key() -> None:

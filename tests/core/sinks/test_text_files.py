@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded import make_run, store, varied
+from recorded import SERIAL, WARM, make_run, stamp, store, varied
 
-from riglog.errors import StorageError
+from riglog.errors import NotARecordingError, StorageError
+from riglog.model import Batch, Sample
 from riglog.recordings import read
 from riglog.sinks import COLUMNS, CsvSink, JsonlSink, rows
 from riglog.sinks.text_files import TextFileSink
@@ -85,3 +86,63 @@ async def test_json_lines_are_objects_with_every_column(tmp_path: Path) -> None:
     assert {tuple(keys) for keys in objects} == {COLUMNS}
     assert objects[1]["value"] is None
     assert objects[0]["value"] == 20.0
+
+
+FORMULAS = ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠1", "'=1"]
+
+
+async def test_no_text_in_csv_is_a_formula_for_a_spreadsheet_and_programs_lose_nothing(tmp_path: Path) -> None:
+    run = make_run()
+    batches = [
+        Batch("bus", n, [Sample(channel=SERIAL, stamp=stamp(run, n), value=text, unit=text, flags=(text,))])
+        for n, text in enumerate(FORMULAS)
+    ]
+    batches.append(Batch("bus", 99, [Sample(channel=WARM, stamp=stamp(run, 99), value=-1.5, unit=None)]))
+    await store(CsvSink(tmp_path / "rows"), run, batches)
+    with (tmp_path / "rows").open(encoding="utf-8", newline="") as file:
+        *texts, number = csv.DictReader(file)
+    assert [row[key] for row in texts for key in ("text", "unit", "flags")] == [
+        f"'{text}" for text in FORMULAS for _ in range(3)
+    ]
+    assert number["value"] == "-1.5"
+    assert [(row.text, row.unit, row.flags) for row in read(tmp_path / "rows")][:-1] == [
+        (text, text, text) for text in FORMULAS
+    ]
+
+
+async def test_a_file_that_begins_with_an_empty_line_is_not_a_recording(make: Make, tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    path.write_text("\nprecious")
+    for overwrite in (False, True):
+        with pytest.raises(NotARecordingError):
+            await make(path, overwrite=overwrite).check()
+        with pytest.raises(NotARecordingError):
+            await make(path, overwrite=overwrite).open(make_run())
+        assert path.read_text() == "\nprecious"
+
+
+async def test_a_file_that_is_exchanged_after_the_check_is_kept(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "rows"
+    really = os.open
+
+    def exchanged(*arguments: Any, **more: Any) -> int:
+        path.write_text("precious\nnotes")
+        return really(*arguments, **more)
+
+    monkeypatch.setattr(os, "open", exchanged)
+    with pytest.raises(NotARecordingError):
+        await make(path, overwrite=True).open(make_run())
+    monkeypatch.undo()
+    assert path.read_text() == "precious\nnotes"
+
+
+async def test_a_link_that_appears_after_the_check_is_not_followed(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = make(tmp_path / "rows")
+    monkeypatch.setattr(type(sink), "_check", lambda sink: (tmp_path / "rows").symlink_to(tmp_path / "elsewhere"))
+    with pytest.raises(StorageError, match="File exists"):
+        await sink.open(make_run())
+    assert [entry.name for entry in tmp_path.iterdir()] == ["rows"]

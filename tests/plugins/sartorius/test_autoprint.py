@@ -195,7 +195,7 @@ async def test_a_balance_that_begins_to_autoprint_while_polled_gets_no_request_u
 async def test_a_late_line_is_not_taken_for_autoprint(new_bench: Callable[..., Any]) -> None:
     from riglog.simulation import Fault
 
-    script = [None, None, None, Fault.LATE]
+    script = [None, None, None, None, Fault.LATE]
     bench = new_bench(protocol="sbi", timeout=1.0, wire={"script": script, "late": 1.5})
     await bench.balance.open()
     statuses = [(await bench.balance.poll())[0].status for _ in range(4)]

@@ -305,6 +305,7 @@ async def test_a_read_by_another_task_takes_no_bytes_of_a_poll(new_bench: Callab
 async def test_output_after_stability_is_waited_for(new_bench: Callable[..., Any]) -> None:
     bench = new_bench(protocol="sbi", timeout=20.0)
     balance = await opened(bench)
+    await balance.read_net()
     bench.simulator.set("output", "after_stability")
     bench.simulator.set("load", "100")
     reading = await balance.read_net()
@@ -377,14 +378,15 @@ async def test_raw_commands_that_only_read_need_none(new_bench: Callable[..., An
         await balance.raw(0x71)
 
 
-async def test_a_command_the_balance_does_not_support_is_sent_once_and_refused_here_afterwards(
+async def test_a_command_the_balance_does_not_support_is_sent_twice_and_refused_here_afterwards(
     new_bench: Callable[..., Any],
 ) -> None:
     bench = new_bench(protocol="xbpi")
     bench.simulator.set("family", "oem_weigh_cell")
     balance = await opened(bench)
-    with pytest.raises(UnknownOpcodeError):
-        await balance.last_cal_record()
+    for _ in range(2):  # the first refusal may be a late one of another command
+        with pytest.raises(UnknownOpcodeError):
+            await balance.last_cal_record()
     sent = bench.transport.sent
     with pytest.raises(UnsupportedError, match="not supported by this balance"):
         await balance.last_cal_record()
@@ -454,12 +456,9 @@ async def test_adjustment_starts_and_is_recorded(new_bench: Callable[..., Any]) 
 
 
 async def test_a_balance_that_refuses_the_combined_reading_is_read_plainly(new_bench: Callable[..., Any]) -> None:
-    net = bytes.fromhex("0b41484347fcac0830424585")
-    transport = scripted(
-        step(bytes.fromhex("0601091e093067"), bytes.fromhex("044101074d")),
-        step(bytes.fromhex("0401091e2c"), net),
-        step(bytes.fromhex("0401091e2c"), net),
-    )
+    refused, net = bytes.fromhex("044101074d"), bytes.fromhex("0b41484347fcac0830424585")
+    combined, plain = step(bytes.fromhex("0601091e093067"), refused), step(bytes.fromhex("0401091e2c"), net)
+    transport = scripted(combined, combined, plain, plain, plain)
     balance = new_bench(protocol="xbpi", transport=transport).balance
     for _ in range(2):
         (sample,) = await balance.poll()
@@ -477,7 +476,7 @@ async def test_overload_of_a_plain_reading_is_read_from_the_status_block(new_ben
 
 
 async def test_an_unknown_unit_is_none_and_the_value_stays(new_bench: Callable[..., Any]) -> None:
-    transport = scripted(step(bytes.fromhex("040109202e"), framed("0b41484347fcac083044435b")))
+    transport = scripted(*[step(bytes.fromhex("040109202e"), framed("0b41484347fcac083044435b"))] * 2)
     reading = await new_bench(protocol="xbpi", transport=transport).balance.read_gross()
     assert (reading.value, reading.unit) == (199.987, None)
 
@@ -497,6 +496,6 @@ def framed(text: str) -> bytes:
 
 async def test_an_unknown_block_after_the_weight_is_ignored_and_costs_no_value(new_bench: Callable[..., Any]) -> None:
     both = reply_frame(bytes.fromhex("484347fcac08304245" + "480000828818110045"))
-    transport = scripted(step(bytes.fromhex("0601091e093067"), both))
+    transport = scripted(*[step(bytes.fromhex("0601091e093067"), both)] * 2)
     (sample,) = await new_bench(protocol="xbpi", transport=transport).balance.poll()
     assert (sample.value, sample.unit, sample.flags) == (199.987, "g", ("stable",))

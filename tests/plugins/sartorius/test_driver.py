@@ -56,7 +56,7 @@ def test_slow_lines_get_more_time(baudrate: int, least: float) -> None:
     [
         ({"protocol": "sbi-autoprint"}, "protocol"),
         ({"protocol": "xbpi", "parameters": ["netto"]}, "netto"),
-        ({"protocol": "sbi", "parameters": ["gross"]}, "gross"),
+        ({"protocol": "sbi", "parameters": ["tare"]}, "tare"),
         ({"protocol": "xbpi", "parameters": ["net", "net"]}, "duplicate entry"),
         ({"protocol": "xbpi", "autoprint": True}, "autoprint is not available"),
         ({"protocol": "xbpi", "bytesize": 7}, "8 data bits"),

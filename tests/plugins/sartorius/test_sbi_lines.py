@@ -104,13 +104,25 @@ def test_a_bracketed_digit_is_not_verified() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line_id", "net"),
-    [("", True), ("N", True), ("N1", True), ("N2", True), ("G#", False), ("T", False), ("Nom", False), ("nRef", False)],
+    ("line_id", "quantity"),
+    [
+        ("", "net"),
+        ("N", "net"),
+        ("N1", "net"),
+        ("N2", "net"),
+        ("G", "gross"),
+        ("G#", "gross"),
+        ("G1", "gross"),
+        ("T", None),
+        ("Nom", None),
+        ("nRef", None),
+        ("Gx", None),
+    ],
 )
-def test_only_n_and_blank_are_the_net_weight(line_id: str, net: bool) -> None:
+def test_only_n_and_blank_are_the_net_weight_and_only_g_the_gross(line_id: str, quantity: str | None) -> None:
     line = parse_line(f"{line_id:<6}+    1.000 g  ".encode() + b"\r\n")
     assert line.value == 1.0
-    assert line.is_net is net
+    assert line.quantity == quantity
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """The simulated balances, byte by byte."""
 
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
+import anyio
 import pytest
 
 from riglog.errors import ConfigError
@@ -138,3 +141,56 @@ def test_every_family_reports_its_model(family: str) -> None:
 def test_an_unknown_setting_or_value_is_a_clear_error(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         SbiBalance().set(name, value)
+
+
+@pytest.mark.parametrize("protocol", ["xbpi", "sbi"])
+async def test_the_simulator_knows_what_was_true_and_changes_at_given_times(
+    new_bench: Callable[..., Any], protocol: str
+) -> None:
+    bench = new_bench(protocol=protocol)
+    simulator = bench.simulator
+    simulator.scale.drift = -0.5
+    simulator.set_at(3.0, "unit", "mg")
+    simulator.set_at(5.0, "decimals", "1")
+    simulator.set_at(5.0, "unit", "g")
+    simulator.set_at(7.0, "serial", "4711")
+    balance = bench.balance
+    await balance.open()
+    units = set()
+    for _ in range(9):
+        (sample,) = await balance.poll()
+        sent = sample.stamp.monotonic_ns / 1e9 - sample.stamp.latency_s / 2
+        truth = simulator.truth("net", sent)
+        assert (sample.value, sample.unit) == (float(truth.value), truth.unit)
+        units.add((truth.unit, truth.decimals))
+        await anyio.sleep(1.0)
+    assert units == {("g", 3), ("mg", 0), ("g", 1)}
+    assert await balance.identity() == "0000004711"
+
+
+def test_the_truth_has_every_parameter_of_a_balance() -> None:
+    balance = XbpiBalance()
+    balance.scale.tare(0.0)
+    balance.set("load", "400")
+    now = 60.0
+    balance.truth("net", now)
+    shown = {name: balance.truth(name, now + 60).value for name in ("net", "gross", "tare", "temperature")}
+    assert {name: float(value) for name, value in shown.items() if value is not None} == {
+        "net": pytest.approx(400 - 326.185),
+        "gross": 400.0,
+        "tare": 326.185,
+        "temperature": 22.5,
+    }
+
+
+async def test_an_untared_balance_may_label_its_lines_gross(new_bench: Callable[..., Any]) -> None:
+    bench = new_bench(protocol="sbi", parameters=["net", "gross"])
+    bench.simulator.scale.drift = 0.0
+    bench.simulator.set("labels", "gross_until_tared")
+    bench.simulator.set("trim", "on")
+    await bench.balance.open()
+    net, gross = await bench.balance.poll()
+    assert (net.value, gross.value) == (None, 326.185)
+    await bench.balance.tare(confirm=True)
+    net, gross = await bench.balance.poll()
+    assert (net.value, gross.value) == (0.0, None)

@@ -45,6 +45,11 @@ def frame(number: int, clock: datetime = CLOCK_AT_START) -> bytes:
     return frame_bytes(analyzer, clock + timedelta(seconds=number))
 
 
+def resummed(line: bytes) -> bytes:
+    body = line[:-7]
+    return body + b"%04X;\r\n" % (sum(body[1:]) & 0xFFFF)
+
+
 def at_each_second(frames: Iterable[bytes]) -> list[tuple[float, bytes]]:
     return [(float(number), data) for number, data in enumerate(frames, 1)]
 
@@ -146,6 +151,116 @@ async def test_an_old_frame_is_never_taken_for_a_new_one(
     assert [value for value in received if isinstance(value, float)] == [2.0, 3.0]
     assert received.count("broadcast frame discarded: repeated or out of order") == 1
     assert gas.snapshot().frames_discarded == 1
+
+
+def foreign(number: int, value: str = "777.77", clock: datetime = CLOCK_AT_START) -> bytes:
+    """Return an intact frame of another analyzer, with the clock of frame ``number``."""
+    return resummed(frame(number, clock).replace(b" %d.000" % number, value.encode().rjust(6)))
+
+
+TOO_CLOSE = "broadcast frame discarded: another one is too close: they are from two senders, or waited to be read"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [(3.0, foreign(3) + frame(3))],
+        [(3.0, frame(3) + foreign(3))],
+        [(3.0, foreign(3)), (3.004, frame(3))],
+        [(3.0, frame(3)), (3.1, foreign(3))],
+        [(3.0, foreign(3, clock=CLOCK_AT_START + timedelta(days=900)) + frame(3))],
+        [(3.0, frame(3) + frame(4))],
+        [(3.0, frame(3) + frame(4) + frame(5))],
+    ],
+    ids=["before", "behind", "apart", "a frame behind", "another clock", "both waited", "three"],
+)
+async def test_two_different_frames_close_together_are_no_values(
+    analyzer_on: AnalyzerOn, pieces: list[tuple[float, bytes]]
+) -> None:
+    gas = await opened(analyzer_on, (1.0, frame(1)), (2.0, frame(2)), *pieces, (6.0, frame(6)), (7.0, frame(7)))
+    received = [values(await gas.poll()) for _ in range(4)]
+    assert received == [2.0, TOO_CLOSE, 6.0, 7.0]
+
+
+async def test_a_frame_between_two_periods_is_of_another_sender(analyzer_on: AnalyzerOn) -> None:
+    gas = await opened(
+        analyzer_on, (1.0, frame(1)), (2.0, frame(2)), (2.4, foreign(3)), (3.0, frame(3)), (4.0, frame(4))
+    )
+    assert [values(await gas.poll()) for _ in range(4)] == [2.0, TOO_CLOSE, 3.0, 4.0]
+
+
+async def test_before_the_pace_is_known_only_what_arrives_together_is_too_close(analyzer_on: AnalyzerOn) -> None:
+    """A source that sends faster than any analyzer, such as a test bench, can be recorded."""
+    gas = await opened(analyzer_on, *((0.05 * number, frame(number)) for number in range(1, 20)))
+    assert [values(await gas.poll()) for _ in range(5)] == [2.0, 3.0, 4.0, 5.0, 6.0]
+    gas = await opened(
+        analyzer_on, (20.0, frame(1)), (20.05, frame(2)), (20.1, foreign(3) + frame(3)), (20.2, frame(4))
+    )
+    assert [values(await gas.poll()) for _ in range(3)] == [2.0, TOO_CLOSE, 4.0]
+
+
+async def test_an_analyzer_that_sends_everything_twice_can_be_recorded(analyzer_on: AnalyzerOn) -> None:
+    gas = await opened(analyzer_on, *at_each_second(frame(number) * 2 for number in range(1, 6)))
+    assert [values(await gas.poll()) for _ in range(4)] == [2.0, 3.0, 4.0, 5.0]
+
+
+async def test_noise_behind_a_frame_costs_no_value(analyzer_on: AnalyzerOn) -> None:
+    gas = await opened(analyzer_on, *at_each_second(frame(number) + b" noise\r\n" for number in range(1, 4)))
+    assert [values(await gas.poll()) for _ in range(2)] == [2.0, 3.0]
+
+
+@pytest.mark.parametrize(("busy", "honest"), [(0.09, True), (0.2, False), (0.45, False), (0.6, False)])
+async def test_a_frame_that_waited_to_be_read_is_not_a_value(
+    analyzer_on: AnalyzerOn, busy: float, honest: bool
+) -> None:
+    gas = await opened(analyzer_on, *at_each_second(frame(number) for number in range(1, 6)))
+    await gas.poll()
+    await anyio.sleep(3.0 - anyio.current_time() - 0.01)
+    gas._protocol._listened_ns = gas.context.clock.monotonic_ns()  # type: ignore[union-attr]
+    await anyio.sleep(busy)
+    received = [await gas.poll() for _ in range(2)]
+    assert (values(received[0]) == 3.0) is honest
+    for samples in received:
+        if samples[0].value is not None:
+            assert samples[0].stamp.received_ns - EPOCH_NS == pytest.approx(int(float(samples[0].value) * 1e9), abs=1e8)
+
+
+async def test_a_frame_that_has_begun_while_nothing_listened_is_completed(analyzer_on: AnalyzerOn) -> None:
+    pieces = [(1.0, frame(1)), (2.0, frame(2)), (2.2, frame(3)[:90]), (3.0, frame(3)[90:])]
+    gas = await opened(analyzer_on, *pieces)
+    await gas.poll()
+    await anyio.sleep(0.3)
+    samples = await gas.poll()
+    assert values(samples) == 3.0
+    assert samples[0].stamp.received_ns - EPOCH_NS == 3 * 10**9
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 300, "-" + "1" * 13, "0." + "0" * 20])
+async def test_a_number_longer_than_any_display_is_not_a_value(analyzer_on: AnalyzerOn, text: str) -> None:
+    long = resummed(frame(2).replace(b" 2.000", text.encode()))
+    gas = await opened(analyzer_on, (1.0, frame(1)), (2.0, long))
+    sample = (await gas.poll())[0]
+    assert (sample.value, sample.status) == (None, Status.MISSING)
+    assert len(sample.error or "") < 60
+
+
+async def test_a_name_or_unit_that_one_frame_states_is_suspect_and_from_the_second_on_it_counts(
+    analyzer_on: AnalyzerOn,
+) -> None:
+    simulator = BroadcastSimulator(period=1.0)
+    gas = analyzer_on(simulator, protocol="continuous")
+    await gas.open()
+    await gas.poll()
+    simulator.set("I1.unit", "vpm")
+    simulator.set("I2.name", "CH4")
+    taken = [await gas.poll() for _ in range(2)]
+    assert [(sample.unit, sample.text, sample.status.value) for sample in taken[0][:3]] == [
+        ("vpm", "Oxygen", "suspect"),
+        ("%", "CH4", "suspect"),
+        ("%", "CO2", "ok"),
+    ]
+    assert "unproven" in taken[0][0].flags
+    assert {sample.status for sample in taken[1]} == {Status.OK}
 
 
 async def test_frames_are_accepted_if_the_clock_of_the_analyzer_was_never_set_or_is_set_back(
@@ -270,11 +385,6 @@ def test_the_first_check_that_fails_is_the_outcome(line: bytes, outcome: Outcome
     received = parse_frame(line)
     assert isinstance(received, BadFrame)
     assert received.outcome == outcome
-
-
-def resummed(line: bytes) -> bytes:
-    body = line[:-7]
-    return body + b"%04X;\r\n" % (sum(body[1:]) & 0xFFFF)
 
 
 @pytest.mark.parametrize(

@@ -260,3 +260,37 @@ async def test_an_analyzer_has_no_writable_parameters(analyzer_on: AnalyzerOn) -
     with pytest.raises(UnsupportedError):
         await gas.set_parameter("i1", "1", confirm=True)
     assert not transport.frames
+
+
+async def test_a_connection_that_is_lost_while_the_coil_is_set_is_reported_as_unknown(analyzer_on: AnalyzerOn) -> None:
+    simulator = Unreliable()
+    transport = SimulatedTransport(FaultyWire(simulator))
+    gas = analyzer_on(transport)
+    events = events_of(gas)
+    receive = simulator.receive
+
+    def cut_when_set(data: bytes, now: float) -> bytes:
+        reply = receive(data, now)
+        if simulator.writes:
+            transport.cut()
+        return reply
+
+    simulator.receive = cut_when_set  # type: ignore[method-assign]
+    with pytest.raises(CoilLeftSetError):
+        await gas.start_calibration(1, confirm=True)
+    assert simulator.analyzer.starts[0] == 1
+    assert events == [
+        "autocalibration of group 1 requested, not confirmed",
+        "autocalibration of group 1 (request coil may still be set)",
+    ]
+
+
+async def test_a_coil_that_was_not_cleared_is_an_event(analyzer_on: AnalyzerOn) -> None:
+    gas = analyzer_on(Unreliable(refused=("clear",)))
+    events = events_of(gas)
+    with pytest.raises(CoilLeftSetError):
+        await gas.stop_calibration(confirm=True)
+    assert events == [
+        "stop of all autocalibrations requested",
+        "stop of all autocalibrations (request coil may still be set)",
+    ]

@@ -395,3 +395,42 @@ async def test_without_a_configured_timeout_a_reply_is_waited_for_at_least_one_s
     samples = await gas.poll()
     assert 1.0 < anyio.current_time() - began < 1.1
     assert [sample.responded for sample in samples] == [False]
+
+
+class RefusesOnce(ModbusSimulator):
+    """The exception of another request arrives as the reply to each of these reads, once."""
+
+    def __init__(self, *reads: tuple[int, int]) -> None:
+        super().__init__("modbus-rtu")
+        self.late = list(reads)
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        read = (data[1], int.from_bytes(data[4:6], "big"))
+        if read in self.late:
+            self.late.remove(read)
+            return framing_of("modbus-rtu").wrap(data[0], bytes([data[1] | 0x80, 2]))
+        return super().receive(data, now)
+
+
+@pytest.mark.parametrize("read", [(4, 70), (2, 80), (4, 7), (2, 8)])
+async def test_one_refusal_is_not_believed_because_it_may_be_that_of_another_request(
+    analyzer_on: AnalyzerOn, read: tuple[int, int]
+) -> None:
+    simulator = RefusesOnce()
+    line = Tapped(FaultyWire(simulator))
+    parameters = ("I2",) if read[1] < 10 else ()
+    gas = analyzer_on(line, parameters=parameters)
+    await gas.open()
+    await gas.poll()
+    simulator.late = [read]
+    for _ in range(3):
+        line.requests.clear()
+        assert {sample.status for sample in await gas.poll()} == {Status.OK}
+    assert not simulator.late
+    assert len(line.requests) == 3
+
+
+async def test_one_late_refusal_while_it_is_opened_costs_no_channel(analyzer_on: AnalyzerOn) -> None:
+    gas = analyzer_on(RefusesOnce((4, 70), (2, 80)))
+    await gas.open()
+    assert [channel.parameter for channel in gas.channels] == ["i1", "i2", "i3", "e1", "e2"]

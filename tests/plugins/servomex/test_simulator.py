@@ -1,13 +1,18 @@
 """The simulated analyzer behaves as the specification says that the real one does."""
 
+from collections.abc import Callable
+
+import anyio
 import pytest
 
 from riglog.errors import ConfigError
 from riglog.protocol.modbus import framing_of
+from riglog_servomex import Analyzer
 from riglog_servomex.continuous.frames import Frame, parse_frame
 from riglog_servomex.samples import Phase
 from riglog_servomex.simulator import BroadcastSimulator, ModbusSimulator, SimulatedAnalyzer
 from riglog_servomex.simulator.continuous import CLOCK_AT_START, frame_bytes
+from riglog_servomex.simulator.instrument import Label, SimulatedChannel
 
 RTU = framing_of("modbus-rtu")
 
@@ -150,3 +155,46 @@ def test_an_impatient_analyzer_loses_about_a_quarter_of_the_requests_that_come_t
 def test_an_unknown_setting_and_an_invalid_value_are_errors(name: str, value: str) -> None:
     with pytest.raises(ConfigError):
         ModbusSimulator("modbus-rtu").set(name, value)
+
+
+@pytest.mark.parametrize("protocol", ["modbus-rtu", "modbus-ascii", "continuous"])
+async def test_the_simulator_knows_what_was_true_and_changes_at_given_times(
+    analyzer_on: Callable[..., Analyzer], protocol: str
+) -> None:
+    continuous = protocol == "continuous"
+    simulator = BroadcastSimulator(period=1.0) if continuous else ModbusSimulator(protocol)
+    analyzer = simulator.analyzer
+    gas = analyzer_on(simulator, protocol=protocol)
+    await gas.open()
+    analyzer.set_at(3.0, "I2.unit", "vpm")
+    analyzer.set_at(3.0, "I2.decimals", "1")
+    analyzer.set_at(5.0, "order", "E1 I3 I2")
+    analyzer.set_at(6.0, "I1.name", "")
+    seen = set()
+    for _ in range(9):
+        samples = await gas.poll()
+        for sample in samples:
+            truth = analyzer.truth(sample.parameter)
+            if truth is None:
+                assert sample.value is None
+                continue
+            assert sample.value == pytest.approx(truth.value, abs=0.06 if continuous else 1e-4)
+            assert (sample.unit, (sample.text or "").replace("₂", "2")) == (
+                truth.unit,
+                (truth.name or "").replace("₂", "2"),
+            )
+            seen.add((sample.parameter, sample.unit))
+        if not continuous:
+            await anyio.sleep(0.7)
+    assert {("i2", "%"), ("i2", "vpm"), ("i1", "%")} <= seen
+    assert analyzer.truth("i1") is None
+
+
+async def test_another_analyzer_can_be_put_in_its_place(analyzer_on: Callable[..., Analyzer]) -> None:
+    simulator = ModbusSimulator("modbus-rtu")
+    gas = analyzer_on(simulator)
+    await gas.open()
+    simulator.analyzer.swap_at(5.0, {"I1": SimulatedChannel(Label(b"N2O   ", b" % \0"), 1.0)})
+    assert await gas.identity() == "4000-series I1 I2 I3"
+    await anyio.sleep(6)
+    assert await gas.identity() == "4000-series I1"

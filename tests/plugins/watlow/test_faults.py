@@ -25,7 +25,10 @@ Sent = tuple[int, str, WireValue]
 
 
 class Counting(SimulatedPM):
-    """Returns another number for every read of a float, so that a late or foreign value is detected."""
+    """Returns another number for every read of a float, so that a late or foreign value is detected.
+
+    They rise slowly: a value that jumps is read again together with the settings, which is not what is tested here.
+    """
 
     def __init__(self, address: int, sent: list[Sent]) -> None:
         super().__init__(address)
@@ -35,7 +38,7 @@ class Counting(SimulatedPM):
     def read(self, one: Target, now: float) -> WireValue:
         value = super().read(one, now)
         if one.parameter.name in PARAMETERS:
-            value = float(len(self.sent))
+            value = 100.0 + len(self.sent) / 64
             self.sent.append((self.address, one.parameter.name, value))
         return value
 
@@ -95,7 +98,8 @@ async def test_a_fault_gives_no_wrong_value_and_valid_values_soon_follow(
             assert replies[-1] == (sample.address, sample.parameter, sample.value)
             assert anyio.current_time() - failed_at <= 2 * rig.client.timeout
             failed_at = math.inf
-    assert good >= READS * (1 - 4 / EVERY)
+    # over Modbus, once a second a reply is that of the settings, without which neither value is proven
+    assert good >= READS * (1 - (4 if protocol == "stdbus" else 5) / EVERY)
     assert good == READS or fault not in (Fault.GARBAGE, Fault.SPLIT)
 
 

@@ -40,6 +40,8 @@ async def test_a_poll_sends_exactly_the_computed_load(settings: dict[str, Any], 
     rig = bench(peer(**settings))
     oven = rig.controller(**settings)
     await oven.open()
+    await oven.poll()
+    await anyio.sleep(1.5)  # the settings are checked again
     sent, requests = rig.transport.sent, rig.client.counters.requests
     assert all(sample.status is Status.OK for sample in await oven.poll())
     computed = rig.driver.transactions(oven.config)
@@ -54,6 +56,8 @@ async def test_replies_are_as_long_as_computed(bench: MakeBench) -> None:
         rig = bench(end)
         oven = rig.controller(**settings)
         await oven.open()
+        await oven.poll()
+        await anyio.sleep(1.5)
         lengths: list[int] = []
         respond = end.receive
 

@@ -13,7 +13,7 @@ from riglog.transport import Link
 from riglog_watlow import WatlowConfig, registry
 from riglog_watlow.errors import NoSuchRegisterError
 from riglog_watlow.families import FACTS, FamilyName
-from riglog_watlow.modbus.registers import MAX_READ, decode, encode, group_into_blocks, span_of
+from riglog_watlow.modbus.registers import MAX_READ, block_plan, decode, encode, span_of
 from riglog_watlow.parameters import Parameter
 from riglog_watlow.simulator import ControllerServer, ModbusSimulator, SimulatedPM, StdBusSimulator, simulator
 from riglog_watlow.simulator.modbus import layout
@@ -119,23 +119,23 @@ def test_a_value_that_does_not_fit_its_registers_is_not_encoded(name: str, value
         encode(registry().find(name), value, low_word_first=True)
 
 
-def test_adjacent_registers_are_read_together_and_never_across_a_gap() -> None:
-    names = ["setpoint", "process_value", "input_error", "ambient_temperature", "setpoint_min", "manual_power"]
-    blocks = group_into_blocks(span_of(Target(registry().find(name)), 1) for name in names)
-    assert [[one.target.parameter.name for one in block] for block in blocks] == [
-        ["process_value", "input_error"],
-        ["ambient_temperature"],
-        ["setpoint", "manual_power", "setpoint_min"],
+def test_neighbours_are_read_together_across_documented_registers_only() -> None:
+    names = ["setpoint", "process_value", "input_error", "ambient_temperature", "input_filter_time", "setpoint_min"]
+    blocks = block_plan("EZ-ZONE PM", 1).covering(span_of(Target(registry().find(name)), 1) for name in names)
+    assert [[one.parameter.name for one in block.keys] for block in blocks] == [
+        ["process_value", "input_error", "ambient_temperature"],  # 364 and 365 are documented
+        ["input_filter_time"],  # 384 is not, and it would be a wide gap
+        ["setpoint", "setpoint_min"],
     ]
 
 
 def test_a_block_is_never_longer_than_old_families_allow() -> None:
     usable = [one for one in registry() if one.map1 and one.data_type not in ("pointer", "mirror")]
     unique = list({span.start: span for span in (span_of(Target(one), 1) for one in usable)}.values())
-    blocks = group_into_blocks(unique)
-    assert max(len(block) for block in blocks) > 1
-    assert all(block[-1].start + block[-1].count - block[0].start <= MAX_READ for block in blocks)
-    assert sum(len(block) for block in blocks) == len(unique)
+    blocks = block_plan("EZ-ZONE PM", 1).covering(unique)
+    assert max(len(block.places) for block in blocks) > 1
+    assert all(block.count <= MAX_READ for block in blocks)
+    assert sum(len(block.places) for block in blocks) == len(unique)
 
 
 @pytest.mark.parametrize("protocol", SERIAL)
@@ -251,6 +251,7 @@ async def test_what_a_poll_reads_is_read_in_as_few_requests_as_the_map_allows(be
     rig = bench(simulated())
     oven = rig.controller(protocol="modbus-rtu", wire_temperature_unit="degF")
     await oven.open()
+    await oven.poll()
     before = rig.client.counters.requests
     await oven.poll()
     assert rig.client.counters.requests - before == 3  # process value with its error, set point, output

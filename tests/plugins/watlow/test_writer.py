@@ -381,3 +381,22 @@ async def test_scaled_registers_are_written_in_their_scale(family: str, value: f
 def test_every_parameter_that_can_be_written_has_a_tier() -> None:
     for parameter in registry():
         assert (parameter.write_class in TIERS) == parameter.writable
+
+
+async def test_a_unit_that_changes_between_check_and_write_is_not_a_success(bench: MakeBench) -> None:
+    """For every point at which it can change: either the set point is the wanted one, or the write fails."""
+    outcomes = []
+    for point in range(14):
+        peer = simulator(WatlowConfig(name="x", driver="watlow", port="sim:", protocol="modbus-rtu"))
+        assert isinstance(peer, ModbusSimulator)
+        oven = bench(peer).controller(protocol="modbus-rtu", temperature_unit="degF")
+        await oven.open()
+        peer.controller.panel.after(point, lambda peer=peer: peer.set("comm_units", "C"))
+        try:
+            await oven.set_setpoint(100.0, confirm=True)
+        except ReadbackMismatchError:
+            outcomes.append("refused")
+        else:
+            outcomes.append("stored")
+            assert peer.controller.number("setpoint") == pytest.approx(100.0, abs=0.01)
+    assert {"refused", "stored"} == set(outcomes)

@@ -1,16 +1,20 @@
 """``riglog check``: validates a rig file; with ``--live`` also reads every device once."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
 
-from riglog.cli.console import add_row, format_value, messages, plural, print_json, results, table
-from riglog.cli.errors import explain
+from riglog.cli.console import add_row, format_value, messages, plain, plural, print_json, results, table
+from riglog.cli.errors import DONE, explain
 from riglog.cli.options import json_option
 from riglog.cli.signals import Interruption, run
-from riglog.errors import RiglogError
+from riglog.errors import DeviceError, RiglogError
+from riglog.model import Sample
+
+if TYPE_CHECKING:
+    from riglog.config import RigConfig
 
 
 @click.command("check", short_help="Validate a rig file; with --live, also read every device.")
@@ -26,9 +30,8 @@ def command(rig: str, live: bool, as_json: bool) -> int:
 
 
 async def _check(path: str, live: bool, as_json: bool, interruption: Interruption) -> int:
-    from riglog.cli.recording import warn_of_high_load
+    from riglog.cli.recording import device_paced, warn_of_high_load
     from riglog.config import load_rig
-    from riglog.manager import Manager
 
     rig = load_rig(path)
     warn_of_high_load(rig)
@@ -41,34 +44,60 @@ async def _check(path: str, live: bool, as_json: bool, interruption: Interruptio
             "port": spec.port_name,
             "protocol": spec.protocol,
             "address": spec.address,
-            "rate_hz": spec.config.rate_hz or rig.rate_hz,
+            "rate_hz": None if device_paced(spec) else spec.config.rate_hz or rig.rate_hz,
         }
         for spec in rig.specs
     ]
-    code = 0
-    if live:
-        async with Manager() as manager:
-            for spec, entry in zip(rig.specs, devices, strict=True):
-                try:
-                    device = await manager.add_spec(spec)
-                    samples = await device.poll()
-                except RiglogError as error:
-                    failed = explain(error)  # every error is printed; the first gives the exit code
-                    code = code or failed
-                    entry["error"] = str(error)
-                else:
-                    entry["values"] = {
-                        str(sample.channel): f"{format_value(sample.value, sample.text)} {sample.unit or ''}".strip()
-                        for sample in samples
-                    }
+    code = await _read_live(rig, devices) if live else DONE
     if as_json:
         print_json(devices)
     else:
         _print(devices)
-    if not code:
-        live_result = ", all devices respond" if live else ""
-        messages().print(f"[green]ok:[/] {escape(path)}: {plural(len(devices), 'device')}{live_result}", soft_wrap=True)
+    _print_conclusion(path, devices, live)
     return code
+
+
+async def _read_live(rig: "RigConfig", devices: list[dict[str, Any]]) -> int:
+    """Read every device once, into its entry. Every error is printed; return the exit code of the first."""
+    from riglog.device import Pace
+    from riglog.manager import Manager
+
+    code = DONE
+    async with Manager() as manager:
+        for spec, entry in zip(rig.specs, devices, strict=True):
+            place = f"{spec.name} on {plain(spec.port_name or spec.protocol)}"
+            try:
+                with messages().status(f"reading {place}"):
+                    device = await manager.add_spec(spec)
+                    samples = await device.poll()
+                    _refuse_no_value(spec.name, samples)
+            except RiglogError as error:
+                failed = explain(error)
+                code = code or failed
+                entry["error"] = str(error)
+            else:
+                entry["rate_hz"] = entry["rate_hz"] if device.pace is Pace.HOST else None
+                entry["values"] = {
+                    str(sample.channel): f"{format_value(sample.value, sample.text)} {sample.unit or ''}".strip()
+                    for sample in samples
+                }
+    return code
+
+
+def _refuse_no_value(device: str, samples: Sequence[Sample]) -> None:
+    if samples and all(sample.value is None and sample.text is None for sample in samples):
+        reason = samples[0].error or samples[0].status.value
+        raise DeviceError(f"no parameter has a value: {reason}", device=device)
+
+
+def _print_conclusion(path: str, devices: list[dict[str, Any]], live: bool) -> None:
+    failed = sum("error" in entry for entry in devices)
+    counted = plural(len(devices), "device")
+    if failed:
+        line = f"[red]failed:[/] {plain(path)}: {failed} of {counted} cannot be read"
+    else:
+        line = f"[green]ok:[/] {plain(path)}: {counted}{', all devices respond' if live else ''}"
+    messages().print(line, soft_wrap=True)
 
 
 def _print(devices: list[dict[str, Any]]) -> None:
@@ -76,7 +105,7 @@ def _print(devices: list[dict[str, Any]]) -> None:
     values = table("channel", "value")
     for entry in devices:
         address = "" if entry["address"] is None else entry["address"]
-        rate = f"{entry['rate_hz']:g} Hz"
+        rate = "device-paced" if entry["rate_hz"] is None else f"{entry['rate_hz']:g} Hz"
         add_row(listed, entry["device"], entry["driver"], entry["port"] or "", entry["protocol"], address, rate)
         for channel, value in entry.get("values", {}).items():
             add_row(values, channel, value)

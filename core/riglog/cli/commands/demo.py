@@ -1,7 +1,7 @@
 """``riglog demo``: records simulated instruments of every installed plugin, through pseudo-terminals."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,13 @@ import click
 
 from riglog.cli.console import print_warning, results
 from riglog.cli.errors import USAGE, print_error
-from riglog.cli.options import json_option
+from riglog.cli.options import json_option, sqlite_name
 from riglog.cli.report import report
 from riglog.cli.signals import Interruption, run
 
 if TYPE_CHECKING:
     from riglog.plugin import DriverFault, Registry
+    from riglog.rig import Outcome
 
 RATE_HZ = 2.0
 QUERY = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, parameter"
@@ -29,6 +30,7 @@ QUERY = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, para
     default="riglog-demo.sqlite",
     show_default=True,
     type=click.Path(readable=False),
+    callback=sqlite_name,
     help="SQLite file to record into.",
 )
 @json_option
@@ -37,7 +39,7 @@ def command(duration: str, out: str, as_json: bool) -> int:
     return run(partial(_demo, duration, out, as_json))
 
 
-async def _demo(duration: str, out: str, as_json: bool, interruption: Interruption) -> int:
+async def _demo(duration: str, out: str, as_json: bool, interruption: Interruption) -> int | Callable[[], int]:
     from riglog.cli.recording import record_with_progress
     from riglog.config import RigConfig, seconds
     from riglog.manager import resolve_device
@@ -60,6 +62,10 @@ async def _demo(duration: str, out: str, as_json: bool, interruption: Interrupti
         specs = tuple(resolve_device(registry, table) for table in tables)
         rig = RigConfig(name="demo", rate_hz=RATE_HZ, specs=specs, sinks=(SqliteSink(out),))
         outcome = await record_with_progress(rig, length, interruption)
+    return partial(_report, outcome, out, as_json)
+
+
+def _report(outcome: "Outcome", out: str, as_json: bool) -> int:
     code = report(outcome, as_json=as_json)
     if not as_json and not code:
         results().print(f'\nQuery the recording:\n  sqlite3 {out} "{QUERY}"', markup=False, soft_wrap=True)

@@ -1,19 +1,21 @@
 """``riglog discover``: scans ports for instruments, and writes a rig file with those found."""
 
 import json
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.markup import escape
 
-from riglog.cli.console import add_row, messages, print_json, results, table
+from riglog.cli.console import add_row, messages, plain, print_json, print_warning, results, table
 from riglog.cli.errors import DONE, explain
 from riglog.cli.options import json_option
 from riglog.cli.signals import Interruption, run
 from riglog.errors import ConfigError
 from riglog.manager.discovery import Discovered, discover
+from riglog.plugin import AnyDriver, Driver
+from riglog.sinks.files import create
 
 
 @click.command("discover", short_help="Scan ports for instruments.")
@@ -54,9 +56,18 @@ async def _discover(
     _refuse_existing(write)
     registry = installed()
     drivers = [registry.driver(name) for name in names] or list(registry.drivers.values())
+    able = [driver for driver in drivers if can_be_discovered(driver)]
+    unable = [driver.name for driver in drivers if driver not in able]
+    if not able:
+        raise ConfigError(
+            f"driver {', '.join(unable)} cannot be discovered: it has no probe",
+            hint="Add the device to the rig file yourself; `riglog check RIG.toml --live` reads it once",
+        )
+    if unable and names:
+        print_warning(f"driver {', '.join(unable)} cannot be discovered: it has no probe")
     scanned = list(ports) or [port.device for port in serial_ports()]
     with messages().status("scanning") as status:
-        found, closed = await discover(scanned, drivers, status.update, listen=listen)
+        found, closed = await discover(scanned, able, status.update, listen=listen)
     tables = _tables(found)
     if as_json:
         print_json([entry | {"identity": one.found.identity} for one, entry in zip(found, tables, strict=True)])
@@ -78,8 +89,13 @@ def _tables(found: list[Discovered]) -> list[dict[str, Any]]:
     return tables
 
 
+def can_be_discovered(driver: AnyDriver[Any]) -> bool:
+    """Return True if the driver names links to probe."""
+    return isinstance(driver, Driver) and type(driver).links_to_probe is not Driver.links_to_probe
+
+
 def _refuse_existing(path: str | None) -> None:
-    if path is not None and Path(path).exists():
+    if path is not None and os.path.lexists(path):
         raise ConfigError("file exists and was not overwritten", hint="Choose another file name", file=path)
 
 
@@ -88,18 +104,19 @@ def _write(path: str, tables: list[dict[str, Any]]) -> None:
     for entry in tables:
         lines += ["", "[[device]]", *(f"{key} = {json.dumps(value)}" for key, value in entry.items())]
     try:
-        Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with create(Path(path)) as file:
+            file.write(("\n".join(lines) + "\n").encode())
     except OSError as error:
         hint = "Choose another path"
         raise ConfigError(f"cannot write the rig file: {error.strerror}", hint=hint, file=path) from None
-    name = escape(path)
+    name = plain(path)
     messages().print(f"[dim]rig file written: {name}. Next: riglog check {name} --live[/]", soft_wrap=True)
 
 
 def _print(found: list[Discovered], tables: list[dict[str, Any]], scanned: list[str]) -> None:
     if not found:
         none = "any port: no serial ports on this machine; give one with --port"
-        messages().print(f"no instrument responded on {escape(', '.join(scanned) or none)}", soft_wrap=True)
+        messages().print(f"no instrument responded on {plain(', '.join(scanned) or none)}", soft_wrap=True)
         return
     listed = table("name", "driver", "port", "protocol", "address", "identity")
     for instrument, entry in zip(found, tables, strict=True):

@@ -9,7 +9,7 @@ from riglog.recordings import read_events
 
 @click.command("events", short_help="List the events of a recording.")
 @click.argument("file", type=click.Path(readable=False))
-@click.option("--run", help="Only events of the run with this id.")
+@click.option("--run", help="Only events of the run with this id, or of the runs with this name.")
 @json_option
 def command(file: str, run: str | None, as_json: bool) -> None:
     """List the events of the recording FILE.

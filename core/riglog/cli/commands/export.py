@@ -1,15 +1,18 @@
 """``riglog export``: writes the rows of a recording as CSV, JSON Lines or Parquet."""
 
+import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import click
-from rich.markup import escape
 
-from riglog.cli.console import discard_further_output, messages, plural
+from riglog.cli.console import STDOUT, messages, plain, plural
 from riglog.cli.errors import DONE, USAGE, print_error
+from riglog.cli.screen import discard_further_output, printable
+from riglog.errors import ConfigError, StorageError
 from riglog.recordings import EXPORT_FORMATS, Exported, Selection, export
 
 
@@ -19,9 +22,10 @@ from riglog.recordings import EXPORT_FORMATS, Exported, Selection, export
     "--format",
     "format_",
     type=click.Choice(tuple(EXPORT_FORMATS)),
-    help="Output format. Default: by the suffix of --out, else csv.",
+    help="Output format. Default: by the ending of --out, else csv.",
 )
 @click.option("--out", type=click.Path(readable=False), help="Output file. Default: standard output.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier export in the same format; nothing else.")
 @click.option("--run", help="Only rows of the run with this id, or of the runs with this name.")
 @click.option("--device", help="Only rows of this device.")
 @click.option("--parameter", help="Only rows of this parameter.")
@@ -33,6 +37,7 @@ def command(
     file: str,
     format_: str | None,
     out: str | None,
+    overwrite: bool,
     run: str | None,
     device: str | None,
     parameter: str | None,
@@ -42,22 +47,66 @@ def command(
     every: float | None,
 ) -> int:
     """Export the rows of the recording FILE, oldest first, to another format."""
-    suffix = Path(out).suffix.removeprefix(".") if out else ""
-    chosen = format_ or (suffix if suffix in EXPORT_FORMATS else "csv")
+    chosen = format_ or _format_of(out)
     if chosen == "parquet" and out is None:
         print_error("Parquet cannot be written to standard output", "Add --out FILE.parquet")
         return USAGE
     selection = Selection(run, device, parameter, start, end)
-    target = out or sys.stdout.buffer
+    target = out or _standard_output()
     try:
-        with _progress(out is not None or not sys.stdout.isatty()) as update:
-            done = export(file, target, format=chosen, selection=selection, wide=wide, every=every, progress=update)
-        sys.stdout.flush()
+        with _progress(out is not None or not STDOUT.isatty()) as update:
+            done = export(
+                file,
+                target,
+                format=chosen,
+                selection=selection,
+                wide=wide,
+                every=every,
+                overwrite=overwrite,
+                progress=update,
+            )
+        if out is None:
+            sys.stdout.flush()
     except BrokenPipeError:
-        discard_further_output()
+        discard_further_output(sys.stdout)
         return DONE
+    except OSError as error:
+        raise StorageError(f"cannot write to standard output: {error.strerror}") from error
     _print_result(done, out)
     return DONE
+
+
+def _format_of(out: str | None) -> str:
+    """Return the format that the ending of a file name stands for; CSV without an ending.
+
+    Raises:
+        ConfigError: another ending.
+    """
+    ending = Path(out).suffix if out else ""
+    name = ending.removeprefix(".").lower() or "csv"
+    if name not in EXPORT_FORMATS:
+        known = ", ".join(f".{format}" for format in EXPORT_FORMATS)
+        raise ConfigError(f"--out: unknown ending {ending!r}", hint=f"Use one of {known}, or add --format", file=out)
+    return name
+
+
+class _Terminal(io.RawIOBase):
+    """A terminal as a file to write rows to: control characters in them become escapes."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        STDOUT.write(printable(bytes(data).decode(), lines=True))
+        return len(data)
+
+
+def _standard_output() -> BinaryIO:
+    if STDOUT.isatty():
+        return _Terminal()  # type: ignore[return-value]
+    if sys.stdout is None:
+        raise StorageError("standard output is closed", hint="Add --out FILE")
+    return sys.stdout.buffer
 
 
 @contextmanager
@@ -77,4 +126,4 @@ def _progress(enabled: bool) -> Iterator[Callable[[float], None]]:
 def _print_result(done: Exported, out: str | None) -> None:
     where = f" written to {out}" if out else ""
     rule = f"; each row covers {done.every:g} s and holds the last value of every channel" if done.every else ""
-    messages().print(f"[dim]{plural(done.rows, 'row')}{escape(where)}{rule}[/]", soft_wrap=True)
+    messages().print(f"[dim]{plural(done.rows, 'row')}{plain(where)}{rule}[/]", soft_wrap=True)

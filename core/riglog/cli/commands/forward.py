@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from functools import partial
 
 import click
-from rich.markup import escape
 
-from riglog.cli.console import messages, plural, print_json
+from riglog.cli.console import messages, plain, plural, print_json, print_warning
 from riglog.cli.errors import DONE
 from riglog.cli.options import RenamedOption, json_option
 from riglog.cli.signals import Interruption, run
 from riglog.sinks.postgres import ForwardProgress, forward
+from riglog.sinks.postgres.address import unencrypted_warning
+from riglog.sinks.postgres.central import check_url
 from riglog.sinks.postgres.forwarder import SCHEMA
 
 
@@ -56,6 +57,9 @@ def command(
 
     Can be interrupted and repeated at any time without losing or duplicating rows.
     """
+    address = check_url(url)
+    if address.unencrypted_host:
+        print_warning(unencrypted_warning(address.unencrypted_host))
     if give_up_after is None and not follow:
         give_up_after = 60.0
     return run(partial(_forward, file, url, schema, follow, restart, give_up_after, as_json))
@@ -112,7 +116,7 @@ def _progress() -> Iterator[Callable[[ForwardProgress], None]]:
         def show(now: ForwardProgress) -> None:
             nonlocal failing
             if now.last_error and not failing:
-                progress.console.print(f"[yellow]retrying:[/] {escape(now.last_error)}", soft_wrap=True)
+                progress.console.print(f"[yellow]retrying:[/] {plain(now.last_error)}", soft_wrap=True)
             elif failing and not now.last_error:
                 progress.console.print("[dim]database reachable again[/]")
             failing = bool(now.last_error)

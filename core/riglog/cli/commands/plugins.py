@@ -42,12 +42,11 @@ def command(verbose: bool, as_json: bool) -> None:
         detail = plugin.problem or plugin.warning
         status = f"{plugin.state}: {detail}" if detail and not plugin.disabled else detail or plugin.state
         add_row(plugins, plugin.name, plugin.distribution, plugin.version, status)
-    provided = table("provides", "description")
+    provided = table("provides", "description", "protocols")
     for driver in registry.drivers.values():
-        protocols = f": {', '.join(driver.protocols)}" if driver.protocols else ""
-        add_row(provided, f"driver {driver.name}", f"{driver.summary}{protocols}")
+        add_row(provided, f"driver {driver.name}", driver.summary, ", ".join(driver.protocols) or "-")
     for sink in registry.sinks.values():
-        add_row(provided, f"sink {sink.name}", sink.summary)
+        add_row(provided, f"sink {sink.name}", sink.summary, "")
     results().print(plugins)
     results().print()
     results().print(provided)

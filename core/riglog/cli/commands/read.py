@@ -1,15 +1,23 @@
 """``riglog read``: reads one device."""
 
-from typing import Any
+from collections.abc import Sequence
+from textwrap import indent
+from typing import Any, Self
 
 import anyio
 import click
+import msgspec
 
-from riglog.cli.console import add_row, channel_name, format_time, format_value, print_json, results, table
+from riglog.cli.console import STDOUT, add_row, channel_name, format_time, format_value, results, table
 from riglog.cli.errors import DONE, INCOMPLETE
 from riglog.cli.options import device_options, device_spec, json_option
+from riglog.cli.screen import json_printable, printable
 from riglog.cli.signals import run
 from riglog.model import Sample, iso
+
+HEADINGS = ("time (UTC)", "parameter", "value", "unit", "status", "flags")
+WIDTHS = (23, 14, 10, 4, 7, 5)
+"""Of the columns with ``--repeat``, where later values are not known when the first is printed."""
 
 
 @click.command("read", short_help="Read one device, once or repeatedly.")
@@ -39,29 +47,69 @@ async def _read(
     from riglog.manager import Manager
 
     spec = device_spec(driver, port, protocol, address, options, parameters)
-    samples: list[Sample] = []
+    show = _Readings(as_json, repeat)
     async with Manager() as rig:
         device = await rig.add_spec(spec)
-        for number in range(repeat):
-            if number:
-                await anyio.sleep(interval)
-            samples += await rig.sources([device.name])[0].poll()
-    _print(samples, as_json)
-    return INCOMPLETE if any(sample.value is None for sample in samples) else DONE
+        (source,) = rig.sources([device.name])
+        with show:
+            for number in range(repeat):
+                if number:
+                    await anyio.sleep(interval)
+                show.add(await source.poll())
+    return INCOMPLETE if show.incomplete else DONE
 
 
-def _print(samples: list[Sample], as_json: bool) -> None:
-    from riglog.sinks.rows import as_json_object, row
+class _Readings:
+    """Prints each reading when it is taken, so that Ctrl-C loses none: one JSON array, or a table that grows."""
 
-    if as_json:
-        print_json([as_json_object(row(None, None, sample)) for sample in samples])
-        return
-    values = table("time (UTC)", "parameter", "value", "unit", "status", "flags")
-    for sample in samples:
-        name, received = channel_name(sample.channel), format_time(iso(sample.stamp.received_ns))
-        cells = [name, format_value(sample.value, sample.text), sample.unit or "", sample.status.value]
-        add_row(values, received, *cells, " ".join(sample.flags))
-    results().print(values)
-    errors = (f"{channel_name(sample.channel)}: {sample.error}" for sample in samples if sample.error is not None)
-    for line in dict.fromkeys(errors):
-        results().print(line, markup=False, soft_wrap=True)
+    def __init__(self, as_json: bool, repeat: int) -> None:
+        self.incomplete = False
+        self._as_json = as_json
+        self._objects = 0
+        self._errors: set[str] = set()
+        self._widths = [0] * len(HEADINGS) if repeat == 1 else list(WIDTHS)
+        self._printed_head = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._as_json:
+            STDOUT.write("\n]\n" if self._objects else "[]\n")
+
+    def add(self, samples: Sequence[Sample]) -> None:
+        """Print the samples of one reading."""
+        self.incomplete |= any(sample.value is None for sample in samples)
+        if self._as_json:
+            self._add_json(samples)
+            return
+        values = table(*HEADINGS)
+        values.show_header = not self._printed_head
+        self._printed_head = True
+        for sample in samples:
+            cells = _cells(sample)
+            self._widths = [max(width, len(printable(cell))) for width, cell in zip(self._widths, cells, strict=True)]
+            add_row(values, *cells)
+        for column, width in zip(values.columns, self._widths, strict=True):
+            column.min_width = width
+        results().print(values)
+        for line in dict.fromkeys(f"{channel_name(s.channel)}: {s.error}" for s in samples if s.error is not None):
+            if line not in self._errors:
+                self._errors.add(line)
+                results().print(line, markup=False, soft_wrap=True)
+
+    def _add_json(self, samples: Sequence[Sample]) -> None:
+        from riglog.sinks.rows import as_json_object, row
+
+        for sample in samples:
+            text = msgspec.json.format(msgspec.json.encode(as_json_object(row(None, None, sample))), indent=2).decode()
+            lead = ",\n" if self._objects else "[\n"
+            STDOUT.write(lead + indent(json_printable(text), "  "))
+            self._objects += 1
+
+
+def _cells(sample: Sample) -> list[str]:
+    received = format_time(iso(sample.stamp.received_ns))
+    value = format_value(sample.value, sample.text)
+    cells = [received, channel_name(sample.channel), value, sample.unit or "", sample.status.value]
+    return [*cells, " ".join(sample.flags)]

@@ -1,12 +1,12 @@
 """``riglog record``: records a rig file into its sinks."""
 
+from collections.abc import Callable
 from functools import partial
 
 import click
-from rich.markup import escape
 
-from riglog.cli.console import messages, plural
-from riglog.cli.options import json_option
+from riglog.cli.console import messages, plain, plural, print_warning
+from riglog.cli.options import json_option, sqlite_name
 from riglog.cli.report import report
 from riglog.cli.signals import Interruption, run
 
@@ -16,13 +16,13 @@ from riglog.cli.signals import Interruption, run
 @click.option(
     "--duration",
     envvar="RIGLOG_DURATION",
-    help="Duration, for example 90, 10m or 72h. Default: from the rig file. With --resume: counted from the start of"
-    " the run.",
+    help="Duration, for example 90, 10m or 72h. Default: from the rig file. With --resume: counted from now.",
 )
 @click.option(
     "--out",
     envvar="RIGLOG_OUT",
     type=click.Path(readable=False),
+    callback=sqlite_name,
     help="Record into this SQLite file instead of the sinks of the rig file.",
 )
 @click.option(
@@ -30,11 +30,27 @@ from riglog.cli.signals import Interruption, run
     type=click.FloatRange(min=0),
     help="Exit with code 1 if a channel had no value for more than this many seconds.",
 )
-@click.option("--resume", is_flag=True, help="Continue the latest run of this rig; the gap in between is kept.")
+@click.option(
+    "--resume", is_flag=True, help="Continue the latest run of this rig, if there is one; the gap in between is kept."
+)
+@click.option(
+    "--accept-identity",
+    multiple=True,
+    metavar="NAME",
+    help="The instrument of this device was replaced on purpose: start a new run with it; may be repeated.",
+)
 @json_option
-def command(rig: str, duration: str | None, out: str | None, max_gap: float | None, resume: bool, as_json: bool) -> int:
+def command(
+    rig: str,
+    duration: str | None,
+    out: str | None,
+    max_gap: float | None,
+    resume: bool,
+    accept_identity: tuple[str, ...],
+    as_json: bool,
+) -> int:
     """Record the rig described in RIG, until the duration has elapsed or Ctrl-C or SIGTERM is received."""
-    return run(partial(_record, rig, duration, out, max_gap, resume, as_json))
+    return run(partial(_record, rig, duration, out, max_gap, resume, accept_identity, as_json))
 
 
 async def _record(
@@ -43,22 +59,29 @@ async def _record(
     out: str | None,
     max_gap: float | None,
     resume: bool,
+    accept_identity: tuple[str, ...],
     as_json: bool,
     interruption: Interruption,
-) -> int:
+) -> Callable[[], int]:
     from riglog.cli.recording import record_with_progress
     from riglog.config import load_rig, seconds
-    from riglog.rig import run_to_resume
+    from riglog.rig import ResumePlan, plan_resume
 
     rig = load_rig(path, out=out)
-    length = rig.duration if duration is None else seconds(duration, "--duration")
+    plan = plan_resume(rig) if resume and not accept_identity else ResumePlan()
+    length = plan.remaining(rig.duration) if duration is None else seconds(duration, "--duration")
     until = "until Ctrl-C" if length is None else f"for {length:g} s"
-    devices, sinks = plural(len(rig.specs), "device"), escape(", ".join(rig.destinations))
+    devices, sinks = plural(len(rig.specs), "device"), plain(", ".join(rig.destinations))
     messages().print(
         f"[dim]{rig.name}: recording {devices} at {rig.rate_hz:g} Hz {until}, into {sinks}[/]", soft_wrap=True
     )
-    earlier = run_to_resume(rig) if resume else None
-    if earlier is not None:
-        messages().print(f"[dim]resuming run {earlier.id}[/]")
-    outcome = await record_with_progress(rig, length, interruption, resume=earlier or False)
-    return report(outcome, as_json=as_json, max_gap=max_gap)
+    if accept_identity:
+        messages().print(f"[dim]a new run starts: the identity of {plain(', '.join(accept_identity))} is accepted[/]")
+    elif plan.stored is not None:
+        messages().print(f"[dim]resuming run {plan.stored.run.id}[/]")
+    elif plan.follows is not None:
+        print_warning(f"a new run starts; {plan.follows}")
+    elif resume:
+        messages().print("[dim]no earlier run: a new run starts[/]")
+    outcome = await record_with_progress(rig, length, interruption, resume=resume, accept_identity=accept_identity)
+    return partial(report, outcome, as_json=as_json, max_gap=max_gap)

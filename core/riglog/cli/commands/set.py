@@ -1,15 +1,21 @@
 """``riglog set``: changes one parameter of one instrument."""
 
-from typing import Any
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
 
-from riglog.cli.console import channel_name, format_value, messages, print_json, results
+from riglog.cli.console import channel_name, format_value, messages, plain, print_json, results
 from riglog.cli.errors import DONE
 from riglog.cli.options import device_options, device_spec, json_option
 from riglog.cli.signals import run
-from riglog.errors import ConfirmationError, error_context
+from riglog.errors import ConfigError, ConfirmationError, error_context
+
+if TYPE_CHECKING:
+    from riglog.manager import DeviceSpec
+
+SHOWN_NAMES = 12
 
 
 @click.command("set", short_help="Change one parameter of one device.")
@@ -46,6 +52,7 @@ async def _set(
     from riglog.sinks.rows import as_json_object, row
 
     spec = device_spec(driver, port, protocol, address, options)
+    _refuse_unsettable(spec, parameter, lambda: device_spec(driver, port, protocol, address, options, [parameter]))
     if not confirm:  # before the port is opened
         raise ConfirmationError(
             f"setting {parameter} changes the instrument and needs confirmation",
@@ -59,10 +66,33 @@ async def _set(
         with error_context(device=device.name, port=port):
             sample = await device.set_parameter(parameter, value, instance, confirm=True)
     if sample is None:
-        messages().print(f"[dim]{escape(parameter)}: written; the device does not report the new value[/]")
+        messages().print(f"[dim]{plain(parameter)}: written; the device does not report the new value[/]")
     elif as_json:
         print_json(as_json_object(row(None, None, sample)))
     else:
         text = f"{channel_name(sample.channel)} = {format_value(sample.value, sample.text)} {sample.unit or ''}"
         results().print(text.rstrip(), markup=False)
     return DONE
+
+
+def _refuse_unsettable(spec: "DeviceSpec", parameter: str, try_reading: Callable[[], object]) -> None:
+    """Refuse a parameter that cannot be set, if the driver knows its parameters. Nothing is opened.
+
+    Raises:
+        ConfigError: there is no such parameter, or it can be read only.
+    """
+    from riglog.plugin.guard import bugs_as
+
+    with bugs_as(ConfigError, spec.driver, "settable()"):
+        settable = spec.driver.settable(spec.config)
+    if settable is None or parameter in settable or parameter.isdecimal():  # a number may be an id
+        return
+    shown = [*settable[:SHOWN_NAMES], *(["…"] if len(settable) > SHOWN_NAMES else [])]
+    available = f"Parameters that can be set: {', '.join(shown) or 'none'}"
+    try:
+        try_reading()
+    except ConfigError:
+        close = "".join(f"Did you mean {name!r}? " for name in get_close_matches(parameter, settable, 1))
+        hint = f"{close}{available}"
+        raise ConfigError(f"unknown parameter {parameter!r}", hint=hint, device=spec.name) from None
+    raise ConfigError(f"{parameter} can be read, but not set", hint=f"{available}", device=spec.name)

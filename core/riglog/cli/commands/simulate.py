@@ -5,8 +5,9 @@ from typing import Any
 import anyio
 import click
 
-from riglog.cli.console import messages
+from riglog.cli.console import STDOUT, messages
 from riglog.cli.options import pairs
+from riglog.cli.screen import json_printable
 from riglog.cli.signals import Interruption, run
 from riglog.errors import ConfigError
 
@@ -93,11 +94,11 @@ async def _simulate(
     }
 
     def announce(port: str) -> None:
-        print(msgspec.json.encode({"port": port, **description}).decode(), flush=True)  # noqa: T201
+        STDOUT.write(json_printable(msgspec.json.encode({"port": port, **description}).decode()) + "\n")
 
     if tcp is not None:
         host, _, number = tcp.rpartition(":")
-        if not number.isdecimal():
+        if not number.isdecimal() or int(number) > 65_535:
             hint = "For example --tcp 127.0.0.1:4001"
             raise ConfigError(f"--tcp: invalid value {tcp!r}; expected HOST:PORT", hint=hint)
         async with serve_tcp(wire, host=host or "127.0.0.1", port=int(number)) as port:

@@ -1,14 +1,14 @@
 """The central database: connects, creates or checks the tables, inserts records. The only file that uses asyncpg."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from riglog.errors import ConfigError, NewerSchemaError, NotARecordingError, StorageError
+from riglog.errors import NewerSchemaError, NotARecordingError, StorageError
 from riglog.sinks.optional_dependencies import import_optional
-from riglog.sinks.postgres.tables import CENTRAL_VERSION, TABLES, Table, create, incoming, merge
+from riglog.sinks.postgres.address import Address, parse
+from riglog.sinks.postgres.tables import CENTRAL_VERSION, TABLES, TYPES, Table, create, merge
 
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 60.0
@@ -22,29 +22,22 @@ class UnreachableError(StorageError):
     """The database cannot be reached, or closed the connection. A retry may help."""
 
 
-def check_url(url: str) -> None:
-    """Check the form of a URL, and that asyncpg is installed. Connects to nothing.
+def check_url(url: str) -> Address:
+    """Parse a URL, and check that asyncpg is installed. Connects to nothing.
 
     Raises:
         ConfigError: one of the two is wrong.
     """
     import_optional("asyncpg", "postgres")
-    if not url.startswith(("postgresql://", "postgres://")):
-        hint = "Use postgresql://user@host:5432/database; set the password with PGPASSWORD or ~/.pgpass"
-        raise ConfigError("invalid PostgreSQL URL", hint=hint, database=without_password(url) or None)
-
-
-def without_password(url: str) -> str:
-    """Return the URL without the password."""
-    return re.sub(r"(?<=[?&])password=[^&]*&?", "", re.sub(r"(://[^:@/]*):[^@]*@", r"\1@", url)).rstrip("?&")
+    return parse(url)
 
 
 class Central:
     """One connection. ``identity`` belongs to the database; a database that is created again has a new one."""
 
-    def __init__(self, connection: Any, url: str, schema: str, identity: str) -> None:
+    def __init__(self, connection: Any, address: Address, schema: str, identity: str) -> None:
         self._connection = connection
-        self._url = url
+        self._address = address
         self._schema = schema
         self.identity = identity
 
@@ -54,17 +47,14 @@ class Central:
         Raises:
             UnreachableError: it is unknown whether they were committed; insert them again.
         """
-        async with _postgres_errors(self._url), self._connection.transaction():
+        async with _postgres_errors(self._address), self._connection.transaction():
             for table, found in records.items():
                 if found:
-                    await self._connection.copy_records_to_table(
-                        f"incoming_{table.name}", records=found, columns=table.names
-                    )
-                    await self._connection.execute(merge(self._schema, table))
+                    await self._connection.execute(merge(self._schema, table), *zip(*found, strict=True))
 
 
 @asynccontextmanager
-async def connect(url: str, schema: str) -> AsyncIterator[Central]:
+async def connect(address: Address, schema: str) -> AsyncIterator[Central]:
     """Connect to a database, and create or check its tables.
 
     Raises:
@@ -72,14 +62,19 @@ async def connect(url: str, schema: str) -> AsyncIterator[Central]:
         NotARecordingError, NewerSchemaError: the schema holds something else; it was not modified.
         StorageError: the database refuses the connection or a statement; retries will not help.
     """
-    asyncpg, shown = import_optional("asyncpg", "postgres"), without_password(url)
-    async with _postgres_errors(shown):
-        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS)
+    asyncpg = import_optional("asyncpg", "postgres")
+    async with _postgres_errors(address):
+        connection = await asyncpg.connect(
+            address.url,
+            timeout=CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+            statement_cache_size=0,  # behind a connection pool, the next transaction has another server process
+        )
     try:
-        async with _postgres_errors(shown):
+        async with _postgres_errors(address):
             identity = await _prepare(connection, schema)
-        yield Central(connection, shown, schema, identity)
-        async with _postgres_errors(shown):
+        yield Central(connection, address, schema, identity)
+        async with _postgres_errors(address):
             await connection.close(timeout=CLOSE_SECONDS)
     finally:
         connection.terminate()
@@ -105,21 +100,27 @@ async def _prepare(connection: Any, schema: str) -> str:
             schema=schema,
         )
     for table in TABLES:
-        if known.get(table.name) != table.names:
+        wanted = {column.name: TYPES[column.kind] for column in table.columns}
+        columns = known.get(table.name, {})
+        if list(columns) != list(wanted):
             raise _other(schema, f"table {table.name} has different columns")
-        await connection.execute(incoming(schema, table))
+        for name, kind in columns.items():
+            if kind != wanted[name]:  # values would be changed without a message, for example by a smaller type
+                raise _other(schema, f"column {table.name}.{name} has the type {kind} instead of {wanted[name]}")
     return str(meta["id"])
 
 
-async def _columns(connection: Any, schema: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for table, column in await connection.fetch(
-        "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+async def _columns(connection: Any, schema: str) -> dict[str, dict[str, str]]:
+    """Return the columns of each table with their types, in their order."""
+    found: dict[str, dict[str, str]] = {}
+    for table, column, kind in await connection.fetch(
+        "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_class c"
+        " JOIN pg_attribute a ON a.attrelid = c.oid"
         " WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'p') AND a.attnum > 0"
         " AND NOT a.attisdropped ORDER BY c.relname, a.attnum",
         schema,
     ):
-        found.setdefault(table, []).append(column)
+        found.setdefault(table, {})[column] = kind
     return found
 
 
@@ -132,7 +133,7 @@ def _other(schema: str, reason: str) -> NotARecordingError:
 
 
 @asynccontextmanager
-async def _postgres_errors(url: str) -> AsyncIterator[None]:
+async def _postgres_errors(address: Address) -> AsyncIterator[None]:
     """Raise errors of asyncpg as UnreachableError if a retry may help, and as StorageError if not."""
     asyncpg = import_optional("asyncpg", "postgres")
     retryable = (
@@ -150,10 +151,13 @@ async def _postgres_errors(url: str) -> AsyncIterator[None]:
     try:
         yield
     except retryable as error:
+        reason = address.redact(str(error) or type(error).__name__)
         if isinstance(error, ValueError):  # an InterfaceError of asyncpg about its arguments
-            raise StorageError(f"PostgreSQL driver error: {error}", hint="Check the URL", database=url) from error
-        reason = str(error) or type(error).__name__
-        raise UnreachableError(f"PostgreSQL not reachable: {reason}", database=url) from error
-    except asyncpg.PostgresError as error:
+            raise StorageError(
+                f"PostgreSQL driver error: {reason}", hint="Check the URL", database=address.shown
+            ) from None
+        raise UnreachableError(f"PostgreSQL not reachable: {reason}", database=address.shown) from None
+    except (asyncpg.PostgresError, ValueError) as error:
         hint = "Check user, password, database name and privileges"
-        raise StorageError(f"PostgreSQL error: {error}", hint=hint, database=url) from error
+        reason = address.redact(str(error))
+        raise StorageError(f"PostgreSQL error: {reason}", hint=hint, database=address.shown) from None

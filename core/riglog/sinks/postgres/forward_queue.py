@@ -10,6 +10,8 @@ import msgspec
 from msgspec import Struct, structs
 
 from riglog.model import current_kind, utc
+from riglog.sinks.files import appearing, file_error
+from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.postgres.central import Records
 from riglog.sinks.postgres.tables import EVENTS, RUNS, SAMPLES, Table
 from riglog.sinks.rows import Kind, Row
@@ -18,10 +20,16 @@ from riglog.sinks.sqlite.schema import check_recording, sqlite_errors
 
 
 class Cursor(Struct, frozen=True):
-    """The newest row of each table that the central database has committed."""
+    """The newest row of each table that the central database has committed.
+
+    ``received_ns`` and ``at_ns`` are their times: a file that was replaced, or that lost rows in a power failure, has
+    other rows under these numbers. None in cursors of early versions.
+    """
 
     reading: int = 0
     event: int = 0
+    received_ns: int | None = None
+    at_ns: int | None = None
 
 
 Record = tuple[Any, ...]
@@ -37,31 +45,70 @@ class Page(Struct):
 
 
 class ForwardQueue:
-    """A recording as the forwarder uses it. Only the cursor is written. Blocking."""
+    """A recording as the forwarder uses it. Blocking.
+
+    The recording is only read: a second connection that writes could make SQLite lose the order of a write-ahead log
+    that a recorder is writing. The cursor is in a file beside it, ``NAME.forward.json``.
+    """
 
     def __init__(self, path: Path) -> None:
+        refuse_known_files(path)
+        refuse_row_files(path)
         check_recording(path, hint="Give a riglog recording in SQLite")
         self.path = path
         self._forwarded_runs: dict[int, Record] = {}
         with sqlite_errors(path):
             self._database = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
-            self._database.execute("PRAGMA synchronous = NORMAL")  # losing the newest cursor in a power failure is safe
+            self._database.execute("PRAGMA query_only = ON")
+
+    @property
+    def cursor_path(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.forward.json")
 
     def cursor(self, target: str) -> Cursor:
-        """Return the cursor for the database with this identity."""
+        """Return the cursor for the database with this identity; the oldest row if the file has other rows now."""
         self._forwarded_runs = {}
-        found = self._query("SELECT value FROM meta WHERE key = ?", _key(target))
-        return msgspec.json.decode(found[0][0], type=Cursor) if found else Cursor()
+        cursor = self._cursors().get(target) or self._early_cursor(target)
+        event = self._query("SELECT at_ns FROM event WHERE id = ?", cursor.event)
+        same_rows = cursor.received_ns in (None, self._received_ns(cursor.reading))
+        same_events = cursor.at_ns is None or event == [(cursor.at_ns,)]
+        return cursor if same_rows and same_events else Cursor()
 
     def mark_forwarded(self, target: str, page: Page) -> None:
         """Move the cursor after a page that the database has committed."""
-        cursor = msgspec.json.encode(page.cursor).decode()
-        self._query("INSERT OR REPLACE INTO meta VALUES (?, ?)", _key(target), cursor)
+        self._store_cursors(self._cursors() | {target: page.cursor})
         self._forwarded_runs |= page.runs
 
     def reset(self, target: str) -> None:
         """Move the cursor back to the oldest row."""
-        self._query("DELETE FROM meta WHERE key = ?", _key(target))
+        self._store_cursors(self._cursors() | {target: Cursor()})
+
+    def _received_ns(self, reading: int) -> int | None:
+        found = self._query(
+            "SELECT started_ns + received_ns FROM reading JOIN channel ON channel.id = channel_id"
+            " JOIN run ON run.id = run_id WHERE reading.id = ?",
+            reading,
+        )
+        return found[0][0] if found else None
+
+    def _cursors(self) -> dict[str, Cursor]:
+        """Return the cursor of each database. A damaged file costs time only: rows are sent again, and not doubled."""
+        try:
+            return msgspec.json.decode(self.cursor_path.read_bytes(), type=dict[str, Cursor])
+        except (OSError, msgspec.DecodeError):
+            return {}
+
+    def _store_cursors(self, cursors: dict[str, Cursor]) -> None:
+        try:
+            with appearing(self.cursor_path, replace=True) as file:
+                file.write(msgspec.json.encode(cursors))
+        except OSError as error:
+            raise file_error(error, self.cursor_path) from error
+
+    def _early_cursor(self, target: str) -> Cursor:
+        """Return the cursor that an early version has stored in the recording."""
+        found = self._query("SELECT value FROM meta WHERE key = ?", f"forward:{target}")
+        return msgspec.json.decode(found[0][0], type=Cursor) if found else Cursor()
 
     def remaining(self, cursor: Cursor) -> int:
         """Return the approximate number of samples after the cursor."""
@@ -92,7 +139,12 @@ class ForwardQueue:
         return Page(
             records,
             len(found),
-            Cursor(found[-1][0] if found else cursor.reading, events[-1][0] if events else cursor.event),
+            Cursor(
+                found[-1][0] if found else cursor.reading,
+                events[-1][0] if events else cursor.event,
+                self._received_ns(found[-1][0]) if found else cursor.received_ns,
+                events[-1][2] if events else cursor.at_ns,
+            ),
             runs,
         )
 
@@ -116,10 +168,6 @@ class ForwardQueue:
     def _query(self, sql: str, *values: object) -> list[Any]:
         with sqlite_errors(self.path):
             return self._database.execute(sql, values).fetchall()
-
-
-def _key(target: str) -> str:
-    return f"forward:{target}"
 
 
 def _sample(number: int, row: Row, host: str) -> Record:

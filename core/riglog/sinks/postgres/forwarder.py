@@ -55,8 +55,8 @@ class Forwarder:
         give_up_after: float | None = None,
         on_progress: Callable[[ForwardProgress], None] = lambda _: None,
     ) -> None:
-        check_url(url)
-        self.path, self.url, self.schema = Path(path), url, identifier(schema)
+        self.address = check_url(url)
+        self.path, self.schema = Path(path), identifier(schema)
         self.follow = follow
         self.progress = ForwardProgress()
         self._restart = restart
@@ -82,7 +82,7 @@ class Forwarder:
             while True:
                 before = self.progress.samples
                 try:
-                    async with connect(self.url, self.schema) as central:
+                    async with connect(self.address, self.schema) as central:
                         await self._forward(queue, central)
                     return self.progress
                 except self._retryable as error:

@@ -9,8 +9,10 @@ import anyio
 from riglog.errors import StorageError
 from riglog.model import SYSTEM_CLOCK, Batch, Event, EventKind, Run
 from riglog.sinks.base import FileConfig, SinkType
+from riglog.sinks.disk import Durability
+from riglog.sinks.postgres.address import Address, unencrypted_warning
 from riglog.sinks.postgres.asyncio_thread import AsyncioThread
-from riglog.sinks.postgres.central import check_url, without_password
+from riglog.sinks.postgres.central import check_url
 from riglog.sinks.postgres.forwarder import SCHEMA, Forwarder, ForwardProgress
 from riglog.sinks.postgres.tables import identifier
 from riglog.sinks.sqlite import SqliteSink
@@ -35,42 +37,64 @@ class PostgresSink(SqliteSink):
 
     name = "postgres"
 
-    def __init__(self, url: str, path: str | Path, *, schema: str = SCHEMA, overwrite: bool = False) -> None:
-        super().__init__(path, overwrite=overwrite)
+    def __init__(
+        self,
+        url: str,
+        path: str | Path,
+        *,
+        schema: str = SCHEMA,
+        overwrite: bool = False,
+        durability: Durability = "flush",
+    ) -> None:
+        super().__init__(path, overwrite=overwrite, durability=durability)
         self.url = url
         self.schema = schema
+        self._address: Address | None = None
         self._pending_events: deque[Event] = deque()
         self._last_error: str | None = None
 
     async def check(self) -> None:
-        check_url(self.url)
+        self._checked_address()
         identifier(self.schema)
         await super().check()
 
     async def open(self, run: Run) -> None:
         await super().open(run)
-        self._forwarder = Forwarder(
-            self.path, self.url, schema=self.schema, follow=True, retry_all=True, on_progress=self._on_progress
-        )
-        self._thread = AsyncioThread(self._forwarder.run)
-        self._thread.start()
+        self._start_forwarding()
 
     async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         pending = list(self._pending_events)
         await super().write(batches, [*events, *pending])
         for _ in pending:
             self._pending_events.popleft()
+        if self.path != self._forwarder.path:  # the file was deleted or moved, and the recording goes on in another one
+            await self._thread.cancel()
+            self._start_forwarding()
 
     async def aclose(self) -> None:
         try:
             if not await self._finish_forwarding():
-                command = f"riglog forward {self.path} --to {without_password(self.url)}"
+                command = f"riglog forward {self.path} --to {self._checked_address().shown}"
                 reason = f": {self._last_error}" if self._last_error else ""
                 self.warning = f"not all rows are in PostgreSQL yet{reason}; run `{command}` to send the rest"
                 self._add_event(EventKind.FORWARD_DELAYED, self.warning)
             await self.write((), ())
         finally:
             await super().aclose()
+
+    def _start_forwarding(self) -> None:
+        self._forwarder = Forwarder(
+            self.path, self.url, schema=self.schema, follow=True, retry_all=True, on_progress=self._on_progress
+        )
+        self._thread = AsyncioThread(self._forwarder.run)
+        self._thread.start()
+
+    def _checked_address(self) -> Address:
+        if self._address is None:
+            self._address = check_url(self.url)
+            if self._address.unencrypted_host:
+                self.warning = unencrypted_warning(self._address.unencrypted_host)
+        return self._address
 
     async def _finish_forwarding(self) -> bool:
         """Let the forwarder finish within the close timeout. Return True if all rows are in the database."""
@@ -102,5 +126,11 @@ POSTGRES = SinkType(
     "postgres",
     "local SQLite file, forwarded to PostgreSQL",
     PostgresConfig,
-    lambda config: PostgresSink(config.url, config.path, schema=config.schema, overwrite=config.overwrite),
+    lambda config: PostgresSink(
+        config.url,
+        config.path,
+        schema=config.schema,
+        overwrite=config.overwrite,
+        durability=config.durability,
+    ),
 )

@@ -9,7 +9,12 @@ from riglog.errors import ConfigError
 from riglog.sinks.rows import ROW, Column, Columns, EventRow, Kind, Time, columns_of
 
 CENTRAL_VERSION = 1
-TYPES = {Kind.TEXT: "text", Kind.INTEGER: "bigint", Kind.REAL: "double precision", Kind.TIME: "timestamptz"}
+TYPES = {
+    Kind.TEXT: "text",
+    Kind.INTEGER: "bigint",
+    Kind.REAL: "double precision",
+    Kind.TIME: "timestamp with time zone",
+}
 IDENTIFIER = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
 
 
@@ -75,17 +80,16 @@ def create(schema: str, *, hypertable: bool) -> Iterator[str]:
     yield f"INSERT INTO {schema}.meta VALUES ('schema', '{CENTRAL_VERSION}'), ('id', gen_random_uuid()::text)"  # noqa: S608
 
 
-def incoming(schema: str, table: Table) -> str:
-    """Return the statement that creates the temporary table which COPY fills."""
-    return f"CREATE TEMPORARY TABLE incoming_{table.name} (LIKE {schema}.{table.name}) ON COMMIT DELETE ROWS"
-
-
 def merge(schema: str, table: Table) -> str:
-    """Return the statement that inserts the rows of the temporary table that are not present yet."""
+    """Return the statement that inserts the rows that are not present yet; its arguments are the columns as lists.
+
+    One statement without a temporary table: it also works behind a connection pool.
+    """
     names = ", ".join(table.names)
     updates = ", ".join(f"{name} = EXCLUDED.{name}" for name in table.updated)
     then = f"({', '.join(table.key)}) DO UPDATE SET {updates}" if updates else "DO NOTHING"
+    arrays = ", ".join(f"${number}::{TYPES[column.kind]}[]" for number, column in enumerate(table.columns, 1))
     return (
-        f"INSERT INTO {schema}.{table.name} ({names}) SELECT {names} FROM incoming_{table.name}"  # noqa: S608
+        f"INSERT INTO {schema}.{table.name} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608 - checked names
         f" ON CONFLICT {then}"
     )

@@ -1,19 +1,21 @@
-"""Reads an SQLite recording: its rows page by page, its events, its runs. Also while it is being written."""
+"""Reads an SQLite recording: its rows page by page, and its events. Also while it is being written."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import quote
 
-import msgspec
-
-from riglog.errors import StorageError
-from riglog.model import Run, current_kind
-from riglog.sinks.base import Format
+from riglog.errors import ConfigError, error_context
+from riglog.model import current_kind
+from riglog.sinks.base import Damage, Format
+from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.rows import EventRow, Row
 from riglog.sinks.sqlite.schema import HEADER, SAMPLE_COLUMNS, SAMPLE_TABLES, check_recording, sqlite_errors
 
+SHOWN_NAMES = 12
+RUNS = "SELECT name FROM run UNION SELECT run FROM run"
 PAGE_ROWS = 5_000
 """Reads are short: a long one prevents SQLite from writing the write-ahead log of a growing file back."""
 
@@ -25,6 +27,8 @@ def open_recording(path: Path) -> sqlite3.Connection:
         NotARecordingError, NewerSchemaError: the file is not a recording that this version can read.
         StorageError: it cannot be read.
     """
+    refuse_known_files(path)
+    refuse_row_files(path)
     check_recording(path, hint="Give a riglog recording in SQLite")
     location = f"file:{quote(str(path.absolute()))}"
     with sqlite_errors(path):
@@ -63,7 +67,7 @@ def read_pages(
         after = page[-1][0]
 
 
-def read_sqlite(path: Path) -> Iterator[Row]:
+def read_sqlite(path: Path, damage: Damage) -> Iterator[Row]:
     """Return the rows of a recording, oldest first."""
     with closing(open_recording(path)) as database, sqlite_errors(path):
         for page in read_pages(database):
@@ -74,41 +78,35 @@ def read_events(path: str | Path, *, run: str | None = None) -> Iterator[EventRo
     """Return the events of a recording, oldest first.
 
     Args:
-        run: only those of the run with this id.
+        run: only those of the run with this id, or of the runs with this name.
     Raises:
         NotARecordingError, NewerSchemaError, StorageError: it cannot be read.
+        ConfigError: there is no such run in it.
     """
     path = Path(path)
-    with closing(open_recording(path)) as database, sqlite_errors(path):
+    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+        refuse_unknown(database, "run", run, RUNS)
         for run_id, at, kind, device, port, message in database.execute(
-            "SELECT run, at, kind, device, port, message FROM events WHERE :run IS NULL OR run = :run ORDER BY at",
+            "SELECT run, at, kind, device, port, message FROM events"
+            " WHERE :run IS NULL OR run IN (SELECT run FROM run WHERE :run IN (run, name)) ORDER BY at",
             {"run": run},
         ):
             yield EventRow(run_id, at, current_kind(kind), device, port, message)
 
 
-def last_run(path: str | Path, name: str) -> Run:
-    """Return the newest run of this name, to be resumed. Reads only.
+def refuse_unknown(database: sqlite3.Connection, what: str, wanted: str | None, query: str) -> None:
+    """Refuse a name that a query does not give: what is selected by it would be empty.
 
     Raises:
-        NotARecordingError, NewerSchemaError: the file is not a recording that this version can continue.
-        StorageError: the file does not exist, or has no run of this name.
+        ConfigError: the hint has the names that are there.
     """
-    path = Path(path)
-    if not path.exists():
-        raise StorageError("no recording to resume", hint="Start a new recording without --resume", path=path)
-    with closing(open_recording(path)) as database, sqlite_errors(path):
-        found = database.execute(
-            "SELECT run, name, started_ns, anchor_ns, rate_hz, host, versions, rig FROM run"
-            " WHERE name = ? ORDER BY started_ns DESC LIMIT 1",
-            (name,),
-        ).fetchone()
-    if found is None:
-        hint = "Start a new run without --resume, or check [run] name"
-        raise StorageError(f"no run named {name!r} to resume", hint=hint, path=path)
-    run_id, run_name, started_ns, anchor_ns, rate_hz, host, versions, rig = found
-    installed = msgspec.json.decode(versions, type=dict[str, str])
-    return Run(run_id, run_name, started_ns, anchor_ns, rate_hz, host, installed, rig)
+    if wanted is None:
+        return
+    known = [name for (name,) in database.execute(query)]
+    if wanted not in known:
+        close = "".join(f"Did you mean {name!r}? " for name in get_close_matches(wanted, known, 1))
+        shown = ", ".join([*known[:SHOWN_NAMES], *(["…"] if len(known) > SHOWN_NAMES else [])])
+        raise ConfigError(f"no {what} {wanted!r} in the recording", hint=f"{close}It has: {shown or 'none'}")
 
 
 def _connect(location: str) -> sqlite3.Connection:

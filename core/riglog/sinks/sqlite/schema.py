@@ -5,17 +5,21 @@ Times are nanoseconds: ``received_ns`` counts from ``run.started_ns``; ``skew_ns
 clock from the anchor of the run. The view ``samples`` is the long-format row of docs/reference/schema.md.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from riglog.errors import NewerSchemaError, NotARecordingError, StorageError
-from riglog.sinks.files import NOT_MODIFIED, check_writable, read_error
+from riglog.sinks.disk import create_hidden, has_locks, publish, sync_file
+from riglog.sinks.files import NOT_MODIFIED, check_writable, file_error, read_error
 from riglog.sinks.rows import SCHEMA_VERSION
 
 APPLICATION_ID = 0x7269676C  # "rigl"
 HEADER = b"SQLite format 3\0"
+CHECKED_BYTES = 256 * 1024 * 1024
+"""A file of this size is checked within about a second when it is opened for writing."""
 DATA_ERRORS = (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.IntegrityError)
 """Errors of SQLite about the data of a statement. All others are about the file."""
 
@@ -120,27 +124,70 @@ FROM event JOIN run ON run.id = event.run_id;
 """  # noqa: S608 - made of constants of this file
 
 
-def open_database(path: Path) -> sqlite3.Connection:
+def open_database(path: Path, *, durable: bool = True) -> sqlite3.Connection:
     """Open a recording for writing; create it if the file does not exist.
 
+    Args:
+        durable: every transaction is on the disk when it is committed, safe from a power failure.
     Raises:
         NotARecordingError, NewerSchemaError: the file is something else; it was not modified.
-        StorageError: it cannot be opened.
+        StorageError: it cannot be opened, or is damaged.
     """
     check_path(path)
+    if not path.exists():
+        _create_file(path)
     with sqlite_errors(path):
         database = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
         try:
-            create_tables(
-                database
-            )  # before the write-ahead log exists, so that the file itself holds its identification
+            create_tables(database)  # of an empty file that somebody else has created
+            check_sound(database, path)
             database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            database.execute(f"PRAGMA fullfsync = {int(durable)}")  # macOS: through the cache of the drive
             database.execute("PRAGMA wal_autocheckpoint = 4000")
         except BaseException:
             database.close()
             raise
     return database
+
+
+def _create_file(path: Path) -> None:
+    """Create an empty recording in one step: a power failure leaves all of it or nothing."""
+    try:
+        file, hidden = create_hidden(path)
+        try:
+            with sqlite_errors(path), closing(sqlite3.connect(hidden, isolation_level=None)) as database:
+                database.execute("PRAGMA journal_mode = MEMORY")
+                create_tables(database)
+            sync_file(file)
+            with suppress(FileExistsError):  # another program was faster: its file is continued
+                publish(hidden, path)
+        finally:
+            os.close(file)
+            hidden.unlink(missing_ok=True)
+    except OSError as error:
+        raise file_error(error, path) from error
+
+
+def check_sound(database: sqlite3.Connection, path: Path) -> None:
+    """Check that a recording is not damaged: nothing is appended to a file whose tables SQLite cannot follow.
+
+    Up to CHECKED_BYTES the whole file is checked; of a larger one, the newest rows.
+
+    Raises:
+        StorageError: it is damaged; it was not modified.
+    """
+    if path.stat().st_size <= CHECKED_BYTES:
+        sound = database.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+        if not sound:
+            raise _damaged(path)
+    for table in ("run", "channel", "note", "reading", "event"):
+        database.execute(f"SELECT * FROM {table} ORDER BY id DESC LIMIT 10000").fetchall()  # noqa: S608 - a constant
+
+
+def _damaged(path: Path) -> StorageError:
+    hint = f"Save what can be read: riglog salvage {path} --out NEW.sqlite. The file was not modified"
+    return StorageError("recording is damaged", hint=hint, path=path)
 
 
 def create_tables(database: sqlite3.Connection) -> None:
@@ -167,9 +214,14 @@ def check_path(path: Path) -> None:
         NotARecordingError, NewerSchemaError: the file is something else.
         StorageError: the directory does not exist, or no permission to write.
     """
-    if path.exists() and (path.is_dir() or path.stat().st_size):
+    if not is_unused(path):
         check_recording(path)
     check_writable(path)
+
+
+def is_unused(path: Path) -> bool:
+    """Return True if nothing is at a path yet, or an empty file: a program was killed while it created it."""
+    return not path.exists() or (path.is_file() and not path.stat().st_size)
 
 
 def check_recording(path: Path, *, hint: str = NOT_MODIFIED) -> None:
@@ -219,15 +271,31 @@ def remove_recording(path: Path, *, unless_run: str) -> None:
 def storage_error(error: sqlite3.Error, path: Path) -> StorageError:
     """Return an error of SQLite as a StorageError, with the next step."""
     text = str(error)
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return _damaged(path)
     if "full" in text:
         return StorageError("disk full", hint="Free disk space", path=path)
+    if name.startswith("SQLITE_PROTOCOL") or ("locked" in text and not _has_locks(path)):
+        hint = "Record onto a local disk, and copy the finished recording"
+        return StorageError("the file system of this directory does not support locks", hint=hint, path=path)
     if "locked" in text or "busy" in text:
         hint = "Close it in the other program"
         return StorageError("database locked by another program", hint=hint, path=path)
     if "readonly" in text or "unable to open" in text:
         hint = "Check the permissions of the file and its directory"
         return StorageError(f"cannot write: {text}", hint=hint, path=path)
+    if name.startswith("SQLITE_IOERR"):
+        hint = "Check the disk and its cable; if they are sound, the free space and the permissions"
+        return StorageError(f"SQLite error: {text} ({name})", hint=hint, path=path)
     return StorageError(f"SQLite error: {text}", path=path)
+
+
+def _has_locks(path: Path) -> bool:
+    try:
+        return has_locks(path.parent)
+    except OSError:  # no permission, or no space for another file: nothing is known
+        return True
 
 
 @contextmanager

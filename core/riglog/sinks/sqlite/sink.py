@@ -2,15 +2,20 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from riglog.errors import StorageError
 from riglog.model import OK, Batch, Channel, Event, Run, Sample
 from riglog.sinks.base import FileConfig, SinkType
-from riglog.sinks.files import FileSink
+from riglog.sinks.disk import identity, is_deleted, open_descriptor
+from riglog.sinks.files import FileSink, deleted_error
 from riglog.sinks.rows import content, flags
+from riglog.sinks.sqlite.displaced import is_displaced, leave_displaced
+from riglog.sinks.sqlite.run_lock import RunLock, check_no_writer
 from riglog.sinks.sqlite.schema import DATA_ERRORS, check_path, open_database, remove_recording, storage_error
 
 T = TypeVar("T")
@@ -18,6 +23,7 @@ ReadingColumns = tuple[int, int | None, int, int | None, int, float | None, int 
 CHANNEL_COLUMNS = Channel.__struct_fields__
 
 CACHED_ANNOTATIONS = 10_000
+FAILURES_BEFORE_REOPENING = 3
 
 
 class SqliteSink(FileSink):
@@ -25,24 +31,64 @@ class SqliteSink(FileSink):
 
     name = "sqlite"
     _file: "_File | None" = None
+    _failures = 0  # consecutive
 
     async def check(self) -> None:
         await self._in_thread(lambda: check_path(self.path))
 
     async def open(self, run: Run) -> None:
         if self.overwrite:
+            await self._in_thread(lambda: check_no_writer(self.path))
             await self._in_thread(lambda: remove_recording(self.path, unless_run=run.id))
-        self._file = await self._in_thread(lambda: _File(self.path, run))
+        self._file = await self._in_thread(lambda: _File(self.path, run, durable=self.durable))
 
     async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
-        file = self._file
-        assert file is not None, "open() comes first"
-        await self._in_thread(lambda: file.write(batches, events), passing=DATA_ERRORS)
+        await self._in_thread(lambda: self._write(batches, events), passing=DATA_ERRORS)
 
     async def aclose(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            await self._in_thread(file.close)
+        if self._file is not None:
+            await self._in_thread(self._close)
+
+    def _write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
+        file = self._present_file()
+        try:
+            if self._failures >= FAILURES_BEFORE_REOPENING:
+                file = self._file = file.reopened()
+            file.write(batches, events)
+        except DATA_ERRORS:
+            raise
+        except BaseException:
+            self._failures += 1
+            raise
+        self._failures = 0
+
+    def _close(self) -> None:
+        file = self._file
+        try:
+            file = self._present_file()
+        except (OSError, StorageError):
+            if file is not None and file.is_deleted():
+                self.samples_deleted = file.samples
+            raise
+        finally:
+            self._file = None
+            if file is not None and not file.left:
+                file.close()
+
+    def _present_file(self) -> "_File":
+        """Return the open file; if it was deleted or moved, the one in which the recording goes on."""
+        file = self._file
+        assert file is not None, "open() comes first"
+        if not file.is_displaced():
+            return file
+        try:
+            if not file.left:
+                self.path, self.warning = file.leave()
+            self._file = _File(self.path, file.run, durable=self.durable, samples=file.samples)
+        except (OSError, sqlite3.Error, StorageError) as error:
+            cause = storage_error(error, self.path) if isinstance(error, sqlite3.Error) else error
+            raise deleted_error(self.path, cause) from error
+        return self._file
 
     async def _in_thread(self, call: Callable[[], T], *, passing: tuple[type[Exception], ...] = ()) -> T:
         try:
@@ -56,17 +102,54 @@ class SqliteSink(FileSink):
 class _File:
     """The open database, with the ids of the channels and annotations in it. Blocking; one thread at a time."""
 
-    def __init__(self, path: Path, run: Run) -> None:
-        self.database = open_database(path)
+    def __init__(self, path: Path, run: Run, *, durable: bool, samples: int = 0, lock: RunLock | None = None) -> None:
+        self.path = path
         self.run = run
+        self.durable = durable
+        self.samples = samples  # stored since the recording was opened
+        self.left = False  # closed, because it was deleted or moved
+        self.lock = lock or RunLock(path, run.id)
+        try:
+            self.database = open_database(path, durable=durable)
+        except BaseException:
+            if lock is None:
+                self.lock.release()
+            raise
         self.channels: dict[Channel, int] = {}
         self.annotations: dict[tuple[object, ...], int] = {}
         self.rollback_pending = False
         try:
             self.run_id = self._insert_run()
+            self.identity = identity(path)
         except BaseException:
             self.database.close()
+            if lock is None:
+                self.lock.release()
             raise
+
+    def is_displaced(self) -> bool:
+        """Return whether the file was deleted or moved."""
+        return is_displaced(self.path, self.identity)
+
+    def is_deleted(self) -> bool:
+        """Return whether its rows are lost when it is closed."""
+        file = None if self.identity is None else open_descriptor(self.identity)
+        return file is not None and is_deleted(file)
+
+    def leave(self) -> tuple[Path, str]:
+        """Close the file that was deleted or moved; see ``leave_displaced``."""
+        assert self.identity is not None
+        found = leave_displaced(self.database, self.path, self.identity)
+        self.left = True
+        self.lock.release()
+        return found
+
+    def reopened(self) -> "_File":
+        """Return the file with a new connection: one whose locks or reads failed can stay unusable for ever."""
+        other = _File(self.path, self.run, durable=self.durable, samples=self.samples, lock=self.lock)
+        with suppress(sqlite3.Error):
+            self.database.close()
+        return other
 
     def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         """Store all of it, or none and raise."""
@@ -89,6 +172,7 @@ class _File:
         except BaseException:
             self._roll_back()
             raise
+        self.samples += sum(len(batch.samples) for batch in batches)
 
     def close(self) -> None:
         """Finish the run, write the write-ahead log back into the file, and close."""
@@ -100,6 +184,7 @@ class _File:
             self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             self.database.close()
+            self.lock.release()
 
     def _insert_run(self) -> int:
         """Return the id of the run: a new one, or the present one if it is resumed."""
@@ -180,5 +265,5 @@ SQLITE = SinkType(
     "sqlite",
     "SQLite file with any number of runs",
     FileConfig,
-    lambda config: SqliteSink(config.path, overwrite=config.overwrite),
+    lambda config: SqliteSink(config.path, overwrite=config.overwrite, durability=config.durability),
 )

@@ -2,7 +2,11 @@
 
 A line has no checksum and does not repeat the command. The codec therefore compares the form of the line: weights have
 strict columns, and the forms of model, serial number and version differ. The line must also be the only candidate: with
-a second candidate, or an incomplete line after it, no reply is accepted.
+a second candidate that differs, or an incomplete line after it, no reply is accepted. Equal lines state one value.
+
+A print may be a block of lines. The line with the label asked for is its weight; dates, blank lines and lines with
+other labels beside it mean nothing. If no line has that label, the print has no such weight, and the first of its lines
+is the reply. That is known at the end of the timeout, or at once from a balance that prints single lines.
 
 After a timeout the client sends an identity command as resync request: identity lines never have the form of a weight,
 nor weights that of an identity, so no older line can follow its reply. If the balance did not respond to identity
@@ -17,7 +21,7 @@ from collections.abc import Sequence
 from riglog.device import Safety
 from riglog.protocol import Codec, Connection, ProtocolClient
 from riglog_sartorius.errors import is_seven_bit_text, sbi_error
-from riglog_sartorius.sbi.commands import ESC, Reply, SbiRequest, is_reply_to
+from riglog_sartorius.sbi.commands import ESC, Reply, SbiRequest, is_instead_of_reply, is_reply_to
 from riglog_sartorius.sbi.lines import END, OFF_SCALE, Kind, Line, parse_line
 
 MAX_LINE = 64
@@ -41,11 +45,15 @@ class SbiCodec(Codec[SbiRequest, Line]):
         *complete, rest = bytes(buffer).split(END)
         if rest or not complete:
             return None
-        candidates = [line for line in (parse_line(body + END) for body in complete) if is_reply_to(request, line)]
-        if len(candidates) != 1:
+        lines = [parse_line(body + END) for body in complete]
+        candidates = [line for line in lines if is_reply_to(request, line)]
+        if not candidates and (final or request.alone):
+            instead = [line for line in lines if is_instead_of_reply(request, line)]
+            candidates = sorted(instead, key=lambda line: line.is_empty)[:1]
+        if len(set(candidates)) != 1 or (len(candidates) > 1 and not self.is_repeatable(request)):
             return None
         buffer.clear()
-        (reply,) = candidates
+        reply = candidates[0]
         if reply.code is not None and reply.code not in OFF_SCALE:
             raise sbi_error(reply.code)
         return reply

@@ -6,6 +6,7 @@ from enum import Enum
 from msgspec import Struct
 
 from riglog.device import Safety
+from riglog_sartorius.config import Quantity
 from riglog_sartorius.sbi.lines import Kind, Line
 
 ESC = b"\x1b"
@@ -21,7 +22,7 @@ class Reply(Enum):
     NONE = None
     NET = "net"
     TEXT = "text"
-    MODEL = re.compile(r"(?!SerNo|BAC:|Stat)[A-Za-z][A-Za-z0-9 ./()_-]{2,19}")
+    MODEL = re.compile(r"(?:Model +)?((?!SerNo|BAC:|Stat|Model)[A-Za-z][A-Za-z0-9 ./()_-]{2,19})")
     SERIAL = re.compile(r"(?:SerNo\.? *)?(\d+)")
     VERSION = re.compile(r"(?:BAC: *)?(\d\d-\d\d-\d\d(?:\.\d\d)?)")
 
@@ -88,10 +89,17 @@ def command(token: str) -> Command:
 
 
 class SbiRequest(Struct, frozen=True):
-    """A command to a balance. All models accept CR LF at its end, most do not need it."""
+    """A command to a balance. All models accept CR LF at its end, most do not need it.
+
+    Attributes:
+        quantity: which line of a print is the reply, by its label.
+        alone: the balance is known to print one line; then a line with another label is the reply too.
+    """
 
     token: str
     crlf: bool = True
+    quantity: Quantity = Quantity.NET
+    alone: bool = False
 
     @property
     def known(self) -> Command:
@@ -106,10 +114,15 @@ def is_reply_to(request: SbiRequest, line: Line) -> bool:
     if line.kind is Kind.ERROR:
         return True
     if reply is Reply.NET:
-        return line.is_net or line.kind is Kind.STATUS
+        return line.quantity is request.quantity or (line.kind is Kind.STATUS and not line.is_empty)
     if line.kind is not Kind.UNRECOGNISED:
         return False
     return reply is Reply.TEXT or reply.value.fullmatch(line.text.strip()) is not None
+
+
+def is_instead_of_reply(request: SbiRequest, line: Line) -> bool:
+    """Return True for what a print consists of if it has no line with the label asked for: it is the reply then."""
+    return request.known.reply is Reply.NET and (line.is_empty or line.quantity is not None)
 
 
 def identity_text(token: str, line: Line) -> str | None:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from riglog_sartorius.config import Quantity
 from riglog_sartorius.units import unit_of_symbol
 
 END = b"\r\n"
@@ -27,7 +28,8 @@ class Kind(StrEnum):
 class Line(Struct, frozen=True):
     """``id`` is the code at the start of a 22-character line, None in a 16-character line. ``raw`` is the whole line.
 
-    ``unit`` None with ``stable`` True: the unit is unknown. ``digits_verified`` False: the last digit is in brackets.
+    ``unit`` None with ``stable`` True: the unit is unknown; ``symbol`` is its text, blank while the weight is unstable.
+    ``digits_verified`` False: the last digit is in brackets.
     """
 
     kind: Kind
@@ -37,6 +39,7 @@ class Line(Struct, frozen=True):
     value: float | None = None
     decimals: int = 0
     unit: str | None = None
+    symbol: str = ""
     stable: bool = False
     digits_verified: bool = True
     status: str | None = None
@@ -51,9 +54,36 @@ class Line(Struct, frozen=True):
         return len(self.raw.removesuffix(END))
 
     @property
-    def is_net(self) -> bool:
-        """True for the net weight: the id is ``N``, ``N1``, ``N2`` or blank."""
-        return self.kind is Kind.WEIGHT and (self.id is None or NET_ID.fullmatch(self.id) is not None)
+    def quantity(self) -> Quantity | None:
+        """What the weight is by its id: net for ``N``, ``N1``, ``N2`` and blank, gross for ``G``; None: neither."""
+        if self.kind is not Kind.WEIGHT:
+            return None
+        if self.id is None or NET_ID.fullmatch(self.id):
+            return Quantity.NET
+        return Quantity.GROSS if GROSS_ID.fullmatch(self.id) else None
+
+    @property
+    def is_empty(self) -> bool:
+        """True for a line of blanks. It means nothing: a print may contain one beside its weight."""
+        return self.kind is Kind.STATUS and not self.text.strip(" ")
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What a weight line states about the display, besides the number; None where this line states nothing.
+
+        A line that lost or changed a character may differ from the lines before it in nothing else. The display may
+        hide its last digit while the weight is not stable.
+        """
+        full = self.body_length in (NARROW, WIDE)
+        ends_in_blank = self.text.endswith(" ")
+        return {
+            "id": self.id or "",
+            "symbol": self.symbol or None,
+            "decimals": self.decimals if self.symbol else None,
+            "decimals while unstable": None if self.symbol else self.decimals,
+            "trimmed": not full if ends_in_blank or not full else None,
+            "blank sign": self.sign == " " if self.value and self.sign != "-" else None,
+        }
 
 
 STATUS_WORDS = {
@@ -76,8 +106,10 @@ ERROR_WORDS = {"APP.ERR": "APP", "DIS.ERR": "DIS", "PRT.ERR": "PRT", "COMM.ERR":
 ERROR_NUMBER = re.compile(r"ERR(\d{1,3})")
 PRINTABLE = re.compile(rb"[ -~]*")
 NET_ID = re.compile(r"(N\d?)?")
+GROSS_ID = re.compile(r"G\d?#?")
 ID = re.compile(r"([A-Za-z][A-Za-z0-9#.%/-]*)? *")
-NUMBER = re.compile(r"\d+(?:[.,]\d*)?|[.,]\d+")
+NUMBER = re.compile(r"\d+(?:[.,]\d+)?|[.,]\d+")
+SYMBOL = re.compile(r"[A-Za-z%/]*")
 BRACKETED = re.compile(r"([+\- ]) *(\d*[.,]?\d*)\[(\d+)\] *(\S*) *")
 
 NARROW, WIDE, ID_WIDTH = 14, 20, 6
@@ -109,8 +141,14 @@ def _words(raw: bytes, text: str, line_id: str | None) -> Line | None:
 
 
 def _weight(raw: bytes, text: str) -> Line | None:
-    """Parse a weight by columns; None if any column is invalid."""
+    """Parse a weight by columns; None if any column is invalid.
+
+    Some senders trim the blanks at the end of a line. A shorter line that ends in a blank was not trimmed: it lost a
+    character, perhaps the first one of ``mg``.
+    """
     padded = len(text) not in (NARROW, WIDE)
+    if padded and text.endswith(" "):
+        return None
     if padded:
         text = text.ljust(NARROW if len(text) < NARROW else WIDE)
     line_id = None
@@ -125,7 +163,7 @@ def _weight(raw: bytes, text: str) -> Line | None:
         return _bracketed_weight(raw, line_id, text)
     sign, field, gap, symbol = text[0], text[1:10], text[10], text[11:].rstrip(" ")
     number = field.strip(" ")
-    if sign not in "+- " or gap != " " or " " in symbol or not NUMBER.fullmatch(number):
+    if sign not in "+- " or gap != " " or not SYMBOL.fullmatch(symbol) or not NUMBER.fullmatch(number):
         return None
     if padded and field[-1] == " ":  # the number may be cut
         return None
@@ -135,7 +173,7 @@ def _weight(raw: bytes, text: str) -> Line | None:
 def _bracketed_weight(raw: bytes, line_id: str | None, text: str) -> Line | None:
     """Parse a line of printer mode: the last digit is in brackets if unverified, and the field is shifted by one."""
     match = BRACKETED.fullmatch(text)
-    if not match or text[10] != "]":
+    if not match or text[10] != "]" or not SYMBOL.fullmatch(match[4]):
         return None
     sign, verified, unverified, symbol = match.groups()
     return _weight_line(raw, line_id, sign, verified + unverified, symbol, verified=False)
@@ -152,6 +190,7 @@ def _weight_line(raw: bytes, line_id: str | None, sign: str, number: str, symbol
         value=-value if sign == "-" and value else value,
         decimals=len(number.partition(".")[2]),
         unit=unit_of_symbol(symbol),
+        symbol=symbol,
         stable=bool(symbol),
         digits_verified=verified,
     )

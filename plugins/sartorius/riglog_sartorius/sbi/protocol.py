@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-from riglog.device import Safety
+from riglog.device import Safety, StatedFacts
 from riglog.errors import ConfigError, ReplyTimeoutError
 from riglog.model import OK, Stamp, Status
-from riglog_sartorius.config import Quantity
-from riglog_sartorius.errors import not_available_error, sbi_error
+from riglog_sartorius.config import SBI_QUANTITIES, Quantity
+from riglog_sartorius.errors import OtherWeightError, not_available_error, other_weight_error, sbi_error, unproven_error
 from riglog_sartorius.identity import Identity
 from riglog_sartorius.protocol import SartoriusProtocol
 from riglog_sartorius.samples import Reading, State
@@ -26,7 +26,7 @@ from riglog_sartorius.sbi.commands import (
     identity_text,
 )
 from riglog_sartorius.sbi.lines import OFF_SCALE, Kind, Line
-from riglog_sartorius.sbi.session import SbiLine, SbiSession, check_line_settings
+from riglog_sartorius.sbi.session import SbiLine, SbiSession
 
 NO_VALUE_REASONS = {
     "blank": "display blank",
@@ -37,17 +37,19 @@ NO_VALUE_REASONS = {
 
 
 class SbiProtocol(SartoriusProtocol):
-    """A balance that sends a line for each request. Its lines have the net weight only."""
+    """A balance that sends a line for each request: with the net weight, or, labelled G, with the gross weight."""
 
     confirms_by_reading: ClassVar[bool] = True
 
     def __init__(self, client: SbiClient, *, crlf: bool = True) -> None:
         self._codec = client.codec
         self._session = SbiSession(client, crlf=crlf)
+        self._facts = {quantity: StatedFacts() for quantity in SBI_QUANTITIES}
 
     async def handshake(self, line: SbiLine) -> None:
         self._codec.identities = ()
         await self._session.start()
+        self._facts = {quantity: StatedFacts() for quantity in SBI_QUANTITIES}
         for token in (PRINT_MODEL, PRINT_SERIAL):
             if await self._identity_text(line, token) is None:
                 break
@@ -74,17 +76,20 @@ class SbiProtocol(SartoriusProtocol):
         return identity_text(PRINT_SERIAL, (await self._session.transact(line, PRINT_SERIAL)).reply)
 
     async def read(self, line: SbiLine, quantity: Quantity, *, hires: int = 0) -> Reading:
-        require_net_as_displayed(quantity, hires)
-        await self._session.check_not_autoprinting()
-        try:
-            reply, stamp = await line.transact(self._session.request(PRINT))
-        except ReplyTimeoutError as error:
-            check_line_settings(error)
-            raise
-        return line_reading(reply, stamp)
+        """Read a weight. If its line states what earlier lines did not, print once more: see ``StatedFacts``."""
+        require_as_displayed(quantity, hires)
+        for _ in range(2):
+            printed, stamp = await self._session.print_weight(line, quantity)
+            if printed.quantity is not quantity or self._is_proven(printed):
+                return weight_reading(quantity, printed, stamp)
+        raise unproven_error()
 
     async def state(self, line: SbiLine) -> State:
-        reading = await self.read(line, Quantity.NET)
+        """Read the state from a print, whichever weight it has."""
+        try:
+            reading = await self.read(line, Quantity.NET)
+        except OtherWeightError:
+            reading = await self.read(line, Quantity.GROSS)
         return State(
             stamp=reading.stamp,
             stable=reading.stable,
@@ -115,6 +120,10 @@ class SbiProtocol(SartoriusProtocol):
             await self._session.send(line, token)
             return None
         return (await self._session.transact(line, token)).reply.raw
+
+    def _is_proven(self, printed: Line) -> bool:
+        """Return True for a line without a weight, and for one that states nothing new besides its number."""
+        return printed.quantity is None or self._facts[printed.quantity].prove(printed.facts)
 
     async def _identity_text(self, line: SbiLine, token: str) -> str | None:
         """Read an identity line; None if the balance does not respond to the command."""
@@ -164,15 +173,27 @@ def line_reading(line: Line, stamp: Stamp) -> Reading:
     )
 
 
-def require_net_as_displayed(quantity: Quantity, hires: int) -> None:
-    """Refuse every reading other than the net weight with the decimals of the display.
+def weight_reading(quantity: Quantity, line: Line, stamp: Stamp) -> Reading:
+    """Return the line of a print as a reading of a weight.
+
+    Raises:
+        OtherWeightError: it is another weight.
+        SbiError: it is an error line.
+    """
+    if line.quantity not in (None, quantity):
+        raise other_weight_error(quantity, str(line.quantity))
+    return line_reading(line, stamp)
+
+
+def require_as_displayed(quantity: Quantity, hires: int) -> None:
+    """Refuse every reading other than a weight that is printed, with the decimals of the display.
 
     Raises:
         UnsupportedError: it is not available over SBI.
     """
     if hires:
         raise not_available_error(f"high-resolution {quantity} weight")
-    if quantity is not Quantity.NET:
+    if quantity not in SBI_QUANTITIES:
         raise not_available_error(f"{quantity} weight")
 
 

@@ -8,9 +8,10 @@ import anyio
 
 from riglog.errors import ReplyTimeoutError
 from riglog.protocol import TimedReply, Transactor
+from riglog_sartorius.config import Quantity
 from riglog_sartorius.errors import autoprint_error, seven_bit_error
 from riglog_sartorius.sbi.codec import SEVEN_BITS, SbiClient
-from riglog_sartorius.sbi.commands import SbiRequest
+from riglog_sartorius.sbi.commands import PRINT, SbiRequest
 from riglog_sartorius.sbi.lines import Kind, Line
 
 LISTEN_SECONDS = 0.5
@@ -29,6 +30,7 @@ class SbiSession:
         self.client = client
         self.crlf = crlf
         self._autoprint = False
+        self._prints_single_lines = False
 
     async def start(self) -> None:
         """Listen before the first command.
@@ -47,8 +49,24 @@ class SbiSession:
         Raises:
             LineSettingsError: 7-bit text is received as 8-bit characters.
         """
+        return await self._transact(line, self.request(token))
+
+    async def print_weight(self, line: SbiLine, quantity: Quantity) -> TimedReply[Line]:
+        """Request a print, and return its line with this weight; if it has none, another of its lines.
+
+        Raises:
+            AutoprintError: the balance is in autoprint mode.
+        """
+        await self.check_not_autoprinting()
+        alone = self._prints_single_lines
+        printed = await self._transact(line, SbiRequest(PRINT, self.crlf, quantity, alone))
+        other = printed.reply.quantity
+        self._prints_single_lines = alone or (other is not None and other is not quantity)
+        return printed
+
+    async def _transact(self, line: SbiLine, request: SbiRequest) -> TimedReply[Line]:
         try:
-            return await line.transact(self.request(token))
+            return await line.transact(request)
         except ReplyTimeoutError as error:
             check_line_settings(error)
             raise
@@ -73,6 +91,7 @@ class SbiSession:
             AutoprintError: the balance is in autoprint mode.
         """
         while received := self.client.receive_unsolicited_nowait():
+            self._prints_single_lines = False  # it may have been the rest of a print
             self._autoprint = self._autoprint or is_autoprint_line(received.reply)
         if not self._autoprint:
             return
@@ -96,5 +115,5 @@ def check_line_settings(error: ReplyTimeoutError) -> None:
 
 
 def is_autoprint_line(line: Line) -> bool:
-    """Return True for a line as autoprint sends it; an unrecognised line proves nothing."""
-    return line.kind in (Kind.WEIGHT, Kind.STATUS, Kind.ERROR)
+    """Return True for a line as autoprint sends it; a blank or unrecognised line proves nothing."""
+    return line.kind in (Kind.WEIGHT, Kind.STATUS, Kind.ERROR) and not line.is_empty

@@ -3,11 +3,16 @@
 Source: sections 2.1, 3.8, 3.10, 3.11, 3.13.
 """
 
-from msgspec import Struct
+from fractions import Fraction
+
+from msgspec import Struct, structs
 
 from riglog.errors import ConfigError
-from riglog.simulation import Simulator
-from riglog_sartorius.simulator.scale import TO_GRAMS, Scale
+from riglog.model.units import DEG_C
+from riglog.simulation import Schedule, Simulator
+from riglog_sartorius.simulator.scale import TO_GRAMS, Scale, Shown
+
+MAX_DECIMALS = 5
 
 
 class Family(Struct, frozen=True):
@@ -77,7 +82,27 @@ class SimulatedBalance(Simulator):
     latency = 0.005
 
     def __init__(self, family: Family = FAMILIES["cubis"], *, scale: Scale | None = None) -> None:
+        self.schedule = Schedule()
         self.use(family, scale)
+
+    def set_at(self, when: float, name: str, value: str) -> None:
+        """Change a setting at a time in seconds, as ``set`` does; ``family`` and ``serial`` are another balance."""
+        self.schedule.at(when, lambda: self.set(name, value))
+
+    def truth(self, parameter: str, now: float) -> Shown:
+        """Return what the balance has in a channel now, as it would show it; its value is None if there is none."""
+        self.schedule.advance(now)
+        match parameter:
+            case "net":
+                return self.scale.net(now)
+            case "gross":
+                return self.scale.gross(now)
+            case "tare":
+                return self.scale.tare_value(now)
+            case "temperature":
+                value = self.family.temperatures[0]
+                return Shown(None if value is None else Fraction(value), 0, DEG_C, stable=True)
+        raise KeyError(parameter)
 
     def use(self, family: Family, scale: Scale | None = None) -> None:
         """Become a balance of this family."""
@@ -86,7 +111,9 @@ class SimulatedBalance(Simulator):
         self.isocal_due = False
 
     def set(self, name: str, value: str) -> None:
-        """Available: load, drift, settle, unit, isocal_due, family; over SBI also autoprint, output, width, render"""
+        """Available: load, drift, settle, unit, decimals, isocal_due, family, serial; over SBI also autoprint, output,
+        width, trim, labels, render
+        """
         try:
             self._set(name, value)
         except (ValueError, KeyError):
@@ -104,11 +131,16 @@ class SimulatedBalance(Simulator):
                 if value not in TO_GRAMS:
                     raise ValueError(value)
                 self.scale.unit = value
+            case "decimals":
+                self.scale.decimals = {str(number): number for number in range(MAX_DECIMALS + 1)}[value]
+            case "serial":
+                self.use(structs.replace(self.family, serial=f"{int(value):010d}"), self.scale)
             case "isocal_due":
                 self.isocal_due = {"on": True, "off": False}[value]
             case "family":
                 self.use(FAMILIES[value])
             case _:
                 raise ConfigError(
-                    f"--set: unknown setting {name!r} of the simulated balance", hint=SimulatedBalance.set.__doc__
+                    f"--set: unknown setting {name!r} of the simulated balance",
+                    hint=" ".join((SimulatedBalance.set.__doc__ or "").split()),
                 )

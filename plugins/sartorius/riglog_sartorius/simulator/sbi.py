@@ -26,7 +26,8 @@ class Output(StrEnum):
 class SbiBalance(SimulatedBalance):
     """``interval`` is the time between two lines of autoprint; None: autoprint is off.
 
-    ``wide``: 22-character lines. ``output``: whether a line, requested or not, waits for stability.
+    ``wide``: 22-character lines. ``trim``: without the blanks at their end. ``labels``: a wide line is labelled
+    ``net``, or ``gross_until_tared``. ``output``: whether a line, requested or not, waits for stability.
     """
 
     def __init__(
@@ -41,6 +42,8 @@ class SbiBalance(SimulatedBalance):
         self.interval = interval
         self.wide = wide
         self.output = Output.IMMEDIATE
+        self.trim = False
+        self.gross_until_tared = False
         self.as_eight_bits = False
         self._stopped = False
         self._due: float | None = None
@@ -53,6 +56,7 @@ class SbiBalance(SimulatedBalance):
         return self.interval is not None and not self._stopped
 
     def receive(self, data: bytes, now: float) -> bytes:
+        self.schedule.advance(now)
         self._collected += data
         replies = b""
         while command := COMMAND.search(self._collected):
@@ -63,6 +67,7 @@ class SbiBalance(SimulatedBalance):
         return self._rendered(replies)
 
     def idle(self, now: float) -> bytes:
+        self.schedule.advance(now)
         lines = b""
         if self._line_requested and self.scale.stable(now):
             self._line_requested = False
@@ -128,7 +133,9 @@ class SbiBalance(SimulatedBalance):
         shown = self.scale.net(now)
         if shown.value is None:
             return status_line("High" if shown.overload else "Low" if shown.underload else "", self.wide)
-        return display_line(shown, self.wide)
+        if self.gross_until_tared and not self.scale.tared:
+            return display_line(self.scale.gross(now), self.wide, "G", trim=self.trim)
+        return display_line(shown, self.wide, trim=self.trim)
 
     def _rendered(self, sent: bytes) -> bytes:
         return seven_bits_as_eight(sent) if self.as_eight_bits else sent
@@ -140,6 +147,10 @@ class SbiBalance(SimulatedBalance):
                 self._stopped, self._due = False, None
             case "width":
                 self.wide = {"16": False, "22": True}[value]
+            case "trim":
+                self.trim = {"on": True, "off": False}[value]
+            case "labels":
+                self.gross_until_tared = {"net": False, "gross_until_tared": True}[value]
             case "output":
                 self.output = Output(value)
             case "render":
@@ -148,14 +159,15 @@ class SbiBalance(SimulatedBalance):
                 super()._set(name, value)
 
 
-def display_line(shown: Shown, wide: bool, line_id: str = "N") -> bytes:
+def display_line(shown: Shown, wide: bool, line_id: str = "N", *, trim: bool = False) -> bytes:
     """Return a weight line. The unit is blank until stable; the sign of exactly zero is plus."""
     value = shown.value or 0
     sign = "-" if value < 0 else "+"
     scaled = f"{round(abs(value) * 10**shown.decimals):0{shown.decimals + 1}d}"
     number = f"{scaled[: -shown.decimals]}.{scaled[-shown.decimals :]}" if shown.decimals else scaled
     unit = shown.unit if shown.stable else ""
-    return _ended(f"{sign}{number:>{VALUE_WIDTH}} {unit:<{UNIT_WIDTH}}", line_id, wide)
+    line = _ended(f"{sign}{number:>{VALUE_WIDTH}} {unit:<{UNIT_WIDTH}}", line_id, wide)
+    return line.rstrip() + END if trim else line
 
 
 def status_line(word: str, wide: bool) -> bytes:

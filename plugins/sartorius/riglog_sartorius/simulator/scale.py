@@ -74,6 +74,10 @@ class Scale:
         self._zero, self._tare = self.physical(now), 0.0
         self._zeroing_until = now + blind
 
+    @property
+    def tared(self) -> bool:
+        return self._tare != 0
+
     def adjust(self, now: float) -> None:
         self._adjusting_until = now + ADJUSTING
 

@@ -54,6 +54,7 @@ class XbpiBalance(SimulatedBalance):
         self._commands = Commands(self).by_name
 
     def receive(self, data: bytes, now: float) -> bytes:
+        self.schedule.advance(now)
         if now - self._last_byte > INTER_BYTE_GAP:
             self._collected = b""
         self._last_byte = now

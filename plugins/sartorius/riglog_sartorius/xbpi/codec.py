@@ -6,7 +6,9 @@ A reply contains neither an address nor the command it belongs to. The codec the
   ``48 48`` for a combined reading, ``00`` for an acknowledge);
 - inside ``48``: a status block contains two constants, and the low nibble of the flags of a weight is different for
   net, gross and tare;
-- that the reply is the only candidate. With a second candidate, or incomplete bytes after it, no reply is accepted.
+- the sign and the decimals that a weight states, with its number;
+- that the reply is the only candidate. With a second candidate that differs, or incomplete bytes after it, no reply is
+  accepted. Equal replies to a read state one value.
 
 After a timeout the client sends a resync request: a read that every balance supports, and whose reply has item types of
 its own. Its reply proves that no older reply can follow. The hold-off alone proves less, because a late error reply
@@ -20,11 +22,21 @@ from msgspec import Struct
 
 from riglog.device import Safety
 from riglog.protocol import Codec, Connection, ProtocolClient
-from riglog_sartorius.errors import is_seven_bit_text, xbpi_error
+from riglog_sartorius.errors import damaged_weight_error, is_seven_bit_text, xbpi_error
 from riglog_sartorius.xbpi import frames, opcodes
 from riglog_sartorius.xbpi.frames import BALANCE, HOST, WEIGHT, Frame, Item
-from riglog_sartorius.xbpi.measurement import is_status_block
-from riglog_sartorius.xbpi.opcodes import COMBINED, COMBINED_REPLY, KNOWN_NIBBLES, READ_NET, Content, Opcode, opcode
+from riglog_sartorius.xbpi.measurement import is_status_block, weight_fault
+from riglog_sartorius.xbpi.opcodes import (
+    COMBINED,
+    COMBINED_REPLY,
+    HIGH_RESOLUTION,
+    KNOWN_NIBBLES,
+    READ_NET,
+    WEIGHTS,
+    Content,
+    Opcode,
+    opcode,
+)
 
 RESYNC_OPCODES = (opcodes.READ_MODEL, opcodes.READ_SBN, opcodes.READ_FACTORY_NUMBER, opcodes.READ_SOFTWARE_VERSION)
 """Every family supports these, and their replies have different item types."""
@@ -70,13 +82,19 @@ class XbpiCodec(Codec[XbpiRequest, Frame]):
             scan = frames.scan(raw)
             found, certain = list(scan.frames), final or scan.pending == len(raw)
         candidates = [frame for frame in found if is_reply_to(request, frame)]
-        if len(candidates) != 1 or not certain or not raw.endswith(candidates[0].raw):
+        if not candidates or not certain or not raw.endswith(candidates[-1].raw):
+            return None
+        reply = candidates[0]
+        if len(candidates) > 1 and not (self.is_repeatable(request) and all(same == reply for same in candidates)):
             return None
         buffer.clear()
-        (reply,) = candidates
         if reply.is_error:
             known = request.known
             raise xbpi_error(reply.items[0].number, indexed=known.indexed, command=known.name)
+        if request.known.content in WEIGHTS:
+            fault = weight_fault(reply.items[0].data, on_grid=request.opcode not in HIGH_RESOLUTION)
+            if fault is not None:
+                raise damaged_weight_error(fault)
         return reply
 
     def is_repeatable(self, request: XbpiRequest) -> bool:

@@ -20,19 +20,19 @@ SIGNS = {0x00: "zero", 0x40: "positive", 0x80: "negative"}
 ZEROING = "no value: zero-point measurement in progress"
 OFF_SCALE_REASON = "out of range: overload, underload, or zero-point measurement in progress"
 
+MAX_SCALED = 10**10
+"""No balance divides its range into so many steps, even at high resolution."""
+
 _BIAS, _MANTISSA_BITS = 127, 31
 
 
 def decode_float40(data: bytes) -> float | None:
     """Decode a 40-bit float: an IEEE single with 8 more mantissa bits. None: not a number."""
     bits = int.from_bytes(data)
-    exponent = bits >> _MANTISSA_BITS & 0xFF
-    mantissa = bits & (1 << _MANTISSA_BITS) - 1
+    exponent, mantissa = _parts(bits)
     if exponent == 0xFF:
         return None
-    if exponent:
-        mantissa |= 1 << _MANTISSA_BITS
-    value = ldexp(mantissa, (exponent or 1) - _BIAS - _MANTISSA_BITS)
+    value = ldexp(mantissa, exponent - _BIAS - _MANTISSA_BITS)
     return -value if bits >> 39 and value else value
 
 
@@ -102,6 +102,53 @@ def parse_measurement(data: bytes) -> Measurement:
         stable=bool(data[7] & 0x40),
         flags=data[7],
     )
+
+
+def weight_facts(data: bytes) -> dict[str, object]:
+    """Return what a weight states besides the number and its stability; four bits of it have no known meaning."""
+    return {"decimals": data[5] >> 4, "spare": data[5] & 0x0F, "unit": data[6] & 0x3F, "kind": data[7] & 0x0F}
+
+
+def weight_fault(data: bytes, *, on_grid: bool = True) -> str | None:
+    """Return what in a weight contradicts its number; None: nothing does.
+
+    In all captures of real balances the sign field agrees with the number, and the number is one that the display can
+    show: a decimal of that many places, truncated or rounded to 40 bits. Most damage that the checksum lets through
+    is detected here.
+
+    Args:
+        on_grid: compare the number with the display, of which a high-resolution reply is not proven.
+    """
+    value = decode_float40(data[:5])
+    if value is None:
+        return None
+    sign = 0x00 if not value else 0x40 if value > 0 else 0x80
+    if data[6] & 0xC0 != sign:
+        return "sign"
+    return "decimals" if on_grid and not _is_displayed(abs(value), data) else None
+
+
+def _is_displayed(size: float, data: bytes) -> bool:
+    """Return True if the number is what remains in 40 bits of a decimal with the places that the frame states.
+
+    With a last byte of zero it may also be what remains in the 32 bits before it. The calculation is exact: the number
+    is ``mantissa / 2**shift``.
+    """
+    exponent, mantissa = _parts(int.from_bytes(data[:5]))
+    shift = _BIAS + _MANTISSA_BITS - exponent
+    tens = int(10 ** (data[5] >> 4))
+    scaled = round(size * tens)
+    if shift < 0 or scaled >= MAX_SCALED:
+        return False
+    lost = (scaled << shift) - mantissa * tens
+    step = tens if data[4] else tens << 8
+    return -step <= 2 * lost and lost < step
+
+
+def _parts(bits: int) -> tuple[int, int]:
+    """Return exponent and mantissa of a 40-bit float, the implied bit included."""
+    exponent, mantissa = bits >> _MANTISSA_BITS & 0xFF, bits & (1 << _MANTISSA_BITS) - 1
+    return (exponent, mantissa | 1 << _MANTISSA_BITS) if exponent else (1, mantissa)
 
 
 def is_status_block(data: bytes) -> bool:

@@ -19,6 +19,8 @@ class Content(Enum):
     TARE = 8
 
 
+WEIGHTS = {Content.WEIGHT, Content.NET, Content.GROSS, Content.TARE}
+
 KNOWN_NIBBLES = {Content.NET.value, Content.GROSS.value, Content.TARE.value}
 """Nibbles that are proven to stand for one kind of weight."""
 
@@ -67,6 +69,8 @@ WRITE_PARAMETER = 0x56
 READ_SBN = 0x71
 READ_TEMPERATURE = 0x76
 READ_LAST_CAL_RECORD = 0xB9
+
+HIGH_RESOLUTION = {READ_NET_HIRES, READ_GROSS_HIRES, READ_TARE_VALUE_HIRES}
 
 TABLE = (
     # identity and configuration

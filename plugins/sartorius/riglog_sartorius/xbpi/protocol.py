@@ -1,14 +1,21 @@
 """A balance over xBPI. Source: sections 3.5 to 3.12."""
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from riglog.device import Safety
+from riglog.device import Safety, StatedFacts
 from riglog.errors import ConfigError, DeviceError, ReplyTimeoutError, UnsupportedError
 from riglog.model.units import DEG_C
 from riglog.protocol import TimedReply, Transactor
 from riglog_sartorius.config import Quantity
-from riglog_sartorius.errors import InvalidArgumentsError, UnknownOpcodeError, text_received_error
+from riglog_sartorius.errors import (
+    InvalidArgumentsError,
+    UnknownOpcodeError,
+    text_received_error,
+    unproven_error,
+    unproven_temperature_error,
+)
 from riglog_sartorius.identity import Identity
 from riglog_sartorius.protocol import ParameterCode, SartoriusProtocol
 from riglog_sartorius.samples import Amount, CalRecord, Reading, State
@@ -24,6 +31,7 @@ from riglog_sartorius.xbpi.measurement import (
     parse_cal_record,
     parse_measurement,
     parse_status_block,
+    weight_facts,
     weight_reading,
 )
 from riglog_sartorius.xbpi.opcodes import COMBINED, opcode
@@ -40,6 +48,12 @@ DISPLAY_UNIT = 7
 
 MAX_ARGS = 251
 
+MAX_TEMPERATURE_JUMP = 1.0
+"""Degrees Celsius between two readings of a sensor inside a balance, of which neither is damaged."""
+
+REFUSALS = 2
+"""A refusal does not contain the command it belongs to: a late one may be that of another command. Two prove it."""
+
 HIRES = {
     Quantity.NET: opcodes.READ_NET_HIRES,
     Quantity.GROSS: opcodes.READ_GROSS_HIRES,
@@ -50,7 +64,7 @@ XbpiLine = Transactor[XbpiRequest, Frame]
 
 
 class XbpiProtocol(SartoriusProtocol):
-    """A balance at a node number. A command that it does not support is sent once, and refused here afterwards."""
+    """A balance at a node number. A command that it has refused twice as unknown is refused here afterwards."""
 
     parameter_ids: ClassVar[Mapping[Quantity, int]] = {
         Quantity.NET: opcodes.READ_NET,
@@ -61,12 +75,17 @@ class XbpiProtocol(SartoriusProtocol):
 
     def __init__(self, *, node: int = BALANCE) -> None:
         self._node = node
-        self._unsupported: set[int] = set()
-        self._combined_supported = True
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget what was found out about the balance."""
+        self._refusals: Counter[int] = Counter()
+        self._combined_refusals = 0
+        self._facts: defaultdict[tuple[Quantity, int], StatedFacts] = defaultdict(StatedFacts)
+        self._temperatures: dict[int, float] = {}  # the last of each sensor
 
     async def handshake(self, line: XbpiLine) -> None:
-        self._unsupported.clear()
-        self._combined_supported = True
+        self._forget()
         for retries_left in reversed(range(COLD_START_RETRIES + 1)):
             try:
                 await self._transact(line, opcodes.READ_MODEL)
@@ -91,8 +110,19 @@ class XbpiProtocol(SartoriusProtocol):
         return await self._text(line, opcodes.READ_FACTORY_NUMBER, decode_bcd)
 
     async def read(self, line: XbpiLine, quantity: Quantity, *, hires: int = 0) -> Reading:
-        """Read a weight: net together with the status block if possible, else the status block only if off scale."""
-        combined = quantity is Quantity.NET and not hires and self._combined_supported
+        """Read a weight. If it states what earlier replies did not, read it once more: see ``StatedFacts``."""
+        for _ in range(2):
+            data, reading = await self._read_once(line, quantity, hires)
+            if reading.value is None or self._facts[quantity, hires].prove(weight_facts(data)):
+                return reading
+        raise unproven_error()
+
+    async def _read_once(self, line: XbpiLine, quantity: Quantity, hires: int) -> tuple[bytes, Reading]:
+        """Return a weight as received, and as a reading.
+
+        Net is read together with the status block if possible, any other weight without, except if off scale.
+        """
+        combined = quantity is Quantity.NET and not hires and self._combined_refusals < REFUSALS
         if combined:
             request = self._request(opcodes.READ_NET, COMBINED)
         elif hires:
@@ -105,8 +135,10 @@ class XbpiProtocol(SartoriusProtocol):
             if not combined:
                 self._note_unsupported(request, error)
                 raise
-            self._combined_supported = False
-            return await self.read(line, quantity)
+            self._combined_refusals += 1
+            return await self._read_once(line, quantity, hires)
+        if combined:
+            self._combined_refusals = 0
         weight = parse_measurement(reply.items[0].data)
         block = None
         if combined:
@@ -115,7 +147,7 @@ class XbpiProtocol(SartoriusProtocol):
         elif weight.value is None:
             status = await self._transact(line, opcodes.READ_STATUS_BLOCK)
             block = parse_status_block(status.reply.items[0].data)
-        return weight_reading(weight, block, stamp, reply.raw)
+        return reply.items[0].data, weight_reading(weight, block, stamp, reply.raw)
 
     async def state(self, line: XbpiLine) -> State:
         reply, stamp = await self._transact(line, opcodes.READ_STATUS_BLOCK)
@@ -131,8 +163,18 @@ class XbpiProtocol(SartoriusProtocol):
         )
 
     async def temperature(self, line: XbpiLine, sensor: int) -> Amount:
-        reply, stamp = await line.transact(self._request(opcodes.READ_TEMPERATURE, u8(sensor)))
-        return Amount(decode_float40(reply.items[0].data), DEG_C, stamp)
+        """Read a temperature sensor. The reply states nothing else, so a jump is read once more."""
+        near = [self._temperatures[sensor]] if sensor in self._temperatures else []
+        for _ in range(2):
+            reply, stamp = await line.transact(self._request(opcodes.READ_TEMPERATURE, u8(sensor)))
+            value = decode_float40(reply.items[0].data)
+            if value is None:
+                return Amount(value, DEG_C, stamp)
+            if any(abs(value - other) <= MAX_TEMPERATURE_JUMP for other in near):
+                self._temperatures[sensor] = value
+                return Amount(value, DEG_C, stamp)
+            near.append(value)
+        raise unproven_temperature_error()
 
     async def capacity(self, line: XbpiLine, area: int) -> Amount:
         return await self._in_display_unit(line, opcodes.READ_MAX, area)
@@ -216,10 +258,10 @@ class XbpiProtocol(SartoriusProtocol):
         Raises:
             UnsupportedError: the balance has refused the command before.
         """
-        if code in self._unsupported:
+        if self._refusals[code] >= REFUSALS:
             raise UnsupportedError("command not supported by this balance", command=opcode(code).name)
         return XbpiRequest(code, args, self._node)
 
     def _note_unsupported(self, request: XbpiRequest, error: DeviceError) -> None:
         if isinstance(error, UnknownOpcodeError) and not request.combined:
-            self._unsupported.add(request.opcode)
+            self._refusals[request.opcode] += 1

@@ -16,6 +16,9 @@ from riglog_servomex.units import Unit, decode_name, decode_unit
 START = b" "
 HEAD_TOKENS, BLOCK_TOKENS, TAIL_TOKENS = 5, 8, 2
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
+MAX_NUMBER = 12
+"""Characters of a number; the field is 6 wide."""
+
 COUNT = re.compile(r" *\d{1,2} *")
 OVER = "OVER"
 
@@ -27,7 +30,7 @@ class Outcome(StrEnum):
 
 
 class Block(Struct, frozen=True):
-    """One channel of a frame. ``value`` is None if ``text`` is not a number."""
+    """One channel of a frame. ``value`` is None if ``text`` is not a number; then it may be abbreviated."""
 
     position: Position
     name: str | None
@@ -132,5 +135,11 @@ def _block(position: Position, tokens: list[bytes]) -> Block:
         warming_up=warming_up == b"W",
         alarms=(one, two, three, four),
     )
-    number = float(text) if NUMBER.fullmatch(text) and text.isascii() else None
-    return Block(position, decode_name(name), number, text, decode_unit(unit), flags, b";".join(tokens))
+    shown = text if len(text) <= MAX_NUMBER else text[:MAX_NUMBER] + "…"
+    return Block(position, decode_name(name), _number(text), shown, decode_unit(unit), flags, b";".join(tokens))
+
+
+def _number(text: str) -> float | None:
+    """Return the number in a value field; None if it is something else, or longer than any that is displayed."""
+    is_number = len(text) <= MAX_NUMBER and text.isascii() and NUMBER.fullmatch(text)
+    return float(text) if is_number else None

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from riglog.errors import ConfigError, ProtocolError, RiglogError
+from riglog.device.polling import LINE_BUSY
+from riglog.errors import ConfigError, ConnectionLostError, ProtocolError, ReplyTimeoutError, RiglogError
 from riglog_servomex.errors import CoilLeftSetError, StartUnknownError
 
 if TYPE_CHECKING:  # it imports pymodbus
@@ -37,7 +38,8 @@ async def pulse(unit: "ModbusUnit", coil: int, report: Callable[[str], None]) ->
     a 0.
 
     Args:
-        report: called with ``requested``, or ``requested, not confirmed``, as soon as the 1 was written.
+        report: called with ``requested``, or ``requested, not confirmed``, as soon as the 1 was written or may have
+            been; called once more if the 0 was not confirmed.
 
     Raises:
         StartUnknownError: the 1 was not confirmed.
@@ -52,13 +54,15 @@ async def pulse(unit: "ModbusUnit", coil: int, report: Callable[[str], None]) ->
             await _set(held, coil, report)
         finally:
             with anyio.CancelScope(shield=True):
-                await _clear(unit.on(line, skip_resync=True), coil)
+                await _clear(unit.on(line, skip_resync=True), coil, report)
 
 
 async def _set(unit: "ModbusUnit", coil: int, report: Callable[[str], None]) -> None:
     try:
         await unit.write_coil(coil, True)
-    except ProtocolError as error:
+    except (ProtocolError, ConnectionLostError) as error:
+        if isinstance(error, ReplyTimeoutError) and error.reason == LINE_BUSY:
+            raise  # nothing was sent
         report("requested, not confirmed")
         hint = "Check calibration_status() before repeating: a second request would be queued"
         message = "request sent, but not confirmed by the analyzer"
@@ -73,12 +77,13 @@ async def _set(unit: "ModbusUnit", coil: int, report: Callable[[str], None]) -> 
         return  # the request is the change of the coil, and that was confirmed
 
 
-async def _clear(unit: "ModbusUnit", coil: int) -> None:
+async def _clear(unit: "ModbusUnit", coil: int, report: Callable[[str], None]) -> None:
     for attempt in range(1, CLEARING_ATTEMPTS + 1):
         try:
             await unit.write_coil(coil, False)
             return
         except RiglogError as error:
             if attempt == CLEARING_ATTEMPTS:
+                report("(request coil may still be set)")
                 hint = f"Write 0 to coil {coil}; until then the next request has no effect"
                 raise CoilLeftSetError(f"request coil {coil} may still be set", hint=hint, coil=coil) from error

@@ -5,14 +5,15 @@ Source: Servomex wire specification, sections 9 and 12.
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from riglog.device import Pace
 from riglog.errors import ReplyTimeoutError
 from riglog.protocol import HeldLine
-from riglog.protocol.modbus import IllegalDataAddressError, IllegalDataValueError
+from riglog.protocol.modbus.registers import Block, BlockPlan, Place, part_of
 from riglog_servomex.config import ServomexConfig
 from riglog_servomex.modbus import calibration
+from riglog_servomex.modbus.refusals import REFUSALS, ConfirmedRefusals
 from riglog_servomex.modbus.registers import (
     ANALYZER_BITS,
     ANALYZER_START,
@@ -20,8 +21,8 @@ from riglog_servomex.modbus.registers import (
     decode_channel,
     decode_flags,
 )
-from riglog_servomex.modbus.spans import AcceptedSpans, Span
-from riglog_servomex.positions import BITS, POSITIONS, REGISTERS, Position
+from riglog_servomex.modbus.spans import ALL, Spans, alone, flags_of, values_of
+from riglog_servomex.positions import Position
 from riglog_servomex.samples import AnalyzerStatus, Flags, Read, Reading, Readings
 
 if TYPE_CHECKING:  # it imports pymodbus
@@ -31,19 +32,6 @@ TURNAROUND, MINIMUM_TIMEOUT = 0.5, 1.0
 """Seconds, unless ``timeout`` is configured: the turnaround, to which the time on the wire is added, and the least."""
 CALL_RETRIES = 2
 """Retries of calls that a person waits for; a poll has those of the configuration."""
-
-REFUSALS = (IllegalDataAddressError, IllegalDataValueError)
-ALL = tuple(POSITIONS.values())
-
-
-class Spans(NamedTuple):
-    """The spans in which an analyzer can be read: flags and values are refused independently."""
-
-    flags: AcceptedSpans
-    values: AcceptedSpans
-
-    def copy(self) -> "Spans":
-        return Spans(self.flags.copy(), self.values.copy())
 
 
 class ModbusProtocol:
@@ -59,7 +47,7 @@ class ModbusProtocol:
             client.unit(config.address, timeout=turnaround, minimum_timeout=minimum, retries=retries)
             for retries in (config.retries, CALL_RETRIES)
         )
-        self._spans = Spans(AcceptedSpans(), AcceptedSpans())
+        self._spans = Spans.unrefused()
         self._selected: Sequence[Position] = ALL
 
     async def discover(self, line: HeldLine[Any, Any]) -> Readings:
@@ -67,7 +55,7 @@ class ModbusProtocol:
 
     async def select(self, line: HeldLine[Any, Any], positions: Sequence[Position]) -> None:
         self._selected = tuple(positions)
-        if any(len(spans.covering(ALL)) > 1 for spans in self._spans):  # find the largest that it accepts
+        if self._spans.refused_as_a_whole:  # find the largest that it accepts
             await Sweep(self._call_unit.on(line), self._spans).discover(self._selected, thorough=True)
 
     async def reconnected(self, line: HeldLine[Any, Any]) -> None:
@@ -78,17 +66,18 @@ class ModbusProtocol:
 
     def reads(self, line: HeldLine[Any, Any]) -> Sequence[Read]:
         sweep = Sweep(self._poll_unit.on(line), self._spans)
-        flags = [Read((), partial(sweep.read_flags, span)) for span in self._spans.flags.covering(self._selected)]
-        values = [
-            Read(span.wanted, partial(sweep.read_values, span)) for span in self._spans.values.covering(self._selected)
+        flags = self._spans.flags.covering(map(flags_of, self._selected))
+        values = self._spans.values.covering(map(values_of, self._selected))
+        return [
+            *(Read((), partial(sweep.read_flags, block)) for block in flags),
+            Read((), sweep.read_analyzer),
+            *(Read(block.keys, partial(sweep.read_values, block)) for block in values),
         ]
-        return [*flags, Read((), sweep.read_analyzer), *values]
 
     async def read_channel(self, line: HeldLine[Any, Any], position: Position) -> Reading:
         sweep = Sweep(self._call_unit.on(line), self._spans.copy())
-        alone = Span(position.number, 1, (position,))
-        await sweep.read_flags(alone)
-        return (await sweep.read_values(alone))[position.id]
+        await sweep.read_flags(alone(flags_of(position)))
+        return (await sweep.read_values(alone(values_of(position))))[position.id]
 
     async def read_analyzer(self, line: HeldLine[Any, Any]) -> AnalyzerStatus:
         reply = (await self._call_unit.on(line).read_discrete_inputs(ANALYZER_START, count=ANALYZER_BITS)).reply
@@ -112,21 +101,20 @@ class Sweep:
     """
 
     def __init__(self, unit: "ModbusUnit", spans: Spans) -> None:
-        self._unit = unit
+        self._unit = ConfirmedRefusals(unit)
         self._spans = spans
         self._flags: dict[str, Flags] = {}
         self._analyzer: AnalyzerStatus | None = None
 
-    async def read_flags(self, span: Span) -> Readings:
-        """Read the flags of a span, for its values; there are no readings yet."""
+    async def read_flags(self, block: Block[Position]) -> Readings:
+        """Read the flags of a block, for its values; there are no readings yet."""
         try:
-            reply = (await self._unit.read_discrete_inputs(span.first * BITS, count=span.size * BITS)).reply
+            reply = (await self._unit.read_discrete_inputs(block.start, count=block.count)).reply
         except REFUSALS:
-            self._spans.flags.refuse(span)
+            self._spans.flags.refuse(block)
             raise
-        for position in span.wanted:
-            at = (position.number - span.first) * BITS
-            self._flags[position.id] = decode_flags(position.kind, reply.bits[at : at + BITS])
+        for place in block.places:
+            self._flags[place.key.id] = decode_flags(place.key.kind, part_of(block, place, reply.bits))
         return {}
 
     async def read_analyzer(self) -> Readings:
@@ -135,19 +123,18 @@ class Sweep:
         self._analyzer = decode_analyzer(reply.bits)
         return {}
 
-    async def read_values(self, span: Span) -> Readings:
-        """Return the readings of a span, except those of positions whose flags are unknown."""
+    async def read_values(self, block: Block[Position]) -> Readings:
+        """Return the readings of a block, except those of positions whose flags are unknown."""
         try:
-            reply, stamp = await self._unit.read_input_registers(span.first * REGISTERS, count=span.size * REGISTERS)
+            reply, stamp = await self._unit.read_input_registers(block.start, count=block.count)
         except REFUSALS:
-            self._spans.values.refuse(span)
+            self._spans.values.refuse(block)
             raise
         readings = {}
-        for position in span.wanted:
-            if (flags := self._flags.get(position.id)) is not None:
-                at = (position.number - span.first) * REGISTERS
-                registers = reply.registers[at : at + REGISTERS]
-                readings[position.id] = decode_channel(position, registers, flags, stamp, self._analyzer)
+        for place in block.places:
+            if (flags := self._flags.get(place.key.id)) is not None:
+                registers = part_of(block, place, reply.registers)
+                readings[place.key.id] = decode_channel(place.key, registers, flags, stamp, self._analyzer)
         return readings
 
     async def discover(self, wanted: Sequence[Position], *, thorough: bool) -> Readings:
@@ -160,36 +147,36 @@ class Sweep:
             ModbusExceptionError: every position was refused.
             ReplyTimeoutError: no reply.
         """
-        await self._read_covering(self._spans.flags, wanted, self.read_flags, thorough)
-        return await self._read_covering(self._spans.values, wanted, self.read_values, thorough)
+        await self._read_covering(self._spans.flags, [*map(flags_of, wanted)], self.read_flags, thorough)
+        return await self._read_covering(self._spans.values, [*map(values_of, wanted)], self.read_values, thorough)
 
     async def _read_covering(
         self,
-        spans: AcceptedSpans,
-        wanted: Sequence[Position],
-        read: Callable[[Span], Awaitable[Readings]],
+        plan: BlockPlan[Position],
+        wanted: Sequence[Place[Position]],
+        read: Callable[[Block[Position]], Awaitable[Readings]],
         thorough: bool,
     ) -> Readings:
-        """Read ``wanted``, in smaller spans where one is refused."""
+        """Read ``wanted``, in smaller blocks where one is refused."""
         readings: dict[str, Reading] = {}
-        pending = spans.covering(wanted)
+        pending = plan.covering(wanted)
         responded, without_reply = False, None
         while pending:
-            span = pending.pop(0)
+            block = pending.pop(0)
             try:
-                readings |= await read(span)
+                readings |= await read(block)
                 responded = True
                 continue
             except REFUSALS:
-                if not (responded or spans.covering(wanted)):
+                if not (responded or plan.covering(wanted)):
                     raise
             except ReplyTimeoutError:
-                if without_reply is not None:  # the smaller span has no reply either: the device does not respond
-                    spans.allow(without_reply)
-                if responded or without_reply or span.size == 1 or not thorough:
+                if without_reply is not None:  # the smaller block has no reply either: the device does not respond
+                    plan.allow(without_reply)
+                if responded or without_reply or len(block.places) == 1 or not thorough:
                     raise
-                without_reply = span
-                spans.refuse(span)
-            if span.size > 1:
-                pending = spans.covering(wanted)
+                without_reply = block
+                plan.refuse(block)
+            if len(block.places) > 1:
+                pending = plan.covering(wanted)
         return readings

@@ -1,79 +1,57 @@
-"""Which spans of the Modbus map to read: few and broad, smaller ones where the analyzer refuses them. Pure.
+"""Where flags and values are in the Modbus map, and in which blocks an analyzer accepts to be read. Pure.
 
 Source: Servomex wire specification, section 9.
 """
 
-from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from riglog_servomex.positions import Position
+from riglog.protocol.modbus.registers import Block, BlockPlan, Place
+from riglog_servomex.positions import BITS, POSITIONS, REGISTERS, Position
+
+ALL = tuple(POSITIONS.values())
 
 
-class Span(NamedTuple):
-    """Adjacent positions that one request reads; ``wanted`` are those for which it is sent."""
+class Spans(NamedTuple):
+    """The blocks in which an analyzer can be read: flags and values are refused independently."""
 
-    first: int
-    size: int
-    wanted: tuple[Position, ...]
+    flags: BlockPlan[Position]
+    values: BlockPlan[Position]
+
+    @classmethod
+    def unrefused(cls) -> "Spans":
+        """Return the blocks of an analyzer that is not known to refuse any: all positions at once, gaps included."""
+        return cls(_plan(BITS), _plan(REGISTERS))
 
     @property
-    def extent(self) -> tuple[int, int]:
-        return self.first, self.size
+    def refused_as_a_whole(self) -> bool:
+        """Whether the analyzer refuses to be read in one request."""
+        wanted = ([flags_of(position) for position in ALL], [values_of(position) for position in ALL])
+        return any(len(plan.covering(places)) > 1 for plan, places in zip(self, wanted, strict=True))
+
+    def copy(self) -> "Spans":
+        return Spans(self.flags.copy(), self.values.copy())
 
 
-def spans_at_level(wanted: Sequence[Position], level: int) -> list[Span]:
-    """Return the spans that cover ``wanted``.
-
-    Args:
-        level: 0: one span, gaps included; 1: one for each run without a gap; 2: one for each position.
-    """
-    ordered = sorted(wanted)
-    if not ordered:
-        return []
-    if level == 0:
-        return [_span(ordered)]
-    if level == 1:
-        return [_span(run) for run in _runs(ordered)]
-    return [_span([position]) for position in ordered]
+def flags_of(position: Position) -> Place[Position]:
+    """Return the discrete inputs of a position."""
+    return _place(position, BITS)
 
 
-class AcceptedSpans:
-    """Finds the broadest spans that the analyzer is not known to refuse."""
-
-    def __init__(self, refused: Iterable[tuple[int, int]] = ()) -> None:
-        self._refused = set(refused)
-
-    def covering(self, wanted: Sequence[Position]) -> list[Span]:
-        """Return the spans to read for ``wanted``, without positions that are refused even alone."""
-        for level in (0, 1):
-            spans = spans_at_level(wanted, level)
-            if not any(span.extent in self._refused for span in spans):
-                return spans
-        return [span for span in spans_at_level(wanted, 2) if span.extent not in self._refused]
-
-    def refuse(self, span: Span) -> None:
-        """Do not read this span again: the analyzer refuses it."""
-        self._refused.add(span.extent)
-
-    def allow(self, span: Span) -> None:
-        """Read this span again: it was not refused after all."""
-        self._refused.discard(span.extent)
-
-    def copy(self) -> "AcceptedSpans":
-        """Return a copy that can be changed independently."""
-        return AcceptedSpans(self._refused)
+def values_of(position: Position) -> Place[Position]:
+    """Return the input registers of a position."""
+    return _place(position, REGISTERS)
 
 
-def _span(positions: Sequence[Position]) -> Span:
-    first = positions[0].number
-    return Span(first, positions[-1].number - first + 1, tuple(positions))
+def alone(place: Place[Position]) -> Block[Position]:
+    """Return the block of one position by itself."""
+    return Block(place.start, place.count, (place,))
 
 
-def _runs(positions: Sequence[Position]) -> Iterable[list[Position]]:
-    run: list[Position] = []
-    for position in positions:
-        if run and position.number != run[-1].number + 1:
-            yield run
-            run = []
-        run.append(position)
-    yield run
+def _place(position: Position, size: int) -> Place[Position]:
+    start = position.number * size
+    return Place(position, start, size, start + size)
+
+
+def _plan(size: int) -> BlockPlan[Position]:
+    end = len(ALL) * size
+    return BlockPlan(end, lambda _, gap_end: gap_end <= end)

@@ -50,7 +50,7 @@ class BroadcastSimulator(Simulator):
 
 def frame_bytes(analyzer: SimulatedAnalyzer, clock: datetime) -> bytes:
     """Return one frame: the channels that have a name, then both external inputs."""
-    shown = [name for name, channel in analyzer.channels.items() if channel.labelled or name[0] == "E"]
+    shown = [name for name in analyzer.order if analyzer.channels[name].labelled or name[0] == "E"]
     state = ("F" if analyzer.fault else " ") + ("M" if analyzer.maintenance else " ")
     groups = "".join(PHASE_CODES[phase] for phase in analyzer.phases)
     head = f" {clock:%d-%m-%y;%H:%M:%S};{state};{groups};{len(shown):02};"

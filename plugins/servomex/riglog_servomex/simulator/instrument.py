@@ -4,18 +4,21 @@ No I/O, no clock. Source: Servomex wire specification, sections 1, 10, 11 and 17
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from riglog.errors import ConfigError
+from riglog.simulation import Schedule
 from riglog_servomex.positions import POSITIONS, Kind, find_position
 from riglog_servomex.samples import Flags, Phase
+from riglog_servomex.units import decode_name, decode_unit
 
 FLUSH_SECONDS = 90.0
 """Of each of the three gases of a run: the shortest flush time plus a minute."""
 RUN = (Phase.CAL_GAS_1, Phase.CAL_GAS_2, Phase.CAL_GAS_1)
 SWITCH = {"on": True, "off": False, "1": True, "0": False, "true": True, "false": False}
 STATES = ("fault", "maintenance", "calibrating", "warming_up", "alarm1", "alarm2", "alarm3", "alarm4")
-SETTINGS = "fault, maintenance, flush, warm_up, CHANNEL.value, .swing, .name, .unit, .text, .fault, .alarm1 …"
+SETTINGS = "fault, maintenance, flush, warm_up, order, CHANNEL.value, .swing, .decimals, .name, .unit, .text, .alarm1 …"
 
 
 class Label(NamedTuple):
@@ -27,6 +30,16 @@ class Label(NamedTuple):
 
 EMPTY = Label(bytes(6), bytes(4))
 NAMELESS_INPUT = Label(b"||||||", b" mA\0")
+
+
+class Truth(NamedTuple):
+    """What an analyzer has in one channel: the value that it measures, and the text that it shows instead, if any."""
+
+    value: float
+    unit: str | None
+    name: str | None
+    flags: Flags
+    text: str | None
 
 
 class SimulatedChannel:
@@ -67,6 +80,8 @@ class SimulatedAnalyzer:
 
     def __init__(self, *, warm_up: float = 0.0) -> None:
         self.channels = fitted()
+        self.order: Sequence[str] = tuple(POSITIONS)  # in which the broadcast has the channels
+        self.schedule = Schedule()
         self.now = 0.0
         self.warm_up = warm_up
         self.flush = FLUSH_SECONDS
@@ -78,11 +93,30 @@ class SimulatedAnalyzer:
         self._queue: list[int] = []
         self._run: tuple[int, float] | None = None  # group, and when it began
 
+    def set_at(self, when: float, name: str, value: str) -> None:
+        """Change a setting at a time in seconds, as ``set`` does."""
+        self.schedule.at(when, lambda: self.set(name, value))
+
+    def swap_at(self, when: float, channels: Mapping[str, SimulatedChannel]) -> None:
+        """Put another analyzer in this place at a time in seconds: one with these channels, and without others."""
+        empty = {name: SimulatedChannel(EMPTY) for name in POSITIONS}
+        self.schedule.at(when, lambda: setattr(self, "channels", empty | dict(channels)))
+
+    def truth(self, parameter: str) -> Truth | None:
+        """Return what the analyzer has in a channel now; None if the channel is not fitted."""
+        channel = find_position(parameter).id
+        found = self.channels[channel]
+        if not found.labelled and POSITIONS[channel].kind is not Kind.EXTERNAL_INPUT:
+            return None
+        unit, name = decode_unit(found.label.unit).symbol, decode_name(found.label.name)
+        return Truth(self.value(channel), unit, name, self.flags(channel), found.text)
+
     def advance(self, now: float) -> None:
         """Let the time pass: a run goes through its gases, then the next run in the queue begins."""
         if self._began is None:
             self._began = now
         self.now = now
+        self.schedule.advance(now)
         while self._run is not None and now - self._run[1] >= self.flush * len(RUN):
             ended = self._run[1] + self.flush * len(RUN)
             self._run = (self._queue.pop(0), ended) if self._queue else None
@@ -138,7 +172,7 @@ class SimulatedAnalyzer:
         )
 
     def set(self, name: str, value: str) -> None:
-        """Set ``fault``, ``maintenance``, ``flush``, ``warm_up``, or ``I1.value``, ``I1.alarm2`` and so on.
+        """Set ``fault``, ``maintenance``, ``flush``, ``warm_up``, ``order``, or ``I1.value``, ``I1.alarm2`` and so on.
 
         Raises:
             ConfigError: an unknown setting, or an invalid value.
@@ -148,6 +182,9 @@ class SimulatedAnalyzer:
             self._set_channel(self.channels[find_position(channel).id], setting, value)
         elif name in ("fault", "maintenance"):
             setattr(self, name, parse_switch(value))
+        elif name == "order":
+            first = [find_position(channel).id for channel in value.split()]
+            self.order = (*first, *(channel for channel in POSITIONS if channel not in first))
         elif name in ("flush", "warm_up"):
             setattr(self, name, parse_number(value))
         else:
@@ -161,6 +198,8 @@ class SimulatedAnalyzer:
                 setattr(channel, setting, parse_number(value))
             case "text":
                 channel.text = value or None
+            case "decimals":
+                channel.decimals = int(parse_number(value))
             case "name":
                 channel.label = Label(display_codes(value).ljust(6)[:6], channel.label.unit)
             case "unit":
@@ -170,7 +209,7 @@ class SimulatedAnalyzer:
             case _:
                 raise ConfigError(
                     f"--set: unknown channel setting {setting!r}",
-                    hint=f"Available: value, swing, name, unit, text, {', '.join(STATES)}",
+                    hint=f"Available: value, swing, decimals, name, unit, text, {', '.join(STATES)}",
                 )
 
 

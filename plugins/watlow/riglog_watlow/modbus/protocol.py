@@ -1,25 +1,38 @@
-"""Parameters over Modbus: adjacent registers are read in one request, never across a gap in the map.
+"""Parameters over Modbus: neighbouring registers are read in one request, never across one that is not documented.
 
 Source: Watlow wire specification, sections 8.1, 9, 10 and 11.
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import product
 from typing import TYPE_CHECKING
 
 from riglog.errors import UnsupportedError, WriteRefusedError, error_context
 from riglog.model import Stamp
 from riglog.model.units import DEG_C, DEG_F
 from riglog.protocol.modbus import IllegalDataAddressError, IllegalDataValueError, IllegalFunctionError
+from riglog.protocol.modbus.registers import Block as PlannedBlock
+from riglog.protocol.modbus.registers import Place, part_of
 from riglog_watlow.config import WatlowConfig
-from riglog_watlow.errors import NoSuchRegisterError
-from riglog_watlow.modbus.registers import Span, decode, encode, group_into_blocks, span_of
-from riglog_watlow.modbus.setup import Setup, read_setup
-from riglog_watlow.parameters import PM, Parameter, WireValue, registry
+from riglog_watlow.errors import NoSuchRegisterError, ParameterAbsentError
+from riglog_watlow.modbus.registers import block_plan, decode, encode, span_of
+from riglog_watlow.modbus.settings import (
+    HARDWARE_ID,
+    LOW_WORD_FIRST,
+    UNIT_OF_LABEL,
+    decimals_setting,
+    hardware_id,
+    layout_setting,
+    settings_of,
+    unit_setting,
+)
+from riglog_watlow.modbus.setup import WORD_ORDER, Setup, read_setup
+from riglog_watlow.parameters import Parameter, WireValue
 from riglog_watlow.protocol import AnyTransactor, Block, WatlowProtocol
-from riglog_watlow.samples import Raw, WireUnits
-from riglog_watlow.targets import Target
+from riglog_watlow.samples import Raw, WireUnits, label_of
+from riglog_watlow.targets import Settings, Target
 
 if TYPE_CHECKING:
     from riglog.protocol.modbus.client import ModbusClient
@@ -27,28 +40,6 @@ if TYPE_CHECKING:
 ABSENT = (IllegalFunctionError, IllegalDataAddressError)
 REFUSED_BLOCK = (*ABSENT, IllegalDataValueError)
 LAST_REGISTER = 0xFFFF
-UNIT_OF_LABEL = {"F": DEG_F, "C": DEG_C}
-
-
-def unit_setting(config: WatlowConfig) -> Target | None:
-    """Return the setting of the temperature unit; None if it is configured, or a gateway may have converted."""
-    if config.wire_temperature_unit is not None or config.behind_gateway:
-        return None
-    name = config.facts.unit
-    return Target(registry(config.facts.family).find(name), config.comm_port if config.facts.family == PM else 1)
-
-
-def decimals_setting(config: WatlowConfig) -> Target | None:
-    """Return the setting of the decimal places; None if the family has no scaled registers."""
-    name = config.facts.decimals
-    return Target(registry(config.facts.family).find(name)) if name else None
-
-
-def display_settings(parameter: Parameter, config: WatlowConfig) -> tuple[Target, ...]:
-    """Return the settings to read with a parameter, because they can be changed at the panel."""
-    unit = unit_setting(config) if parameter.is_temperature else None
-    decimals = decimals_setting(config) if parameter.decimals_register is not None else None
-    return tuple(setting for setting in (unit, decimals) if setting is not None)
 
 
 class ModbusProtocol(WatlowProtocol):
@@ -56,6 +47,7 @@ class ModbusProtocol(WatlowProtocol):
 
     Attributes:
         setup: register map and word order, as read last.
+        layout: what shows that they are still the same; None: nothing does, or the family has only one layout.
     """
 
     def __init__(self, client: "ModbusClient", config: WatlowConfig) -> None:
@@ -63,64 +55,107 @@ class ModbusProtocol(WatlowProtocol):
         self.client = client
         self.config = config
         self.setup = Setup()
-        self.units = WireUnits(config.wire_temperature_unit)
+        self.layout = layout_setting(config)
+        self._plan = block_plan(config.facts.family, self.setup.register_map)
+        self._parts: dict[Block, list[PlannedBlock[Target]]] = {}
         self._unit_setting, self._decimals_setting = unit_setting(config), decimals_setting(config)
-        self._read_singly: set[Target] = set()  # refused as part of a block
 
     async def read_setup(self, line: AnyTransactor) -> None:
         self.absent.clear()
-        self._read_singly.clear()
+        self._parts.clear()
 
         async def words(start: int, count: int) -> list[int]:
             return list((await self._registers(line, start, count, retries=1))[0])
 
         self.setup = await read_setup(self.config, words)
-        values: dict[Target, Raw] = {}
-        for setting in filter(None, (self._unit_setting, self._decimals_setting)):
+        self._plan = block_plan(self.config.facts.family, self.setup.register_map)
+        self._parts.clear()
+        self.layout = await self._find_layout(line)
+
+    async def _find_layout(self, line: AnyTransactor) -> Target | None:
+        """Return what shows the layout, if it shows the one that was detected now."""
+        preferred = layout_setting(self.config)
+        if preferred is None:
+            return None
+        for setting in (preferred, hardware_id(self.config)):
             with suppress(NoSuchRegisterError):
-                values[setting] = await self.read_one(line, setting)
-        self.units = self.units_from(values)
+                if self._low_word_first(setting, await self.read_one(line, setting)) == self.setup.low_word_first:
+                    return setting
+        return None
 
-    def display_settings(self, parameter: Parameter) -> tuple[Target, ...]:
-        return display_settings(parameter, self.config)
+    def settings_of(self, parameter: Parameter) -> tuple[Target, ...]:
+        return settings_of(parameter, self.config, self.layout)
 
-    def units_from(self, values: Mapping[Target, Raw]) -> WireUnits:
+    def units_from(self, settings: Settings) -> WireUnits:
         unit: str | None = self.config.wire_temperature_unit
+        is_invalid = False
         setting = self._unit_setting
-        if setting is not None and setting in values:
-            unit = UNIT_OF_LABEL.get(setting.parameter.enum.get(int(values[setting].value), ""))
-        elif setting is not None and setting in self.absent:
-            unit = DEG_F  # firmware without the setting transmits degF only
-        decimals = values.get(self._decimals_setting) if self._decimals_setting else None
-        places = int(decimals.value) if decimals else None
-        return WireUnits(unit, places if places in range(4) else None)
+        if setting is not None and setting in settings:
+            code = settings.get(setting)
+            # firmware without the setting transmits degF only
+            unit = DEG_F if code is None else UNIT_OF_LABEL.get(label_of(setting.parameter, code))
+            is_invalid = unit is None
+        decimals = settings.get(self._decimals_setting) if self._decimals_setting else None
+        return WireUnits(unit, decimals if isinstance(decimals, int) and decimals in range(4) else None, is_invalid)
+
+    def others(
+        self, target: Target, raw: Raw, units: WireUnits, settings: Settings
+    ) -> Iterable[tuple[WireValue, WireUnits]]:
+        parameter, known = target.parameter, settings.get(self._unit_setting) if self._unit_setting else None
+        order = self.setup.low_word_first
+        orders = (order, not order) if self.layout is not None and parameter.registers > 1 else (order,)
+        temperature_units = (
+            (DEG_F, DEG_C) if parameter.is_temperature and known is not None else (units.temperature_unit,)
+        )
+        places = range(4) if parameter.decimals_register is not None else (units.decimals,)
+        words = struct.unpack(f">{parameter.registers}H", raw.payload or b"")
+        for low_word_first, unit, decimals in product(orders, temperature_units, places):
+            if (low_word_first, unit, decimals) != (order, units.temperature_unit, units.decimals):
+                yield decode(parameter, words, low_word_first=low_word_first), WireUnits(unit, decimals)
+
+    def adopt(self, setting: Target, raw: Raw) -> WireValue | None:
+        if setting != self.layout:
+            return raw.value
+        low_word_first = self._low_word_first(setting, raw)
+        if low_word_first is not None:
+            self.setup = Setup(self.setup.register_map, low_word_first)
+        return low_word_first
+
+    def _low_word_first(self, setting: Target, raw: Raw) -> bool | None:
+        """Return the word order that a setting shows; None: it is not the register that was expected there."""
+        if setting.parameter.name == HARDWARE_ID:
+            return WORD_ORDER.get(struct.unpack(">2H", raw.payload or b""))
+        return LOW_WORD_FIRST.get(label_of(setting.parameter, raw.value))
 
     def group_into_blocks(self, targets: Iterable[Target]) -> list[Block]:
         blocks: list[Block] = []
-        spans: list[Span] = []
+        spans: list[Place[Target]] = []
         for target in targets:
             try:
                 spans.append(self._span(target))
             except UnsupportedError:
                 blocks.append((target,))
-        return blocks + [tuple(span.target for span in block) for block in group_into_blocks(spans)]
+        return blocks + [block.keys for block in self._plan.covering(spans)]
 
     async def read(self, line: AnyTransactor, block: Block, *, retries: int = 0) -> dict[Target, Raw]:
-        spans = [self._span(target) for target in block]
-        if len(spans) > 1 and self._read_singly.issuperset(block):
-            return await self._read_each(line, block, retries)
-        start = spans[0].start
-        try:
-            words, stamp = await self._registers(line, start, spans[-1].start + spans[-1].count - start, retries)
-        except REFUSED_BLOCK as refusal:
-            if len(block) > 1:
-                self._read_singly.update(block)
-                return await self._read_each(line, block, retries)
-            if not isinstance(refusal, ABSENT):
-                raise
-            self.note_absent(block[0], _absent_error(refusal, start))
-            return {}
-        return {span.target: self._raw(span, words[span.start - start :], stamp) for span in spans}
+        values: dict[Target, Raw] = {}
+        pending = list(self._parts_of(block))
+        while pending:
+            part = pending.pop(0)
+            try:
+                words, stamp = await self._registers(line, part.start, part.count, retries)
+            except REFUSED_BLOCK as refusal:
+                if len(part.places) > 1:
+                    self._plan.refuse(part)
+                    self._parts.clear()
+                    pending = self._plan.covering(one for one in part.places if one.key not in self.absent) + pending
+                    continue
+                if not isinstance(refusal, ABSENT):
+                    raise
+                self.note_absent(part.places[0].key, _absent_error(refusal, part.start))
+                continue
+            values |= {place.key: self._raw(place, part_of(part, place, words), stamp) for place in part.places}
+        return values
 
     async def write(self, line: AnyTransactor, target: Target, value: WireValue) -> WireValue | None:
         start = self._span(target).start + self.config.offset
@@ -139,7 +174,18 @@ class ModbusProtocol(WatlowProtocol):
         except ValueError as error:
             raise WriteRefusedError(str(error), parameter=str(target)) from None
 
-    def _span(self, target: Target) -> Span:
+    def _parts_of(self, block: Block) -> list[PlannedBlock[Target]]:
+        """Return the requests that read a block, without what the model does not have."""
+        if block not in self._parts:
+            wanted = (self._span(target) for target in block if target not in self.absent)
+            self._parts[block] = self._plan.covering(wanted)
+        return self._parts[block]
+
+    def note_absent(self, target: Target, error: ParameterAbsentError) -> None:
+        super().note_absent(target, error)
+        self._parts.clear()
+
+    def _span(self, target: Target) -> Place[Target]:
         registers = span_of(target, self.setup.register_map)
         if registers.end + self.config.offset > LAST_REGISTER + 1:
             raise UnsupportedError(
@@ -147,18 +193,9 @@ class ModbusProtocol(WatlowProtocol):
             )
         return registers
 
-    async def _read_each(self, line: AnyTransactor, block: Block, retries: int) -> dict[Target, Raw]:
-        """Read each parameter of a block by itself; what is absent is left out."""
-        values: dict[Target, Raw] = {}
-        for target in block:
-            if target not in self.absent:
-                values |= await self.read(line, (target,), retries=retries)
-        return values
-
-    def _raw(self, registers: Span, words: Sequence[int], stamp: Stamp) -> Raw:
-        own = words[: registers.count]
-        value = decode(registers.target.parameter, own, low_word_first=self.setup.low_word_first)
-        return Raw(value, stamp, struct.pack(f">{len(own)}H", *own))
+    def _raw(self, place: Place[Target], words: Sequence[int], stamp: Stamp) -> Raw:
+        value = decode(place.key.parameter, words, low_word_first=self.setup.low_word_first)
+        return Raw(value, stamp, struct.pack(f">{len(words)}H", *words))
 
     async def _registers(
         self, line: AnyTransactor, start: int, count: int, retries: int

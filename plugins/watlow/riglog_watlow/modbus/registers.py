@@ -4,31 +4,26 @@ Source: Watlow wire specification, sections 9.3 to 9.5, 10 and 11.
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
-from msgspec import Struct
-
 from riglog.errors import UnsupportedError
-from riglog_watlow.parameters import PM, Parameter, Registers, WireValue
+from riglog.protocol.modbus.registers import BlockPlan, NumberType, Order, Place, decode_number, encode_number
+from riglog_watlow.parameters import PM, Family, Parameter, Registers, WireValue, registry
 from riglog_watlow.targets import Target
 
 MAX_READ = 32
 """Registers in one request; old families allow no more."""
 
+WIDEST_GAP = 8
+"""Registers that are read without being wanted: more would take longer than another request."""
+
 PM_SLOT = 2
 """An EZ-ZONE reserves two registers for every parameter, whatever its data type; a short one uses the first."""
 
-_SIGNED = {"int16": ">h", "int32": ">i"}
-
-
-class Span(Struct, frozen=True):
-    """The registers to read for a target; ``end`` is the first register after the ones reserved for it."""
-
-    target: Target
-    start: int
-    count: int
-    end: int
+POINTERS = ("pointer", "mirror")
+_TYPES: dict[str, NumberType] = {"enum": "uint16"}
+"""Data types of the table whose name is not that of a number."""
 
 
 def registers_of(parameter: Parameter, register_map: int) -> Registers | None:
@@ -37,7 +32,7 @@ def registers_of(parameter: Parameter, register_map: int) -> Registers | None:
 
 
 @lru_cache(maxsize=4096)
-def span_of(target: Target, register_map: int) -> Span:
+def span_of(target: Target, register_map: int) -> Place[Target]:
     """Return the registers of a target in a map.
 
     Raises:
@@ -50,30 +45,34 @@ def span_of(target: Target, register_map: int) -> Span:
             f"{target} is not available over Modbus (no register in this map)", register_map=register_map
         )
     start, count = registers.of(target.instance), parameter.registers
-    return Span(target, start, count, start + (PM_SLOT if parameter.family == PM else count))
+    return Place(target, start, count, start + (PM_SLOT if parameter.family == PM else count))
 
 
-def group_into_blocks(spans: Iterable[Span]) -> list[list[Span]]:
-    """Group what one request reads: adjacent registers without a gap, at most 32."""
-    blocks: list[list[Span]] = []
-    for span in sorted(spans, key=lambda span: span.start):
-        last = blocks[-1] if blocks else []
-        if last and span.start == last[-1].end and span.start + span.count - last[0].start <= MAX_READ:
-            last.append(span)
-        else:
-            blocks.append([span])
-    return blocks
+@lru_cache(maxsize=16)
+def readable_registers(family: Family, register_map: int) -> frozenset[int]:
+    """Return every register of a map that the documents describe and that can be read."""
+    spans = [
+        span_of(Target(parameter, instance), register_map)
+        for parameter in registry(family)
+        if parameter.readable and parameter.data_type not in POINTERS
+        for instance in range(1, _last_instance(parameter, register_map) + 1)
+    ]
+    return frozenset(register for span in spans for register in range(span.start, span.end))
+
+
+def block_plan(family: Family, register_map: int) -> BlockPlan[Target]:
+    """Return the plan of the blocks of a controller: never across a register that is not documented."""
+    readable = readable_registers(family, register_map)
+
+    def is_safe(start: int, end: int) -> bool:
+        return end - start <= WIDEST_GAP and readable.issuperset(range(start, end))
+
+    return BlockPlan(MAX_READ, is_safe)
 
 
 def decode(parameter: Parameter, words: Sequence[int], *, low_word_first: bool) -> WireValue:
     """Return the value of one or two words, scaled."""
-    data = struct.pack(f">{len(words)}H", *(reversed(words) if low_word_first else words))
-    if parameter.data_type == "float32":
-        value: float = struct.unpack(">f", data)[0]
-        return value
-    number = int.from_bytes(data[-1:] if parameter.data_type == "uint8" else data, "big", signed=False)
-    if (form := _SIGNED.get(parameter.data_type)) is not None:
-        number = struct.unpack(form, data)[0]
+    number = decode_number(words, _type_of(parameter), _order(low_word_first))
     return number if parameter.scale == 1 else number / round(1 / parameter.scale)
 
 
@@ -83,20 +82,23 @@ def encode(parameter: Parameter, value: WireValue, *, low_word_first: bool) -> l
     Raises:
         ValueError: it does not fit the data type.
     """
+    number = float(value)
+    scaled = number if parameter.scale == 1 else number * round(1 / parameter.scale)
     try:
-        data = _packed(parameter, float(value))
+        return encode_number(scaled, _type_of(parameter), _order(low_word_first))
     except (struct.error, OverflowError) as error:
         raise ValueError(f"{value!r} does not fit {parameter.data_type}") from error
-    words = list(struct.unpack(f">{len(data) // 2}H", data))
-    return words[::-1] if low_word_first else words
 
 
-def _packed(parameter: Parameter, value: float) -> bytes:
-    if parameter.data_type == "float32":
-        return struct.pack(">f", value)
-    number = round(value if parameter.scale == 1 else value * round(1 / parameter.scale))
-    signed = _SIGNED.get(parameter.data_type)
-    largest = {"uint8": 0xFF, "uint32": 0xFFFFFFFF}.get(parameter.data_type, 0xFFFF)
-    if signed is None and not 0 <= number <= largest:
-        raise OverflowError
-    return struct.pack(signed or (">H" if parameter.registers == 1 else ">I"), number)
+def _last_instance(parameter: Parameter, register_map: int) -> int:
+    registers = registers_of(parameter, register_map)
+    return registers.last_instance if registers else 0
+
+
+def _type_of(parameter: Parameter) -> NumberType:
+    kind = parameter.data_type
+    return _TYPES.get(kind, kind)  # type: ignore[arg-type]  # pointers and texts are not read
+
+
+def _order(low_word_first: bool) -> Order:
+    return Order.CDAB if low_word_first else Order.ABCD

@@ -7,11 +7,18 @@ from collections.abc import Mapping
 from enum import IntEnum
 
 from riglog.errors import ConfigError, WriteRefusedError
+from riglog.model import Channel
+from riglog.model.units import DEG_F
 from riglog_watlow.parameters import Family, Parameter, WireValue, parse_value, registry
+from riglog_watlow.samples import INPUT_ERROR, NO_INPUT_ERROR, convert, kind_of, label_of
+from riglog_watlow.simulator.panel import Panel
 from riglog_watlow.targets import Target, parse_target
 
 OPEN_SENSOR = 2530.409
 """The reading of an open thermocouple: a plausible number, not NaN."""
+
+SIGNAL_PER_DEGREE = 0.05
+"""What an input for a process signal shows, as a part of the temperature in degF."""
 
 AMBIENT = 72.0
 MAX_STEP = 0.5  # s, of the integration
@@ -79,14 +86,18 @@ class SimulatedController:
     Attributes:
         values: stored values.
         fixed: measured values that ``set`` has fixed until they are set to ``auto``.
+        panel: what happens to it without a request; its protocols report every request to it.
+        process_signal: a parameter and the labels with which an input does not measure a temperature.
     """
 
     family: Family
+    process_signal: tuple[str, frozenset[str]] | None = None
     start: Mapping[str, WireValue] = {}
     loops = 1
 
     def __init__(self) -> None:
         self.registry = registry(self.family)
+        self.panel = Panel()
         self.ovens = {loop: Oven() for loop in range(1, self.loops + 1)}
         self.fixed: dict[Target, WireValue] = {}
         self.values: dict[Target, WireValue] = {}
@@ -113,8 +124,55 @@ class SimulatedController:
         return float(self.stored(name, instance))
 
     def label(self, name: str, instance: int = 1) -> str:
-        """Return the label of an enumerated value."""
-        return self.registry.find(name).enum[int(self.stored(name, instance))]
+        """Return the label of an enumerated value; the code as digits if it has none."""
+        return label_of(self.registry.find(name), int(self.stored(name, instance)))
+
+    def schedule(self, at: float, name: str, text: str) -> None:
+        """Set a parameter at a time in seconds, as a person at the panel does, or a sensor that fails."""
+        self.panel.at(at, lambda: self.set(name, text))
+
+    def is_process_signal(self, instance: int = 1) -> bool:
+        """Return whether an input does not measure a temperature."""
+        if self.process_signal is None:
+            return False
+        name, labels = self.process_signal
+        target = Target(self.registry.find(name), instance)
+        return target in self.values and self.label(name, instance) in labels
+
+    def _measured(self, oven: Oven, instance: int = 1) -> float:
+        """Return what an input reads."""
+        if self.has_input_error(instance):
+            return OPEN_SENSOR
+        return oven.temperature * (SIGNAL_PER_DEGREE if self.is_process_signal(instance) else 1.0)
+
+    def has_input_error(self, instance: int = 1) -> bool:
+        """Return whether the sensor of an input has failed: what it measures then is not a value."""
+        return self.label(INPUT_ERROR, instance) != NO_INPUT_ERROR
+
+    def truth(self, channel: Channel, unit: str = DEG_F) -> float | None:
+        """Return the true value of a channel now, whatever its sensor reads; None if there is none.
+
+        Args:
+            unit: of temperatures.
+        """
+        target = Target(self.registry.find(channel.parameter), channel.instance)
+        name = channel.parameter
+        if name.startswith(("process_value", "filtered_process_value")) and self.has_input_error(channel.instance):
+            return None
+        live = self.fixed.get(target, self.live(target))
+        value = self.values[target] if live is None else live
+        if isinstance(value, str):
+            return None
+        if target.parameter.unit_kind == "enumeration" or self.is_process_signal(channel.instance):
+            return value
+        return convert(value, kind_of(target.parameter, self.companion_labels(target)), DEG_F, unit)
+
+    def companion_labels(self, target: Target) -> dict[str, str]:
+        """Return the settings that decide what an alarm set point means."""
+        if target.parameter.name not in ("alarm_high_setpoint", "alarm_low_setpoint"):
+            return {}
+        names = ("alarm_type", "alarm_source")
+        return {name: self.label(name, target.instance) for name in names if name in self.registry}
 
     def read(self, target: Target, now: float) -> WireValue:
         """Return a value.

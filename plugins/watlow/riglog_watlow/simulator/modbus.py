@@ -6,13 +6,14 @@ Source: Watlow wire specification, sections 9 to 11 and 15.
 from collections.abc import Sequence
 
 from riglog.errors import UnsupportedError
+from riglog.model import Channel
 from riglog.model.units import DEG_C, DEG_F
 from riglog.protocol.modbus import IllegalDataAddressError, IllegalDataValueError
 from riglog.simulation import ModbusServer, ModbusServers, Simulator
 from riglog_watlow.config import ZONE_STRIDE
 from riglog_watlow.families import Facts
 from riglog_watlow.modbus.registers import decode, encode, span_of
-from riglog_watlow.parameters import WireValue
+from riglog_watlow.parameters import UnitKind, WireValue
 from riglog_watlow.samples import convert, kind_of
 from riglog_watlow.simulator.instrument import Refusal, Refused, SimulatedController
 from riglog_watlow.targets import Target
@@ -97,28 +98,34 @@ class ControllerServer(ModbusServer):
     def _to_wire(self, target: Target, value: WireValue) -> WireValue:
         if isinstance(value, str) or target.parameter.unit_kind == "enumeration":
             return value
-        number = convert(value, kind_of(target.parameter, self._companion_labels(target)), DEG_F, self._unit)
+        number = float(value)
+        if not self.controller.is_process_signal(target.instance):
+            number = convert(number, self._kind(target), DEG_F, self.unit)
         return number * 10**self._decimals if target.parameter.decimals_register else number
 
     def _from_wire(self, target: Target, value: WireValue) -> WireValue:
         if isinstance(value, str) or target.parameter.unit_kind == "enumeration":
             return value
         number = value / 10**self._decimals if target.parameter.decimals_register else value
-        return convert(number, kind_of(target.parameter, self._companion_labels(target)), self._unit, DEG_F)
+        if self.controller.is_process_signal(target.instance):
+            return number
+        return convert(number, self._kind(target), self.unit, DEG_F)
 
     @property
-    def _unit(self) -> str:
+    def unit(self) -> str:
+        """The unit in which temperatures are transmitted now."""
         return DEG_C if self.controller.label(self.facts.unit) == "C" else DEG_F
 
     @property
     def _decimals(self) -> int:
         return int(self.controller.stored(self.facts.decimals)) if self.facts.decimals else 0
 
-    def _companion_labels(self, target: Target) -> dict[str, str]:
-        """Return the settings that decide what an alarm set point means."""
-        if target.parameter.name not in ("alarm_high_setpoint", "alarm_low_setpoint"):
-            return {}
-        return {name: self.controller.label(name, target.instance) for name in ("alarm_type", "alarm_source")}
+    def _kind(self, target: Target) -> UnitKind:
+        return kind_of(target.parameter, self.controller.companion_labels(target))
+
+    def use_map(self, register_map: int) -> None:
+        """Select another register map, as the data map setting does."""
+        self.registers = layout(self.controller, register_map)
 
 
 def layout(controller: SimulatedController, register_map: int) -> dict[int, tuple[Target, int]]:
@@ -143,6 +150,7 @@ class ModbusSimulator(Simulator):
         self._servers = ModbusServers(protocol, {address: server})
 
     def receive(self, data: bytes, now: float) -> bytes:
+        self.controller.panel.request(now)
         self.server.now = now
         return self._servers.receive(data, now)
 
@@ -151,3 +159,7 @@ class ModbusSimulator(Simulator):
 
     def set(self, name: str, value: str) -> None:
         self.controller.set(name, value)
+
+    def truth(self, channel: Channel) -> float | None:
+        """Return the true value of a channel now, in the unit that is transmitted now; None if there is none."""
+        return self.controller.truth(channel, self.server.unit)

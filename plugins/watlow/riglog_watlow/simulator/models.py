@@ -4,8 +4,8 @@ Source: Watlow wire specification, sections 5, 6, 8.2, 10, 11 and 15.
 """
 
 from riglog_watlow.parameters import F4P, PM, SD, Parameter, WireValue
-from riglog_watlow.samples import NO_INPUT_ERROR, UNINITIALISED
-from riglog_watlow.simulator.instrument import OPEN_SENSOR, Refusal, Refused, SimulatedController
+from riglog_watlow.samples import UNINITIALISED
+from riglog_watlow.simulator.instrument import Refusal, Refused, SimulatedController
 from riglog_watlow.targets import Target
 
 NO_ERROR, ALARM_HIGH, ALARM_LOW = 61, 7, 8
@@ -54,6 +54,7 @@ class SimulatedPM(SimulatedController):
     """An EZ-ZONE PM: one or two loops, four alarms, heat only. ``address`` determines its serial number."""
 
     family = PM
+    process_signal = ("sensor_type", frozenset({"Millivolts", "Volts DC", "Milliamps DC"}))
 
     def __init__(self, address: int = 1, *, loops: int = 1) -> None:
         serial = 123_456 + address
@@ -106,7 +107,7 @@ class SimulatedPM(SimulatedController):
             return None
         match name:
             case "process_value" | "process_value_filtered" | "process_value_active":
-                return oven.temperature if self.stored("input_error", instance) == NO_ERROR else OPEN_SENSOR
+                return self._measured(oven, instance)
             case "setpoint_active":
                 return self.stored("setpoint", instance)
             case "control_mode_active":
@@ -152,7 +153,7 @@ class SimulatedSD(SimulatedController):
         oven = self.ovens[1]
         match target.parameter.name:
             case "process_value" | "filtered_process_value":
-                return oven.temperature if self.label("input_error") == NO_INPUT_ERROR else OPEN_SENSOR
+                return self._measured(oven)
             case "output_power" if self.label("auto_manual") == "Auto":
                 return oven.power
             case "power_heat":
@@ -164,6 +165,7 @@ class SimulatedF4P(SimulatedController):
     """A Series F4P with one loop and one decimal place. ``address`` determines its serial number."""
 
     family = F4P
+    process_signal = ("input_1_units", frozenset({"Units"}))
 
     def __init__(self, address: int = 1) -> None:
         self.start = {
@@ -191,7 +193,7 @@ class SimulatedF4P(SimulatedController):
         oven = self.ovens[1]
         match target.parameter.name:
             case "process_value":
-                return oven.temperature if self.label("input_error") == NO_INPUT_ERROR else OPEN_SENSOR
+                return self._measured(oven)
             case "control_setpoint":
                 return self.stored("setpoint")
             case "output_power":

@@ -3,6 +3,7 @@
 Source: Watlow wire specification, sections 3.2, 5 and 6.
 """
 
+from riglog.model import Channel
 from riglog.simulation import Simulator
 from riglog_watlow.parameters import WireValue
 from riglog_watlow.simulator.instrument import Refusal, Refused
@@ -47,9 +48,14 @@ class StdBusSimulator(Simulator):
     def set(self, name: str, value: str) -> None:
         self.controller.set(name, value)
 
+    def truth(self, channel: Channel) -> float | None:
+        """Return the true value of a channel now, in degF; None if there is none."""
+        return self.controller.truth(channel)
+
     def _reply(self, frame: frames.Frame, now: float) -> bytes:
         if frame.kind != frames.REQUEST or frame.destination != frames.mac(self.address):
             return b""
+        self.controller.panel.request(now)
         try:
             payload = self._execute(frame.payload, now)
         except Refused as refused:

@@ -3,7 +3,7 @@
 Source: Watlow wire specification, sections 4 and 8.1.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from riglog.errors import WriteRefusedError, error_context
 from riglog.log import get_logger
@@ -14,9 +14,10 @@ from riglog_watlow.protocol import AnyTransactor, Block, WatlowProtocol
 from riglog_watlow.samples import Raw, WireUnits
 from riglog_watlow.stdbus import message
 from riglog_watlow.stdbus.codec import StdBusRequest, read_request
-from riglog_watlow.targets import Target
+from riglog_watlow.targets import Settings, Target
 
 MIN_WRITE_TIMEOUT = 1.0  # s
+UNITS = WireUnits(DEG_F)
 log = get_logger("riglog.watlow")
 
 
@@ -30,8 +31,6 @@ class StdBusProtocol(WatlowProtocol):
         tags: the data types with which this controller has responded.
     """
 
-    units = WireUnits(DEG_F)
-
     def __init__(self, address: int, timeout: float) -> None:
         super().__init__()
         self.address = address
@@ -42,11 +41,11 @@ class StdBusProtocol(WatlowProtocol):
         self.absent.clear()
         await self.read_one(line, Target(registry(PM).find("hardware_id")))
 
-    def display_settings(self, parameter: Parameter) -> tuple[Target, ...]:
+    def settings_of(self, parameter: Parameter) -> tuple[Target, ...]:
         return ()
 
-    def units_from(self, values: Mapping[Target, Raw]) -> WireUnits:
-        return self.units
+    def units_from(self, settings: Settings) -> WireUnits:
+        return UNITS
 
     def group_into_blocks(self, targets: Iterable[Target]) -> list[Block]:
         return [(target,) for target in targets]

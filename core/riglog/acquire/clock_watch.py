@@ -1,0 +1,47 @@
+"""Compares the UTC clock with the monotonic clock: UTC that jumps was set, or the computer was suspended."""
+
+from riglog.model import NS, Clock
+
+STEP_NS = NS // 2
+"""A smaller change of the difference between the two clocks is drift, and is followed."""
+READ_TWICE_NS = NS // 20
+"""The clocks are read again if the program was held up for this long between the two readings."""
+ATTEMPTS = 5
+
+
+class ClockWatch:
+    """``offset_ns`` is UTC minus monotonic time, as last accepted.
+
+    On Linux the monotonic clock stands still while the computer is suspended, so that UTC has run ahead afterwards.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.offset_ns = self._read()
+        self._ahead_ns = 0  # the sum of all steps
+        self._most_ahead_ns = 0
+
+    def step_ns(self) -> int:
+        """Return by how much UTC has stepped since the last call, 0 if it has not. ``accept`` takes the step over."""
+        moved = self._read() - self.offset_ns
+        if abs(moved) > STEP_NS:
+            return moved
+        self.offset_ns += moved
+        return 0
+
+    def accept(self, step_ns: int) -> int:
+        """Take over a step. Return for how long nothing can have been recorded: UTC never was so far ahead before."""
+        self.offset_ns += step_ns
+        self._ahead_ns += step_ns
+        unrecorded = max(0, self._ahead_ns - self._most_ahead_ns)
+        self._most_ahead_ns += unrecorded
+        return unrecorded
+
+    def _read(self) -> int:
+        """Read both clocks at the same moment."""
+        for _ in range(ATTEMPTS):
+            before = self._clock.monotonic_ns()
+            utc = self._clock.utc_ns()
+            if self._clock.monotonic_ns() - before < READ_TWICE_NS:
+                break
+        return utc - before

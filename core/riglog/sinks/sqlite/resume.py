@@ -1,0 +1,95 @@
+"""What is stored of a run that is to be resumed. Reads only."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from riglog.model import NS, Run
+from riglog.sinks.sqlite.reader import open_recording
+from riglog.sinks.sqlite.run_lock import check_unlocked
+from riglog.sinks.sqlite.schema import is_unused, sqlite_errors
+
+NEWEST_READINGS = 200_000
+"""Where the newest row of each channel is searched first: reading the whole file takes long."""
+
+
+class StoredRun(Struct, frozen=True):
+    """A run in a recording.
+
+    Attributes:
+        slot_zero_ns: when its slot 0 was due (UTC).
+        last_row_ns: when its newest rows were received (UTC); None: it has no rows.
+        last_ticks: the highest slot number of each device.
+    """
+
+    run: Run
+    slot_zero_ns: int
+    last_row_ns: int | None
+    last_ticks: dict[str, int]
+
+    def slot_is_stored(self, device: str, rate_hz: float, now_ns: int) -> bool:
+        """Return True if the next slot of a device has a row already."""
+        last = self.last_ticks.get(device)
+        return last is not None and self.slot_zero_ns + round(last * NS / rate_hz) >= now_ns
+
+
+def stored_run(path: Path, name: str, *, run_id: str | None = None) -> StoredRun | None:
+    """Return the run of this name that was begun last, or the one with this id; None if there is none.
+
+    Raises:
+        NotARecordingError, NewerSchemaError: the file is not a recording that this version can continue.
+        StorageError: it cannot be read, or another program writes the run.
+    """
+    if is_unused(path):
+        return None
+    with closing(open_recording(path)) as database, sqlite_errors(path):
+        found = database.execute(
+            "SELECT id, run, name, started_ns, anchor_ns, rate_hz, host, versions, rig FROM run"
+            " WHERE name = :name AND (:run IS NULL OR run = :run) ORDER BY id DESC LIMIT 1",
+            {"name": name, "run": run_id},
+        ).fetchone()
+        if found is None:
+            return None
+        number, stored_id, stored_name, started_ns, anchor_ns, rate_hz, host, versions, rig = found
+        check_unlocked(path, stored_id)
+        installed = msgspec.json.decode(versions, type=dict[str, str])
+        run = Run(stored_id, stored_name, started_ns, anchor_ns, rate_hz, host, installed, rig)
+        last_row_ns, last_ticks = _newest(database, number)
+        return StoredRun(
+            run,
+            _slot_zero_ns(database, number, started_ns),
+            None if last_row_ns is None else started_ns + last_row_ns,
+            last_ticks,
+        )
+
+
+def _slot_zero_ns(database: sqlite3.Connection, run: int, started_ns: int) -> int:
+    """Return when slot 0 was due: the run was made known to its sinks before its clock was started."""
+    found = database.execute(
+        "SELECT at_ns FROM event WHERE run_id = ? AND kind = 'run_started' ORDER BY id LIMIT 1", (run,)
+    ).fetchone()
+    return started_ns if found is None else int(found[0])
+
+
+def _newest(database: sqlite3.Connection, run: int) -> tuple[int | None, dict[str, int]]:
+    """Return when the newest row was received, and the highest slot number of each device."""
+    channels = dict(database.execute("SELECT id, device FROM channel WHERE run_id = ?", (run,)))
+    (last_id,) = database.execute("SELECT coalesce(max(id), 0) FROM reading").fetchone()
+    for after in (last_id - NEWEST_READINGS, 0):
+        found = [
+            columns
+            for columns in database.execute(
+                "SELECT channel_id, max(tick), max(received_ns) FROM reading WHERE id > ? GROUP BY channel_id", (after,)
+            )
+            if columns[0] in channels
+        ]
+        if len(found) == len(channels):
+            break
+    last_ticks: dict[str, int] = {}
+    for channel, tick, _ in found:
+        if tick is not None:
+            last_ticks[channels[channel]] = max(tick, last_ticks.get(channels[channel], tick))
+    return max((received for *_, received in found), default=None), last_ticks
