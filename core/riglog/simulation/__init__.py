@@ -4,8 +4,8 @@ from riglog.simulation.faults import Fault, FaultyWire, parse_faults
 from riglog.simulation.modbus_server import ModbusServer
 from riglog.simulation.modbus_servers import ModbusServers
 from riglog.simulation.peer import Arrivals, SimulatedPeer
-from riglog.simulation.scheduled import ScheduledSimulator
 from riglog.simulation.schedule import Schedule
+from riglog.simulation.scheduled import ScheduledSimulator
 from riglog.simulation.simulator import SimulatedBus, Simulator
 from riglog.simulation.swapped import SwappedSimulator
 from riglog.simulation.transport import SimulatedTransport
@@ -18,15 +18,15 @@ __all__ = [
     "FaultyWire",
     "ModbusServer",
     "ModbusServers",
-    "ScheduledSimulator",
     "Schedule",
+    "ScheduledSimulator",
     "SimulatedBus",
     "SimulatedPeer",
     "SimulatedTransport",
     "Simulator",
+    "SwappedSimulator",
     "Timeline",
     "Truth",
     "TruthfulSimulator",
-    "SwappedSimulator",
     "parse_faults",
 ]

@@ -8,15 +8,15 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-import anyio
 from msgspec import Struct
 from msgspec.structs import replace
 
+from riglog.acquire.buffer import BatchBuffer
 from riglog.acquire.flush import Flush
-from riglog.acquire.recorder import SourceTasks
 from riglog.acquire.schedule import Schedule, Slot
 from riglog.acquire.sink_writer import SinkWriter
 from riglog.acquire.source_task import SourceTask
+from riglog.acquire.source_tasks import SourceTasks
 from riglog.manager.breaker import Breaker
 from riglog.manager.managed_device import ManagedDevice
 from riglog.manager.reconnectable import ReconnectableTransport
@@ -202,18 +202,21 @@ def slots_caught_up() -> Sequence[Replacement]:
 
 @mutant("A cancel leaves the slot under way, and those after it, without a row.", point="11")
 def cancelled_slot_without_row() -> Sequence[Replacement]:
-    return [(Schedule, "due", lambda self, now_ns: range(0))]
+    def finish(self: Any, **options: Any) -> None:
+        self.scope.cancel()
+        self._finished = True
+
+    return [(SourceTask, "finish", finish)]
 
 
 @mutant("A resumed run records the slot again in which it was interrupted.", point="10")
 def slot_recorded_twice() -> Sequence[Replacement]:
-    def init(self: Any, active_run: Any, *args: Any, **options: Any) -> None:
-        original(self, active_run, *args, **options)
-        if self.since_ns != self.start_ns:
-            self.since_ns -= round(4 * NS / active_run.rate_hz)
+    def start(self: Any) -> int:
+        since_ns = int(original(self))
+        return since_ns if self.resumed_from is None else since_ns - round(4 * NS / self.active_run.rate_hz)
 
-    original = SourceTasks.__init__
-    return [(SourceTasks, "__init__", init)]
+    original = SourceTasks._start
+    return [(SourceTasks, "_start", start)]
 
 
 @mutant("A value is stamped one slot late.")
@@ -227,7 +230,46 @@ def rows_one_slot_late() -> Sequence[Replacement]:
 
 @mutant("A slot in which the previous poll is still running gets no row.")
 def overrun_without_row() -> Sequence[Replacement]:
-    return [(SourceTask, "_skip", lambda self, schedule, tick, reason: schedule.mark_served(tick))]
+    return [(SourceTask, "_skip", lambda self, tick, now_ns: self.schedule.mark_served(tick))]
+
+
+@mutant("Room in a full buffer is waited for after the slot was chosen: its value is taken when it is over.", point="8")
+def room_waited_for_in_the_slot() -> Sequence[Replacement]:
+    async def poll_slot(self: Any, tick: int) -> None:
+        await self.active_run.stream.wait_for_space()
+        await original(self, tick)
+
+    original = SourceTask._poll_slot
+    return [(BatchBuffer, "full", property(lambda self: False)), (SourceTask, "_poll_slot", poll_slot)]
+
+
+@mutant("A run is resumed with a clock that is behind its last row.", point="10")
+def resumed_with_a_clock_behind() -> Sequence[Replacement]:
+    from riglog.rig import resume
+
+    return [(resume, "_obstacle", lambda stored, rig, now_ns: None)]
+
+
+@mutant("Slots count on the monotonic clock, which stands still while the computer sleeps.", point="11")
+def sleep_not_counted() -> Sequence[Replacement]:
+    from riglog.acquire.clock_watch import ClockWatch
+
+    def accept(self: Any, step_ns: int) -> int:
+        original(self, step_ns)
+        return 0
+
+    original = ClockWatch.accept
+    return [(ClockWatch, "accept", accept)]
+
+
+@mutant("The word order of a controller is read at opening and believed from then on.", point="1")
+def word_order_read_once() -> Sequence[Replacement]:
+    from riglog_watlow.modbus.protocol import ModbusProtocol
+
+    async def no_layout(self: Any, line: Any) -> None:
+        return None
+
+    return [(ModbusProtocol, "_find_layout", no_layout)]
 
 
 # --- events and states
@@ -279,10 +321,7 @@ def responding_not_reported() -> Sequence[Replacement]:
 
 @mutant("A step of the clock is not reported.")
 def clock_step_not_reported() -> Sequence[Replacement]:
-    async def watch(self: Any) -> None:
-        await anyio.sleep_forever()
-
-    return [(SourceTasks, "_watch_clock", watch)]
+    return [(SourceTasks, "check_clock", lambda self: False)]
 
 
 @mutant("UTC is read once, at the start of the run, and counted on from there.", point="11")
@@ -370,11 +409,12 @@ def port_left_open() -> Sequence[Replacement]:
 
 @mutant("The task of a removed device goes on.", point="11")
 def removed_device_recorded() -> Sequence[Replacement]:
-    def update(self: Any, sources: Any, tasks: Any, since_ns: int) -> None:
-        original(self, {*sources, *self.running} if sources else sources, tasks, since_ns)
+    def finish(self: Any, *, removed: bool = False) -> None:
+        if not removed:
+            original(self)
 
-    original = SourceTasks._update
-    return [(SourceTasks, "_update", update)]
+    original = SourceTask.finish
+    return [(SourceTask, "finish", finish)]
 
 
 @mutant("A device that fails makes the whole port skip its slot.")

@@ -485,7 +485,7 @@ class Judge:
                 self.find("ends", f"session {number} ended although it was not asked to")
             if log.ended is not None and log.finished is not None:
                 allowed = 20.0 + sum(
-                    2 * found.detail for found in self.plan.disturbances if found.kind in ("store-slow", "store-full")
+                    3 * found.detail for found in self.plan.disturbances if found.kind in ("store-slow", "store-full")
                 )
                 if log.finished - log.ended > allowed:
                     self.find("ends", f"session {number} took {log.finished - log.ended:.1f} s to end")

@@ -259,6 +259,8 @@ def draw_swaps_between(
     """Put another instrument in a place while the program does not run, until it does not run again."""
     for before, now, after in zip(sessions, sessions[1:], sessions[2:], strict=False):
         port = rng.choice(ports)
-        if port.swappable and now.resume and rng.random() < 0.5:  # a new run takes the instruments that are there
+        if (
+            port.swappable and now.resume and not now.utc_step and rng.random() < 0.5
+        ):  # a new run takes the instruments that are there
             start, end = (before.end + now.start) / 2, (now.end + after.start) / 2
             yield Disturbance("swap-between-runs", start, end, port.key, str(rng.choice(port.devices)["name"]))
