@@ -152,13 +152,10 @@ def setup_read_once() -> Sequence[Replacement]:
 
 @mutant("The error state of an input is not looked at: an open thermocouple is 2530 degF.")
 def sensor_error_ignored() -> Sequence[Replacement]:
-    from riglog_watlow import poll_plan
+    from riglog_watlow import channel_read, inputs
 
-    without = dict.fromkeys(watlow_samples.DEPENDS_ON, ())
-    found: list[Replacement] = [(watlow_samples, "DEPENDS_ON", without)]
-    if hasattr(poll_plan, "DEPENDS_ON"):
-        found.append((poll_plan, "DEPENDS_ON", without))
-    return found
+    without: dict[str, tuple[str, ...]] = {}
+    return [(module, "DEPENDS_ON", without) for module in (watlow_samples, channel_read, inputs)]
 
 
 @mutant("A missing value is stored without its reason.")

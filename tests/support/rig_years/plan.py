@@ -158,10 +158,13 @@ def draw_plan(seed: int, *, kinds: Sequence[str] = ENABLED, slots: int = 360) ->
     disturbances = list(draw_disturbances(rng, seconds, period, ports, kinds))
     if "swap-between-runs" in kinds:
         disturbances += draw_swaps_between(rng, sessions, ports)
-    else:
-        disturbances = [
-            found for found in disturbances if not (found.kind.startswith("swap") and spans(found, sessions))
-        ]
+    back = any(found.kind == "clock-step" and found.detail < 0 for found in disturbances)
+    new_runs = [
+        session
+        for session in sessions
+        if not session.resume or session.utc_step or back or "swap-between-runs" not in kinds
+    ]
+    disturbances = [found for found in disturbances if not (found.kind.startswith("swap") and spans(found, new_runs))]
     full = any(found.kind == "store-full" for found in disturbances)
     return Plan(
         seed,
@@ -249,7 +252,7 @@ def draw_disturbance(
 
 
 def spans(found: Disturbance, sessions: Sequence[Session]) -> bool:
-    """Return True if a disturbance is there while the program starts."""
+    """Return True if a disturbance is there while one of these starts: a new run takes what it finds."""
     return any(found.start - 30.0 < session.start < found.end + 60.0 for session in sessions)
 
 
