@@ -20,7 +20,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rig_years.plan import SLOTS_FOLLOW_UTC, Disturbance, PortPlan
+from rig_years.plan import UNNOTICED_SECONDS, Disturbance, PortPlan
 from rig_years.world import BOOT_NS, SINKS, SessionLog, World
 from riglog.model import NS, Channel, Event, EventKind
 from riglog.testing.virtual_time import EPOCH_NS
@@ -215,9 +215,25 @@ class Judge:
         if row.value is None:
             self.find("truth", f"{shown(row)}: ok without a value")
             return
-        truths = list(self.world.place(row.device).truths(channel_of(row), start, end))
+        place = self.world.place(row.device)
+        truths = list(place.truths(channel_of(row), start, end))
+        if self._may_be_unnoticed(row.device, start):
+            truths += place.connected.at(start).truths(channel_of(row), start, end)
         if not any(truth.holds(row.value, row.unit) for truth in truths):
             self.find("truth", f"{shown(row)}: {row.value!r} {row.unit} is not what the instrument had: {truths}")
+
+    def _may_be_unnoticed(self, device: str, at: float) -> bool:
+        """Return True if another instrument may be in the place of a device: the line stayed up, and time is stated."""
+        return any(
+            found.kind == "swap-live"
+            and found.device == device
+            and 0 <= at - found.start <= UNNOTICED_SECONDS + self.tail_of_slot(device) + 1.0
+            for found in self.plan.disturbances
+        )
+
+    def tail_of_slot(self, device: str) -> float:
+        """Return how long one slot of a device lasts; a frame, if nothing is requested."""
+        return max(1 / self.plan.own_rates.get(device, 1 / self.plan.period), 10.0)
 
     def _has_value(self, row: StoredRow, start: float, end: float) -> bool:
         truths = list(self.world.place(row.device).truths(channel_of(row), start, end))
@@ -281,7 +297,7 @@ class Judge:
 
     def _moved(self, log: SessionLog, at: float) -> float:
         """Return by how much the slots have moved in a session: the slots of a time that was slept are left out."""
-        if log.begun is None or not SLOTS_FOLLOW_UTC:
+        if log.begun is None:
             return 0.0
         steps = [step for *_, step in self.world.utc_steps.between(log.begun, max(at, log.begun))]
         return (max(steps) - steps[0]) / NS
