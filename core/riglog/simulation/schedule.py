@@ -13,6 +13,10 @@ class Schedule:
         """Let ``action`` happen before anything that is received or sent at ``when`` or later."""
         self._actions = sorted([*self._actions, (when, action)], key=lambda planned: planned[0])
 
+    def next_due(self) -> float | None:
+        """Return when the next action happens; None if there is none."""
+        return self._actions[0][0] if self._actions else None
+
     def advance(self, now: float) -> None:
         """Let everything happen that is due by now, in the order of its times."""
         while self._actions and self._actions[0][0] <= now:

@@ -125,7 +125,7 @@ class SimulatedController:
 
     def label(self, name: str, instance: int = 1) -> str:
         """Return the label of an enumerated value; the code as digits if it has none."""
-        return label_of(self.registry.find(name), self.stored(name, instance))
+        return label_of(self.registry.find(name), int(self.stored(name, instance)))
 
     def schedule(self, at: float, name: str, text: str) -> None:
         """Set a parameter at a time in seconds, as a person at the panel does, or a sensor that fails."""

@@ -1,0 +1,6 @@
+"""Simulated rig-years: the whole program in virtual time, disturbed by everything that one seed draws, and judged."""
+
+from rig_years.life import Life, live
+from rig_years.plan import ENABLED, KINDS, NOT_YET
+
+__all__ = ["ENABLED", "KINDS", "NOT_YET", "Life", "live"]
