@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import anyio
 
@@ -19,12 +19,14 @@ from riglog.manager.managed_device import ManagedDevice, Report, poll_error
 from riglog.manager.port_session import Opener, PortSession
 from riglog.manager.rate_group import RateGroup
 from riglog.manager.session import Session
-from riglog.manager.simulated_port import SimulatedPort
 from riglog.manager.time_limit import OPEN_SECONDS, within
 from riglog.model import SYSTEM_CLOCK, Channel, Clock, DeviceResult, ErrorPolicy, Event, EventKind, Sample, storable
 from riglog.plugin import DirectDriver, Driver, Registry, installed
 from riglog.plugin.guard import bugs_as, is_a
 from riglog.transport import Transport, open_transport
+
+if TYPE_CHECKING:
+    from riglog.manager.simulated_port import SimulatedPort
 
 log = get_logger("riglog.manager")
 
@@ -184,6 +186,8 @@ class Manager:
         if transport is not None:
             opener = partial(_given, transport)
         elif port.simulated:
+            from riglog.manager.simulated_port import SimulatedPort  # not at the top: it needs what simulates
+
             opener = self._simulated.setdefault(port.key, SimulatedPort(port.name)).open
         else:
             opener = partial(open_transport, port.name, port.link)

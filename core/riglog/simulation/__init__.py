@@ -1,32 +1,13 @@
-"""Simulated instruments: software that behaves like an instrument on a port, in this process or for other programs."""
+"""Simulated instruments: software that behaves like an instrument on a port, in this process or for other programs.
 
-from riglog.simulation.faults import Fault, FaultyWire, parse_faults
-from riglog.simulation.modbus_server import ModbusServer
-from riglog.simulation.modbus_servers import ModbusServers
-from riglog.simulation.peer import Arrivals, SimulatedPeer
-from riglog.simulation.schedule import Schedule
-from riglog.simulation.scheduled import ScheduledSimulator
-from riglog.simulation.simulator import SimulatedBus, Simulator
-from riglog.simulation.swapped import SwappedSimulator
-from riglog.simulation.transport import SimulatedTransport
-from riglog.simulation.truth import Course, Timeline, Truth, TruthfulSimulator
+The names are imported when they are used: a program that only records needs none of them.
+"""
 
-__all__ = [
-    "Arrivals",
-    "Course",
-    "Fault",
-    "FaultyWire",
-    "ModbusServer",
-    "ModbusServers",
-    "Schedule",
-    "ScheduledSimulator",
-    "SimulatedBus",
-    "SimulatedPeer",
-    "SimulatedTransport",
-    "Simulator",
-    "SwappedSimulator",
-    "Timeline",
-    "Truth",
-    "TruthfulSimulator",
-    "parse_faults",
-]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from riglog.simulation._names import *  # noqa: F403
+else:
+    from riglog._lazy import lazy_names
+
+    __getattr__, __dir__ = lazy_names(__name__)
