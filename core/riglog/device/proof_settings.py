@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from riglog.device.proof_reach import LastProven, Quantity
 
-__all__ = ["Claim", "KnownSettings", "MAX_CHECK_AGE", "Verdict", "after_check", "before_check"]
+__all__ = ["MAX_CHECK_AGE", "Claim", "KnownSettings", "Verdict", "after_check", "before_check"]
 
 MAX_CHECK_AGE = 1.0
 """Seconds for which a check of the settings counts."""
