@@ -26,6 +26,8 @@ NET = bytes.fromhex("0b41484347fcac0830424585")  # 199.987 g
 SMALL = bytes.fromhex("0b4148bba3d70a3d30824507")  # -0.005 g
 STATUS = bytes.fromhex("0b414800008188181000450a")
 BOTH = reply_frame(NET[2:-1] + STATUS[2:-1])
+REFUSED = bytes.fromhex("044101074d")  # its arguments
+UNKNOWN = reply_frame(b"\x01\x04")
 READ_SENSOR = request_frame(opcodes.READ_TEMPERATURE, u8(0))
 READ_NET, READ_BOTH = XbpiRequest(0x1E), XbpiRequest(0x1E, COMBINED)
 
@@ -191,12 +193,24 @@ async def test_readings_that_contradict_each_other_are_no_value(new_bench: Calla
 
 async def test_one_refusal_of_the_combined_reading_is_not_remembered(new_bench: Callable[..., Any]) -> None:
     """A refusal does not contain its command: it may be a late one."""
-    replies = [BOTH, BOTH, bytes.fromhex("044101074d"), BOTH, BOTH]
+    replies = [BOTH, BOTH, REFUSED, BOTH, BOTH]
     transport = scripted(*[step(bytes.fromhex("0601091e093067"), reply) for reply in replies])
     bench = new_bench(protocol="xbpi", transport=transport)
     flags = [(await bench.balance.poll())[0].value for _ in range(3)]
     assert flags == [199.987] * 3
     assert transport.peer.finished  # type: ignore[attr-defined]
+
+
+async def test_refusals_with_a_reading_between_them_do_not_make_a_command_unsupported(
+    new_bench: Callable[..., Any],
+) -> None:
+    item = weight(Shown(Fraction(199987, 1000), 3, "g", stable=True), Content.GROSS)
+    request, value = request_frame(opcodes.READ_GROSS), reply_frame(bytes([item.type]) + item.data)
+    replies = [value, value, UNKNOWN, value, UNKNOWN, value]
+    transport = scripted(*[step(request, reply) for reply in replies])
+    bench = new_bench(protocol="xbpi", transport=transport, parameters=["gross"])
+    statuses = [(await bench.balance.poll())[0].status for _ in range(5)]
+    assert statuses == [Status.OK, Status.MISSING, Status.OK, Status.MISSING, Status.OK]
 
 
 async def test_a_temperature_that_jumps_is_read_again_before_it_is_a_value(new_bench: Callable[..., Any]) -> None:
