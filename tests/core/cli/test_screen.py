@@ -80,7 +80,7 @@ def test_json_has_the_same_content_and_no_control_characters(text: str, capsys: 
 
 
 def test_a_name_between_colons_is_no_emoji(capsys: pytest.CaptureFixture[str]) -> None:
-    text = "sim:a: 1 slots skipped so far [:bomb:]"
+    text = "sim:a: 1 slot skipped [:bomb:]"
     listed = table("text", title=text)
     add_row(listed, text)
     results().print(listed)
