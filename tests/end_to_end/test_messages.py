@@ -5,10 +5,12 @@ import re
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from terminal import RIGLOG, Finished, riglog, simulated
+from terminal import RIGLOG, Finished, end, riglog, simulated, started, wait_for_rows
 from wording import listed, pattern
 
 from riglog.errors import ReplyTimeoutError
@@ -29,10 +31,10 @@ def rig(directory: Path, text: str) -> Path:
     return path
 
 
-def error_line(done: Finished, code: int, words: list[str]) -> str:
-    """Return the only line of an error that has this exit code and these words."""
+def error_line(done: Finished, code: int, words: list[str], *, before: int = 0) -> str:
+    """Return the only line of an error that has this exit code and these words, after ``before`` other lines."""
     assert done.code == code, done.err
-    (line,) = done.err.splitlines()
+    (line,) = done.err.splitlines()[before:]
     assert line.startswith("error: ")
     for word in words:
         assert word in line
@@ -283,10 +285,30 @@ def test_a_long_reply_is_shown_by_its_beginning_and_kept_whole() -> None:
 def test_a_locked_database_is_an_error_with_the_next_step(tmp_path: Path) -> None:
     path = rig(tmp_path, OVEN)
     riglog("record", path, "--duration", "1s", cwd=tmp_path)
-    database = sqlite3.connect(tmp_path / "run.sqlite")
-    database.execute("BEGIN IMMEDIATE")
-    done = riglog("record", path, "--duration", "1s", cwd=tmp_path)
-    database.close()
-    assert done.code == 4
-    assert "database locked by another program" in errors(done)[0]
-    assert "not all rows were stored" in done.out
+    with locked(tmp_path / "run.sqlite"):
+        done = riglog("record", path, "--duration", "1s", cwd=tmp_path)
+    line = error_line(done, 4, ["database locked by another program. Close it in the other program."], before=1)
+    assert line.startswith("error: run.sqlite: ")
+    assert done.out == ""  # nothing was recorded, so there is no summary
+
+
+def test_a_database_that_is_locked_during_a_recording_loses_rows_with_a_message(tmp_path: Path) -> None:
+    path, stored = rig(tmp_path, OVEN), tmp_path / "run.sqlite"
+    with started("record", path, cwd=tmp_path) as process:
+        wait_for_rows(stored)
+        with locked(stored):
+            done = end(process)
+        assert done.code == 4
+        assert "database locked by another program" in errors(done)[0]
+        assert "not all rows were stored" in done.out
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the write lock of a database while the block runs."""
+    database = sqlite3.connect(path)
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        yield
+    finally:
+        database.close()

@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import anyio
 import pytest
 from recorded import SERIAL, make_run, stamp
-from terminal import RIGLOG, rig, riglog
+from terminal import RIGLOG, rig, riglog, wait_for_rows
 
 from riglog import Batch, Sample, SqliteSink
 from riglog.model import Event, EventKind
@@ -45,18 +44,6 @@ def stored(path: Path) -> tuple[int, bool]:
     return rows, "run_finished" in kinds
 
 
-def wait_for_rows(path: Path) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            if stored(path)[0] > 5:
-                return
-        except sqlite3.Error:  # not created yet
-            pass
-        time.sleep(0.05)
-    pytest.fail("nothing was recorded")
-
-
 @pytest.mark.parametrize("redirection", [">/dev/full 2>/dev/full", ">&- 2>&-", "2>&-", "| true", "2>&1 | true"])
 def test_a_screen_that_accepts_nothing_changes_neither_rows_nor_exit_code(path: Path, redirection: str) -> None:
     command = f"{' '.join(RIGLOG)} record r.toml --duration 1 {redirection}"
@@ -70,7 +57,7 @@ def test_a_blocked_screen_delays_neither_the_recording_nor_its_end(path: Path) -
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
     os.write(writing, bytes(4096))
     process = start(path, stdout=writing, stderr=writing)
-    wait_for_rows(path)
+    wait_for_rows(path.with_name("r.sqlite"), 6)
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 143
     assert stored(path)[1]
@@ -95,7 +82,7 @@ def test_a_terminal_that_is_closed_ends_the_recording_in_order(path: Path) -> No
     )
     os.close(slave)
     os.set_blocking(master, False)
-    wait_for_rows(path)
+    wait_for_rows(path.with_name("r.sqlite"), 6)
     os.close(master)
     assert process.wait(20) == 129
     assert stored(path)[1]
@@ -107,7 +94,7 @@ def test_started_with_nohup_a_recording_goes_on_without_its_terminal(path: Path)
         process = start(path, "--duration", "3", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     finally:
         signal.signal(signal.SIGHUP, ignore)
-    wait_for_rows(path)
+    wait_for_rows(path.with_name("r.sqlite"), 6)
     process.send_signal(signal.SIGHUP)
     assert process.wait(30) == 0
     assert stored(path) == (60, True)

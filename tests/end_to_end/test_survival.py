@@ -191,7 +191,14 @@ def test_a_recording_is_resumed_in_the_same_run_and_the_gap_is_kept(tmp_path: Pa
     assert ticks[10] > 10
     assert ticks[10:] == list(range(ticks[10], ticks[10] + 50)), "the duration counts from now"
     kinds = [kind for (kind,) in database.execute("SELECT kind FROM events WHERE kind <> 'slots_skipped' ORDER BY at")]
-    assert kinds == ["run_started", "run_finished", "run_resumed", "run_finished"]
+    assert kinds == [
+        "run_started",
+        "identity_expected",
+        "run_finished",
+        "run_resumed",
+        "identity_expected",
+        "run_finished",
+    ]
     database.close()
 
 
@@ -246,7 +253,7 @@ async def test_a_database_that_is_locked_for_a_while_loses_nothing(tmp_path: Pat
     database = sqlite3.connect(path)
     assert database.execute("SELECT count(*) FROM samples").fetchone() == (recording.summary.samples,)
     kinds = [kind for (kind,) in database.execute("SELECT kind FROM events WHERE kind <> 'slots_skipped' ORDER BY at")]
-    assert kinds == ["run_started", "sink_failed", "sink_recovered", "run_finished"]
+    assert kinds == ["run_started", "identity_expected", "sink_failed", "sink_recovered", "run_finished"]
     database.close()
 
 

@@ -4,10 +4,12 @@ import ctypes
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,25 @@ def end(process: subprocess.Popen[str], number: int = signal.SIGINT) -> Finished
     process.send_signal(number)
     out, err = process.communicate(timeout=SECONDS)
     return Finished(process.returncode, out, err)
+
+
+def wait_for_rows(path: Path, count: int = 1) -> None:
+    """Wait until another process has stored so many rows in an SQLite recording."""
+    deadline = time.monotonic() + SECONDS
+    while _rows(path) < count:
+        assert time.monotonic() < deadline, f"fewer than {count} rows in {path.name}"
+        time.sleep(0.05)
+
+
+def _rows(path: Path) -> int:
+    """Return the number of rows of a recording; 0 while it is being created."""
+    if not path.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            return int(database.execute("SELECT count(*) FROM samples").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
 
 
 def rig(directory: Path, *devices: dict[str, Any], sinks: Sequence[str] = (), **run: Any) -> Path:

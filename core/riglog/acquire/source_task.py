@@ -247,7 +247,7 @@ class SourceTask:
         self._put(tick, self._without_value(tick, Status.SKIPPED, reason))
         self.schedule.mark_served(tick)
         if reason != STOPPED:
-            message = f"{self.source.name}: {self.stats.slots_skipped} slots skipped so far"
+            message = f"{self.source.name}: slots skipped so far: {self.stats.slots_skipped}"
             self.active_run.add_event_throttled(EventKind.SLOTS_SKIPPED, self.source.name, message)
 
     def _reason(self, tick: int, now_ns: int) -> str:

@@ -103,12 +103,12 @@ def plural(number: int, noun: str) -> str:
 
 
 class _SafeConsole(Console):
-    """A console on which no text from outside reaches the terminal as control characters."""
+    """A console that prints texts from outside as they are: no control characters, and ``sim:a: 1`` has no emoji."""
 
     def __init__(self, screen: Screen) -> None:
         limited = screen.isatty() or "COLUMNS" in os.environ
         width = None if limited else UNLIMITED_WIDTH
-        super().__init__(file=cast("TextIO", screen), highlight=False, width=width)
+        super().__init__(file=cast("TextIO", screen), highlight=False, emoji=False, width=width)
 
     def print(self, *objects: Any, **options: Any) -> None:
         if self.file is STDOUT:  # type: ignore[comparison-overlap]

@@ -108,28 +108,24 @@ def _print_tables(outcome: Outcome) -> None:
         shown_age = "" if seconds is None else format_age(seconds)
         counts = seen.rows, seen.rows_without_value
         add_row(channels, channel.device, name, *counts, last_value, seen.unit or "", shown_age)
-    ports = table(
-        "port",
-        "devices",
-        "rate",
-        "slots polled",
-        "slots skipped",
-        "utilisation",
-        "poll time p50",
-        "poll time p99",
-        "start delay p99",
-    )
+    ports = table("port", "devices", "rate", "slots polled", "slots skipped", "utilisation")
+    times = table("port", "rate", "poll time p50", "poll time p99", "start delay p99")
     seconds = ((summary.finished_ns or summary.started_ns) - summary.started_ns) / NS
     for source in summary.sources.values():
         busy = f"{source.busy_s / seconds:.0%}" if source.rate_hz is not None and seconds else "-"
         rate = "device-paced" if source.rate_hz is None else f"{source.rate_hz:g} Hz"
-        times = [_ms(source.poll_time.at(0.5)), _ms(source.poll_time.at(0.99)), _ms(source.start_delay.at(0.99))]
         port = source.name.removesuffix(f" at {rate}")  # the rate has its own column
         devices = ", ".join(outcome.devices.get(source.name, ()))
-        add_row(ports, port, devices, rate, source.slots_polled, source.slots_skipped, busy, *times)
+        add_row(ports, port, devices, rate, source.slots_polled, source.slots_skipped, busy)
+        if source.rate_hz is not None:
+            poll_time, delay = source.poll_time, source.start_delay
+            add_row(times, port, rate, _ms(poll_time.at(0.5)), _ms(poll_time.at(0.99)), _ms(delay.at(0.99)))
     results().print(channels)
     results().print()
     results().print(ports)
+    if times.row_count:
+        results().print()
+        results().print(times)
     results().print(MEANING, style="dim")
     results().print()
     missing = f"{summary.samples_missing_or_skipped} missing or skipped"

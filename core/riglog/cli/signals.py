@@ -8,6 +8,7 @@ from contextlib import nullcontext
 import anyio
 
 from riglog.cli.console import STDERR, STDOUT
+from riglog.cli.errors import STORAGE
 
 Work = Callable[["Interruption"], Awaitable[int | Callable[[], int]]]
 
@@ -45,7 +46,7 @@ def handled_signals() -> list[signal.Signals]:
 
 
 def run(work: Work) -> int:
-    """Run ``work`` and return its exit code, or that of the signal that interrupted it.
+    """Run ``work`` and return its exit code, or that of the signal that interrupted it, unless data were lost.
 
     ``work`` may return what is left to do when signals have their usual effect again, such as printing a result, which
     a terminal that accepts nothing can delay for ever.
@@ -67,4 +68,6 @@ def run(work: Work) -> int:
     if callable(code):
         with STDOUT.in_background() if interruption.code else nullcontext():  # who ends a program does not wait
             code = code()
+    if code == STORAGE:  # the code of an interruption states that everything is stored
+        return code
     return interruption.code or code

@@ -7,6 +7,8 @@ value directly and the value can follow the last proven one. A value that jumped
 
 from enum import Enum
 
+__all__ = ["MAX_TIME", "InputHealth", "InputState"]
+
 MAX_TIME = 0.1
 """Seconds for which an error state lasts at least: one conversion of the input."""
 

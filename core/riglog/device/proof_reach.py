@@ -4,6 +4,8 @@ import math
 
 from msgspec import Struct
 
+__all__ = ["LastProven", "Quantity", "Reach"]
+
 Quantity = float | int | str
 
 

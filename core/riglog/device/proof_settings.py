@@ -16,6 +16,8 @@ from msgspec import Struct
 
 from riglog.device.proof_reach import LastProven, Quantity
 
+__all__ = ["MAX_CHECK_AGE", "Claim", "KnownSettings", "Verdict", "after_check", "before_check"]
+
 MAX_CHECK_AGE = 1.0
 """Seconds for which a check of the settings counts."""
 

@@ -19,25 +19,17 @@ def decode(data: str, as_json: bool) -> None:
     DATA is hex (0b4148… or 0b 41 48 …) or SBI text, with \\r\\n and \\x1b as escapes. Text without a line end is
     decoded as one complete line.
     """
+    from riglog.cli.output import print_facts, print_json
     from riglog_sartorius.decode import explain
 
     explained = explain(bytes_of(data))
     if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.format(msgspec.json.encode(explained), indent=2))
+        print_json(explained)
         return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None)
-    for number, entry in enumerate(explained, 1):
-        if len(explained) > 1:
-            table.add_row(f"{number} of {len(explained)}", "")
-        for name, value in entry.items():
-            table.add_row(name, escape(str(value)))
-    Console(highlight=False).print(table)
+    count = len(explained)
+    print_facts(
+        *({f"{number} of {count}": ""} | entry for number, entry in enumerate(explained, 1)) if count > 1 else explained
+    )
 
 
 def bytes_of(data: str) -> bytes:

@@ -19,8 +19,8 @@ def servomex() -> None:
 def detect(port: str, address: int, baudrate: int, period: float | None, as_json: bool) -> None:
     """Print the protocol selected on the analyzer. Listens first, then sends read requests; nothing is changed."""
     import anyio
-    import msgspec
 
+    from riglog.cli.output import print_json
     from riglog.protocol import Connection
     from riglog.transport import Link, open_transport
     from riglog_servomex.config import CONTINUOUS
@@ -35,7 +35,10 @@ def detect(port: str, address: int, baudrate: int, period: float | None, as_json
             await transport.aclose()
 
     protocol = anyio.run(detected)
-    click.echo(msgspec.json.encode({"port": port, "protocol": protocol}) if as_json else protocol)
+    if as_json:
+        print_json({"port": port, "protocol": protocol})
+    else:
+        click.echo(protocol)
 
 
 @servomex.command("decode", short_help="Decode one frame.")
@@ -49,22 +52,15 @@ def detect(port: str, address: int, baudrate: int, period: float | None, as_json
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def decode(frame: tuple[str, ...], first: str, as_json: bool) -> None:
     """Decode one FRAME: hex digits, or the text of a broadcast line or Modbus ASCII frame."""
-    import msgspec
-
+    from riglog.cli.output import print_facts, print_json
     from riglog_servomex.decode import decode_frame
     from riglog_servomex.positions import find_position
 
-    facts = list(decode_frame(bytes_of(" ".join(frame)), find_position(first)))
+    facts = dict(decode_frame(bytes_of(" ".join(frame)), find_position(first)))
     if as_json:
-        click.echo(msgspec.json.encode(dict(facts)))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None)
-    for fact in facts:
-        table.add_row(*fact)
-    Console(highlight=False).print(table)
+        print_json(facts)
+    else:
+        print_facts(facts)
 
 
 def bytes_of(text: str) -> bytes:

@@ -31,6 +31,7 @@ def watlow() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def decode(frame: tuple[str, ...], as_json: bool) -> None:
     """Decode FRAME, given in hex: Standard Bus frames, or one Modbus RTU frame."""
+    from riglog.cli.output import print_facts, print_json
     from riglog_watlow.decode import explain
 
     try:
@@ -39,18 +40,9 @@ def decode(frame: tuple[str, ...], as_json: bool) -> None:
         raise click.UsageError("FRAME is not hexadecimal; expected for example 55 FF 05 10 …") from None
     frames = explain(data)
     if as_json:
-        _print_json(frames)
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None)
-    for number, fields in enumerate(frames):
-        if number:
-            table.add_row()
-        for name, field in fields.items():
-            table.add_row(name, str(field))
-    Console(highlight=False).print(table)
+        print_json(frames)
+    else:
+        print_facts(*frames)
 
 
 @watlow.command("parameters", short_help="List parameters, optionally filtered.")
@@ -59,6 +51,7 @@ def decode(frame: tuple[str, ...], as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def parameters(search: str, family: Any, as_json: bool) -> None:
     """List all parameters, or those whose name or label contains SEARCH or whose id starts with it."""
+    from riglog.cli.output import print_json, print_table
     from riglog_watlow.families import FACTS
     from riglog_watlow.parameters import registry
 
@@ -66,16 +59,9 @@ def parameters(search: str, family: Any, as_json: bool) -> None:
     if not matches:
         raise click.UsageError(f"no parameter matches {search!r}")
     if as_json:
-        _print_json(matches)
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*COLUMNS, box=None)
-    for parameter in matches:
-        table.add_row(*_row(parameter), style=None)
-    # in a pipe, no column is cut off
-    Console(highlight=False, width=None if Console().is_terminal else 250).print(table)
+        print_json(matches)
+    else:
+        print_table(COLUMNS, map(_row, matches))
 
 
 def _row(parameter: "Parameter") -> list[str]:
@@ -92,9 +78,3 @@ def _row(parameter: "Parameter") -> list[str]:
         str(parameter.map2.address) if parameter.map2 else "",
         f"{parameter.instances[0]} … {parameter.instances[-1]}" if len(parameter.instances) > 1 else "1",
     ]
-
-
-def _print_json(value: Any) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))

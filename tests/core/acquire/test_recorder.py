@@ -288,7 +288,7 @@ async def test_skipped_slots_are_reported_once_a_minute_and_stamped_with_the_tim
         batches = await all_of(active_run)
     messages = [event.message for event in active_run.events if event.kind is EventKind.SLOTS_SKIPPED]
     assert len(messages) == 3
-    assert messages[0] == "metronome: 1 slots skipped so far"
+    assert messages[0] == "metronome: slots skipped so far: 1"
     start = active_run.summary.anchor_ns
     skipped = [batch for batch in batches if batch.samples[0].status is Status.SKIPPED]
     assert skipped

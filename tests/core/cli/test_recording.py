@@ -77,6 +77,21 @@ def test_the_summary_counts_rows_and_names_what_it_counts(rig: RigConfig, capsys
 
 
 @pytest.mark.real_time
+def test_the_summary_fits_a_terminal_of_80_columns(
+    rig: RigConfig, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    outcome = recorded(rig)
+    (source,) = outcome.summary.sources.values()
+    source.name, outcome.devices = "/dev/ttyUSB0", {"/dev/ttyUSB0": ("oven-1", "oven-2")}
+    report(outcome, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert any(re.match(r"port +devices +rate +slots polled +slots skipped +utilisation *$", line) for line in lines)
+    assert any(re.match(r"port +rate +poll time p50 +poll time p99 +start delay p99 *$", line) for line in lines)
+    assert any(re.match(r"/dev/ttyUSB0 +oven-1, oven-2 +20 Hz +10 +0 +\d+% *$", line) for line in lines)
+
+
+@pytest.mark.real_time
 def test_a_gap_above_the_limit_is_a_warning_with_its_channel(
     rig: RigConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from riglog.cli.console import STDERR, STDOUT, add_row, messages, print_json, results, table
+from riglog.cli.console import STDERR, STDOUT, add_row, messages, print_json, print_warning, results, table
 from riglog.cli.errors import print_error
 from riglog.cli.screen import DRAIN_SECONDS, WAITING_TEXTS, Screen, printable
 
@@ -77,6 +77,18 @@ def test_json_has_the_same_content_and_no_control_characters(text: str, capsys: 
     printed = capsys.readouterr().out
     assert harmless(printed)
     assert json.loads(printed) == {"text": f"{text}\U000e0041"}
+
+
+def test_a_name_between_colons_is_no_emoji(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "sim:a: 1 slot skipped [:bomb:]"
+    listed = table("text", title=text)
+    add_row(listed, text)
+    results().print(listed)
+    print_warning(text)
+    print_error(text, text)
+    printed = capsys.readouterr()
+    assert printed.out.count(text) == 2
+    assert printed.err.count(text) == 3
 
 
 def test_letters_signs_and_units_are_kept() -> None:

@@ -1,13 +1,17 @@
 """Damaged SQLite recordings: refused by every command, and copied as far as they can be read."""
 
 import random
+import re
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from recorded import WARM, ZONE, make_run, sqlite_recording, steady, store, varied
 
+from riglog.cli.commands.salvage import command
+from riglog.cli.errors import DONE, INCOMPLETE
 from riglog.errors import StorageError
 from riglog.recordings import read, read_events, salvage
 from riglog.sinks import SqliteSink, rows
@@ -50,6 +54,17 @@ async def test_pages_in_the_middle_cost_their_own_rows(path: Path, tmp_path: Pat
     assert len(kept) == len(set(kept)) == found.rows
     assert found.rows >= len(written) * (1 - (end - start + 4) / 50)
     assert path.read_bytes() == before
+
+
+async def test_the_command_states_what_was_left_out_and_has_another_exit_code(path: Path, tmp_path: Path) -> None:
+    complete = CliRunner().invoke(command, [str(path), "--out", str(tmp_path / "all.sqlite")], standalone_mode=False)
+    damage(path, 20 * PAGE, 21 * PAGE)
+    part = CliRunner().invoke(command, [str(path), "--out", str(tmp_path / "part.sqlite")], standalone_mode=False)
+    assert (complete.return_value, part.return_value) == (DONE, INCOMPLETE)
+    assert "Nothing was unreadable." in complete.output
+    assert re.search(
+        r"^Not copied: all rows at \d+ places? that cannot be read\. Missing slots", part.output, re.MULTILINE
+    )
 
 
 async def test_a_file_cut_to_half_keeps_its_first_half(path: Path, tmp_path: Path) -> None:

@@ -143,6 +143,13 @@ def test_an_unknown_setting_or_value_is_a_clear_error(name: str, value: str) -> 
         SbiBalance().set(name, value)
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400"])
+@pytest.mark.parametrize("name", ["load", "drift", "settle", "autoprint"])
+def test_a_number_that_is_not_finite_is_refused_before_it_is_used(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"invalid value '{value}' for {name}"):
+        SbiBalance().set(name, value)
+
+
 @pytest.mark.parametrize("protocol", ["xbpi", "sbi"])
 async def test_the_simulator_knows_what_was_true_and_changes_at_given_times(
     new_bench: Callable[..., Any], protocol: str

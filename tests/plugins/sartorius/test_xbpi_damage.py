@@ -26,6 +26,8 @@ NET = bytes.fromhex("0b41484347fcac0830424585")  # 199.987 g
 SMALL = bytes.fromhex("0b4148bba3d70a3d30824507")  # -0.005 g
 STATUS = bytes.fromhex("0b414800008188181000450a")
 BOTH = reply_frame(NET[2:-1] + STATUS[2:-1])
+REFUSED = bytes.fromhex("044101074d")  # its arguments
+UNKNOWN = reply_frame(b"\x01\x04")
 READ_SENSOR = request_frame(opcodes.READ_TEMPERATURE, u8(0))
 READ_NET, READ_BOTH = XbpiRequest(0x1E), XbpiRequest(0x1E, COMBINED)
 

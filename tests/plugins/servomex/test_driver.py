@@ -197,6 +197,14 @@ def test_decode_prints_a_table_without_json(golden: Any) -> None:
     assert re.search(r"I1 +Oxygen  20.378  %", done.output)
 
 
+def test_a_decoded_name_is_printed_as_characters() -> None:
+    body = b"15-01-27;08:00:00;  ;        ; 1;I1;\x1b[2J[red]:bomb:;20.95;%;    ;  ; ; ;"
+    frame = b" %s%04X;\r\n" % (body, sum(body) & 0xFFFF)
+    done = CliRunner().invoke(servomex, ["decode", frame.hex()])
+    assert r"\x1b[2J[red]:bomb:  20.95  %" in done.output
+    assert "\x1b" not in done.output
+
+
 def decoded(*arguments: str) -> dict[str, str]:
     done = CliRunner().invoke(servomex, ["decode", "--json", *arguments])
     assert done.exit_code == 0, done.output

@@ -91,7 +91,7 @@ def test_input_that_is_not_hexadecimal_is_a_usage_error() -> None:
 def test_parameters_are_listed_and_searched() -> None:
     code, text = run("parameters", "7001")
     assert code == 0
-    assert [line.split()[0] for line in text.splitlines()[1:] if line.strip()] == ["setpoint"]
+    assert [line.split()[0] for line in text.splitlines()[2:] if not line.startswith(" ")] == ["setpoint"]
     code, text = run("parameters", "--json")
     assert code == 0
     assert len(json.loads(text)) == 426

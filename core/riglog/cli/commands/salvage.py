@@ -3,8 +3,8 @@
 import click
 from msgspec import to_builtins
 
-from riglog.cli.console import plural, print_json, results
-from riglog.cli.errors import DONE
+from riglog.cli.console import plain, plural, print_json, results
+from riglog.cli.errors import DONE, INCOMPLETE
 from riglog.cli.options import json_option
 from riglog.recordings import salvage
 
@@ -19,17 +19,17 @@ def command(file: str, out: str, as_json: bool) -> int:
     FILE is not changed. Rows that cannot be read, or that do not belong to a known channel, are left out and counted.
     """
     found = salvage(file, out)
+    code = DONE if found.complete else INCOMPLETE
     if as_json:
         print_json(to_builtins(found))
-        return DONE
-    results().print(
-        f"{plural(found.rows, 'row')}, {plural(found.events, 'event')} and {plural(found.runs, 'run')} copied to {out}."
-    )
+        return code
+    counts = f"{plural(found.rows, 'row')}, {plural(found.events, 'event')} and {plural(found.runs, 'run')}"
+    results().print(f"{counts} copied to {plain(out)}.", soft_wrap=True)
     if found.complete:
         results().print("Nothing was unreadable.")
     else:
-        results().print(
-            f"Not copied: {plural(found.rejected, 'row')} that are not sound, and the rows at"
-            f" {plural(found.gaps, 'place')} that cannot be read. Missing slots are in `riglog gaps {out}`."
-        )
-    return DONE
+        damaged = [f"{plural(found.rejected, 'damaged row')}"] if found.rejected else []
+        unreadable = [f"all rows at {plural(found.gaps, 'place')} that cannot be read"] if found.gaps else []
+        left_out = ", and ".join(damaged + unreadable)
+        results().print(f"Not copied: {left_out}. Missing slots are in `riglog gaps {plain(out)}`.", soft_wrap=True)
+    return code

@@ -14,6 +14,20 @@ from msgspec import Struct
 
 from riglog.protocol.modbus.pdu import MAX_REGISTERS
 
+__all__ = [
+    "Block",
+    "BlockPlan",
+    "IsSafe",
+    "Joining",
+    "NumberType",
+    "Order",
+    "Place",
+    "decode_number",
+    "encode_number",
+    "no_gap",
+    "part_of",
+]
+
 Key = TypeVar("Key")
 NumberType = Literal["uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"]
 """``uint8`` is the low byte of a register."""

@@ -4,6 +4,7 @@ Source: sections 2.1, 3.8, 3.10, 3.11, 3.13.
 """
 
 from fractions import Fraction
+from math import isfinite
 
 from msgspec import Struct, structs
 
@@ -122,11 +123,11 @@ class SimulatedBalance(Simulator):
     def _set(self, name: str, value: str) -> None:
         match name:
             case "load":
-                self.scale.put(float(value))
+                self.scale.put(number_of(value))
             case "drift":
-                self.scale.drift = float(value)
+                self.scale.drift = number_of(value)
             case "settle":
-                self.scale.settle = max(float(value), 1e-3)
+                self.scale.settle = max(number_of(value), 1e-3)
             case "unit":
                 if value not in TO_GRAMS:
                     raise ValueError(value)
@@ -144,3 +145,15 @@ class SimulatedBalance(Simulator):
                     f"--set: unknown setting {name!r} of the simulated balance",
                     hint=" ".join((SimulatedBalance.set.__doc__ or "").split()),
                 )
+
+
+def number_of(text: str) -> float:
+    """Return a number that a balance can have.
+
+    Raises:
+        ValueError: it is not a number, or not finite.
+    """
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(text)
+    return number

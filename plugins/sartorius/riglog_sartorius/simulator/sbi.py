@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from riglog_sartorius.sbi.commands import COMMAND
 from riglog_sartorius.sbi.lines import END
-from riglog_sartorius.simulator.instrument import FAMILIES, Family, SimulatedBalance
+from riglog_sartorius.simulator.instrument import FAMILIES, Family, SimulatedBalance, number_of
 from riglog_sartorius.simulator.scale import Scale, Shown
 
 AS_EIGHT_BITS = "7-as-8"
@@ -143,7 +143,7 @@ class SbiBalance(SimulatedBalance):
     def _set(self, name: str, value: str) -> None:
         match name:
             case "autoprint":
-                self.interval = None if value == "off" else max(float(value), 0.005)
+                self.interval = None if value == "off" else max(number_of(value), 0.005)
                 self._stopped, self._due = False, None
             case "width":
                 self.wide = {"16": False, "22": True}[value]

@@ -52,7 +52,7 @@ MAX_TEMPERATURE_JUMP = 1.0
 """Degrees Celsius between two readings of a sensor inside a balance, of which neither is damaged."""
 
 REFUSALS = 2
-"""A refusal does not contain the command it belongs to: a late one may be that of another command. Two prove it."""
+"""Refusals in a row that prove it. One does not contain the command it belongs to: it may be a late one of another."""
 
 HIRES = {
     Quantity.NET: opcodes.READ_NET_HIRES,
@@ -137,6 +137,8 @@ class XbpiProtocol(SartoriusProtocol):
                 raise
             self._combined_refused = True  # twice: the line has asked again
             return await self._read_once(line, quantity, hires)
+        if not combined:
+            del self._refusals[request.opcode]
         weight = parse_measurement(reply.items[0].data)
         block = None
         if len(reply.items) > 1:
@@ -245,10 +247,12 @@ class XbpiProtocol(SartoriusProtocol):
         """Send a command; note it if the balance does not support it."""
         request = self._request(code, args)
         try:
-            return await line.transact(request, timeout=timeout)
+            reply = await line.transact(request, timeout=timeout)
         except UnknownOpcodeError as error:
             self._note_unsupported(request, error)
             raise
+        del self._refusals[code]
+        return reply
 
     def _request(self, code: int, args: bytes = b"") -> XbpiRequest:
         """Return the request of a command.
