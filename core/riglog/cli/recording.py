@@ -19,6 +19,7 @@ from riglog.rig import Outcome, record_rig
 
 NOT_PRINTED = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED, EventKind.RUN_FINISHED}
 WARNINGS = {
+    EventKind.DEVICE_ABSENT,
     EventKind.PORT_LOST,
     EventKind.DEVICE_NOT_RESPONDING,
     EventKind.WRONG_INSTRUMENT,
@@ -34,12 +35,15 @@ async def record_with_progress(
     *,
     resume: Run | bool = False,
     accept_identity: Sequence[str] = (),
+    require_all: bool = True,
+    wait: bool = False,
 ) -> Outcome:
     """Record until the duration has elapsed or a signal is received.
 
     Raises:
         StorageError: a sink cannot be used; nothing was opened.
-        PortError, ProtocolError, DeviceError: a device cannot be opened; nothing was recorded.
+        PortError, ProtocolError, DeviceError: no device can be opened, or with ``require_all`` one of them; nothing
+            was recorded.
     """
     warn_of_high_load(rig)
     known = periods(rig, [spec for spec in rig.specs if device_paced(spec)])
@@ -59,6 +63,8 @@ async def record_with_progress(
                 duration=duration,
                 resume=resume,
                 accept_identity=accept_identity,
+                require_all=require_all,
+                wait=wait,
                 on_opening=opening,
                 on_start=start,
                 on_event=_print_event,
