@@ -31,11 +31,6 @@ class Absence:
         self._next_forced = now + self._delay
 
     @property
-    def row_text(self) -> str:
-        """The reason, as it is stored with each row."""
-        return f"device absent: {self.reason}"
-
-    @property
     def reason(self) -> str:
         """The reason in one line."""
         return self.error.message

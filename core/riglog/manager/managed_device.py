@@ -178,7 +178,7 @@ class ManagedDevice:
         if self._closed:  # it was removed meanwhile
             await self.aclose()
             return
-        self._report(EventKind.DEVICE_PRESENT, "instrument responding: recorded from now on", self.name)
+        self._report(EventKind.DEVICE_PRESENT, "device opened: it is recorded from now on", self.name)
         self._on_present()
 
     def note_still_absent(self, error: BaseException) -> None:
@@ -192,7 +192,7 @@ class ManagedDevice:
     def report_absence(self) -> None:
         """Report that the device is absent, and why."""
         if self.absence is not None:
-            self._report(EventKind.DEVICE_ABSENT, self.absence.reason, self.name)
+            self._report(EventKind.DEVICE_ABSENT, f"absent, opened when it responds: {self.absence.reason}", self.name)
 
     async def learn_identity(self) -> None:
         """Read the identity, and what that takes. If another one is expected, the first poll checks it.
@@ -342,7 +342,7 @@ class ManagedDevice:
     def absent_samples(self) -> list[Sample]:
         """Return a sample with the reason for every channel of an absent device."""
         assert self.absence is not None
-        return self.missing(Status.SKIPPED, self.absence.row_text, responded=None)
+        return self.missing(Status.SKIPPED, f"device absent: {self.absence.reason}", responded=None)
 
     async def _samples(self, line: HeldLine[Any, Any] | None, *, pause: float = 0.0) -> Sequence[Sample]:
         """Poll the device. Whatever fails is a row, and has no effect on other devices.

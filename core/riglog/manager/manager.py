@@ -399,7 +399,7 @@ class Manager:
         old = managed.identity.expected
         with error_context(device=name):
             if managed.absence is not None:
-                raise DeviceError(managed.absence.row_text)
+                raise DeviceError(f"device absent: {managed.absence.reason}")
             new = await managed.accept_identity()
         self._identities.pop(name, None)
         self._publish(acceptance(name, old, new, self._clock))
