@@ -3,15 +3,18 @@
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 from toy import ToyConfig, ToyDriver
 
+from riglog.config import load_rig
 from riglog.errors import PortNotFoundError, ReplyTimeoutError
 from riglog.model import Event, EventKind
 from riglog.plugin import Registry
 from riglog.recordings import read, read_events
 from riglog.rig import record_rig
 from riglog.simulation import Simulator
+from riglog.sinks import MemorySink
 from riglog.testing import LoopClock
 
 RIG = """
@@ -67,8 +70,16 @@ async def test_a_device_that_comes_during_the_recording_is_in_it(
             await anyio.sleep(10)
             toy.simulators["dryer"].silent = False
 
-        tasks.start_soon(switch_on)
-        outcome = await record_rig(path, registry=registry, clock=LoopClock(), on_event=events.append)
+        rig = load_rig(path, registry=registry)
+        memory = MemorySink()
+        rig = msgspec.structs.replace(rig, sinks=(memory,))
+        outcome = await record_rig(
+            rig,
+            registry=registry,
+            clock=LoopClock(),
+            on_event=events.append,
+            on_start=lambda run: tasks.start_soon(switch_on),
+        )
     assert outcome.absent == {}
     assert [event.kind for event in events] == [
         EventKind.RUN_STARTED,
@@ -76,12 +87,11 @@ async def test_a_device_that_comes_during_the_recording_is_in_it(
         EventKind.DEVICE_PRESENT,
         EventKind.RUN_FINISHED,
     ]
-    file = path.with_name(FILE)
-    rows = {device: list(read(file, device=device)) for device in ("oven", "dryer")}
+    rows = {device: [row for row in memory.rows if row.device == device] for device in ("oven", "dryer")}
     assert {device: len(found) for device, found in rows.items()} == {"oven": 400, "dryer": 400}
     assert {row.status for row in rows["oven"]} == {"ok"}
     assert {row.status for row in rows["dryer"]} == {"ok", "skipped"}
-    assert "identity: toy" in [event.message for event in read_events(file) if event.device == "dryer"]
+    assert "identity: toy" in [event.message for event in memory.events if event.device == "dryer"]
 
 
 async def test_a_device_that_never_comes_is_in_the_outcome(path: Path, registry: Registry, off: set[str]) -> None:
@@ -137,7 +147,14 @@ async def test_an_absent_device_of_a_resumed_run_must_be_its_instrument(
             await anyio.sleep(10)
             toy.simulators["dryer"].silent = False
 
-        tasks.start_soon(switch_on)
-        await record_rig(path, registry=registry, clock=clock, duration=20, resume=True, on_event=events.append)
+        await record_rig(
+            path,
+            registry=registry,
+            clock=clock,
+            duration=20,
+            resume=True,
+            on_event=events.append,
+            on_start=lambda run: tasks.start_soon(switch_on),
+        )
     assert EventKind.WRONG_INSTRUMENT in [event.kind for event in events]
     assert {row.status for row in read(path.with_name(FILE), device="dryer") if (row.tick or 0) > 60} == {"skipped"}
