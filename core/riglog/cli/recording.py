@@ -8,6 +8,7 @@ from riglog.acquire import ActiveRun
 from riglog.cli.console import format_time, messages, plain, print_warning
 from riglog.cli.freshness import periods
 from riglog.cli.progress import show_progress
+from riglog.cli.service import ServiceManager
 from riglog.cli.signals import Interruption
 from riglog.config import RigConfig
 from riglog.device import Pace
@@ -47,6 +48,7 @@ async def record_with_progress(
     """
     warn_of_high_load(rig)
     known = periods(rig, [spec for spec in rig.specs if device_paced(spec)])
+    service = ServiceManager()
     async with anyio.create_task_group() as tasks:
         with messages().status("opening") as status:
 
@@ -55,7 +57,8 @@ async def record_with_progress(
 
             def start(recording: ActiveRun) -> None:
                 status.stop()
-                interruption.stop = recording.stop
+                interruption.stop = lambda: _stop(recording, service)
+                tasks.start_soon(service.keep_alive, lambda: _status(recording))
                 tasks.start_soon(show_progress, recording, duration, known)
 
             outcome = await record_rig(
@@ -69,8 +72,19 @@ async def record_with_progress(
                 on_start=start,
                 on_event=_print_event,
             )
+        service.stopping()
         tasks.cancel_scope.cancel()
     return outcome
+
+
+def _stop(recording: ActiveRun, service: ServiceManager) -> None:
+    service.stopping()
+    recording.stop()
+
+
+def _status(recording: ActiveRun) -> str:
+    summary = recording.summary
+    return f"recording: {summary.samples} rows, {summary.samples_missing_or_skipped} missing or skipped"
 
 
 def device_paced(spec: DeviceSpec) -> bool:
