@@ -7,7 +7,7 @@ import anyio
 from riglog.acquire import ActiveRun
 from riglog.cli.console import format_time, messages, plain, print_warning
 from riglog.cli.freshness import periods
-from riglog.cli.progress import show_progress
+from riglog.cli.progress import WaitingFor, show_progress
 from riglog.cli.service import ServiceManager
 from riglog.cli.signals import Interruption
 from riglog.config import RigConfig
@@ -48,7 +48,7 @@ async def record_with_progress(
     """
     warn_of_high_load(rig)
     known = periods(rig, [spec for spec in rig.specs if device_paced(spec)])
-    service = ServiceManager()
+    service, waiting_for = ServiceManager(), WaitingFor()
     async with anyio.create_task_group() as tasks:
         with messages().status("opening") as status:
 
@@ -58,8 +58,12 @@ async def record_with_progress(
             def start(recording: ActiveRun) -> None:
                 status.stop()
                 interruption.stop = lambda: _stop(recording, service)
-                tasks.start_soon(service.keep_alive, lambda: _status(recording))
-                tasks.start_soon(show_progress, recording, duration, known)
+                tasks.start_soon(service.keep_alive, lambda: _status(recording, waiting_for))
+                tasks.start_soon(show_progress, recording, duration, known, waiting_for)
+
+            def event_occurred(event: Event) -> None:
+                waiting_for.add_event(event)
+                _print_event(event)
 
             outcome = await record_rig(
                 rig,
@@ -70,7 +74,7 @@ async def record_with_progress(
                 wait=wait,
                 on_opening=opening,
                 on_start=start,
-                on_event=_print_event,
+                on_event=event_occurred,
             )
         service.stopping()
         tasks.cancel_scope.cancel()
@@ -82,9 +86,10 @@ def _stop(recording: ActiveRun, service: ServiceManager) -> None:
     recording.stop()
 
 
-def _status(recording: ActiveRun) -> str:
+def _status(recording: ActiveRun, waiting_for: WaitingFor) -> str:
     summary = recording.summary
-    return f"recording: {summary.samples} rows, {summary.samples_missing_or_skipped} missing or skipped"
+    counts = f"recording: {summary.samples} rows, {summary.samples_missing_or_skipped} missing or skipped"
+    return "; ".join(text for text in (counts, waiting_for.text) if text)
 
 
 def device_paced(spec: DeviceSpec) -> bool:
