@@ -26,6 +26,7 @@ class Absence:
         self.pace = device.pace
         self.has_rows = False
         self._reported = {error.message}
+        self._cut = False
         self._delay = FORCED_SECONDS[0]
         self._next_attempt = now + ATTEMPT_SECONDS
         self._next_forced = now + self._delay
@@ -70,7 +71,10 @@ class Absence:
             forced: other devices may have waited for it.
         """
         self._next_attempt = now + ATTEMPT_SECONDS
-        if forced:
+        was_cut, self._cut = self._cut, not forced and not complete
+        if self._cut:  # there is time for the reply of most instruments
+            self._delay = FORCED_SECONDS[1]
+        elif forced:
             self._delay = min(2 * self._delay, FORCED_SECONDS[1])
-        if forced or complete:
+        if not (was_cut and self._cut):
             self._next_forced = now + self._delay

@@ -23,7 +23,7 @@ class IdleTime:
     Args:
         idle_seconds: returns the seconds until the next slot of another device; negative during a poll.
         polled: waits for the end of a poll.
-        unlimited: the first request is sent in any case, and is not cut short.
+        unlimited: the first request is sent in any case, and is only cut short after one timeout.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class IdleTime:
             self._responded, self._took = True, anyio.current_time() - self._admitted
         if self._unlimited:
             self._unlimited = False
+            self.scope.deadline = anyio.current_time() + self._client.timeout + REPLY_SECONDS
         else:
             await self._wait()
         self._replies = self._client.counters.replies  # not those to other devices meanwhile

@@ -121,8 +121,8 @@ class PortSession(Session):
             if not is_plugin_fault(error):
                 raise
         if device.absence is not None:
-            cut = idle.scope.cancelled_caught
-            device.absence.attempted(self._now(), complete=not cut, forced=forced)
+            complete = not idle.scope.cancelled_caught
+            device.absence.attempted(self._now(), complete=complete, forced=forced)
 
     async def _open_in_poll(self) -> None:
         """Open absent devices before a poll that no recorder has scheduled."""
