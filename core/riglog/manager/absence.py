@@ -59,10 +59,6 @@ class Absence:
         """Return True if idle time has not been enough for too long."""
         return now >= self._next_forced
 
-    def retry_now(self, now: float) -> None:
-        """Make an attempt due: the connection is there now."""
-        self._next_attempt = now
-
     def attempted(self, now: float, *, complete: bool, forced: bool) -> None:
         """Note the end of an attempt that failed.
 

@@ -271,8 +271,6 @@ class ManagedDevice:
     def retry_now(self) -> None:
         """Poll in the next slot, even if polling is suspended: the connection is restored."""
         self._breaker.retry_now()
-        if self.absence is not None:
-            self.absence.retry_now(self._now())
 
     async def poll(self, line: HeldLine[Any, Any] | None, *, shared: bool) -> Sequence[Sample]:
         """Return one sample per channel, in any case.

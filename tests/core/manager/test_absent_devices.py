@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 from recorded_rig import kinds, recorded, rows
 from toy import Ask, Toy, ToyClient, ToyConfig, ToyDriver
@@ -138,6 +139,7 @@ async def test_waiting_for_a_device_costs_the_others_of_its_port_no_slot_if_ther
     one = statuses(batches, "one")
     assert len(one) == 300 * rate_hz
     assert len(one) - one.count(Status.OK) <= slots_lost
+    assert recording.summary.sources["sim:bus"].poll_time.at(0.9) < 0.08  # no hold-off in it
     if not slots_lost:
         assert recording.summary.sources["sim:bus"].poll_time.maximum < 0.2
     assert absences(recording) == [(ABSENT, "two"), (ABSENT, "three"), (PRESENT, "two")]
@@ -311,6 +313,78 @@ async def test_channels_that_only_the_instrument_can_name_have_rows_from_its_app
     assert {sample.status for batch in batches for sample in batch.samples} == {Status.OK}
     assert absences(recording) == [(ABSENT, "one"), (PRESENT, "one")]
     assert recording.summary.slots_skipped == 0
+
+
+async def test_a_port_that_appears_later_is_opened_also_if_no_channel_is_known(
+    registry: Registry, toy: ToyDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toy, "device", LateToy)
+    async with new_manager(registry) as manager:
+        socket = Socket(manager, monkeypatch)
+        await manager.add("one", "sim:1", driver="toy", absent_ok=True)
+        async with recorded(manager, 20, rate_hz=1) as (_, batches):
+            await anyio.sleep(5.05)
+            socket.there = True
+    assert [batch.tick for batch in batches][-13:] == list(range(7, 20))
+
+
+class UnitToy(Toy):
+    """Knows the units of its channels when it is opened."""
+
+    def __init__(self, config: ToyConfig, client: ToyClient, context: DeviceContext) -> None:
+        super().__init__(config, client, context)
+        self._named = self.channels
+        self.channels = tuple(context.channel(channel.parameter) for channel in self.channels)
+
+    async def open(self) -> None:
+        await super().open()
+        self.channels = self._named
+
+
+async def test_a_channel_whose_unit_was_not_known_before_has_one_summary(
+    registry: Registry, toy: ToyDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switches = Switches(toy, monkeypatch, "one")
+    monkeypatch.setattr(toy, "device", UnitToy)
+    async with new_manager(registry) as manager:
+        await manager.add("one", "sim:1", driver="toy", absent_ok=True)
+        async with recorded(manager, 20, rate_hz=1) as (recording, batches):
+            await anyio.sleep(10.05)
+            switches.on("one")
+    assert statuses(batches, "one")[:11] == [Status.SKIPPED] * 11
+    found = recording.summary.channels
+    assert [(channel.parameter, channel.unit, seen.rows) for channel, seen in found.items()] == [
+        ("level", "mm", 20),
+        ("flow", "l/min", 20),
+    ]
+
+
+class Forgetful(Toy):
+    """Its identity cannot be read at first."""
+
+    async def identity(self, line: HeldLine[Ask, str] | None = None) -> str | None:
+        if self.client.clock.monotonic_ns() < 5e9:
+            raise DeviceError("busy")
+        return await super().identity(line)
+
+
+async def test_an_opening_that_fails_late_is_repeated_from_its_beginning(
+    registry: Registry, toy: ToyDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The channels that the configuration selects are not taken for those that the device has."""
+
+    def made(config: ToyConfig, client: ToyClient, context: DeviceContext) -> Toy:
+        return Forgetful(msgspec.structs.replace(config, parameters=("level", "flow")), client, context)
+
+    monkeypatch.setattr(toy, "device", made)
+    monkeypatch.setattr(ToyDriver, "selects_parameters", False)
+    async with new_manager(registry) as manager:
+        await manager.add("one", "sim:1", driver="toy", parameters=["level"], absent_ok=True)
+        async with recorded(manager, 20, rate_hz=1) as (recording, batches):
+            pass
+    assert statuses(batches, "one")[-12:] == [Status.OK] * 12
+    assert {len(batch.samples) for batch in batches} == {1}
+    assert kinds(recording) == [ABSENT, PRESENT]
 
 
 # --- configuration errors and identities
