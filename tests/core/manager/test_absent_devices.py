@@ -360,7 +360,18 @@ async def test_a_channel_whose_unit_was_not_known_before_has_one_summary(
 
 
 class Forgetful(Toy):
-    """Its identity cannot be read at first."""
+    """Its identity cannot be read at first. It polls all that it has; the core selects."""
+
+    def __init__(self, config: ToyConfig, client: ToyClient, context: DeviceContext) -> None:
+        super().__init__(config, client, context)
+        self._all = self.channels
+
+    async def poll(self, line: HeldLine[Ask, str] | None = None) -> list[Sample]:
+        selected, self.channels = self.channels, self._all
+        try:
+            return await super().poll(line)
+        finally:
+            self.channels = selected
 
     async def identity(self, line: HeldLine[Ask, str] | None = None) -> str | None:
         if self.client.clock.monotonic_ns() < 5e9:
