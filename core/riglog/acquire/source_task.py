@@ -181,6 +181,9 @@ class SourceTask:
             await self._poll_slot(slot.tick)
 
     async def _poll_slot(self, tick: int) -> None:
+        if not self.source.channels and not self._presence.current:  # its devices are absent: no row, and no poll
+            self.schedule.mark_served(tick)
+            return
         due, stats = self.schedule.due_ns(tick), self.stats
         channels = list(self.source.channels)
         if not self.checked:  # no group reports a change
@@ -243,9 +246,12 @@ class SourceTask:
 
     def _skip(self, tick: int, now_ns: int) -> None:
         reason = self._reason(tick, now_ns)
-        self.stats.slots_skipped += 1
-        self._put(tick, self._without_value(tick, Status.SKIPPED, reason))
+        rows = self._without_value(tick, Status.SKIPPED, reason)
         self.schedule.mark_served(tick)
+        if not rows:
+            return
+        self.stats.slots_skipped += 1
+        self._put(tick, rows)
         if reason != STOPPED:
             message = f"{self.source.name}: slots skipped so far: {self.stats.slots_skipped}"
             self.active_run.add_event_throttled(EventKind.SLOTS_SKIPPED, self.source.name, message)

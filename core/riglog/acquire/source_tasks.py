@@ -8,7 +8,7 @@ from anyio.abc import TaskGroup
 from riglog.acquire.active_run import ActiveRun
 from riglog.acquire.clock_watch import ClockWatch
 from riglog.acquire.source_task import SourceTask
-from riglog.device import IdentifiedGroup, PollSource, SourceGroup
+from riglog.device import AwaitingGroup, IdentifiedGroup, MaintainedSource, PollSource, SourceGroup
 from riglog.model import NS, Event, EventKind, Run
 
 GRACE_SECONDS = 2.0
@@ -123,7 +123,7 @@ class SourceTasks:
 
         Slots that were due up to ``since_ns`` do not count for a new source.
         """
-        wanted = [source for source in sources if source.channels]
+        wanted = [source for source in sources if source.channels or isinstance(source, MaintainedSource)]
         for removed in self.running.keys() - set(wanted):
             self.running.pop(removed).finish(removed=True)
         for source in wanted:
@@ -146,6 +146,8 @@ class SourceTasks:
         """Update the tasks whenever the group changes, until the run ends; with an empty group, wait for a change."""
         async with anyio.create_task_group() as timer:
             timer.start_soon(self._end, timer.cancel_scope)
+            if isinstance(group, AwaitingGroup):
+                group.report_absences()
             while not group.closed:
                 if isinstance(group, IdentifiedGroup):
                     self.active_run.note_identities(group.identities)

@@ -95,11 +95,7 @@ class AcquisitionSummary(Struct):
     def count(self, source: SourceSummary, batch: Batch) -> None:
         """Count the samples of one batch."""
         for sample in batch.samples:
-            channel = self.channels.get(sample.channel)
-            if channel is None:
-                channel = self.channels[sample.channel] = ChannelSummary(
-                    unit=sample.channel.unit, last_value_ns=self.anchor_ns
-                )
+            channel = self.channels.get(sample.channel) or self._add(sample.channel)
             channel.rows += 1
             source.samples += 1
             if sample.value is None:
@@ -109,3 +105,13 @@ class AcquisitionSummary(Struct):
                 channel.longest_gap_s = channel.gap_until(sample.stamp.monotonic_ns)
                 channel.last_value_ns = sample.stamp.monotonic_ns
                 channel.last_value, channel.text, channel.unit = sample.value, sample.text, sample.unit
+
+    def _add(self, channel: Channel) -> ChannelSummary:
+        """Return the summary of a channel that is new, or whose unit was not known while its device was absent."""
+        series = channel.device, channel.parameter, channel.instance
+        for other, seen in self.channels.items():
+            if (other.device, other.parameter, other.instance) == series:
+                self.channels = {channel if key is other else key: value for key, value in self.channels.items()}
+                return seen
+        added = self.channels[channel] = ChannelSummary(unit=channel.unit, last_value_ns=self.anchor_ns)
+        return added

@@ -12,14 +12,35 @@ from riglog.acquire import AcquisitionSummary, ActiveRun
 from riglog.cli.console import STDERR, format_age, format_value, messages
 from riglog.cli.freshness import Freshness, age_of
 from riglog.cli.screen import in_foreground, printable
-from riglog.model import NS, SYSTEM_CLOCK
+from riglog.model import NS, SYSTEM_CLOCK, Event, EventKind
 
 REFRESH_SECONDS = 0.2
 SEPARATOR = "   "
 NO_VALUE = "--"
 
 
-async def show_progress(recording: ActiveRun, duration: float | None, periods: Mapping[str, float]) -> None:
+class WaitingFor:
+    """The devices that are absent, from the events of the recording."""
+
+    def __init__(self) -> None:
+        self._devices: dict[str, None] = {}
+
+    def add_event(self, event: Event) -> None:
+        """Take note of an event."""
+        if event.kind is EventKind.DEVICE_ABSENT and event.device is not None:
+            self._devices[event.device] = None
+        elif event.kind is EventKind.DEVICE_PRESENT:
+            self._devices.pop(event.device or "", None)
+
+    @property
+    def text(self) -> str:
+        """A line for the screen; empty if no device is absent."""
+        return f"waiting for {', '.join(self._devices)}" if self._devices else ""
+
+
+async def show_progress(
+    recording: ActiveRun, duration: float | None, periods: Mapping[str, float], waiting_for: WaitingFor
+) -> None:
     """Show the progress on a terminal until cancelled; then the display is removed.
 
     A recording in the background of a shell shows none: it would be drawn over what other programs print.
@@ -43,7 +64,8 @@ async def show_progress(recording: ActiveRun, duration: float | None, periods: M
             elapsed = (now - recording.summary.anchor_ns) / NS
             progress.update(bar, completed=elapsed, rows=_rows(recording.summary))
             values = latest_values(recording.summary, now, console.width, freshness)
-            live.update(Group(progress, values), refresh=STDERR.idle)
+            waiting = [Text(waiting_for.text, style="yellow")] if waiting_for.text else []
+            live.update(Group(progress, *waiting, values), refresh=STDERR.idle)
             await anyio.sleep(REFRESH_SECONDS)
 
 

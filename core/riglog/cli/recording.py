@@ -7,7 +7,8 @@ import anyio
 from riglog.acquire import ActiveRun
 from riglog.cli.console import format_time, messages, plain, print_warning
 from riglog.cli.freshness import periods
-from riglog.cli.progress import show_progress
+from riglog.cli.progress import WaitingFor, show_progress
+from riglog.cli.service import ServiceManager
 from riglog.cli.signals import Interruption
 from riglog.config import RigConfig
 from riglog.device import Pace
@@ -19,6 +20,7 @@ from riglog.rig import Outcome, record_rig
 
 NOT_PRINTED = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED, EventKind.RUN_FINISHED}
 WARNINGS = {
+    EventKind.DEVICE_ABSENT,
     EventKind.PORT_LOST,
     EventKind.DEVICE_NOT_RESPONDING,
     EventKind.WRONG_INSTRUMENT,
@@ -34,15 +36,19 @@ async def record_with_progress(
     *,
     resume: Run | bool = False,
     accept_identity: Sequence[str] = (),
+    require_all: bool = True,
+    wait: bool = False,
 ) -> Outcome:
     """Record until the duration has elapsed or a signal is received.
 
     Raises:
         StorageError: a sink cannot be used; nothing was opened.
-        PortError, ProtocolError, DeviceError: a device cannot be opened; nothing was recorded.
+        PortError, ProtocolError, DeviceError: no device can be opened, or with ``require_all`` one of them; nothing
+            was recorded.
     """
     warn_of_high_load(rig)
     known = periods(rig, [spec for spec in rig.specs if device_paced(spec)])
+    service, waiting_for = ServiceManager(), WaitingFor()
     async with anyio.create_task_group() as tasks:
         with messages().status("opening") as status:
 
@@ -51,20 +57,39 @@ async def record_with_progress(
 
             def start(recording: ActiveRun) -> None:
                 status.stop()
-                interruption.stop = recording.stop
-                tasks.start_soon(show_progress, recording, duration, known)
+                interruption.stop = lambda: _stop(recording, service)
+                tasks.start_soon(service.keep_alive, lambda: _status(recording, waiting_for))
+                tasks.start_soon(show_progress, recording, duration, known, waiting_for)
+
+            def event_occurred(event: Event) -> None:
+                waiting_for.add_event(event)
+                _print_event(event)
 
             outcome = await record_rig(
                 rig,
                 duration=duration,
                 resume=resume,
                 accept_identity=accept_identity,
+                require_all=require_all,
+                wait=wait,
                 on_opening=opening,
                 on_start=start,
-                on_event=_print_event,
+                on_event=event_occurred,
             )
+        service.stopping()
         tasks.cancel_scope.cancel()
     return outcome
+
+
+def _stop(recording: ActiveRun, service: ServiceManager) -> None:
+    service.stopping()
+    recording.stop()
+
+
+def _status(recording: ActiveRun, waiting_for: WaitingFor) -> str:
+    summary = recording.summary
+    counts = f"recording: {summary.samples} rows, {summary.samples_missing_or_skipped} missing or skipped"
+    return "; ".join(text for text in (counts, waiting_for.text) if text)
 
 
 def device_paced(spec: DeviceSpec) -> bool:

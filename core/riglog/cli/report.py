@@ -45,11 +45,13 @@ def report(outcome: Outcome, *, as_json: bool, max_gap: float | None = None) -> 
             f"nothing was recorded: the recording ended before the first slot; run {outcome.run.id} has no new row"
         )
         return INCOMPLETE
+    for device, reason in outcome.absent.items():
+        print_warning(f"{device}: absent until the end: {reason}")
     longest = outcome.longest_gap
     if max_gap is not None and longest.seconds > max_gap:
         print_warning(f"{longest.channel}: longest gap {longest.seconds:.3g} s exceeds --max-gap {max_gap:g} s")
         return INCOMPLETE
-    return DONE
+    return INCOMPLETE if outcome.absent else DONE
 
 
 def as_object(outcome: Outcome) -> dict[str, Any]:
@@ -66,6 +68,7 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
         "samples_missing_or_skipped": summary.samples_missing_or_skipped,
         "samples_dropped": summary.samples_dropped,
         "port_losses": summary.port_losses,
+        "absent": outcome.absent,
         "longest_gap_s": longest.seconds,
         "longest_gap_channel": None if longest.channel is None else str(longest.channel),
         "sources": [source.as_dict() for source in summary.sources.values()],

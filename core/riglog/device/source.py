@@ -82,6 +82,15 @@ class SourceGroup(Protocol):
 
 
 @runtime_checkable
+class AwaitingGroup(SourceGroup, Protocol):
+    """A group whose devices may be absent at the start, and are added when their instruments respond."""
+
+    def report_absences(self) -> None:
+        """Report each absent device as an event."""
+        ...
+
+
+@runtime_checkable
 class IdentifiedGroup(SourceGroup, Protocol):
     """A group that knows which instruments its devices are."""
 

@@ -31,6 +31,9 @@ class DirectSession(Session):
         self._polled()
         return samples
 
+    async def _open_absent(self, device: ManagedDevice) -> None:
+        """Do nothing: the device is the connection, which is lost until it is opened."""
+
     async def _verify(self, device: ManagedDevice) -> None:
         with anyio.move_on_after(self._idle_seconds()):
             await device.verify_identity(None)
@@ -59,7 +62,7 @@ class DirectSession(Session):
 
     async def _reopen(self) -> None:
         for device in self.devices.values():
-            await device.reopen()
+            await (device.reopen() if device.absence is None else device.appear())
 
     async def _release(self) -> None:
         if self.owns_devices:

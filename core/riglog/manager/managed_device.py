@@ -3,7 +3,8 @@
 Every poll gives one sample per channel. Errors become missing samples; only a lost connection is raised.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from traceback import extract_tb, format_exception
 from typing import Any
 
@@ -30,8 +31,10 @@ from riglog.errors import (
     RiglogError,
     describe,
 )
+from riglog.manager.absence import Absence
 from riglog.manager.breaker import Breaker
 from riglog.manager.identity import KnownIdentity
+from riglog.manager.opening import repeated
 from riglog.manager.time_limit import CLOSE_SECONDS, OverdueError, open_seconds, poll_seconds, within
 from riglog.model import NS, Channel, Clock, EventKind, Sample, Status
 from riglog.plugin.config import IDENTITY_CHECK_SECONDS
@@ -53,6 +56,11 @@ class ManagedDevice:
         address: its address on a shared port; None if it needs the port for itself, or has none.
         parameters: the parameters to keep, if the driver has not selected them itself; empty: all.
         identity_check: seconds between two identity checks while it is polled without interruption; 0: none.
+        opener: makes the device; None: it is there already, and only has to be opened.
+        on_present: called when a device that was absent has been opened.
+
+    Attributes:
+        absence: why the device has not been opened yet, and when to try again; None: it was opened.
     """
 
     def __init__(
@@ -64,10 +72,16 @@ class ManagedDevice:
         address: int | str | None = None,
         parameters: Sequence[str] = (),
         identity_check: float = IDENTITY_CHECK_SECONDS,
+        opener: Callable[[], Awaitable[Device]] | None = None,
+        on_present: Callable[[], None] = lambda: None,
     ) -> None:
         self.device = device
         self.address = address
         self.identity = KnownIdentity(identity_check)
+        self.absence: Absence | None = None
+        self._opener = opener
+        self._on_present = on_present
+        self._closed = False
         self._parameters = parameters
         self._declared: tuple[Channel, ...] = device.channels
         self._report = report
@@ -82,25 +96,103 @@ class ManagedDevice:
         return self.device.name
 
     @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels; of an absent device those that its configuration names, as far as the driver knows them."""
+        return (self.absence or self.device).channels
+
+    @property
+    def rate_hz(self) -> float | None:
+        """Its own rate; None: that of the run."""
+        return (self.absence or self.device).rate_hz
+
+    @property
+    def pace(self) -> Pace:
+        """What determines when samples come, as far as it is known while the device is absent."""
+        return (self.absence or self.device).pace
+
+    @property
     def suspended(self) -> bool:
-        """True if the device does not respond and is polled at intervals only."""
-        return self._breaker.open
+        """True if the device does not respond and is polled at intervals only, or has not been opened yet."""
+        return self.absence is not None or self._breaker.open
 
     @property
     def responding(self) -> bool:
         """True if the device responded to the last poll."""
-        return not self._breaker.failing
+        return self.absence is None and not self._breaker.failing
 
-    async def open(self) -> None:
+    async def open(self, *, repeat: bool = True) -> None:
         """Open the device. Its identity now is the one it must have later, if none is expected yet.
+
+        Args:
+            repeat: try again if a reply was lost; see ``repeated``.
 
         Raises:
             ConfigError: the configuration names a parameter that the device does not have.
             ProtocolError, DeviceError: see ``Device.open``.
         """
-        await within(open_seconds(self.device), self.device.open(), "open()")
-        self.accept_channels()
-        await self.learn_identity()
+        if self._opener is None:
+            await (repeated(self._open, self.device, self._now) if repeat else self._open())
+            return
+        before, self.device = self.device, await self._opener()
+        try:
+            await self._open()
+            self.device.on_write = before.on_write
+        except BaseException:
+            opened, self.device = self.device, before
+            with anyio.CancelScope(shield=True), suppress(Exception):
+                await within(CLOSE_SECONDS, opened.aclose(), "aclose()")
+            raise
+
+    async def _open(self) -> None:
+        declared = self.device.channels
+        try:
+            await within(open_seconds(self.device), self.device.open(), "open()")
+            self.accept_channels()
+            await self.learn_identity()
+        except BaseException:
+            self.device.channels = declared  # not those that were selected: it may be opened again
+            raise
+
+    def become_absent(self, error: RiglogError) -> None:
+        """Note that the device could not be opened. Until ``appear``, its rows are skipped, with the reason."""
+        channels = self.device.channels
+        with suppress(ConfigError):  # found again when it is opened
+            channels = selected(channels, self._parameters, self.name)
+        self.absence = Absence(error, self.device, channels, self._now())
+
+    async def appear(self) -> None:
+        """Open a device that was absent; from now on it is polled. A new reason why it cannot be opened is an event.
+
+        Raises:
+            Exception: it cannot be opened yet.
+        """
+        assert self.absence is not None
+        try:
+            await self.open(repeat=False)
+        except BaseException as error:
+            if not is_plugin_fault(error):
+                raise
+            self.note_still_absent(error)
+            raise
+        self.absence = None
+        if self._closed:  # it was removed meanwhile
+            await self.aclose()
+            return
+        self._report(EventKind.DEVICE_PRESENT, "device opened: it is recorded from now on", self.name)
+        self._on_present()
+
+    def note_still_absent(self, error: BaseException) -> None:
+        """Note why an attempt to open an absent device failed."""
+        if self.absence is not None:
+            if not isinstance(error, RiglogError):
+                error = DeviceError(f"{DRIVER_ERROR}: {describe(error)}")
+            if self.absence.note(error):
+                self.report_absence()
+
+    def report_absence(self) -> None:
+        """Report that the device is absent, and why."""
+        if self.absence is not None:
+            self._report(EventKind.DEVICE_ABSENT, f"absent, opened when it responds: {self.absence.reason}", self.name)
 
     async def learn_identity(self) -> None:
         """Read the identity, and what that takes. If another one is expected, the first poll checks it.
@@ -153,11 +245,14 @@ class ManagedDevice:
         self.device.channels = selected(self._declared, self._parameters, self.name)
 
     async def aclose(self) -> None:
-        """Release the device; one that does not end in time is left as it is.
+        """Release the device if it was opened; one that does not end in time is left as it is.
 
         Raises:
             Exception: what the device raised.
         """
+        self._closed = True
+        if self.absence is not None:
+            return
         try:
             await within(CLOSE_SECONDS, self.device.aclose(), "aclose()")
         except OverdueError as error:
@@ -240,7 +335,12 @@ class ManagedDevice:
 
     def missing(self, status: Status, error: str, *, responded: bool | None = None) -> list[Sample]:
         """Return a sample without a value for every channel."""
-        return missing(self.device.channels, error, self._clock, status, responded=responded)
+        return missing(self.channels, error, self._clock, status, responded=responded)
+
+    def absent_samples(self) -> list[Sample]:
+        """Return a sample with the reason for every channel of an absent device."""
+        assert self.absence is not None
+        return self.missing(Status.SKIPPED, f"device absent: {self.absence.reason}", responded=None)
 
     async def _samples(self, line: HeldLine[Any, Any] | None, *, pause: float = 0.0) -> Sequence[Sample]:
         """Poll the device. Whatever fails is a row, and has no effect on other devices.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import anyio
 
-from riglog.device import Device, Pace, PollSource
-from riglog.errors import ConfigError, DeviceError, describe, error_context
+from riglog.device import Device, Pace
+from riglog.errors import ConfigError, DeviceError, PortError, ProtocolError, RiglogError, describe, error_context
 from riglog.log import get_logger
 from riglog.manager import concurrent
 from riglog.manager.acceptance import acceptance
@@ -19,6 +19,7 @@ from riglog.manager.managed_device import ManagedDevice, Report, poll_error
 from riglog.manager.port_session import Opener, PortSession
 from riglog.manager.rate_group import RateGroup
 from riglog.manager.session import Session
+from riglog.manager.stand_in import StandIn
 from riglog.manager.time_limit import OPEN_SECONDS, within
 from riglog.model import SYSTEM_CLOCK, Channel, Clock, DeviceResult, ErrorPolicy, Event, EventKind, Sample, storable
 from riglog.plugin import DirectDriver, Driver, Registry, installed
@@ -37,12 +38,16 @@ Listener = Callable[[Event], None]
 WARNINGS = frozenset(
     {
         EventKind.PORT_LOST,
+        EventKind.DEVICE_ABSENT,
         EventKind.DEVICE_NOT_RESPONDING,
         EventKind.WRONG_INSTRUMENT,
         EventKind.IDENTITY_UNCONFIRMED,
         EventKind.DRIVER_FAILED,
     }
 )
+
+ABSENT = (PortError, ProtocolError, DeviceError)
+"""Errors of an instrument that is not there, or not the one that is configured. It may be there later."""
 
 
 class Manager:
@@ -99,6 +104,7 @@ class Manager:
         source: str | Transport | Device | None = None,
         *,
         driver: str | None = None,
+        absent_ok: bool = False,
         **options: Any,
     ) -> Device:
         """Open a device and add it to the rig.
@@ -107,12 +113,18 @@ class Manager:
             source: a port name (the port is opened, and shared with other devices on it), a Transport (used, not
                 closed), a Device that is ready (polled, not closed), or None for a driver without a port.
             driver: the driver that opens it; not needed for a ready Device.
+            absent_ok: add the device also if it cannot be opened now. It is then in ``absent``, its slots are
+                skipped, and it is opened as soon as its instrument responds.
             options: the keys of a ``[[device]]`` table, except name, driver and port.
+
+        Returns:
+            The device. For an absent one without a port, ``get`` returns another object once it has been opened.
 
         Raises:
             ConfigError: a duplicate name, an unknown driver or key, a port or address that cannot be shared; nothing
                 was opened.
-            PortError, ProtocolError, DeviceError: it cannot be opened; everything is as it was before.
+            PortError, ProtocolError, DeviceError: it cannot be opened; everything is as it was before. Not with
+                ``absent_ok``.
         """
         if isinstance(source, Device):
             return await self._add_ready(name, source)
@@ -121,16 +133,18 @@ class Manager:
         table = {**options, "name": name, "driver": driver or ""} | ({} if port is None else {"port": port})
         key = None if transport is None else f"handed in {id(transport)}"
         spec = resolve_device(self._registry or installed(), table, key=key)
-        return await self.add_spec(spec, transport=transport)
+        return await self.add_spec(spec, transport=transport, absent_ok=absent_ok)
 
-    async def add_spec(self, spec: DeviceSpec, *, transport: Transport | None = None) -> Device:
+    async def add_spec(
+        self, spec: DeviceSpec, *, transport: Transport | None = None, absent_ok: bool = False
+    ) -> Device:
         """``add`` for a configuration that has been resolved already."""
         async with self._change_lock:
             with error_context(device=spec.name, port=spec.port_name):
                 self._refuse_name(spec.name)
                 if spec.port is None:
-                    return await self._add_direct(spec)
-                return await self._add_on_port(spec, spec.port, transport)
+                    return await self._add_direct(spec, absent_ok=absent_ok)
+                return await self._add_on_port(spec, spec.port, transport, absent_ok=absent_ok)
 
     async def remove(self, name: str) -> None:
         """Remove a device from the rig; its port is closed with its last device.
@@ -165,17 +179,24 @@ class Manager:
         if problems:
             raise ExceptionGroup("errors while closing the rig", problems)
 
-    async def _add_on_port(self, spec: DeviceSpec, port: PortSpec, transport: Transport | None) -> Device:
+    async def _add_on_port(
+        self, spec: DeviceSpec, port: PortSpec, transport: Transport | None, *, absent_ok: bool
+    ) -> Device:
         session = self._sessions.get(port.key)
         if isinstance(session, PortSession):
             others = {managed.name: managed.address for managed in session.devices.values()}
             check_compatible(spec, PortSpec(session.name, session.key, session.link, session.factory), others)
-            return await self._open_on_port(session, spec)
+            return await self._open_on_port(session, spec, absent_ok=absent_ok)
         session = self._new_port_session(port, transport)
         try:
             with bugs_as(DeviceError, spec.driver, "connect()"):
-                await session.open()
-            return await self._open_on_port(session, spec)
+                try:
+                    await session.open()
+                except PortError as error:
+                    if not absent_ok:
+                        raise
+                    session.begin_lost(error)
+            return await self._open_on_port(session, spec, absent_ok=absent_ok)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await session.aclose()
@@ -196,8 +217,8 @@ class Manager:
             port.key, port.name, port.link, port.factory, opener, report, self._clock, owned=transport is None
         )
 
-    async def _open_on_port(self, session: PortSession, spec: DeviceSpec) -> Device:
-        """Open a device on a port that is open."""
+    async def _open_on_port(self, session: PortSession, spec: DeviceSpec, *, absent_ok: bool) -> Device:
+        """Open a device on a port that is open, or will be."""
         driver = spec.driver
         assert isinstance(driver, Driver)
         client = session.client.with_timeout(spec.config.timeout)
@@ -206,29 +227,43 @@ class Manager:
         if spec.port is not None and spec.port.simulated:
             self._simulated[session.key].connect(spec.simulator(), spec.name, session.devices)
         managed = self._managed(spec, device, session.name)
-        with bugs_as(DeviceError, driver, "open()"):
-            await managed.open()
+        try:
+            if session.lost is not None and absent_ok:
+                raise session.lost
+            with bugs_as(DeviceError, driver, "open()"):
+                await managed.open()
+        except ABSENT as error:
+            if not absent_ok:
+                raise
+            managed.become_absent(error)
         self._register(session, managed)
         return device
 
-    async def _add_direct(self, spec: DeviceSpec) -> Device:
+    async def _add_direct(self, spec: DeviceSpec, *, absent_ok: bool) -> Device:
         """Open a device without a port."""
         driver = spec.driver
         assert isinstance(driver, DirectDriver)
-        with bugs_as(DeviceError, driver, "open()"):
-            opened = driver.open(spec.config, spec.context(self._clock))
-            device = is_a(Device, await within(OPEN_SECONDS, opened, "open()"))
-        managed = self._managed(spec, device, None)
+        with bugs_as(DeviceError, driver, "pace()"):
+            stand_in = StandIn(driver.pace(spec.config))
+        managed = self._managed(spec, stand_in, None, opener=partial(self._opened_direct, spec, driver))
+        session = DirectSession(spec.key, spec.name, self._reporter(spec.name), self._clock, owned=True)
         try:
             with bugs_as(DeviceError, driver, "open()"):
                 await managed.open()
-        except BaseException:
-            with anyio.CancelScope(shield=True), suppress(Exception):
-                await managed.aclose()
-            raise
-        session = DirectSession(spec.key, spec.name, self._reporter(spec.name), self._clock, owned=True)
+        except ABSENT as error:
+            if not absent_ok:
+                raise
+            session.begin_lost(error)
+            managed.become_absent(error)
         self._register(session, managed)
-        return device
+        return managed.device
+
+    async def _opened_direct(self, spec: DeviceSpec, driver: DirectDriver[Any]) -> Device:
+        """Return the device that the driver opened."""
+        with bugs_as(DeviceError, driver, "open()"):
+            opened = driver.open(spec.config, spec.context(self._clock))
+            device = is_a(Device, await within(OPEN_SECONDS, opened, "open()"))
+        return _prepared(spec, device)
 
     async def _add_ready(self, name: str, device: Device) -> Device:
         """Track a device that the caller has opened, and will close."""
@@ -252,16 +287,23 @@ class Manager:
             self._register(session, managed)
             return device
 
-    def _managed(self, spec: DeviceSpec, device: Device, port: str | None) -> ManagedDevice:
-        device.name = spec.name
-        device.rate_hz = spec.config.rate_hz or device.rate_hz
+    def _managed(
+        self,
+        spec: DeviceSpec,
+        device: Device,
+        port: str | None,
+        *,
+        opener: Callable[[], Awaitable[Device]] | None = None,
+    ) -> ManagedDevice:
         managed = ManagedDevice(
-            device,
+            _prepared(spec, device),
             self._reporter(port),
             self._clock,
             address=spec.address,
             parameters=spec.parameters,
             identity_check=spec.config.identity_check,
+            opener=opener,
+            on_present=self._notify,
         )
         managed.identity.expected = self._identities.get(spec.name)
         return managed
@@ -322,7 +364,18 @@ class Manager:
 
     @property
     def channels(self) -> list[Channel]:
-        return [channel for name in self.names for channel in self.get(name).channels]
+        return [channel for name in self.names for channel in self._managed_device(name).channels]
+
+    @property
+    def absent(self) -> dict[str, RiglogError]:
+        """The devices that have not been opened yet, by name, and the error of the last attempt; see ``add``."""
+        found = {name: self._managed_device(name).absence for name in self.names}
+        return {name: absence.error for name, absence in found.items() if absence is not None}
+
+    def report_absences(self) -> None:
+        """Report each absent device as an event. A recorder calls it at the start of a run."""
+        for name in self.absent:
+            self._managed_device(name).report_absence()
 
     @property
     def identities(self) -> dict[str, str]:
@@ -349,19 +402,21 @@ class Manager:
         managed = self._managed_device(name)
         old = managed.identity.expected
         with error_context(device=name):
+            if managed.absence is not None:
+                raise DeviceError(f"device absent: {managed.absence.reason}")
             new = await managed.accept_identity()
         self._identities.pop(name, None)
         self._publish(acceptance(name, old, new, self._clock))
         self._notify()
 
-    def sources(self, names: Sequence[str] | None = None) -> Sequence[PollSource]:
+    def sources(self, names: Sequence[str] | None = None) -> Sequence[RateGroup]:
         """Return one source per session, rate and pace. ``names``: only these devices."""
         only = None if names is None else tuple(names)
         found: dict[RateGroup, None] = {}
         for session in self._sessions.values():
             for managed in session.devices.values():
                 if only is None or managed.name in only:
-                    found.setdefault(RateGroup(session, managed.device.rate_hz, managed.device.pace, only))
+                    found.setdefault(RateGroup(session, managed.rate_hz, managed.pace, only))
         return list(found)
 
     async def changed(self) -> None:
@@ -486,3 +541,10 @@ class Manager:
 
 async def _given(transport: Transport) -> Transport:
     return transport
+
+
+def _prepared(spec: DeviceSpec, device: Device) -> Device:
+    """Return a device with what the configuration gives it."""
+    device.name = spec.name
+    device.rate_hz = spec.config.rate_hz or device.rate_hz
+    return device

@@ -2,10 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from math import inf
 
 import anyio
 
+from riglog.device import is_plugin_fault
+from riglog.errors import ConnectionLostError, RiglogError
 from riglog.log import get_logger
+from riglog.manager.idle_time import IdleTime
 from riglog.manager.managed_device import ManagedDevice, Report
 from riglog.manager.reconnectable import ReconnectableTransport
 from riglog.manager.session import Session
@@ -13,6 +17,7 @@ from riglog.manager.time_limit import CLOSE_SECONDS
 from riglog.model import Clock, Sample
 from riglog.plugin import AnyClient
 from riglog.protocol import Connection
+from riglog.protocol.port_lock import wait_before_each_hold
 from riglog.transport import Link, Transport
 
 log = get_logger("riglog.manager")
@@ -57,6 +62,13 @@ class PortSession(Session):
             PortError: it cannot be opened.
         """
         self.transport.inner = await self.opener()
+        self._connect()
+
+    def begin_lost(self, error: RiglogError) -> None:
+        super().begin_lost(error)
+        self._connect()  # the client stays, as after a loss
+
+    def _connect(self) -> None:
         self.client = self.factory(Connection(self.transport, self.link, self._clock))
 
     async def aclose(self) -> None:
@@ -65,10 +77,19 @@ class PortSession(Session):
 
     async def poll(self, devices: Sequence[ManagedDevice]) -> list[Sample]:
         samples: list[Sample] = []
+        if self._lost is None and not self._schedules:  # else they are opened between the polls
+            await self._open_in_poll()
+        absent = {device.name: device.absent_samples() for device in devices if device.absence is not None}
+        if len(absent) == len(devices) and (self._schedules or self._lost is None):  # one of them may use the line
+            self._polled()
+            return [sample for rows in absent.values() for sample in rows]
         async with self.client.hold() as line:
             if self._lost is not None and not self._schedules:  # else it is opened again between the polls
                 await self._try_reopen()
             for device in devices:
+                if device.name in absent:  # also if it appears meanwhile: it was absent when the slot was due
+                    samples += absent[device.name]
+                    continue
                 shared = self._others_responding(device)
                 samples += await self._attempt(device, partial(device.poll, line, shared=shared))
         self._polled()
@@ -84,6 +105,36 @@ class PortSession(Session):
     async def _look_for_loss(self) -> None:
         async with self.client.hold():
             self.transport.look_for_loss()
+
+    async def _open_absent(self, device: ManagedDevice) -> None:
+        assert device.absence is not None
+        forced = device.absence.is_forced(self._now())
+        idle = IdleTime(self.client, partial(self._idle_for, device), self._wait_for_poll, unlimited=forced)
+        if not forced and not (device.absence.is_due(self._now()) and idle.fits):
+            return
+        try:
+            with idle.scope, wait_before_each_hold(idle.admit):
+                await device.appear()
+        except ConnectionLostError:
+            raise
+        except BaseException as error:
+            if not is_plugin_fault(error):
+                raise
+        if device.absence is not None:
+            complete = not idle.scope.cancelled_caught
+            device.absence.attempted(self._now(), complete=complete, forced=forced)
+
+    async def _open_in_poll(self) -> None:
+        """Open absent devices before a poll that no recorder has scheduled."""
+        try:
+            await self._open_absent_devices()
+        except ConnectionLostError as error:
+            await self._handle_loss(error)
+
+    def _idle_for(self, device: ManagedDevice) -> float:
+        """Return the seconds until the line is needed for another device; infinite if all others are absent."""
+        others = any(other.absence is None for other in self.devices.values() if other is not device)
+        return self._idle_seconds() if others else inf
 
     def _others_responding(self, device: ManagedDevice) -> bool:
         """True if another device of the port has to wait while this one does not respond."""

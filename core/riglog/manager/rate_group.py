@@ -27,14 +27,14 @@ class RateGroup(Struct, frozen=True):
         return [
             managed
             for managed in self.session.devices.values()
-            if managed.device.rate_hz == self.rate_hz
-            and managed.device.pace is self.pace
+            if managed.rate_hz == self.rate_hz
+            and managed.pace is self.pace
             and (self.names is None or managed.name in self.names)
         ]
 
     @property
     def channels(self) -> list[Channel]:
-        return [channel for managed in self.devices for channel in managed.device.channels]
+        return [channel for managed in self.devices for channel in managed.channels]
 
     async def poll(self) -> Sequence[Sample]:
         devices = self.devices

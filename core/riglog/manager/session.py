@@ -5,14 +5,14 @@ loss, opens the connection again at once, and checks identities where the next s
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from math import inf
 
 import anyio
 
 from riglog.device import Pace, is_plugin_fault
-from riglog.errors import ConnectionLostError
+from riglog.errors import ConnectionLostError, RiglogError
 from riglog.log import get_logger
 from riglog.manager.managed_device import ManagedDevice, Report
 from riglog.model import NS, Clock, EventKind, Sample, Status
@@ -48,6 +48,7 @@ class Session(ABC):
         self._report = report
         self._clock = clock
         self._lost: ConnectionLostError | None = None
+        self._never_opened: RiglogError | None = None  # why not
         self._closed = False
         self._attempts = 0
         self._next_attempt = 0.0
@@ -55,11 +56,23 @@ class Session(ABC):
         self._schedules: list[NextDue] = []
         self._maintenance = anyio.Lock()
         self._wake = anyio.Event()
+        self._poll_ended = anyio.Event()
         self._last_poll = self._now()
 
     @abstractmethod
     async def poll(self, devices: Sequence[ManagedDevice]) -> list[Sample]:
         """Return one sample per channel of these devices, which are polled in turn."""
+
+    def begin_lost(self, error: RiglogError) -> None:
+        """Begin without the connection, which could not be opened: it is opened as after a loss."""
+        self._lost = ConnectionLostError(error.message)
+        self._never_opened = error
+        self._schedule_attempt()
+
+    @property
+    def lost(self) -> RiglogError | None:
+        """Why there is no connection; None: there is one."""
+        return self._never_opened or self._lost
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -68,6 +81,14 @@ class Session(ABC):
     @abstractmethod
     async def _reopen(self) -> None:
         """Open the lost connection again; any exception means that it is not there yet."""
+
+    @abstractmethod
+    async def _open_absent(self, device: ManagedDevice) -> None:
+        """Make an attempt to open an absent device; other devices of the session wait for it only if it is overdue.
+
+        Raises:
+            ConnectionLostError: the connection is gone.
+        """
 
     @abstractmethod
     async def _release(self) -> None:
@@ -101,7 +122,9 @@ class Session(ABC):
     async def _reconnect(self) -> float:
         """Make an attempt to open the lost connection, if one is due. Return the seconds until the next one."""
         await self._try_reopen()
-        return self._next_attempt - self._now() if self._lost is not None and not self._closed else inf
+        if self._closed:
+            return inf
+        return self._next_attempt - self._now() if self._lost is not None else 0.0
 
     async def _use_idle_time(self) -> float:
         """Do what is due, if the next slot leaves time for it. Return the seconds until there is more to do."""
@@ -115,12 +138,30 @@ class Session(ABC):
                     continue
                 if device.identity.is_due(self._now()) and self._idle_seconds() >= device.identity.needs_seconds:
                     await self._verify(device)
+            await self._open_absent_devices()
         except ConnectionLostError as error:
             await self._handle_loss(error)
             return 0.0
-        checks = [check for device in self.devices.values() if (check := device.identity.next_check) is not None]
-        later = [check for check in checks if check > self._now()]  # those that are due wait for the end of a poll
+        later = [due for due in self._due_times() if due > self._now()]  # what is due waits for the end of a poll
         return min([*later, self._last_poll + LOSS_CHECK_SECONDS]) - self._now()
+
+    def _due_times(self) -> Iterator[float]:
+        """Return when checks of identities and attempts to open absent devices are due, in seconds."""
+        for device in self.devices.values():
+            if device.absence is not None:
+                yield from device.absence.due_times
+            elif (check := device.identity.next_check) is not None:
+                yield check
+
+    async def _open_absent_devices(self) -> None:
+        """Make the attempts that are due.
+
+        Raises:
+            ConnectionLostError: the connection is gone.
+        """
+        for device in list(self.devices.values()):
+            if device.absence is not None:
+                await self._open_absent(device)
 
     def _idle_seconds(self) -> float:
         """Return the seconds until the next slot of any source is due; negative during a poll."""
@@ -129,25 +170,48 @@ class Session(ABC):
     def _polled(self) -> None:
         """Note that a poll has ended: what is due can be done until the next slot."""
         self._last_poll = now = self._now()
-        if any(device.identity.is_due(now) for device in self.devices.values()):
+        if any(due <= now for due in self._due_times()):
             self._wake_up()
+        self._poll_ended.set()
+        self._poll_ended = anyio.Event()
+
+    async def _wait_for_poll(self) -> None:
+        """Wait for the end of a poll of this session."""
+        await self._poll_ended.wait()
 
     def _wake_up(self) -> None:
         self._wake.set()
         self._wake = anyio.Event()
 
     async def next_samples(self, device: ManagedDevice) -> Sequence[Sample]:
-        """Return what a device that sets its own pace sends next. During a loss there is one row per channel only."""
-        while self._lost is not None:
-            await self._try_reopen()
+        """Return what a device that sets its own pace sends next.
+
+        During a loss, and while the device is absent, there is one row per channel only.
+        """
+        if device.absence is not None and not device.absence.has_rows:
+            device.absence.has_rows = True
+            return device.absent_samples()
+        while self._lost is not None or device.absence is not None:
             if self._lost is not None:
+                await self._try_reopen()
+            elif device.absence is not None:
+                await self._open_for_listening(device)
+            if self._lost is not None or device.absence is not None:
                 await anyio.sleep(RETRY_SECONDS[0])
         return await self._attempt(device, device.listen)
+
+    async def _open_for_listening(self, device: ManagedDevice) -> None:
+        try:
+            await self._open_absent(device)
+        except ConnectionLostError as error:
+            await self._handle_loss(error)
 
     async def _attempt(
         self, device: ManagedDevice, take: Callable[[], Awaitable[Sequence[Sample]]]
     ) -> Sequence[Sample]:
-        """Take samples if the connection is there. Every loss is handled here."""
+        """Take samples if the connection and the device are there. Every loss is handled here."""
+        if device.absence is not None:
+            return device.absent_samples()
         if self._lost is None:
             try:
                 return await take()
@@ -183,16 +247,26 @@ class Session(ABC):
             if not is_plugin_fault(error):
                 raise
             log.debug("%s: not yet restored: %s", self.name, error)
+            if self._never_opened is not None:
+                self._note_still_absent(error)
             self._schedule_attempt()
             return
         finally:
             self._reopening = False
         self._restored()
 
+    def _note_still_absent(self, error: BaseException) -> None:
+        """Give the devices of a connection that was never open the reason of the last attempt."""
+        for device in self.devices.values():
+            device.note_still_absent(error)
+
     def _restored(self) -> None:
         self._lost = None
         for device in self.devices.values():
             device.retry_now()
+        if self._never_opened is not None:  # what is news is the device
+            self._never_opened = None
+            return
         self._report(EventKind.PORT_RESTORED, "connection restored", None)
 
     def _schedule_attempt(self) -> None:

@@ -26,6 +26,8 @@ class EventKind(StrEnum):
     RUN_RESUMED = "run_resumed"
     PORT_LOST = "port_lost"
     PORT_RESTORED = "port_restored"
+    DEVICE_ABSENT = "device_absent"  # it could not be opened; the message is the reason
+    DEVICE_PRESENT = "device_present"  # after DEVICE_ABSENT: it was opened
     DEVICE_NOT_RESPONDING = "device_not_responding"
     DEVICE_RESPONDING = "device_responding"
     IDENTITY_EXPECTED = "identity_expected"  # that of the run: IDENTITY and the identity

@@ -1,5 +1,7 @@
 """The lock of a port: it gives one task the port for one transaction, or for several in a row."""
 
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 import anyio
@@ -27,6 +29,19 @@ class Hold:
 _innermost: ContextVar[Hold | None] = ContextVar("riglog_innermost_hold", default=None)
 """Of this task. A task that is started inside a hold inherits it."""
 
+Admission = Callable[[], Awaitable[None]]
+_admission: ContextVar[Admission | None] = ContextVar("riglog_port_admission", default=None)
+
+
+@contextmanager
+def wait_before_each_hold(admission: Admission) -> Iterator[None]:
+    """In this block, wait for ``admission`` before a port is taken: for one transaction, or for several in a row."""
+    token = _admission.set(admission)
+    try:
+        yield
+    finally:
+        _admission.reset(token)
+
 
 class PortLock:
     """Not re-entrant. A task that holds the port hands the held line down to the functions it calls."""
@@ -41,6 +56,8 @@ class PortLock:
         Raises:
             RuntimeError: this task holds the port, or a task from which it descends does and waits for it.
         """
+        if (admission := _admission.get()) is not None:
+            await admission()
         if self._hold is not None and self._hold.contains_this_task():
             await self._acquire_inside(self._hold)
         else:

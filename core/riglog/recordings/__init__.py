@@ -1,5 +1,6 @@
 """Reading back: the rows of a recording, its events and gaps, and export into other formats."""
 
+from riglog.recordings.absences import Absence, AbsenceFinder
 from riglog.recordings.export import Exported, export
 from riglog.recordings.gaps import Availability, Gap, GapFinder
 from riglog.recordings.reading import Rows, read
@@ -11,6 +12,8 @@ from riglog.sinks.sqlite import read_events
 
 __all__ = [
     "EXPORT_FORMATS",
+    "Absence",
+    "AbsenceFinder",
     "Availability",
     "EventRow",
     "Exported",

@@ -19,7 +19,8 @@ class Outcome(Struct):
 
     ``devices`` are those of each source of the summary.
     ``finished_monotonic_ns`` is the end of the recording on the monotonic clock. ``storage_error`` is set if not all
-    samples were stored; ``sinks`` is empty if no sink could be opened.
+    samples were stored; ``sinks`` is empty if no sink could be opened. ``absent`` are the devices that could not be
+    opened until the end, with the reason.
     """
 
     run: Run
@@ -28,6 +29,7 @@ class Outcome(Struct):
     finished_monotonic_ns: int
     storage_error: StorageError | None = None
     devices: dict[str, tuple[str, ...]] = {}
+    absent: dict[str, str] = {}
 
     @property
     def longest_gap(self) -> LongestGap:

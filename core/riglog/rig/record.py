@@ -15,6 +15,7 @@ from riglog.manager import Manager
 from riglog.model import SYSTEM_CLOCK, Clock, Event, Run, new_run
 from riglog.plugin import Registry
 from riglog.rig.identities import rig_identities
+from riglog.rig.opening import open_devices
 from riglog.rig.outcome import Outcome
 from riglog.rig.resume import ResumePlan, plan_resume
 from riglog.sinks import SqliteSink
@@ -31,6 +32,8 @@ async def record_rig(
     out: str | Path | None = None,
     resume: Run | bool = False,
     accept_identity: Sequence[str] = (),
+    require_all: bool = False,
+    wait: bool = False,
     stop: anyio.Event | None = None,
     on_opening: Callable[[str, str], None] | None = None,
     on_start: Callable[[ActiveRun], None] | None = None,
@@ -51,6 +54,9 @@ async def record_rig(
             be the instruments of that run: values of another one are not recorded. If there is no such run, or if slots
             could be recorded twice because the clock is behind, a new run starts.
         accept_identity: devices whose instrument was replaced on purpose. It is an event, and a new run starts.
+        require_all: raise the error of a device that cannot be opened. Otherwise the recording starts without it, and
+            adds it as soon as its instrument responds; ``absent`` of the outcome names those that never did.
+        wait: start also if no device can be opened.
         stop: ends the recording when it is set, after the polls in progress.
         on_opening: called before each device is opened, with the names of the device and of its port (or driver).
         on_start: called with the active recording when polling starts; its ``summary`` is updated continuously.
@@ -65,7 +71,8 @@ async def record_rig(
         ConfigError: an argument is invalid, the rig file cannot be read, or the run to resume is complete; nothing was
             opened.
         StorageError: a sink cannot be used, or another program records the run; nothing was recorded.
-        PortError, ProtocolError, DeviceError: a device cannot be opened; nothing was recorded.
+        PortError, ProtocolError, DeviceError: no device can be opened, or with ``require_all`` one of them; nothing
+            was recorded.
         SamplesLostError: the task was cancelled, and a sink did not store all samples.
     """
     config = _config(rig, out, registry)
@@ -86,10 +93,7 @@ async def record_rig(
         await sink.check()
     async with Manager(registry=registry, clock=clock) as manager:
         manager.expect_identities(identities.expected)
-        for spec in config.specs:
-            if on_opening is not None:
-                on_opening(spec.name, spec.port_name or spec.protocol)
-            await manager.add_spec(spec)
+        await open_devices(manager, config.specs, require_all=require_all, wait=wait, on_opening=on_opening)
         plan, length = _plan(config, resume, given, clock)  # opening takes time, and the clock may have been set
         earlier = plan.stored.run if plan.stored is not None else None
         run = earlier or new_run(config.name, clock, rate_hz=config.rate_hz, rig=config.text)
@@ -115,7 +119,7 @@ async def record_rig(
                 if stop is not None:
                     tasks.start_soon(_stop_when_set, stop, recording)
                 outcome = await _store(recording, sinks, run, config.flush_interval, clock)
-                outcome.devices = _devices(manager)
+                outcome.devices, outcome.absent = _devices(manager), _absent(manager)
                 tasks.cancel_scope.cancel()
             if outcome.storage_error is not None:
                 await _raise_if_cancelled(outcome.storage_error)
@@ -131,9 +135,11 @@ def _config(rig: RigConfig | str | Path, out: str | Path | None, registry: Regis
 
 
 def _devices(manager: Manager) -> dict[str, tuple[str, ...]]:
-    return {
-        source.name: tuple(dict.fromkeys(channel.device for channel in source.channels)) for source in manager.sources()
-    }
+    return {source.name: tuple(device.name for device in source.devices) for source in manager.sources()}
+
+
+def _absent(manager: Manager) -> dict[str, str]:
+    return {name: error.message for name, error in manager.absent.items()}
 
 
 def _plan(rig: RigConfig, resume: Run | bool, duration: float | None, clock: Clock) -> tuple[ResumePlan, float | None]:

@@ -1,10 +1,15 @@
 """``riglog gaps``: where values are missing, for how long, and why."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import click
 
 from riglog.cli.console import add_row, format_time, print_json, results, table
 from riglog.cli.options import RenamedOption, json_option, require_matching_rows
-from riglog.recordings import Gap, GapFinder, read
+from riglog.recordings import Absence, AbsenceFinder, EventRow, Gap, GapFinder, read, read_events
+from riglog.sinks.formats import format_of
+from riglog.sinks.sqlite.reader import SQLITE_FORMAT
 
 
 @click.command("gaps", short_help="Show gaps in the data: where, how long and why.")
@@ -24,11 +29,16 @@ from riglog.recordings import Gap, GapFinder, read
 def command(file: str, run: str | None, device: str | None, min_duration: float, as_json: bool) -> None:
     """Show the availability of every channel of the recording FILE, and every gap with its cause.
 
-    The cause is that of the first row without a value.
+    The cause is that of the first row without a value. A device that was absent before its channels were known has a
+    gap without channels.
     """
-    finder = GapFinder()
-    found = [gap for gap in finder.find(read(file, run=run, device=device)) if gap.seconds >= min_duration]
-    if not finder.channels:
+    finder, absences = GapFinder(), AbsenceFinder(_events(file, run))
+    rows = absences.watch(read(file, run=run, device=device))
+    found = [gap for gap in finder.find(rows) if gap.seconds >= min_duration]
+    absent = [
+        absence for absence in absences.found() if absence.seconds >= min_duration and device in (None, absence.device)
+    ]
+    if not finder.channels and not absent:
         require_matching_rows(file, run=run, device=device)
     if as_json:
         channels = [
@@ -52,12 +62,28 @@ def command(file: str, run: str | None, device: str | None, min_duration: float,
             }
             for gap in found
         ]
-        print_json({"channels": channels, "gaps": gaps})
+        absences_found = [
+            {
+                "run": absence.run,
+                "device": absence.device,
+                "begins_at": absence.started_at,
+                "ends_at": absence.ended_at,
+                "seconds": absence.seconds,
+                "cause": absence.cause,
+            }
+            for absence in absent
+        ]
+        print_json({"channels": channels, "gaps": gaps, "absences": absences_found})
         return
-    _print(finder, found)
+    _print(finder, found, absent)
 
 
-def _print(finder: GapFinder, found: list[Gap]) -> None:
+def _events(file: str, run: str | None) -> Iterable[EventRow]:
+    """Return the events, where a recording has them."""
+    return read_events(file, run=run) if format_of(Path(file)) is SQLITE_FORMAT else ()
+
+
+def _print(finder: GapFinder, found: list[Gap], absent: list[Absence]) -> None:
     for run in dict.fromkeys(key.run for key in finder.channels):
         availability = table("channel", "slots due", "with value", "availability", "gaps", title=run)
         for key, seen in finder.channels.items():
@@ -65,10 +91,13 @@ def _print(finder: GapFinder, found: list[Gap]) -> None:
                 add_row(availability, key, seen.slots_due, seen.slots_with_value, f"{seen.share:.3%}", seen.gaps)
         results().print(availability)
         results().print()
-    if found:
+    if found or absent:
         listed = table("start (UTC)", "channel", "duration", "slots", "cause")
         for gap in found:
             add_row(
                 listed, format_time(gap.started_at), gap.channel, f"{gap.seconds:.3f} s", gap.slots, gap.first_cause
             )
+        for absence in absent:
+            duration = f"{absence.seconds:.3f} s"
+            add_row(listed, format_time(absence.started_at), absence.device, duration, "-", absence.cause)
         results().print(listed)

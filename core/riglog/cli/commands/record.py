@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import click
 
@@ -9,6 +10,14 @@ from riglog.cli.console import messages, plain, plural, print_warning
 from riglog.cli.options import json_option, sqlite_name
 from riglog.cli.report import report
 from riglog.cli.signals import Interruption, run
+from riglog.errors import ConfigError
+
+
+class Start(NamedTuple):
+    """Which devices must be there at the start."""
+
+    require_all: bool
+    wait: bool
 
 
 @click.command("record", short_help="Record a rig.")
@@ -39,6 +48,13 @@ from riglog.cli.signals import Interruption, run
     metavar="NAME",
     help="The instrument of this device was replaced on purpose: start a new run with it; may be repeated.",
 )
+@click.option(
+    "--require-all",
+    is_flag=True,
+    help="Record nothing, and exit with code 3, if a device cannot be opened. Default: start without it, and add it"
+    " as soon as its instrument responds.",
+)
+@click.option("--wait", is_flag=True, help="Start also if no device can be opened, and wait for all of them.")
 @json_option
 def command(
     rig: str,
@@ -47,10 +63,18 @@ def command(
     max_gap: float | None,
     resume: bool,
     accept_identity: tuple[str, ...],
+    require_all: bool,
+    wait: bool,
     as_json: bool,
 ) -> int:
-    """Record the rig described in RIG, until the duration has elapsed or Ctrl-C or SIGTERM is received."""
-    return run(partial(_record, rig, duration, out, max_gap, resume, accept_identity, as_json))
+    """Record the rig described in RIG, until the duration has elapsed or Ctrl-C or SIGTERM is received.
+
+    The exit code is 1 if a device was absent until the end.
+    """
+    if require_all and wait:
+        raise ConfigError("--wait: cannot be combined with --require-all", hint="Remove one of them")
+    start = Start(require_all=require_all, wait=wait)
+    return run(partial(_record, rig, duration, out, max_gap, resume, accept_identity, start, as_json))
 
 
 async def _record(
@@ -60,6 +84,7 @@ async def _record(
     max_gap: float | None,
     resume: bool,
     accept_identity: tuple[str, ...],
+    start: "Start",
     as_json: bool,
     interruption: Interruption,
 ) -> Callable[[], int]:
@@ -83,5 +108,13 @@ async def _record(
         print_warning(f"a new run starts; {plan.follows}")
     elif resume:
         messages().print("[dim]no earlier run: a new run starts[/]")
-    outcome = await record_with_progress(rig, length, interruption, resume=resume, accept_identity=accept_identity)
+    outcome = await record_with_progress(
+        rig,
+        length,
+        interruption,
+        resume=resume,
+        accept_identity=accept_identity,
+        require_all=start.require_all,
+        wait=start.wait,
+    )
     return partial(report, outcome, as_json=as_json, max_gap=max_gap)
