@@ -60,6 +60,7 @@ class ToySimulator(Simulator):
     def __init__(self, address: int, identity: str = "toy") -> None:
         self.number = address
         self.identity = identity
+        self.identities: list[str] = []  # of the next replies
         self.silent = False
         self.count = 0
         self.given: dict[str, list[str]] = {}
@@ -74,7 +75,8 @@ class ToySimulator(Simulator):
         if int(address) != self.number or self.silent:
             return b""
         self.count += 1
-        value = self.identity if parameter == "who" else "!" if parameter == "mass" else str(self.count)
+        identity = self.identities.pop(0) if parameter == "who" and self.identities else self.identity
+        value = identity if parameter == "who" else "!" if parameter == "mass" else str(self.count)
         self.given.setdefault(parameter, []).append(value)
         return f"{address} {parameter} {value}\n".encode()
 

@@ -55,6 +55,10 @@ class KnownIdentity:
         self.compare(found, utc_ns)  # not a change of state: the identity is stored with the run
         return True
 
+    def is_other(self, found: str | None) -> bool:
+        """Return True for the identity of another instrument than the expected one."""
+        return found is not None and self.expected is not None and storable(found) != self.expected
+
     def forget(self) -> None:
         """Expect no identity any more."""
         self.expected, self.mismatch, self._reported, self._confirmed_utc_ns = None, None, True, None
@@ -64,7 +68,7 @@ class KnownIdentity:
         found = None if found is None else storable(found)
         if found is None:
             return self._not_reported()
-        if self.expected is not None and found != self.expected:
+        if self.is_other(found):
             return self._other(found, utc_ns)
         first, again = self.expected is None, self.mismatch is not None or not self._reported
         self.expected, self.confirmed, self.mismatch, self._reported = found, True, None, True

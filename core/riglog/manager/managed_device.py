@@ -26,6 +26,7 @@ from riglog.errors import (
     ConfigError,
     ConnectionLostError,
     DeviceError,
+    MalformedReplyError,
     ProtocolError,
     ReplyTimeoutError,
     RiglogError,
@@ -46,6 +47,7 @@ Report = Callable[[EventKind, str, str | None], None]
 PAUSE_SECONDS = 0.5
 SUSPENDED = "device not responding: polling suspended, retried at intervals"
 NOTHING_RECEIVED = "device not responding: nothing received"
+IDENTITIES_DIFFER = "two reads of the identity differ"
 NOT_CONFIRMED = "identity not confirmed after the interruption: value not recorded"
 
 
@@ -431,6 +433,20 @@ class ManagedDevice:
             await self.verify_identity(None)
 
     async def _read_identity(self, line: HeldLine[Any, Any] | None) -> str | None:
+        """Read the identity; another one than expected twice, as one reply may be late or damaged.
+
+        Raises:
+            ProtocolError: the two are neither equal nor the expected one.
+        """
+        found = await self._read_identity_once(line)
+        if not self.identity.is_other(found):
+            return found
+        again = await self._read_identity_once(line)
+        if again is None or (again != found and self.identity.is_other(again)):
+            raise MalformedReplyError(IDENTITIES_DIFFER, device=self.name)
+        return again
+
+    async def _read_identity_once(self, line: HeldLine[Any, Any] | None) -> str | None:
         return await (self.device.identity(line) if isinstance(self.device, PortDevice) else self.device.identity())
 
     def _compare(self, found: str | None) -> None:

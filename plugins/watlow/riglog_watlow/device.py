@@ -9,9 +9,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from riglog.device import DeviceContext, PortDevice
+from riglog.device import DeviceContext, PortDevice, poll_reads
 from riglog.device.proof_input import MAX_TIME
-from riglog.errors import ConfigError, UnsupportedError
+from riglog.errors import ConfigError, UnsupportedError, WrongInstrumentError
 from riglog.model import Channel, Sample
 from riglog.plugin import AnyClient
 from riglog.protocol import HeldLine
@@ -19,6 +19,7 @@ from riglog_watlow.channel_read import ChannelRead, PollPlan, companions_of
 from riglog_watlow.channels import configured_targets, require_available
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.connect import protocol_for
+from riglog_watlow.errors import SETUP_CHANGED, SetupChangedError
 from riglog_watlow.identity import Identity, part_number, serial_number
 from riglog_watlow.inputs import input_settings_of, is_latched, latch_setting_of
 from riglog_watlow.parameters import registry
@@ -28,6 +29,9 @@ from riglog_watlow.reader import Reader, Relearned
 from riglog_watlow.samples import declared_unit
 from riglog_watlow.targets import Target, check_instance, parse_target
 from riglog_watlow.writer import require_writable, write
+
+MAX_SETUP_READS = 3
+"""How often the set-up is read until it does not contradict itself."""
 
 HARDWARE = {"28": "ARM", "19": "Freescale"}
 
@@ -43,6 +47,7 @@ class Controller(PortDevice[AnyClient]):
     """One controller on a port. Sends nothing before ``open``."""
 
     _plan: PollPlan
+    _is_set_up = True  # False: reading the set-up has failed, so that no value is proven
 
     def __init__(self, config: WatlowConfig, client: AnyClient, context: DeviceContext) -> None:
         super().__init__(client, context)
@@ -71,7 +76,7 @@ class Controller(PortDevice[AnyClient]):
 
     async def poll(self, line: HeldLine[Any, Any] | None = None) -> list[Sample]:
         async with self.client.hold(line) as line:
-            samples = await self._reader(line).poll()
+            samples = await poll_reads((line,), lambda _: self.channels, self._poll, self.context.clock)
         by_channel = {sample.channel: sample for sample in samples}
         return [by_channel[channel] for channel in self.channels]
 
@@ -88,13 +93,15 @@ class Controller(PortDevice[AnyClient]):
             raise ConfigError(f"{target} is write-only")
         read = self._channel_read(target)
         async with self.client.hold() as line:
-            return await self._reader(line, retries=1).sample(read)
+            reader = await self._reader(line, retries=1)
+            return await reader.sample(read)
 
     async def read_parameters(self, names: Iterable[str]) -> list[Sample]:
         """Read several now (``setpoint``, ``alarm_state[3]``, ``7001``); what cannot be read is a missing sample."""
         reads = [self._channel_read(parse_target(name, self.registry)) for name in names]
         async with self.client.hold() as line:
-            return await self._reader(line).each(reads)
+            reader = await self._reader(line)
+            return await reader.each(reads)
 
     async def write_parameter(
         self, name_or_id: str | int, value: float | int | str, instance: int = 1, *, confirm: bool = False
@@ -114,7 +121,8 @@ class Controller(PortDevice[AnyClient]):
         require_writable(target, confirm)
         read = self._channel_read(target)
         async with self.client.hold() as line:
-            sample = await write(self._reader(line, retries=1), read, self.facts, value, wrote=self.wrote)
+            reader = await self._reader(line, retries=1)
+            sample = await write(reader, read, self.facts, value, wrote=self.wrote)
             if target.parameter.write_class == "communication":
                 await self.reconnected(line)
         return sample
@@ -177,6 +185,10 @@ class Controller(PortDevice[AnyClient]):
         samples += await self.read_alarms()
         return Snapshot(await self.identify(), tuple(samples))
 
+    async def _poll(self, line: AnyTransactor) -> list[Sample]:
+        reader = await self._reader(line)
+        return await reader.poll()
+
     def _bind_channels(self) -> None:
         """Make channels and poll plan according to the configuration and the set-up that was read."""
         reads = [self._channel_read(target) for target in configured_targets(self.config)]
@@ -184,10 +196,27 @@ class Controller(PortDevice[AnyClient]):
         self._plan = PollPlan(reads, self.protocol)
 
     async def _read_setup(self, line: AnyTransactor) -> None:
-        """Read how values are transmitted, and the settings on which those of the channels depend."""
+        """Read how values are transmitted, and the settings on which those of the channels depend.
+
+        Something may be changed at the panel meanwhile: what contradicts itself is read again.
+        """
+        self._is_set_up = False
+        for attempt in range(1, MAX_SETUP_READS + 1):
+            try:
+                await self._read_setup_once(line)
+            except (SetupChangedError, WrongInstrumentError):
+                if attempt == MAX_SETUP_READS:
+                    raise
+            else:
+                break
+        self._is_set_up = True
+
+    async def _read_setup_once(self, line: AnyTransactor) -> None:
         await self.protocol.read_setup(line)
         targets = configured_targets(self.config)
         await self._proofs.learn(line, dict.fromkeys(one for target in targets for one in self._settings_of(target)))
+        if not self.protocol.is_shown_by(self._proofs.settings):
+            raise SetupChangedError(SETUP_CHANGED)
         for target in targets:
             for latch in latch_setting_of(target, self.facts, self.config.latched_check):
                 if not is_latched(latch, self._proofs.settings, self.facts):
@@ -204,7 +233,9 @@ class Controller(PortDevice[AnyClient]):
         self._plan = PollPlan(reads, self.protocol)
         return Relearned(self._plan, lambda read: self._channel_read(read.target, read.channel))
 
-    def _reader(self, line: AnyTransactor, *, retries: int = 0) -> Reader:
+    async def _reader(self, line: AnyTransactor, *, retries: int = 0) -> Reader:
+        if not self._is_set_up:
+            await self._relearn(line)
         return Reader(line, self._proofs, self._plan, self._relearn, self.context.clock, retries=retries)
 
     def _channel_read(self, target: Target, channel: Channel | None = None) -> ChannelRead:
@@ -241,7 +272,8 @@ class Controller(PortDevice[AnyClient]):
         if name not in self.registry:
             return None
         try:
-            sample = await self._reader(line, retries=1).sample(self._channel_read(Target(self.registry.find(name))))
+            reader = await self._reader(line, retries=1)
+            sample = await reader.sample(self._channel_read(Target(self.registry.find(name))))
         except UnsupportedError:
             return None
         return None if sample.value is None else str(sample.value)

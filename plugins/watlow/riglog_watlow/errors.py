@@ -13,6 +13,7 @@ WatlowRefusedError              an undocumented error code
 Other Modbus exceptions are those of riglog.protocol.modbus.
 
 ReadbackMismatchError           a value was written, and another one is read back
+SetupChangedError               word order and register map are not those that were detected before
 LinkNotChangedError             the communication settings were changed, and the controller does not respond with them
 """
 
@@ -57,6 +58,13 @@ class ValueNotAcceptedError(WatlowRefusedError):
 
 class ReadbackMismatchError(DeviceError):
     """A write was sent, and the value that the controller reports afterwards is not the one that was sent."""
+
+
+class SetupChangedError(DeviceError):
+    """The settings show another word order or register map than was detected: one was changed while they were read."""
+
+
+SETUP_CHANGED = "no value: word order and register map of the controller contradict each other"
 
 
 class LinkNotChangedError(DeviceError):

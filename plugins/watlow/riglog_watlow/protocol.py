@@ -36,7 +36,12 @@ class WatlowProtocol(ABC):
         Raises:
             ProtocolError: no reply, or an invalid one.
             WrongInstrumentError: another kind of controller.
+            SetupChangedError: what was read contradicts itself, as something was changed in between.
         """
+
+    def is_shown_by(self, settings: Settings) -> bool:
+        """Return whether the settings, read after the set-up, still show the layout that it detected."""
+        return True
 
     @abstractmethod
     def settings_of(self, parameter: Parameter) -> tuple[Target, ...]:

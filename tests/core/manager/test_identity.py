@@ -338,3 +338,24 @@ async def test_the_identity_of_each_device_is_stored_with_the_run_and_is_not_a_c
         ("one", "identity: SN-1"),
         ("two", "identity: SN-7"),
     ]
+
+
+# --- one reply that is late or damaged
+
+
+@pytest.mark.parametrize(
+    ("replies", "is_other"),
+    [(["SN-9"], False), (["SN-9", "SN-8"], False), (["SN-2"] * 9, True)],
+)
+async def test_another_instrument_is_what_two_replies_in_a_row_state(
+    replies: list[str], is_other: bool, registry: Registry, toy: ToyDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("one", "sim:1", driver="toy", identity="SN-1", identity_check=5)
+        async with recorded(manager, 20, rate_hz=1) as (recording, batches):
+            await anyio.sleep(2)
+            monkeypatch.setattr(toy.simulators["one"], "identities", list(replies))
+            await anyio.sleep(15)
+    wrong = [event.message for event in of_kind(recording, EventKind.WRONG_INSTRUMENT)]
+    assert len(wrong) == is_other
+    assert (rows(batches, "one", Status.OK) == list(range(20))) is not is_other

@@ -9,7 +9,7 @@ from toy import ToyDriver
 import riglog
 from riglog.errors import ConfigError
 from riglog.manager.acceptance import user
-from riglog.model import Event, EventKind
+from riglog.model import NS, Event, EventKind
 from riglog.plugin import Registry
 from riglog.recordings import read_events
 from riglog.rig import record_rig
@@ -157,3 +157,27 @@ async def test_a_recording_of_an_earlier_version_has_no_identities_and_is_resume
         database.execute("DELETE FROM event WHERE kind = 'identity_expected'")
     second, reported = await rig.record(oven="SN-2", resume=True)
     assert (second, reported) == (first, [])
+
+
+@pytest.mark.parametrize("is_again", [False, True])
+async def test_a_new_run_that_cannot_resume_the_earlier_one_expects_its_instruments(rig: Rig, is_again: bool) -> None:
+    """The clock is behind. The run after it expects them as well, although the right one was never there."""
+    await rig.record()
+    rig.clock = Behind(rig.clock)
+    run, reported = await rig.record(oven="SN-2", resume=True)
+    if is_again:
+        run, reported = await rig.record(oven="SN-2", resume=True)
+    assert [event.message for event in reported if event.kind is EventKind.WRONG_INSTRUMENT] == [WRONG]
+    assert rig.statuses("oven", run) == {"skipped"}
+    assert rig.statuses("stack", run) == {"ok"}
+
+
+class Behind(LoopClock):
+    """An hour behind another clock."""
+
+    def __init__(self, clock: LoopClock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def utc_ns(self) -> int:
+        return self.clock.utc_ns() - 3_600 * NS

@@ -178,3 +178,33 @@ def test_a_display_that_hides_its_last_digit_while_unstable_contradicts_nothing(
     facts = after([stable, stable, unstable, unstable])
     assert all(is_ok(line, facts) for line in [stable, unstable] * 3)
     assert not is_ok(parsed("+   12.34  g  "), facts)
+
+
+def test_a_plus_after_negative_weights_only_is_a_part_of_the_number() -> None:
+    """A blank there may be a lost minus: it counts only if two lines in a row have it."""
+    for label, unit in product(LABELS, ("g", "mg", "")):
+        negative, plus, blank = (
+            parsed(lines_of(label, sign, "12.345", unit, trimmed=False)) for sign in ("-", "+", " ")
+        )
+        facts = after([negative, negative])
+        assert is_ok_at_once(plus, facts)
+        assert not is_ok_at_once(blank, facts)
+        assert [is_ok(line, facts) for line in (blank, negative, plus, blank, blank)] == [
+            False,
+            True,
+            True,
+            False,
+            True,
+        ]
+
+
+@pytest.mark.parametrize("damage", [one_character_less, one_character_doubled])
+def test_after_negative_weights_only_no_lost_or_doubled_character_gives_another_value(damage: object) -> None:
+    for label, unit, number in product(LABELS, UNITS, NUMBERS):
+        text = lines_of(label, "-", number, unit, trimmed=False)
+        right = parsed(text)
+        facts = after([right, right])
+        for damaged in damage(text):  # type: ignore[operator]
+            line = parsed(damaged)
+            if is_ok_at_once(line, facts):
+                assert (line.value, line.quantity) == (right.value, right.quantity), (text, damaged)

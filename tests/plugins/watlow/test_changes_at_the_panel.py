@@ -15,6 +15,7 @@ from riglog.model.units import DEG_C, DEG_F, celsius_to_fahrenheit
 from riglog.simulation import FaultyWire, SimulatedTransport
 from riglog.testing import LoopClock
 from riglog_watlow import WatlowConfig
+from riglog_watlow.errors import SetupChangedError
 from riglog_watlow.simulator import ModbusSimulator, StdBusSimulator, simulator
 
 MakeBench = Callable[..., Any]
@@ -185,6 +186,89 @@ async def test_another_register_map_is_found_at_once(bench: MakeBench) -> None:
             await anyio.sleep(0.5)
         assert oven.protocol.setup.register_map == 2
         assert [sample.status for sample in samples] == [Status.OK] * 4, point
+
+
+SETUP_POINTS = 26
+"""Requests after which something is changed: those of a set-up that is read twice, and of the first poll."""
+
+SETUP_CHANGES: dict[str, Callable[[Any], None]] = {
+    "word order": lambda peer: peer.set("modbus_word_order", "high_low"),
+    "register map": lambda peer: peer.server.use_map(2),
+    "unit": lambda peer: peer.set("comm_units", "C"),
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "reads"),
+    [
+        *((changed, reads) for changed in SETUP_CHANGES for reads in ("open", "reconnected")),
+        *((changed, "poll") for changed in SETUP_CHANGES if changed != "register map"),  # not there and back at once
+    ],
+)
+async def test_a_change_while_the_set_up_is_read_gives_no_wrong_value(
+    changed: str, reads: str, bench: MakeBench
+) -> None:
+    for point in range(SETUP_POINTS):
+        peer = peer_on("pm-map-2" if reads == "poll" else "pm-map-1")
+        oven = bench(peer).controller(**settings_of("pm-map-1", peer))
+        if reads != "open":
+            await oven.open()
+            await oven.poll()
+            await anyio.sleep(0.5)
+        if reads == "poll":
+            peer.server.use_map(1)  # type: ignore[union-attr]  # so that the poll reads the set-up again
+        peer.controller.panel.after(point, partial(SETUP_CHANGES[changed], peer))
+        before = [peer.controller.truth(channel) for channel in oven.channels]
+        seen = Seen(peer)
+        seen.judge((await getattr(oven, reads)()) or (), before if reads == "poll" else ())
+        for _ in range(6):
+            before = [peer.controller.truth(channel) for channel in oven.channels]
+            seen.judge(await oven.poll(), before)
+            await anyio.sleep(0.5)
+        assert seen.wrong == [], point
+        assert [sample.status for sample in seen.polls[-1]] == [Status.OK] * 4, point
+
+
+@pytest.mark.parametrize("changed", list(SETUP_CHANGES))
+async def test_a_set_up_that_was_not_read_to_its_end_proves_nothing(changed: str, bench: MakeBench) -> None:
+    """It is read again before any value is."""
+    for point in range(SETUP_POINTS):
+        peer = peer_on("pm-map-1")
+        oven = bench(peer).controller(**settings_of("pm-map-1", peer))
+        await oven.open()
+        await oven.poll()
+        await anyio.sleep(0.5)
+        with anyio.CancelScope() as scope:
+            peer.controller.panel.after(point, partial(SETUP_CHANGES[changed], peer))
+            peer.controller.panel.after(point, scope.cancel)
+            await oven.reconnected()
+            await anyio.sleep(0.1)
+        (sample,) = await oven.read_parameters(["setpoint"])
+        assert is_right(sample, peer) or sample.value is None, point
+        for _ in range(5):
+            samples = await oven.poll()
+            assert all(is_right(sample, peer) for sample in samples if sample.status is Status.OK), point
+            await anyio.sleep(0.5)
+        assert [sample.status for sample in samples] == [Status.OK] * 4, point
+
+
+@pytest.mark.parametrize("port", [1, 2])
+async def test_a_set_up_that_contradicts_itself_for_good_gives_no_values(port: int, bench: MakeBench) -> None:
+    """The setting of another port of the controller does not: both stay as they are, and the hardware id is right."""
+    peer = peer_on("pm-map-1")
+    settings = settings_of("pm-map-1", peer)
+    if port == 2:
+        peer.set("modbus_word_order[2]", "high_low")
+        oven = bench(peer).controller(**settings, comm_port=2)
+        await oven.open()
+        assert all(is_right(sample, peer) for sample in await oven.poll())
+        return
+    oven = bench(peer).controller(**settings)
+    for request in range(0, 200, 2):
+        text = ("low_high", "high_low")[request // 2 % 2]
+        peer.controller.panel.after(request, partial(peer.set, "modbus_word_order", text))
+    with pytest.raises(SetupChangedError, match="word order and register map of the controller contradict each other"):
+        await oven.open()
 
 
 @pytest.mark.parametrize(("setting", "code"), [("comm_units", 77), ("sensor_type", 9999)])

@@ -72,7 +72,8 @@ class Line(Struct, frozen=True):
         """What a weight line states about the display, besides the number; None where this line states nothing.
 
         A line that lost or changed a character may differ from the lines before it in nothing else. The display may
-        hide its last digit while the weight is not stable.
+        hide its last digit while the weight is not stable. A blank in the place of the sign may be a minus that was
+        lost; a plus is stated by the balance.
         """
         full = self.body_length in (NARROW, WIDE)
         ends_in_blank = self.text.endswith(" ")
@@ -82,7 +83,7 @@ class Line(Struct, frozen=True):
             "decimals": self.decimals if self.symbol else None,
             "decimals while unstable": None if self.symbol else self.decimals,
             "trimmed": not full if ends_in_blank or not full else None,
-            "blank sign": self.sign == " " if self.value and self.sign != "-" else None,
+            "blank sign": True if self.value and self.sign == " " else None,
         }
 
 

@@ -5,7 +5,6 @@ Source: Watlow wire specification, sections 8.1, 9, 10 and 11.
 
 import struct
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from riglog.protocol.modbus import IllegalDataAddressError, IllegalDataValueErro
 from riglog.protocol.modbus.registers import Block as PlannedBlock
 from riglog.protocol.modbus.registers import Place, part_of
 from riglog_watlow.config import WatlowConfig
-from riglog_watlow.errors import NoSuchRegisterError, ParameterAbsentError
+from riglog_watlow.errors import SETUP_CHANGED, NoSuchRegisterError, ParameterAbsentError, SetupChangedError
 from riglog_watlow.modbus.registers import block_plan, decode, encode, span_of
 from riglog_watlow.modbus.settings import (
     HARDWARE_ID,
@@ -63,25 +62,49 @@ class ModbusProtocol(WatlowProtocol):
     async def read_setup(self, line: AnyTransactor) -> None:
         self.absent.clear()
         self._parts.clear()
-
-        async def words(start: int, count: int) -> list[int]:
-            return list((await self._registers(line, start, count, retries=1))[0])
-
-        self.setup = await read_setup(self.config, words)
+        self.setup = await self._detect(line)
         self._plan = block_plan(self.config.facts.family, self.setup.register_map)
         self._parts.clear()
         self.layout = await self._find_layout(line)
 
+    async def _detect(self, line: AnyTransactor) -> Setup:
+        async def words(start: int, count: int) -> list[int]:
+            return list((await self._registers(line, start, count, retries=1))[0])
+
+        return await read_setup(self.config, words)
+
     async def _find_layout(self, line: AnyTransactor) -> Target | None:
-        """Return what shows the layout, if it shows the one that was detected now."""
+        """Return what shows the layout that was detected; None if nothing shows any.
+
+        Raises:
+            SetupChangedError: another layout is shown than was detected.
+        """
         preferred = layout_setting(self.config)
         if preferred is None:
             return None
-        for setting in (preferred, hardware_id(self.config)):
-            with suppress(NoSuchRegisterError):
-                if self._low_word_first(setting, await self.read_one(line, setting)) == self.setup.low_word_first:
-                    return setting
-        return None
+        shown = await self._shown(line, preferred)
+        if shown == self.setup.low_word_first:
+            return preferred
+        # The setting may be that of another port of the controller: then both stay as they are
+        if await self._detect(line) != self.setup:
+            raise SetupChangedError(SETUP_CHANGED)
+        by_id = hardware_id(self.config)
+        by_id_shown = await self._shown(line, by_id)
+        if by_id_shown == self.setup.low_word_first:
+            return by_id
+        if shown is None and by_id_shown is None:
+            return None
+        raise SetupChangedError(SETUP_CHANGED)
+
+    async def _shown(self, line: AnyTransactor, setting: Target) -> bool | None:
+        """Return the word order that a setting shows; None if the controller does not have it there."""
+        try:
+            return self._low_word_first(setting, await self.read_one(line, setting))
+        except NoSuchRegisterError:
+            return None
+
+    def is_shown_by(self, settings: Settings) -> bool:
+        return self.layout is None or self.layout not in settings or settings.get(self.layout) is not None
 
     def settings_of(self, parameter: Parameter) -> tuple[Target, ...]:
         return settings_of(parameter, self.config, self.layout)
