@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from riglog.transport import Link
-from riglog.transport.link import Bytesize, Parity, Stopbits
+from riglog.transport.link import Bytesize, Parity, Stopbits, Unit
 
 NAME = "a name of letters, digits, _ and -, starting with a letter or digit, at most 64 characters"
 PORT = 'a port name, such as "/dev/ttyUSB0", "COM3" or "tcp://host:4001"'
@@ -34,7 +34,7 @@ class DeviceConfig(DirectConfig, kw_only=True, frozen=True, forbid_unknown_field
     """The keys of a device on a port.
 
     Serial settings that are None are the usual ones of the driver for the protocol. The core applies ``timeout``
-    (seconds per request), ``echo`` and ``rate_hz``.
+    (seconds per request), ``echo``, ``accept_unit`` and ``rate_hz``.
     """
 
     port: Annotated[str, Meta(min_length=1, description=PORT)]
@@ -48,12 +48,13 @@ class DeviceConfig(DirectConfig, kw_only=True, frozen=True, forbid_unknown_field
     dtr: bool | None = None
     rts: bool | None = None
     echo: bool = False
+    accept_unit: Unit | tuple[Unit, ...] = ()
 
     def link_over(self, usual: Link) -> Link:
         """Return the usual link of the driver, with the settings of this configuration in place of its own."""
         own = {
             name: value
-            for name in ("baudrate", "bytesize", "parity", "stopbits", "rtscts", "xonxoff", "dtr", "rts", "echo")
-            if (value := getattr(self, name)) is not None
+            for name in Link.__struct_fields__
+            if name != "protocol" and (value := getattr(self, name)) is not None
         }
         return Link(**({name: getattr(usual, name) for name in usual.__struct_fields__} | own))

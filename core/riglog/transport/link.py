@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 Bytesize = Literal[7, 8]
 Parity = Literal["N", "E", "O", "M", "S"]
 Stopbits = Literal[1, 2]
+Unit = Annotated[int, Meta(ge=0, le=255)]
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -14,6 +15,7 @@ class Link(Struct, frozen=True, kw_only=True):
 
     ``echo``: the adapter returns the transmitted bytes (two-wire RS-485); they are compared with the request and
     removed. ``dtr`` and ``rts``: level to set when the port is opened; None leaves the level to the operating system.
+    ``accept_unit``: for Modbus TCP, further unit identifiers under which a gateway may reply.
     """
 
     protocol: str
@@ -26,6 +28,7 @@ class Link(Struct, frozen=True, kw_only=True):
     dtr: bool | None = None
     rts: bool | None = None
     echo: bool = False
+    accept_unit: Unit | tuple[Unit, ...] = ()
 
     @property
     def bits_per_character(self) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from riglog.errors import MalformedReplyError
 from riglog.protocol.codec import Codec
 from riglog.protocol.modbus.errors import exception_for
 from riglog.protocol.modbus.framing import Framing
@@ -28,6 +29,8 @@ class ModbusCodec(Codec[ModbusRequest, bytes]):
     def decode(self, request: ModbusRequest, buffer: bytearray, *, final: bool = False) -> bytes | None:
         found = self.framing.replies(expected_reply(request), buffer, self._transaction, final=final)
         if not found:
+            if final:
+                self._refuse_other_unit(request, buffer)
             del buffer[: self.framing.unfinished(buffer)]
             return None
         pdu, end = found[-1].pdu, found[-1].end
@@ -37,6 +40,15 @@ class ModbusCodec(Codec[ModbusRequest, bytes]):
         if pdu[0] & EXCEPTION:
             raise exception_for(pdu[1], function=request.function)
         return pdu
+
+    def _refuse_other_unit(self, request: ModbusRequest, buffer: bytes | bytearray) -> None:
+        """Raise MalformedReplyError if the reply arrived under another unit identifier: it may be another device's."""
+        unit = self.framing.other_unit(expected_reply(request), buffer, self._transaction)
+        if unit is not None:
+            raise MalformedReplyError(
+                f"the reply to a request to unit {request.unit} carries unit {unit}",
+                hint=f"If that is how this gateway or instrument responds, set accept_unit = {unit}",
+            )
 
     def is_repeatable(self, request: ModbusRequest) -> bool:
         return request.function in REPEATABLE
