@@ -5,8 +5,10 @@ from functools import partial
 
 import anyio
 
+from riglog.errors import ConnectionLostError
 from riglog.log import get_logger
 from riglog.manager.managed_device import ManagedDevice, Report
+from riglog.manager.mute import REOPENED
 from riglog.manager.reconnectable import ReconnectableTransport
 from riglog.manager.session import Session
 from riglog.manager.time_limit import CLOSE_SECONDS
@@ -66,8 +68,11 @@ class PortSession(Session):
     async def poll(self, devices: Sequence[ManagedDevice]) -> list[Sample]:
         samples: list[Sample] = []
         async with self.client.hold() as line:
-            if self._lost is not None and not self._schedules:  # else it is opened again between the polls
-                await self._try_reopen()
+            if not self._schedules:  # else the connection is looked after between the polls
+                if await self._close_if_mute():
+                    await self._handle_loss(ConnectionLostError(REOPENED, port=self.name))
+                if self._lost is not None:
+                    await self._try_reopen()
             for device in devices:
                 shared = self._others_responding(device)
                 samples += await self._attempt(device, partial(device.poll, line, shared=shared))
@@ -83,7 +88,11 @@ class PortSession(Session):
 
     async def _look_for_loss(self) -> None:
         async with self.client.hold():
+            await self._close_if_mute()
             self.transport.look_for_loss()
+
+    def _can_be_mute(self) -> bool:
+        return self._owned and self.transport.can_be_mute
 
     def _others_responding(self, device: ManagedDevice) -> bool:
         """True if another device of the port has to wait while this one does not respond."""

@@ -15,6 +15,7 @@ from riglog.device import Pace, is_plugin_fault
 from riglog.errors import ConnectionLostError
 from riglog.log import get_logger
 from riglog.manager.managed_device import ManagedDevice, Report
+from riglog.manager.mute import NOT_REOPENED, QUIET_ATTEMPTS, REOPENED, RESPONDING, MuteConnection
 from riglog.model import NS, Clock, EventKind, Sample, Status
 
 log = get_logger("riglog.manager")
@@ -52,6 +53,8 @@ class Session(ABC):
         self._attempts = 0
         self._next_attempt = 0.0
         self._reopening = False
+        self._mute = MuteConnection()
+        self._closed_as_mute = False  # not reported: it is opened again at once
         self._schedules: list[NextDue] = []
         self._maintenance = anyio.Lock()
         self._wake = anyio.Event()
@@ -85,6 +88,30 @@ class Session(ABC):
         """
         return None
 
+    def _can_be_mute(self) -> bool:
+        """Return True if opening the connection again can help while no device responds."""
+        return False
+
+    def _must_reopen(self) -> bool:
+        """Return True if no device has responded for so long that the connection is to be opened again."""
+        usable = self._lost is None and not self._closed
+        return usable and self._can_be_mute() and self._mute.must_reopen(self._now())
+
+    async def _close_if_mute(self) -> bool:
+        """Close the connection if no device responds over it: whoever uses it next notices the loss."""
+        if not self._must_reopen():
+            return False
+        self._closed_as_mute = True
+        await self._release()
+        return True
+
+    def _note_responses(self) -> None:
+        """Note after a poll whether any device responds."""
+        if self._lost is None:
+            responding = not all(device.suspended for device in self.devices.values())
+            if self._mute.note(self._now(), responding=responding):
+                self._report(EventKind.PORT_RESTORED, RESPONDING, None)
+
     async def maintain(self, next_due: NextDue) -> None:
         """Use the time between the polls of a source, until cancelled. Of several sources, one does it for all."""
         self._schedules.append(next_due)
@@ -101,13 +128,15 @@ class Session(ABC):
     async def _reconnect(self) -> float:
         """Make an attempt to open the lost connection, if one is due. Return the seconds until the next one."""
         await self._try_reopen()
-        return self._next_attempt - self._now() if self._lost is not None and not self._closed else inf
+        if self._closed:
+            return inf
+        return self._next_attempt - self._now() if self._lost is not None else 0.0
 
     async def _use_idle_time(self) -> float:
         """Do what is due, if the next slot leaves time for it. Return the seconds until there is more to do."""
         now = self._now()
         try:
-            if now >= self._last_poll + LOSS_CHECK_SECONDS:
+            if now >= self._last_poll + LOSS_CHECK_SECONDS or self._must_reopen():
                 self._last_poll = now
                 await self._look_for_loss()
             for device in [device for device in self.devices.values() if device.responding]:
@@ -129,6 +158,7 @@ class Session(ABC):
     def _polled(self) -> None:
         """Note that a poll has ended: what is due can be done until the next slot."""
         self._last_poll = now = self._now()
+        self._note_responses()
         if any(device.identity.is_due(now) for device in self.devices.values()):
             self._wake_up()
 
@@ -142,7 +172,10 @@ class Session(ABC):
             await self._try_reopen()
             if self._lost is not None:
                 await anyio.sleep(RETRY_SECONDS[0])
-        return await self._attempt(device, device.listen)
+        await self._close_if_mute()
+        samples = await self._attempt(device, device.listen)
+        self._note_responses()
+        return [] if self._closed_as_mute else samples
 
     async def _attempt(
         self, device: ManagedDevice, take: Callable[[], Awaitable[Sequence[Sample]]]
@@ -160,7 +193,7 @@ class Session(ABC):
         """Release the connection at once, and report the loss."""
         if self._lost is not None:  # noticed by a poll and between two polls at the same time
             return
-        self._lost = error
+        self._lost = ConnectionLostError(REOPENED, port=self.name) if self._closed_as_mute else error
         self._attempts = 0
         self._schedule_attempt()
         for device in self.devices.values():
@@ -168,7 +201,8 @@ class Session(ABC):
         self._wake_up()
         if self._closed:
             return
-        self._report(EventKind.PORT_LOST, error.message, None)
+        if not self._closed_as_mute:
+            self._report(EventKind.PORT_LOST, error.message, None)
         with suppress(Exception):  # a lost connection may not even close
             await self._release()
 
@@ -184,6 +218,9 @@ class Session(ABC):
                 raise
             log.debug("%s: not yet restored: %s", self.name, error)
             self._schedule_attempt()
+            if self._closed_as_mute and self._attempts > QUIET_ATTEMPTS:
+                self._closed_as_mute = False
+                self._report(EventKind.PORT_LOST, NOT_REOPENED, None)
             return
         finally:
             self._reopening = False
@@ -193,6 +230,11 @@ class Session(ABC):
         self._lost = None
         for device in self.devices.values():
             device.retry_now()
+        if self._closed_as_mute:
+            self._closed_as_mute = False
+            self._mute.note_reopened(self._now())
+            return
+        self._mute = MuteConnection()
         self._report(EventKind.PORT_RESTORED, "connection restored", None)
 
     def _schedule_attempt(self) -> None:

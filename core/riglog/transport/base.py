@@ -11,6 +11,9 @@ class Transport(ABC):
     flooded: bool = False
     """True if the last ``receive_nowait`` left input unread, because more arrives than may be read."""
 
+    can_be_mute: bool = False
+    """True if the peer may accept data over this connection and never respond, but would over a new one."""
+
     @abstractmethod
     async def receive(self) -> bytes:
         """Wait for input and return it; at least one byte.
