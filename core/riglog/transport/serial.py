@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 from msgspec import Struct
 
-from riglog.errors import PortBusyError, PortDeniedError, PortError, PortNotFoundError
+from riglog.errors import PortBusyError, PortDeniedError, PortError, PortNotFoundError, PortSettingsError
 from riglog.transport.base import Transport
 from riglog.transport.link import Link
 from riglog.transport.nonblocking import CHUNK, NonblockingTransport
@@ -110,9 +110,10 @@ def _opening_error(error: Exception, port: str) -> PortError:
     if code in (errno.ENOTTY, errno.EISDIR):
         hint = "Check the path; `riglog discover` scans the ports of this machine"
         return PortError("not a serial port", hint=hint, port=port)
-    if code == errno.EINVAL:
+    if code == errno.EINVAL or isinstance(error, ValueError):  # pyserial: a baud rate that the system does not have
         hint = "Change baudrate, parity or stopbits; many adapters support only some combinations"
-        return PortError(f"serial settings not supported by the port: {text}", hint=hint, port=port)
+        reason = os.strerror(code) if code == errno.EINVAL else text
+        return PortSettingsError(f"serial settings not supported by the port: {reason}", hint=hint, port=port)
     return PortError(f"cannot open the port: {text}", hint="Check the port name and its serial settings", port=port)
 
 

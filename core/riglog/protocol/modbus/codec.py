@@ -6,14 +6,22 @@ from riglog.errors import MalformedReplyError
 from riglog.protocol.codec import Codec
 from riglog.protocol.modbus.errors import exception_for
 from riglog.protocol.modbus.framing import Framing
-from riglog.protocol.modbus.pdu import EXCEPTION, REPEATABLE, ModbusRequest, distinguishable_read, expected_reply
+from riglog.protocol.modbus.pdu import (
+    ECHOED,
+    EXCEPTION,
+    REPEATABLE,
+    ModbusRequest,
+    distinguishable_read,
+    expected_reply,
+)
 from riglog.transport import Link
 
 
 class ModbusCodec(Codec[ModbusRequest, bytes]):
     """Replies are PDUs: function code and data, compared with the request in every field that the protocol has.
 
-    The only state is the number of the transaction last encoded; only TCP frames carry it.
+    The state is the number of the transaction last encoded, which only TCP frames carry, and on a serial line whether
+    the adapter returns what is sent: the replies to some functions are no different from that.
     """
 
     def __init__(self, framing: Framing, link: Link) -> None:
@@ -21,13 +29,24 @@ class ModbusCodec(Codec[ModbusRequest, bytes]):
         self.inter_frame_gap = framing.inter_frame_gap(link)
         self.hold_off = 0.0 if framing.numbered else None
         self._transaction = 0
+        self._sent = b""
+        self._echoed = False  # the request that was sent last
+        self._echoes = False
 
     def encode(self, request: ModbusRequest) -> bytes:
         self._transaction = (self._transaction + 1) & 0xFFFF
-        return self.framing.wrap(request.unit, request.pdu, self._transaction)
+        self._sent = self.framing.wrap(request.unit, request.pdu, self._transaction)
+        self._echoed = False
+        return self._sent
 
     def decode(self, request: ModbusRequest, buffer: bytearray, *, final: bool = False) -> bytes | None:
         found = self.framing.replies(expected_reply(request), buffer, self._transaction, final=final)
+        if request.function not in ECHOED:
+            self._note_echo(buffer, replied=bool(found))
+        elif self._echoes and found and found[0].pdu == request.pdu:
+            del found[0]  # the echo; the reply has the same bytes, and follows
+            if not found:
+                return None
         if not found:
             if final:
                 self._refuse_other_unit(request, buffer)
@@ -40,6 +59,12 @@ class ModbusCodec(Codec[ModbusRequest, bytes]):
         if pdu[0] & EXCEPTION:
             raise exception_for(pdu[1], function=request.function)
         return pdu
+
+    def _note_echo(self, buffer: bytes | bytearray, *, replied: bool) -> None:
+        """Note whether the adapter returns what is sent: with a read, whose reply never looks like its request."""
+        self._echoed = not self.framing.numbered and (self._echoed or buffer.startswith(self._sent))
+        if self._echoed or replied:
+            self._echoes = self._echoed
 
     def _refuse_other_unit(self, request: ModbusRequest, buffer: bytes | bytearray) -> None:
         """Raise MalformedReplyError if the reply arrived under another unit identifier: it may be another device's."""
