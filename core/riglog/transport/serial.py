@@ -18,6 +18,7 @@ from riglog.errors import PortBusyError, PortDeniedError, PortError, PortNotFoun
 from riglog.transport.base import Transport
 from riglog.transport.link import Link
 from riglog.transport.nonblocking import CHUNK, NonblockingTransport
+from riglog.transport.read_back import ignored_settings
 from riglog.transport.serial_windows import READ_SECONDS, ThreadedSerialTransport
 
 NONBLOCKING_ARGS: dict[str, Any] = {"timeout": 0, "write_timeout": 0, "exclusive": True, "inter_byte_timeout": 0.0}
@@ -68,6 +69,11 @@ def _open(port: str, link: Link, shown: str, args: dict[str, Any]) -> Any:
         opened.open()
         if args is NONBLOCKING_ARGS and link.parity != "N":
             _check_parity(opened.fileno())
+        if args is NONBLOCKING_ARGS:
+            _refuse_ignored_settings(opened.fileno(), link, shown)
+    except PortError:
+        opened.close()
+        raise
     except Exception as error:  # termios.error is neither an OSError nor a SerialException
         opened.close()
         raise _opening_error(error, shown) from error
@@ -87,6 +93,16 @@ def _check_parity(fd: int) -> None:
     attributes = termios.tcgetattr(fd)
     attributes[0] |= termios.INPCK
     termios.tcsetattr(fd, termios.TCSANOW, attributes)
+
+
+def _refuse_ignored_settings(fd: int, link: Link, shown: str) -> None:
+    """Raise PortSettingsError if the port works with another parity, or another number of data bits."""
+    if ignored := ignored_settings(fd, link):
+        raise PortSettingsError(
+            f"the port ignores {' and '.join(ignored)}",
+            hint="Use another adapter, or set the instrument and this device to settings that the port has",
+            port=shown,
+        )
 
 
 def _opening_error(error: Exception, port: str) -> PortError:
