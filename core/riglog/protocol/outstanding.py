@@ -36,6 +36,8 @@ class OutstandingReplies(Generic[Request, Reply]):
         requests = self._requests.setdefault(self._codec.address(request), [])
         if request not in requests:
             requests.append(request)
+        windows = {key: [end for end in ends if end > now_ns] for key, ends in self._windows.items()}
+        self._windows = {key: ends for key, ends in windows.items() if ends}  # those of a dead device end unused
         self._windows.setdefault(self._signature(request), []).append(now_ns + AMBIGUITY_WINDOW_NS)
 
     def is_ambiguous(self, request: Request, now_ns: int) -> bool:
