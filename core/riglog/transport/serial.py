@@ -18,7 +18,7 @@ from riglog.errors import PortBusyError, PortDeniedError, PortError, PortNotFoun
 from riglog.transport.base import Transport
 from riglog.transport.link import Link
 from riglog.transport.nonblocking import CHUNK, NonblockingTransport
-from riglog.transport.read_back import ignored_settings
+from riglog.transport.serial_settings import check_parity, ignored_settings
 from riglog.transport.serial_windows import READ_SECONDS, ThreadedSerialTransport
 
 NONBLOCKING_ARGS: dict[str, Any] = {"timeout": 0, "write_timeout": 0, "exclusive": True, "inter_byte_timeout": 0.0}
@@ -68,7 +68,7 @@ def _open(port: str, link: Link, shown: str, args: dict[str, Any]) -> Any:
     try:
         opened.open()
         if args is NONBLOCKING_ARGS and link.parity != "N":
-            _check_parity(opened.fileno())
+            check_parity(opened.fileno())
         if args is NONBLOCKING_ARGS:
             _refuse_ignored_settings(opened.fileno(), link, shown)
     except PortError:
@@ -78,21 +78,6 @@ def _open(port: str, link: Link, shown: str, args: dict[str, Any]) -> Any:
         opened.close()
         raise _opening_error(error, shown) from error
     return opened
-
-
-def _check_parity(fd: int) -> None:
-    """Let the kernel replace a character with a parity error by NUL.
-
-    pyserial does not enable this check. Without it a corrupted digit is read as another digit, if the protocol has no
-    checksum.
-    """
-    if sys.platform == "win32":
-        return
-    import termios
-
-    attributes = termios.tcgetattr(fd)
-    attributes[0] |= termios.INPCK
-    termios.tcsetattr(fd, termios.TCSANOW, attributes)
 
 
 def _refuse_ignored_settings(fd: int, link: Link, shown: str) -> None:

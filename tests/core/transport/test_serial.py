@@ -14,7 +14,7 @@ import pytest
 from riglog.errors import ConnectionLostError, PortBusyError, PortError, PortNotFoundError, PortSettingsError
 from riglog.simulation import FaultyWire, Simulator
 from riglog.simulation.serve import PtyServer, serve_pty, serve_tcp
-from riglog.transport import Link, Transport, open_transport, read_back
+from riglog.transport import Link, Transport, open_transport, serial_settings
 from riglog.transport import serial as serial_port
 from riglog.transport.link import Parity
 from riglog.transport.serial import SerialPort
@@ -66,7 +66,7 @@ async def test_a_port_that_ignores_settings_is_an_error_and_a_pseudo_terminal_is
     link = Link(protocol="echo", **settings)
     async with serve_pty(FaultyWire(Mirror())) as server:
         await (await open_transport(server.path, link)).aclose()
-        monkeypatch.setattr(read_back, "PSEUDO_TERMINALS", ())  # the kernel gives it neither parity nor 7 bits
+        monkeypatch.setattr(serial_settings, "PSEUDO_TERMINALS", ())  # the kernel gives it neither parity nor 7 bits
         if ignored is None:
             await (await open_transport(server.path, link)).aclose()
             return
@@ -249,7 +249,7 @@ async def test_a_port_that_cannot_be_set_up_is_closed_again(monkeypatch: pytest.
             super().open()
 
     monkeypatch.setattr(serial, "Serial", Remembered)
-    monkeypatch.setattr(door, "_check_parity", refuse)
+    monkeypatch.setattr(door, "check_parity", refuse)
     master, slave = os.openpty()
     try:
         with pytest.raises(PortError):

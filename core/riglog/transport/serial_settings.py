@@ -1,4 +1,7 @@
-"""Whether a serial port has taken over its settings: some adapters accept every request, and ignore a part of it."""
+"""Settings of an open serial port that pyserial does not care for: the only file of the transports that uses termios.
+
+Some adapters accept every setting and ignore a part of it, so they are read back.
+"""
 
 import os
 import sys
@@ -7,6 +10,21 @@ from riglog.transport.link import Link
 
 PSEUDO_TERMINALS = ("/dev/pts/", "/dev/ttys", "/dev/ttyp")
 """On Linux, macOS and BSD. They have no line: parity and number of data bits have no meaning, and are never set."""
+
+
+def check_parity(fd: int) -> None:
+    """Let the kernel replace a character with a parity error by NUL.
+
+    pyserial does not enable this check. Without it a corrupted digit is read as another digit, if the protocol has no
+    checksum.
+    """
+    if sys.platform == "win32":
+        return
+    import termios
+
+    attributes = termios.tcgetattr(fd)
+    attributes[0] |= termios.INPCK
+    termios.tcsetattr(fd, termios.TCSANOW, attributes)
 
 
 def ignored_settings(fd: int, link: Link) -> list[str]:
