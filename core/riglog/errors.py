@@ -8,6 +8,7 @@ RiglogError
 │   ├── PortNotFoundError
 │   ├── PortBusyError
 │   ├── PortDeniedError
+│   ├── PortSettingsError       it does not support these serial settings
 │   └── ConnectionLostError     the open port is gone: cable unplugged, connection closed by the peer
 ├── ProtocolError               no valid reply was received
 │   ├── ReplyTimeoutError       no reply to the request within the timeout
@@ -42,6 +43,7 @@ __all__ = [
     "PortDeniedError",
     "PortError",
     "PortNotFoundError",
+    "PortSettingsError",
     "ProtocolError",
     "ReplyTimeoutError",
     "RiglogError",
@@ -119,6 +121,10 @@ class PortBusyError(PortError):
 
 class PortDeniedError(PortError):
     """The operating system does not permit opening the port."""
+
+
+class PortSettingsError(PortError):
+    """The port does not support these serial settings; others may work."""
 
 
 class ConnectionLostError(PortError):

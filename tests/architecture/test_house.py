@@ -43,7 +43,7 @@ def imported(path: Path) -> set[str]:
         ("asyncpg", []),
         ("trio", ["testing/"]),
         ("asyncio", ["testing/", "sinks/postgres/"]),
-        ("termios", ["transport/serial.py", "simulation/serve.py"]),
+        ("termios", ["transport/serial_settings.py", "simulation/serve.py"]),
         ("fcntl", ["sinks/disk.py"]),
         ("logging", ["log.py"]),
     ],

@@ -12,7 +12,13 @@ from pathlib import Path
 from msgspec import Struct
 
 ROOT = Path(__file__).parents[2]
-PRINTERS = {"print_error": "error", "print_warning": "warning", "echo": "printed", "secho": "printed"}
+PRINTERS = {
+    "print_error": "error",
+    "print_warning": "warning",
+    "_note": "warning",
+    "echo": "printed",
+    "secho": "printed",
+}
 REASONS = {"missing", "absent", "missing_sample", "missing_samples"}
 INTERNAL = {"AttributeError", "KeyError", "NotImplementedError", "TypeError"}
 """Errors of the interpreter, which only a programmer sees."""

@@ -10,13 +10,15 @@ from riglog.acquire.summary import AcquisitionSummary
 from riglog.model import IDENTITY, NS, Clock, Event, EventKind
 
 THROTTLE_NS = 60 * NS
+MAX_EVENTS = 10_000
+"""Events that wait to be taken, or to be stored by a sink that fails; the oldest are discarded then."""
 
 
 class ActiveRun:
     """A run that is being recorded.
 
     ``stream`` iterates over batches. ``summary`` is updated with every batch. ``events`` are those not taken yet:
-    ``pipe`` takes them; without ``pipe``, call ``take_events`` from time to time.
+    ``pipe`` takes them; without ``pipe``, call ``take_events`` from time to time: the latest MAX_EVENTS are kept.
     """
 
     def __init__(self, rate_hz: float, summary: AcquisitionSummary, stream: BatchBuffer, clock: Clock) -> None:
@@ -73,6 +75,7 @@ class ActiveRun:
     def add_event(self, event: Event) -> None:
         """Add an event to those that will be stored, and pass it to ``on_event``."""
         self.events.append(event)
+        del self.events[:-MAX_EVENTS]
         self.summary.port_losses += event.kind is EventKind.PORT_LOST
         if self.on_event is not None:
             self.on_event(event)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import anyio
 from msgspec import Struct, field
 
+from riglog.acquire.active_run import MAX_EVENTS
 from riglog.acquire.flush import Flush
 from riglog.errors import RiglogError, StorageError, describe
 from riglog.log import get_logger
@@ -154,6 +155,9 @@ class SinkWriter:
         with anyio.CancelScope(shield=True):
             await flush.run(batches, events, final=final)
         self._batches[: len(batches)], self._events[: len(events)] = flush.batches_left, flush.events_left
+        if len(self._events) > MAX_EVENTS:
+            log.warning("sink %s: %d events lost", self.sink.name, len(self._events) - MAX_EVENTS)
+            del self._events[:-MAX_EVENTS]
         self._buffered = sum(len(batch.samples) for batch in self._batches)
         self._undecided = flush.undecided
         self.result.written += flush.samples_written

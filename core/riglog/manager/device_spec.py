@@ -11,6 +11,7 @@ from riglog.manager.port_session import ClientFactory
 from riglog.model import Clock
 from riglog.plugin import AnyDriver, DeviceConfig, DirectConfig, DirectDriver, Driver, Registry, configure
 from riglog.plugin.guard import bugs_as, is_a
+from riglog.protocol.modbus.framing import TcpFraming
 from riglog.simulation import Simulator
 from riglog.transport import Link, canonical_port
 
@@ -109,12 +110,22 @@ def resolve_device(
         assert isinstance(config, DeviceConfig)
         with bugs_as(ConfigError, driver, "link()"):
             link = is_a(Link, driver.link(config))
+        _check_accept_unit(link, where)
         with bugs_as(ConfigError, driver, "client_factory()"):
             factory = driver.client_factory(link)
         with bugs_as(ConfigError, driver, "address()"):
             address = driver.address(config)
         return DeviceSpec(
             driver, config, address, PortSpec(config.port, key or canonical_port(config.port), link, factory)
+        )
+
+
+def _check_accept_unit(link: Link, where: str) -> None:
+    """Raise ConfigError where no transaction number proves to which request a reply belongs."""
+    if link.accept_unit != () and link.protocol != TcpFraming.protocol:
+        raise ConfigError(
+            f"{where}.accept_unit: not possible with protocol {link.protocol!r}",
+            hint='Remove it; it is for gateways with protocol = "modbus-tcp"',
         )
 
 

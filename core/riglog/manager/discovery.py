@@ -5,14 +5,20 @@ from typing import Any
 
 import anyio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from riglog.device import is_plugin_fault
-from riglog.errors import ConnectionLostError, DeviceError, PortError, describe
-from riglog.model import DeviceResult
+from riglog.errors import ConnectionLostError, DeviceError, PortError, PortSettingsError, describe
+from riglog.manager.echo_watch import EchoWatch
+from riglog.manager.time_limit import CLOSE_SECONDS
+from riglog.model import SYSTEM_CLOCK, Clock, DeviceResult
 from riglog.plugin import AnyDriver, Driver, Found
 from riglog.plugin.guard import each_is
 from riglog.protocol import Connection
-from riglog.transport import Link, open_transport
+from riglog.transport import Link, Transport, open_transport
+
+PROBE_SECONDS = 120.0
+"""For one probe of a driver at one setting of the port, besides the time to listen."""
 
 Progress = Callable[[str], None]
 AnyPortDriver = Driver[Any, Any]
@@ -42,6 +48,8 @@ async def discover(
     progress: Progress = lambda text: None,
     *,
     listen: float | None = None,
+    note: Progress = lambda text: None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> tuple[list[Discovered], list[DeviceResult[None]]]:
     """Probe the ports concurrently, each with every link of every driver in turn.
 
@@ -50,6 +58,8 @@ async def discover(
 
     Args:
         listen: seconds to listen for instruments in continuous output mode, if longer than the usual time.
+        progress: called before every step.
+        note: called with what limits the result of a port: a setting that it refuses, an echo.
 
     Returns:
         The instruments found, and the error of each port that could not be opened, and of each driver that failed
@@ -57,11 +67,11 @@ async def discover(
     """
     found: list[Discovered] = []
     errors: list[DeviceResult[None]] = []
-    probers = [_Prober(driver) for driver in drivers if isinstance(driver, Driver)]
+    probers = [_Prober(driver, clock) for driver in drivers if isinstance(driver, Driver)]
 
     async def probe_port(port: str) -> None:
         try:
-            found.extend(await _on_port(port, probers, progress, listen))
+            found.extend(await _PortScan(port, probers, progress, note, listen).run())
         except PortError as error:
             errors.append(DeviceResult(port, None, error))
 
@@ -75,8 +85,9 @@ async def discover(
 class _Prober:
     """A driver as discovery uses it: a bug in it ends its own probing only, and is reported once."""
 
-    def __init__(self, driver: AnyPortDriver) -> None:
+    def __init__(self, driver: AnyPortDriver, clock: Clock) -> None:
         self.driver = driver
+        self.clock = clock
         self.error: DeviceError | None = None
         self.port = ""
 
@@ -88,19 +99,20 @@ class _Prober:
         except BaseException as error:
             return self._failed(error, port)
 
-    async def probe(self, port: str, link: Link, listen: float | None) -> Sequence[Found]:
-        transport = await open_transport(port, link)
+    async def probe(self, port: str, transport: Transport, link: Link, listen: float | None) -> Sequence[Found]:
+        """Return what responds on a port that was opened with this link."""
+        seconds = PROBE_SECONDS + (listen or 0.0)
         try:
-            return each_is(Found, await self.driver.probe(Connection(transport, link), listen=listen))
+            with anyio.move_on_after(seconds):
+                connection = Connection(transport, link, self.clock)
+                return each_is(Found, await self.driver.probe(connection, listen=listen))
+            raise TimeoutError(f"probe() did not return within {seconds:g} s")
         except ConnectionLostError:
             return ()
         except PortError:
             raise
         except BaseException as error:
             return self._failed(error, port)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await transport.aclose()
 
     def _failed(self, error: BaseException, port: str) -> tuple[()]:
         """Note a bug of the driver; raise what ends the program."""
@@ -116,21 +128,69 @@ class _Prober:
         return ()
 
 
-async def _on_port(port: str, probers: Sequence[_Prober], progress: Progress, listen: float | None) -> list[Discovered]:
-    found: list[Discovered] = []
-    in_use: Link | None = None
-    for prober in probers:
-        for link in prober.links(port):
-            if in_use is not None and not _same_settings(link, in_use):
-                continue
-            settings = f"{link.baudrate} baud {link.bytesize}{link.parity}{link.stopbits}"
-            progress(f"{port}: probing for {prober.driver.name} at {settings}")
-            responses = await prober.probe(port, link, listen)
-            found += [Discovered(port, prober.driver.name, response) for response in responses]
-            in_use = link if responses else in_use
-            if any(response.address is None for response in responses):
-                return found
-    return found
+class _PortScan:
+    """All drivers on one port, one after the other, each with its links."""
+
+    def __init__(
+        self, port: str, probers: Sequence[_Prober], progress: Progress, note: Progress, listen: float | None
+    ) -> None:
+        self.port = port
+        self.probers = probers
+        self._progress = progress
+        self._note = note
+        self._listen = listen
+        self._in_use: Link | None = None  # the settings with which an instrument responded
+        self._opened = False
+        self._refused: dict[str, PortSettingsError] = {}  # by setting
+        self._echoes = False
+
+    async def run(self) -> list[Discovered]:
+        """Return the instruments found.
+
+        Raises:
+            PortError: the port cannot be opened, with whatever settings.
+        """
+        found: list[Discovered] = []
+        for prober in self.probers:
+            for link in prober.links(self.port):
+                responses = await self._probe(prober, link)
+                found += [Discovered(self.port, prober.driver.name, response) for response in responses]
+                if any(response.address is None for response in responses):
+                    return found
+        if self._refused and not self._opened:
+            raise next(iter(self._refused.values()))
+        if self._echoes and not found:
+            self._note(
+                f"{self.port}: the bytes received are those that were sent, and no instrument responded; "
+                "set echo = true if the adapter returns them"
+            )
+        return found
+
+    async def _probe(self, prober: _Prober, link: Link) -> Sequence[Found]:
+        """Return what responds to a driver with one setting of the port."""
+        settings = f"{link.baudrate} baud {link.bytesize}{link.parity}{link.stopbits}"
+        other_settings = self._in_use is not None and not _same_settings(link, self._in_use)
+        if settings in self._refused or other_settings or prober.error is not None:
+            return ()
+        self._progress(f"{self.port}: probing for {prober.driver.name} at {settings}")
+        try:
+            watch = EchoWatch(await open_transport(self.port, link))
+        except PortSettingsError as error:
+            self._refused[settings] = error
+            self._note(f"{self.port}: not probed at {settings}: {error.message}")
+            return ()
+        self._opened = True
+        try:
+            responses = await prober.probe(self.port, watch, link, self._listen)
+        finally:
+            with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+                await watch.aclose()
+        if responses:
+            self._in_use = link
+        self._echoes |= watch.echoes
+        if watch.echoes:
+            responses = [replace(one, settings=one.settings | {"echo": True}) for one in responses]
+        return responses
 
 
 def _same_settings(one: Link, other: Link) -> bool:

@@ -11,6 +11,7 @@ from riglog.errors import ConnectionLostError, RiglogError
 from riglog.log import get_logger
 from riglog.manager.idle_time import IdleTime
 from riglog.manager.managed_device import ManagedDevice, Report
+from riglog.manager.mute import REOPENED
 from riglog.manager.reconnectable import ReconnectableTransport
 from riglog.manager.session import Session
 from riglog.manager.time_limit import CLOSE_SECONDS
@@ -84,8 +85,11 @@ class PortSession(Session):
             self._polled()
             return [sample for rows in absent.values() for sample in rows]
         async with self.client.hold() as line:
-            if self._lost is not None and not self._schedules:  # else it is opened again between the polls
-                await self._try_reopen()
+            if not self._schedules:  # else the connection is looked after between the polls
+                if await self._close_if_mute():
+                    await self._handle_loss(ConnectionLostError(REOPENED, port=self.name))
+                if self._lost is not None:
+                    await self._try_reopen()
             for device in devices:
                 if device.name in absent:  # also if it appears meanwhile: it was absent when the slot was due
                     samples += absent[device.name]
@@ -104,6 +108,7 @@ class PortSession(Session):
 
     async def _look_for_loss(self) -> None:
         async with self.client.hold():
+            await self._close_if_mute()
             self.transport.look_for_loss()
 
     async def _open_absent(self, device: ManagedDevice) -> None:
@@ -135,6 +140,9 @@ class PortSession(Session):
         """Return the seconds until the line is needed for another device; infinite if all others are absent."""
         others = any(other.absence is None for other in self.devices.values() if other is not device)
         return self._idle_seconds() if others else inf
+
+    def _can_be_mute(self) -> bool:
+        return self._owned and self.transport.can_be_mute
 
     def _others_responding(self, device: ManagedDevice) -> bool:
         """True if another device of the port has to wait while this one does not respond."""

@@ -54,6 +54,10 @@ class ReconnectableTransport(Transport):
     def flooded(self) -> bool:  # type: ignore[override]
         return self.inner is not None and self.inner.flooded
 
+    @property
+    def can_be_mute(self) -> bool:  # type: ignore[override]
+        return self.inner is not None and self.inner.can_be_mute
+
     async def aclose(self) -> None:
         inner, self.inner, self._kept = self.inner, None, b""
         if inner is not None:

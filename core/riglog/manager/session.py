@@ -15,6 +15,7 @@ from riglog.device import Pace, is_plugin_fault
 from riglog.errors import ConnectionLostError, RiglogError
 from riglog.log import get_logger
 from riglog.manager.managed_device import ManagedDevice, Report
+from riglog.manager.mute import NOT_REOPENED, QUIET_ATTEMPTS, REOPENED, RESPONDING, MuteConnection
 from riglog.model import NS, Clock, EventKind, Sample, Status
 
 log = get_logger("riglog.manager")
@@ -53,6 +54,8 @@ class Session(ABC):
         self._attempts = 0
         self._next_attempt = 0.0
         self._reopening = False
+        self._mute = MuteConnection()
+        self._closed_as_mute = False  # not reported: it is opened again at once
         self._schedules: list[NextDue] = []
         self._maintenance = anyio.Lock()
         self._wake = anyio.Event()
@@ -106,6 +109,30 @@ class Session(ABC):
         """
         return None
 
+    def _can_be_mute(self) -> bool:
+        """Return True if opening the connection again can help while no device responds."""
+        return False
+
+    def _must_reopen(self) -> bool:
+        """Return True if no device has responded for so long that the connection is to be opened again."""
+        usable = self._lost is None and not self._closed
+        return usable and self._can_be_mute() and self._mute.must_reopen(self._now())
+
+    async def _close_if_mute(self) -> bool:
+        """Close the connection if no device responds over it: whoever uses it next notices the loss."""
+        if not self._must_reopen():
+            return False
+        self._closed_as_mute = True
+        await self._release()
+        return True
+
+    def _note_responses(self) -> None:
+        """Note after a poll whether any device responds."""
+        if self._lost is None:
+            responding = not all(device.suspended for device in self.devices.values())
+            if self._mute.note(self._now(), responding=responding):
+                self._report(EventKind.PORT_RESTORED, RESPONDING, None)
+
     async def maintain(self, next_due: NextDue) -> None:
         """Use the time between the polls of a source, until cancelled. Of several sources, one does it for all."""
         self._schedules.append(next_due)
@@ -130,7 +157,7 @@ class Session(ABC):
         """Do what is due, if the next slot leaves time for it. Return the seconds until there is more to do."""
         now = self._now()
         try:
-            if now >= self._last_poll + LOSS_CHECK_SECONDS:
+            if now >= self._last_poll + LOSS_CHECK_SECONDS or self._must_reopen():
                 self._last_poll = now
                 await self._look_for_loss()
             for device in [device for device in self.devices.values() if device.responding]:
@@ -170,6 +197,7 @@ class Session(ABC):
     def _polled(self) -> None:
         """Note that a poll has ended: what is due can be done until the next slot."""
         self._last_poll = now = self._now()
+        self._note_responses()
         if any(due <= now for due in self._due_times()):
             self._wake_up()
         self._poll_ended.set()
@@ -198,7 +226,10 @@ class Session(ABC):
                 await self._open_for_listening(device)
             if self._lost is not None or device.absence is not None:
                 await anyio.sleep(RETRY_SECONDS[0])
-        return await self._attempt(device, device.listen)
+        await self._close_if_mute()
+        samples = await self._attempt(device, device.listen)
+        self._note_responses()
+        return [] if self._closed_as_mute else samples
 
     async def _open_for_listening(self, device: ManagedDevice) -> None:
         try:
@@ -224,7 +255,7 @@ class Session(ABC):
         """Release the connection at once, and report the loss."""
         if self._lost is not None:  # noticed by a poll and between two polls at the same time
             return
-        self._lost = error
+        self._lost = ConnectionLostError(REOPENED, port=self.name) if self._closed_as_mute else error
         self._attempts = 0
         self._schedule_attempt()
         for device in self.devices.values():
@@ -232,7 +263,8 @@ class Session(ABC):
         self._wake_up()
         if self._closed:
             return
-        self._report(EventKind.PORT_LOST, error.message, None)
+        if not self._closed_as_mute:
+            self._report(EventKind.PORT_LOST, error.message, None)
         with suppress(Exception):  # a lost connection may not even close
             await self._release()
 
@@ -250,6 +282,9 @@ class Session(ABC):
             if self._never_opened is not None:
                 self._note_still_absent(error)
             self._schedule_attempt()
+            if self._closed_as_mute and self._attempts > QUIET_ATTEMPTS:
+                self._closed_as_mute = False
+                self._report(EventKind.PORT_LOST, NOT_REOPENED, None)
             return
         finally:
             self._reopening = False
@@ -267,6 +302,11 @@ class Session(ABC):
         if self._never_opened is not None:  # what is news is the device
             self._never_opened = None
             return
+        if self._closed_as_mute:
+            self._closed_as_mute = False
+            self._mute.note_reopened(self._now())
+            return
+        self._mute = MuteConnection()
         self._report(EventKind.PORT_RESTORED, "connection restored", None)
 
     def _schedule_attempt(self) -> None:

@@ -58,5 +58,5 @@ def versions() -> dict[str, str]:
         except Exception:  # the metadata of any package in this environment, which may not be readable
             continue
         if name == "riglog" or name.startswith("riglog-"):
-            found[name] = version
+            found[name] = str(version or "?")
     return found

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from riglog.transport import Link
-from riglog.transport.link import Bytesize, Parity, Stopbits
+from riglog.transport.link import Bytesize, Parity, Stopbits, Unit
 
 NAME = "a name of letters, digits, _ and -, starting with a letter or digit, at most 64 characters"
 PORT = 'a port name, such as "/dev/ttyUSB0", "COM3" or "tcp://host:4001"'
@@ -34,7 +34,7 @@ class DeviceConfig(DirectConfig, kw_only=True, frozen=True, forbid_unknown_field
     """The keys of a device on a port.
 
     Serial settings that are None are the usual ones of the driver for the protocol. The core applies ``timeout``
-    (seconds per request), ``echo``, ``rate_hz``, and what concerns late replies (see ``Link``).
+    (seconds per request), ``echo``, ``accept_unit``, ``rate_hz``, and what concerns late replies (see ``Link``).
     """
 
     port: Annotated[str, Meta(min_length=1, description=PORT)]
@@ -51,6 +51,7 @@ class DeviceConfig(DirectConfig, kw_only=True, frozen=True, forbid_unknown_field
     late_reply_limit: Annotated[float, Meta(gt=0, le=3600)] | None = None
     strict: bool = False
     all_variants: bool = False
+    accept_unit: Unit | tuple[Unit, ...] = ()
 
     def link_over(self, usual: Link) -> Link:
         """Return the usual link of the driver, with the settings of this configuration in place of its own."""

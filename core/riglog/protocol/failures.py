@@ -4,6 +4,7 @@ from riglog.errors import AmbiguousReplyError, ReplyTimeoutError
 
 HINT_NO_REPLY = "Check power, wiring, address, baud rate and protocol; `riglog discover` lists what responds"
 HINT_INVALID_REPLY = "Check baud rate, parity and protocol, and whether another master uses this line"
+HINT_ECHO = "The request itself was received: set echo = true if the adapter returns it, then check power and wiring"
 HINT_NO_ECHO = "Set echo = false, or check the adapter"
 HINT_AMBIGUOUS = "Replies are delayed in transit: check device server and adapter, and raise timeout"
 HINT_WAITING = "Find out why replies are lost or late; late_reply_limit is how long they can be late on this port"
@@ -23,6 +24,8 @@ def no_reply(timeout: float, received: bytes, reason: str, **context: object) ->
     """
     if received:
         message = f"no valid reply within {timeout:g} s: {len(received)} bytes received do not match the request"
+        if received == context.get("request"):
+            return ReplyTimeoutError(message, reason="echo", hint=HINT_ECHO, reply=received, **context)
         return ReplyTimeoutError(message, reason=reason, hint=HINT_INVALID_REPLY, reply=received, **context)
     return ReplyTimeoutError(f"no reply within {timeout:g} s", reason=reason, hint=HINT_NO_REPLY, **context)
 

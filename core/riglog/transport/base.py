@@ -14,6 +14,9 @@ class Transport(ABC):
     has_line_time = False
     """True if characters arrive no faster than the baud rate of the link says: on a serial line, not on TCP."""
 
+    can_be_mute: bool = False
+    """True if the peer may accept data over this connection and never respond, but would over a new one."""
+
     @abstractmethod
     async def receive(self) -> bytes:
         """Wait for input and return it; at least one byte.

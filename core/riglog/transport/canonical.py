@@ -32,6 +32,12 @@ def canonical_port(port: str, *, platform: str = sys.platform) -> str:
         if not rest:
             raise ConfigError(f"invalid port name: nothing follows {scheme}:", hint=f"Write {scheme}:NAME", port=name)
         return name
+    if name.startswith("rfc2217://"):
+        raise ConfigError(
+            "invalid port name: RFC 2217 is not supported",
+            hint="Store the serial settings in the device server, and use tcp://HOST:PORT",
+            port=name,
+        )
     if "://" in name:
         raise ConfigError(
             "invalid port name: unknown scheme", hint=f"Available schemes: {', '.join(SCHEMES)}", port=name

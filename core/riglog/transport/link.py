@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 Bytesize = Literal[7, 8]
 Parity = Literal["N", "E", "O", "M", "S"]
 Stopbits = Literal[1, 2]
+Unit = Annotated[int, Meta(ge=0, le=255)]
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -19,6 +20,8 @@ class Link(Struct, frozen=True, kw_only=True):
     where a request has eight variants or more. ``strict``: wait until a late reply has arrived or cannot arrive any
     more, and confirm each reply by the next exchange. ``all_variants``: also send variants of requests that are
     documented, but not confirmed with a real instrument.
+
+    ``accept_unit``: for Modbus TCP, further unit identifiers under which a gateway may reply.
     """
 
     protocol: str
@@ -34,6 +37,7 @@ class Link(Struct, frozen=True, kw_only=True):
     late_reply_limit: Annotated[float, Meta(gt=0, le=3600)] | None = None
     strict: bool = False
     all_variants: bool = False
+    accept_unit: Unit | tuple[Unit, ...] = ()
 
     @property
     def bits_per_character(self) -> int:

@@ -14,10 +14,11 @@ import anyio
 import anyio.to_thread
 from msgspec import Struct
 
-from riglog.errors import PortBusyError, PortDeniedError, PortError, PortNotFoundError
+from riglog.errors import PortBusyError, PortDeniedError, PortError, PortNotFoundError, PortSettingsError
 from riglog.transport.base import Transport
 from riglog.transport.link import Link
 from riglog.transport.nonblocking import CHUNK, NonblockingTransport
+from riglog.transport.serial_settings import check_parity, ignored_settings
 from riglog.transport.serial_windows import READ_SECONDS, ThreadedSerialTransport
 
 NONBLOCKING_ARGS: dict[str, Any] = {"timeout": 0, "write_timeout": 0, "exclusive": True, "inter_byte_timeout": 0.0}
@@ -68,7 +69,12 @@ def _open(port: str, link: Link, shown: str, args: dict[str, Any]) -> Any:
     try:
         opened.open()
         if args is NONBLOCKING_ARGS and link.parity != "N":
-            _check_parity(opened.fileno())
+            check_parity(opened.fileno())
+        if args is NONBLOCKING_ARGS:
+            _refuse_ignored_settings(opened.fileno(), link, shown)
+    except PortError:
+        opened.close()
+        raise
     except Exception as error:  # termios.error is neither an OSError nor a SerialException
         opened.close()
         raise _opening_error(error, shown) from error
@@ -86,19 +92,14 @@ def _has_line_time(fd: int) -> bool:
     return not name.startswith(WITHOUT_LINE_TIME)
 
 
-def _check_parity(fd: int) -> None:
-    """Let the kernel replace a character with a parity error by NUL.
-
-    pyserial does not enable this check. Without it a corrupted digit is read as another digit, if the protocol has no
-    checksum.
-    """
-    if sys.platform == "win32":
-        return
-    import termios
-
-    attributes = termios.tcgetattr(fd)
-    attributes[0] |= termios.INPCK
-    termios.tcsetattr(fd, termios.TCSANOW, attributes)
+def _refuse_ignored_settings(fd: int, link: Link, shown: str) -> None:
+    """Raise PortSettingsError if the port works with another parity, or another number of data bits."""
+    if ignored := ignored_settings(fd, link):
+        raise PortSettingsError(
+            f"the port ignores {' and '.join(ignored)}",
+            hint="Use another adapter, or set the instrument and this device to settings that the port has",
+            port=shown,
+        )
 
 
 def _opening_error(error: Exception, port: str) -> PortError:
@@ -122,9 +123,10 @@ def _opening_error(error: Exception, port: str) -> PortError:
     if code in (errno.ENOTTY, errno.EISDIR):
         hint = "Check the path; `riglog discover` scans the ports of this machine"
         return PortError("not a serial port", hint=hint, port=port)
-    if code == errno.EINVAL:
+    if code == errno.EINVAL or isinstance(error, ValueError):  # pyserial: a baud rate that the system does not have
         hint = "Change baudrate, parity or stopbits; many adapters support only some combinations"
-        return PortError(f"serial settings not supported by the port: {text}", hint=hint, port=port)
+        reason = os.strerror(code) if code == errno.EINVAL else text
+        return PortSettingsError(f"serial settings not supported by the port: {reason}", hint=hint, port=port)
     return PortError(f"cannot open the port: {text}", hint="Check the port name and its serial settings", port=port)
 
 

@@ -67,6 +67,7 @@ class TcpTransport(NonblockingTransport):
     """One TCP connection."""
 
     hint = "Check the network and the device server"
+    can_be_mute = True
 
     def __init__(self, opened: socket.socket, port: str) -> None:
         super().__init__(port, opened)

@@ -3,7 +3,7 @@
 Source: Servomex wire specification, section 13.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import anyio
@@ -22,7 +22,7 @@ from riglog_servomex.samples import MODEL
 from riglog_servomex.units import decode_unit
 
 if TYPE_CHECKING:  # it imports pymodbus
-    from riglog.protocol.modbus.client import ModbusClient
+    from riglog.protocol.modbus.client import ModbusClient, ModbusUnit
 
 LISTEN_SECONDS = 5.0
 """A little more than two of the usual periods; a slower broadcast needs longer."""
@@ -33,6 +33,7 @@ UNITS = (*range(1, 17), 30)
 PROBE_TURNAROUND = 0.2
 DETECT_TIMEOUT, DETECT_RETRIES = 0.5, 2
 REGISTERS_TURNAROUND = 1.0
+FIRST_EXTERNAL = POSITIONS["E1"].number * REGISTERS
 TEST_DATA = b"\xab\xcd"
 """Neither ``:`` nor CR nor LF: an analyzer in ASCII mode must not take it for a frame."""
 
@@ -54,7 +55,7 @@ async def detect(connection: Connection, *, unit: int = 1, period: float | None 
     for protocol in (RTU, ASCII):
         client = connect_modbus(replace(connection, link=replace(connection.link, protocol=protocol)))
         server = client.unit(unit, timeout=PROBE_TURNAROUND, minimum_timeout=DETECT_TIMEOUT, retries=DETECT_RETRIES)
-        if await _responds(server.diag_query_data(TEST_DATA)):
+        if await _responds(server):
             return protocol
     raise ReplyTimeoutError(
         f"no broadcast within {seconds:g} s, and no reply over {RTU} or {ASCII}",
@@ -83,15 +84,16 @@ async def probe_modbus(client: "ModbusClient", *, units: Sequence[int] = UNITS) 
     """Send a loopback to each unit. If it responds, even with an exception, see whether it is an analyzer."""
     found = []
     for unit in units:
-        responds = await _responds(client.unit(unit, timeout=PROBE_TURNAROUND).diag_query_data(TEST_DATA))
-        if responds and await _is_analyzer(client, unit):
+        if await _responds(client.unit(unit, timeout=PROBE_TURNAROUND)) and await _is_analyzer(client, unit):
             found.append(Found(client.link.protocol, unit, MODEL, {"address": unit, **_settings(client.link)}))
     return found
 
 
-async def _responds(loopback: Awaitable[object]) -> bool:
+async def _responds(server: "ModbusUnit") -> bool:
+    """Return True if the unit responds to a loopback, and to a read: an adapter can return a loopback, too."""
     try:
-        await loopback
+        await server.diag_query_data(TEST_DATA)
+        await server.read_input_registers(FIRST_EXTERNAL)
     except ModbusExceptionError:
         return True
     except ProtocolError:
@@ -101,10 +103,9 @@ async def _responds(loopback: Awaitable[object]) -> bool:
 
 async def _is_analyzer(client: "ModbusClient", unit: int) -> bool:
     """Return True if both external inputs are in mA: every analyzer has them, other vendors' servers have not."""
-    first = POSITIONS["E1"].number * REGISTERS
     server = client.unit(unit, timeout=REGISTERS_TURNAROUND)
     try:
-        reply = (await server.read_input_registers(first, count=2 * REGISTERS)).reply
+        reply = (await server.read_input_registers(FIRST_EXTERNAL, count=2 * REGISTERS)).reply
     except (ProtocolError, ModbusExceptionError):
         return False
     data = b"".join(register.to_bytes(2, "big") for register in reply.registers)

@@ -10,8 +10,11 @@ from riglog.cli.app import cli
 from riglog.cli.console import messages, results
 from riglog.cli.errors import USAGE, explain
 from riglog.device import Pace
+from riglog.manager import discovery
 from riglog.model import Sample, Stamp, Status, missing_sample
 from riglog.plugin import Registry
+from riglog.simulation import FaultyWire, SimulatedBus, SimulatedTransport
+from riglog.transport import Link, Transport
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +38,26 @@ def refused(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_driver_without_a_probe_cannot_be_discovered(capsys: pytest.CaptureFixture[str]) -> None:
     message = refused("discover", "--driver", "toy", "--port", "sim:a", capsys=capsys)
     assert message.startswith("error: driver toy cannot be discovered: it has no probe. Add the device to the rig file")
+
+
+@pytest.mark.real_time
+def test_a_driver_without_a_probe_is_named_also_if_all_drivers_are_tried(
+    monkeypatch: pytest.MonkeyPatch, registry: Registry
+) -> None:
+    class Able(ToyDriver):
+        name = "able"
+
+        def links_to_probe(self) -> list[Link]:
+            return [Link(protocol="toy")]
+
+    async def opened(port: str, link: Link) -> Transport:
+        return SimulatedTransport(FaultyWire(SimulatedBus([])), port=port)
+
+    registry.drivers["able"] = Able()
+    monkeypatch.setattr(discovery, "open_transport", opened)
+    lines = CliRunner().invoke(cli, ["discover", "--port", "p"], catch_exceptions=False).stderr.splitlines()
+    assert lines[0] == "warning: driver toy cannot be discovered: it has no probe"
+    assert lines[1] == "p: probing for able at 9600 baud 8N1"
 
 
 @pytest.mark.real_time

@@ -40,6 +40,20 @@ async def test_a_loss_that_a_poll_notices_costs_that_slot_only(registry: Registr
     assert rows(batches, "one", Status.OK) == [0, 1, 2, *range(4, 10)]
 
 
+async def test_each_of_several_losses_is_noticed_between_the_slots(registry: Registry) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("one", "sim:1", driver="toy", identity_check=0)
+        plug = Plug(manager, "sim:1")
+        async with recorded(manager, 1500, rate_hz=1 / 300) as (recording, batches):
+            for _ in range(3):
+                await anyio.sleep(305)
+                plug.pull()
+                await anyio.sleep(0.06)
+                plug.put_back()
+    assert rows(batches, "one", Status.OK) == [0, 1, 2, 3, 4]
+    assert kinds(recording) == 3 * [EventKind.PORT_LOST, EventKind.PORT_RESTORED]
+
+
 async def test_a_port_that_is_opened_slowly_makes_no_slot_late(registry: Registry) -> None:
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         await manager.add("one", "sim:1", driver="toy")

@@ -9,6 +9,7 @@ import pytest
 from plugin_site import HEALTHY, PREFIX, PluginSite
 
 from riglog.errors import UnknownDriverError
+from riglog.model import new_run
 from riglog.plugin import API_VERSION, Plugin, Registry, load_plugins
 from riglog.plugin.loader import DISABLED
 
@@ -186,6 +187,41 @@ def test_metadata_that_cannot_be_read_affects_no_plugin(site: PluginSite, load: 
     nameless.mkdir()
     (nameless / "entry_points.txt").write_bytes(text)
     assert plugin(load(healthy=HEALTHY), "healthy").state == "loaded"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        b"",
+        b"Version: 1\n",
+        b"Name: riglog-nameless\n",
+        b"\xff\xfe\x00\x01Name: \xe9\n",
+        "Name: x\nVersion: 1\n".encode("utf-16"),
+        b"Name: x\x00y\nVersion: 1.0\n",
+        b"Name: a\nName: b\nVersion: 1.0\n",
+        b"Metadata-Version: 2.1\nName: x\nVersion: 1.0\nRequires-Dist: ;;;\n",
+        "folder",
+        "link",
+    ],
+)
+@pytest.mark.parametrize(
+    "points", [b"[riglog]\nfoo = not a : valid ! value\n", b"[riglog]\nfoo =\n", b"x = y\n", "link"]
+)
+def test_whatever_a_package_has_as_metadata_affects_no_plugin_and_no_run(
+    site: PluginSite, load: Load, metadata: bytes | str | None, points: bytes | str
+) -> None:
+    folder = site.path / "nameless-1.0.dist-info"
+    folder.mkdir()
+    for name, content in (("METADATA", metadata), ("entry_points.txt", points)):
+        if isinstance(content, bytes):
+            (folder / name).write_bytes(content)
+        elif content == "folder":
+            (folder / name).mkdir()
+        elif content == "link":
+            (folder / name).symlink_to(name)  # to itself
+    assert plugin(load(healthy=HEALTHY), "healthy").state == "loaded"
+    assert all(isinstance(version, str) for version in new_run("r").versions.values())
 
 
 def test_of_two_versions_of_a_distribution_the_first_on_the_path_counts(site: PluginSite, load: Load) -> None:

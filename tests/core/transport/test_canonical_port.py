@@ -34,3 +34,9 @@ def test_what_is_looked_up_when_it_is_opened_stays_as_it_is(name: str) -> None:
 def test_an_invalid_name_is_refused(name: str) -> None:
     with pytest.raises(ConfigError):
         canonical_port(name)
+
+
+def test_rfc_2217_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ConfigError, match="RFC 2217 is not supported") as caught:
+        canonical_port("rfc2217://host:4001")
+    assert "tcp://HOST:PORT" in (caught.value.hint or "")

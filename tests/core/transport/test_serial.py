@@ -11,10 +11,10 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from riglog.errors import ConnectionLostError, PortBusyError, PortError, PortNotFoundError
+from riglog.errors import ConnectionLostError, PortBusyError, PortError, PortNotFoundError, PortSettingsError
 from riglog.simulation import FaultyWire, Simulator
 from riglog.simulation.serve import PtyServer, serve_pty, serve_tcp
-from riglog.transport import Link, Transport, open_transport
+from riglog.transport import Link, Transport, open_transport, serial_settings
 from riglog.transport import serial as serial_port
 from riglog.transport.link import Parity
 from riglog.transport.serial import SerialPort
@@ -49,6 +49,32 @@ async def test_bytes_that_are_sent_are_received_again() -> None:
         transport = await open_transport(server.path, LINK)
         assert await echoed(transport, bytes(range(256)) * 8) == bytes(range(256)) * 8
         await transport.aclose()
+
+
+@pytest.mark.parametrize(
+    ("settings", "ignored"),
+    [
+        ({"parity": "E", "bytesize": 7}, 'bytesize = 7 and parity = "E"'),
+        ({"parity": "O", "bytesize": 7}, 'bytesize = 7 and parity = "O"'),
+        ({"parity": "E"}, 'parity = "E"'),
+        ({}, None),
+    ],
+)
+async def test_a_port_that_ignores_settings_is_an_error_and_a_pseudo_terminal_is_not(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], ignored: str | None
+) -> None:
+    link = Link(protocol="echo", **settings)
+    async with serve_pty(FaultyWire(Mirror())) as server:
+        await (await open_transport(server.path, link)).aclose()
+        monkeypatch.setattr(serial_settings, "PSEUDO_TERMINALS", ())  # the kernel gives it neither parity nor 7 bits
+        if ignored is None:
+            await (await open_transport(server.path, link)).aclose()
+            return
+        with pytest.raises(PortSettingsError) as caught:
+            await open_transport(server.path, link)
+        assert caught.value.message == f"the port ignores {ignored}"
+        monkeypatch.undo()
+        await (await open_transport(server.path, link)).aclose()  # it was closed
 
 
 @pytest.mark.parametrize("parity", ["N", "E", "O"])
@@ -223,7 +249,7 @@ async def test_a_port_that_cannot_be_set_up_is_closed_again(monkeypatch: pytest.
             super().open()
 
     monkeypatch.setattr(serial, "Serial", Remembered)
-    monkeypatch.setattr(door, "_check_parity", refuse)
+    monkeypatch.setattr(door, "check_parity", refuse)
     master, slave = os.openpty()
     try:
         with pytest.raises(PortError):

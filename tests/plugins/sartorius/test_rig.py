@@ -8,7 +8,9 @@ import pytest
 from riglog.acquire import record
 from riglog.manager import Manager
 from riglog.model import Batch, EventKind, Status
+from riglog.simulation import SimulatedPeer, SimulatedTransport
 from riglog.testing import LoopClock
+from riglog.transport import Transport
 from riglog_sartorius import Balance
 
 POLLED_XBPI: dict[str, Any] = {"driver": "sartorius", "protocol": "xbpi", "rate_hz": 10.0}
@@ -93,3 +95,69 @@ async def test_a_tare_while_recording_is_an_event_and_costs_no_slot() -> None:
     assert all(abs(value) < 0.01 for value in values[16:])
     (event,) = [event for event in recording.events if event.kind is EventKind.WRITE]
     assert (event.device, event.message) == ("balance", "tare")
+
+
+class Stuck(SimulatedPeer):
+    """A connection to a device server that is of no use any more."""
+
+    def send(self, data: bytes, now: float) -> None:
+        return None
+
+    def take(self, now: float) -> bytes:
+        return b""
+
+    def next_due(self, now: float) -> float | None:
+        return None
+
+
+class BeginsWithin(SimulatedPeer):
+    """A new connection begins in the middle of a line, which looks like a whole one."""
+
+    def __init__(self, peer: SimulatedPeer) -> None:
+        self.peer, self.rest = peer, b"+    9.999 g  \r\n"
+
+    def send(self, data: bytes, now: float) -> None:
+        self.peer.send(data, now)
+
+    def take(self, now: float) -> bytes:
+        rest, self.rest = self.rest, b""
+        return rest + self.peer.take(now)
+
+    def next_due(self, now: float) -> float | None:
+        return now if self.rest else self.peer.next_due(now)
+
+
+async def test_a_listened_to_connection_that_is_stuck_is_opened_again_and_the_first_line_is_not_trusted() -> None:
+    batches: list[Batch] = []
+    async with Manager(clock=LoopClock()) as rig:
+        await rig.add("balance", "sim:1", **AUTOPRINT)
+        port = rig.port("sim:1")
+        opener, opened = port.opener, list[float]()
+
+        async def open_again() -> Transport:
+            opened.append(anyio.current_time())
+            transport = await opener()
+            assert isinstance(transport, SimulatedTransport)
+            transport.peer = BeginsWithin(transport.peer)
+            return transport
+
+        port.opener = open_again
+        async with (
+            record(rig, rate_hz=10, duration=90, clock=LoopClock()) as recording,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(take, recording, batches)
+            await anyio.sleep(10)
+            assert isinstance(port.transport.inner, SimulatedTransport)
+            port.transport.inner.can_be_mute = True
+            port.transport.inner.peer = Stuck()
+    assert len(opened) == 1
+    assert 25 <= opened[0] <= 45
+    events = [event.kind for event in recording.events if event.kind is not EventKind.IDENTITY_EXPECTED]
+    assert events[1:] == [
+        EventKind.DEVICE_NOT_RESPONDING, EventKind.DEVICE_RESPONDING, EventKind.PORT_RESTORED
+    ]  # fmt: skip
+    samples = [sample for batch in batches for sample in batch.samples]
+    assert sum(sample.status is Status.OK for sample in samples) > 500
+    assert 9.999 not in [sample.value for sample in samples]
+    assert {sample.status for sample in samples} == {Status.OK, Status.MISSING}

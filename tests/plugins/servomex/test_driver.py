@@ -170,6 +170,18 @@ async def test_a_broadcast_is_detected_without_sending(period: float) -> None:
     assert transport.sent == 0
 
 
+class Echo(Simulator):
+    """A two-wire adapter without an analyzer."""
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        return data
+
+
+async def test_a_loopback_that_the_adapter_returns_is_not_an_analyzer() -> None:
+    with pytest.raises(ReplyTimeoutError, match="no broadcast within 5 s, and no reply"):
+        await detect(connection("continuous", Echo()), unit=1)
+
+
 async def test_detecting_nothing_is_an_error_with_what_was_tried() -> None:
     with pytest.raises(
         ReplyTimeoutError, match="no broadcast within 5 s, and no reply over modbus-rtu or modbus-ascii"

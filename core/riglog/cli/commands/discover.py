@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,11 +65,11 @@ async def _discover(
             f"driver {', '.join(unable)} cannot be discovered: it has no probe",
             hint="Add the device to the rig file yourself; `riglog check RIG.toml --live` reads it once",
         )
-    if unable and names:
+    if unable:
         print_warning(f"driver {', '.join(unable)} cannot be discovered: it has no probe")
     scanned = list(ports) or [port.device for port in serial_ports()]
-    with messages().status("scanning") as status:
-        found, closed = await discover(scanned, able, status.update, listen=listen)
+    with _progress() as progress:
+        found, closed = await discover(scanned, able, progress, listen=listen, note=print_warning)
     tables = _tables(found)
     if as_json:
         print_json([entry | {"identity": one.found.identity} for one, entry in zip(found, tables, strict=True)])
@@ -77,6 +79,16 @@ async def _discover(
         _write(write, tables)
     codes = [explain(result.error) for result in closed if result.error is not None]
     return max(codes, default=DONE) if ports else DONE
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Show each step in place of the one before; in a pipe or a file on a line of its own."""
+    if messages().is_terminal:
+        with messages().status("scanning") as status:
+            yield lambda step: status.update(plain(step))
+    else:
+        yield lambda step: messages().print(plain(step), soft_wrap=True)
 
 
 def _tables(found: list[Discovered]) -> list[dict[str, Any]]:

@@ -39,7 +39,9 @@ class ModbusClient(ProtocolClient[ModbusRequest, bytes]):
 
     def __init__(self, connection: Connection, *, timeout: float = 0.5, retries: int = 0) -> None:
         link = connection.link
-        super().__init__(connection, ModbusCodec(framing_of(link.protocol), link), timeout=timeout, retries=retries)
+        accepted = (link.accept_unit,) if isinstance(link.accept_unit, int) else link.accept_unit
+        framing = framing_of(link.protocol, accepted)
+        super().__init__(connection, ModbusCodec(framing, link), timeout=timeout, retries=retries)
         self.link = link
 
     def unit(

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from riglog.errors import MalformedReplyError
 from riglog.protocol.codec import Codec
 from riglog.protocol.modbus.errors import exception_for
 from riglog.protocol.modbus.framing import Framing
 from riglog.protocol.modbus.pdu import (
+    ECHOED,
     EXCEPTION,
     REPEATABLE,
     ModbusRequest,
@@ -20,8 +22,10 @@ from riglog.transport import Link
 class ModbusCodec(Codec[ModbusRequest, bytes]):
     """Replies are PDUs: function code and data, compared with the request in every field that the protocol has.
 
-    The only state is the number of the transaction last encoded; only TCP frames carry it. Without it, reads take turns
-    in how many of the spare registers behind their own they read as well, so that successive replies differ in length.
+    The state is the number of the transaction last encoded, which only TCP frames carry, and on a serial line whether
+    the adapter returns what is sent: the replies to some functions are no different from that. Without a number, reads
+    take turns in how many of the spare registers behind their own they read as well, so that successive replies differ
+    in length.
     """
 
     usual_variants = 2
@@ -33,14 +37,27 @@ class ModbusCodec(Codec[ModbusRequest, bytes]):
         self.hold_off = 0.0 if framing.numbered else None
         self._transaction = 0
         self._both_tables = link.all_variants
+        self._sent = b""
+        self._echoed = False  # the request that was sent last
+        self._echoes = False
 
     def encode(self, request: ModbusRequest) -> bytes:
         self._transaction = (self._transaction + 1) & 0xFFFF
-        return self.framing.wrap(request.unit, request.pdu, self._transaction)
+        self._sent = self.framing.wrap(request.unit, request.pdu, self._transaction)
+        self._echoed = False
+        return self._sent
 
     def decode(self, request: ModbusRequest, buffer: bytearray, *, final: bool = False) -> bytes | None:
         found = self.framing.replies(expected_reply(request), buffer, self._transaction, final=final)
+        if request.function not in ECHOED:
+            self._note_echo(buffer, replied=bool(found))
+        elif self._echoes and found and found[0].pdu == request.pdu:
+            del found[0]  # the echo; the reply has the same bytes, and follows
+            if not found:
+                return None
         if not found:
+            if final:
+                self._refuse_other_unit(request, buffer)
             del buffer[: self.framing.unfinished(buffer)]
             return None
         pdu, end = found[-1].pdu, found[-1].end
@@ -50,6 +67,21 @@ class ModbusCodec(Codec[ModbusRequest, bytes]):
         if pdu[0] & EXCEPTION:
             raise exception_for(pdu[1], function=request.function)
         return without_surplus(request, pdu)
+
+    def _note_echo(self, buffer: bytes | bytearray, *, replied: bool) -> None:
+        """Note whether the adapter returns what is sent: with a read, whose reply never looks like its request."""
+        self._echoed = not self.framing.numbered and (self._echoed or buffer.startswith(self._sent))
+        if self._echoed or replied:
+            self._echoes = self._echoed
+
+    def _refuse_other_unit(self, request: ModbusRequest, buffer: bytes | bytearray) -> None:
+        """Raise MalformedReplyError if the reply arrived under another unit identifier: it may be another device's."""
+        unit = self.framing.other_unit(expected_reply(request), buffer, self._transaction)
+        if unit is not None:
+            raise MalformedReplyError(
+                f"the reply to a request to unit {request.unit} carries unit {unit}",
+                hint=f"If that is how this gateway or instrument responds, set accept_unit = {unit}",
+            )
 
     def is_repeatable(self, request: ModbusRequest) -> bool:
         return request.function in REPEATABLE

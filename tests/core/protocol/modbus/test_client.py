@@ -231,3 +231,37 @@ def test_importing_riglog_and_the_light_half_of_modbus_does_not_import_pymodbus(
 
     code = "import sys, riglog, riglog.plugin, riglog.protocol.modbus; sys.exit('pymodbus' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class Echo(Simulator):
+    """A two-wire adapter that returns what is sent, and the servers behind it."""
+
+    def __init__(self, server: Simulator | None = None) -> None:
+        self.server = server
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        return data + (self.server.receive(data, now) if self.server else b"")
+
+
+@pytest.mark.parametrize("protocol", ["modbus-rtu", "modbus-ascii"])
+async def test_an_echo_confirms_no_write_and_the_hint_names_the_setting(protocol: str) -> None:
+    transport = SimulatedTransport(FaultyWire(Echo()))
+    unit = ModbusClient(Connection(transport, Link(protocol=protocol), LoopClock())).unit(7)
+    with pytest.raises(ReplyTimeoutError) as caught:
+        await unit.read_holding_registers(5)
+    assert caught.value.reason == "echo"
+    assert "echo = true" in (caught.value.hint or "")
+    for write in (unit.write_register(5, 1), unit.write_coil(3, True), unit.diag_query_data(b"\xab\xcd")):
+        with pytest.raises(ReplyTimeoutError):
+            await write
+
+
+@pytest.mark.parametrize("protocol", ["modbus-rtu", "modbus-ascii"])
+async def test_behind_an_echo_that_is_not_configured_reads_and_writes_work(protocol: str) -> None:
+    slave = TableSlave()
+    transport = SimulatedTransport(FaultyWire(Echo(Served(ModbusServers(protocol, {7: slave})))))
+    unit = ModbusClient(Connection(transport, Link(protocol=protocol), LoopClock())).unit(7)
+    assert (await unit.read_holding_registers(5)).reply.registers == [0]
+    await unit.write_register(5, 0xBEEF)
+    assert slave.registers[5] == 0xBEEF
+    assert (await unit.read_holding_registers(5)).reply.registers == [0xBEEF]

@@ -94,6 +94,8 @@ def test_a_good_reply_behind_anything_is_found(protocol: str) -> None:
 
 def test_anything_alone_is_no_reply(protocol: str) -> None:
     for name, junk in dirty(protocol):
+        if protocol == "modbus-tcp" and name.startswith("another unit's"):
+            continue  # the transaction number proves that it is: see test_gateways.py
         assert decoded(protocol, junk) is None, name
 
 

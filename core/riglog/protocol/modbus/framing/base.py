@@ -42,6 +42,13 @@ class Framing(ABC):
             final: no more bytes will arrive. Otherwise bytes inside an incomplete frame of another server are left.
         """
 
+    def other_unit(self, expected: Expected, buffer: bytes | bytearray, transaction: int) -> int | None:
+        """Return the unit whose identifier a reply carries that is the expected one in everything else; None: none.
+
+        Only a transaction number can prove that it is; by default there is none.
+        """
+        return None
+
     @abstractmethod
     def requests(self, buffer: bytes | bytearray) -> list[Frame]:
         """Return every intact request in the buffer, to any unit, as a server receives it."""

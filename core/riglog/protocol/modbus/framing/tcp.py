@@ -1,6 +1,12 @@
-"""Modbus TCP: the MBAP header in front, no checksum. Source: Modbus messaging on TCP/IP V1.0b, section 3.1.3."""
+"""Modbus TCP: the MBAP header in front, no checksum. Source: Modbus messaging on TCP/IP V1.0b, section 3.1.3.
 
-from riglog.protocol.modbus.framing.base import Frame, Framing, matching
+The transaction number proves to which request a frame is the reply. Some gateways reply under a unit identifier of
+their own, most often with the exception that the device behind them does not respond.
+"""
+
+from collections.abc import Container
+
+from riglog.protocol.modbus.framing.base import Frame, Framing
 from riglog.protocol.modbus.pdu import Expected
 
 HEADER = 7  # transaction (2), protocol 0 (2), length of what follows (2), unit
@@ -11,6 +17,10 @@ class TcpFraming(Framing):
     protocol = "modbus-tcp"
     numbered = True
 
+    def __init__(self, accept_units: Container[int] = ()) -> None:
+        """Accept replies under these unit identifiers too; exceptions are accepted under any."""
+        self._accept_units = accept_units
+
     def wrap(self, unit: int, pdu: bytes, transaction: int = 0) -> bytes:
         return b"%b\0\0%b%c%b" % (transaction.to_bytes(2, "big"), (len(pdu) + 1).to_bytes(2, "big"), unit, pdu)
 
@@ -20,7 +30,13 @@ class TcpFraming(Framing):
     def replies(
         self, expected: Expected, buffer: bytes | bytearray, transaction: int = 0, *, final: bool = True
     ) -> list[Frame]:
-        return matching(expected, [one for one in _frames(bytes(buffer)) if one.transaction == transaction])
+        frames = _frames_of(transaction, buffer)
+        accepted = [one for one in frames if one.unit == expected.unit or one.unit in self._accept_units]
+        return _replies(expected, accepted) or _replies(expected.exception_reply, frames)
+
+    def other_unit(self, expected: Expected, buffer: bytes | bytearray, transaction: int) -> int | None:
+        replies = _replies(expected, _frames_of(transaction, buffer))
+        return next((one.unit for one in replies if one.unit != expected.unit), None)
 
     def requests(self, buffer: bytes | bytearray) -> list[Frame]:
         return _frames(bytes(buffer))
@@ -33,6 +49,16 @@ class TcpFraming(Framing):
 
     def size(self, pdu: int) -> int:
         return HEADER + pdu
+
+
+def _replies(expected: Expected, frames: list[Frame]) -> list[Frame]:
+    """Return the frames that are the expected reply, or its exception, under whatever unit identifier."""
+    kinds = (expected, expected.exception_reply)
+    return [frame for frame in frames if any(kind.matches(expected.unit, frame.pdu) for kind in kinds)]
+
+
+def _frames_of(transaction: int, buffer: bytes | bytearray) -> list[Frame]:
+    return [frame for frame in _frames(bytes(buffer)) if frame.transaction == transaction]
 
 
 def _frames(data: bytes) -> list[Frame]:
