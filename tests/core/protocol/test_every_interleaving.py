@@ -68,6 +68,16 @@ async def test_where_two_of_many_variants_take_turns_only_the_first_old_copies_p
     assert (await one_run(SignedCodec(**MODBUS), every_one, 40)).wrong == 2
 
 
+@pytest.mark.parametrize("delay", [4.5, 5.0])
+@pytest.mark.parametrize("honest", [0, 20])
+async def test_where_every_reply_is_copied_only_the_first_old_copy_passes(honest: int, delay: float) -> None:
+    """Also on a line that copies from its first reply on: what its copies say about the usual time is not used."""
+    decisions = {number: Decision((2.0, delay)) for number in range(honest, 60)}
+    outcome = await one_run(SignedCodec(2), decisions, 60)
+    assert outcome.wrong == 1
+    assert outcome.values > honest
+
+
 async def test_with_many_variants_a_copy_within_their_cycle_is_recognised() -> None:
     assert await explore(8, 1, 7, COPIED) == []
     assert await explore(8, 2, 4, COARSE[::2]) == []
