@@ -3,6 +3,7 @@
 A mutant is a context manager that replaces some code while it runs.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -14,10 +15,10 @@ from msgspec.structs import replace
 from riglog.acquire.buffer import BatchBuffer
 from riglog.acquire.flush import Flush
 from riglog.acquire.schedule import Schedule, Slot
-from riglog.acquire.sink_writer import SinkWriter
 from riglog.acquire.source_task import SourceTask
 from riglog.acquire.source_tasks import SourceTasks
 from riglog.manager.breaker import Breaker
+from riglog.manager.identity import KnownIdentity
 from riglog.manager.managed_device import ManagedDevice
 from riglog.manager.reconnectable import ReconnectableTransport
 from riglog.manager.session import Session
@@ -198,12 +199,12 @@ def identity_not_checked() -> Sequence[Replacement]:
 
 @mutant("Each poll reports the wrong instrument again.", kinds="swap-cut swap-off swap-live")
 def mismatch_reported_each_time() -> Sequence[Replacement]:
-    async def check(self: Any, line: Any) -> bool:
-        self._mismatch = None
-        return bool(await original(self, line))
+    def other(self: Any, found: str, utc_ns: int) -> Any:
+        self.mismatch = None
+        return original(self, found, utc_ns)
 
-    original = ManagedDevice._check_identity
-    return [(ManagedDevice, "_check_identity", check)]
+    original = KnownIdentity._other
+    return [(KnownIdentity, "_other", other)]
 
 
 # --- slots
@@ -403,13 +404,17 @@ def stored_too_late() -> Sequence[Replacement]:
 
 @mutant("When the program ends, what is buffered is not written.", point="11", kinds="stop cancel")
 def rest_not_written() -> Sequence[Replacement]:
-    async def close(self: Any) -> None:
-        self._batches.clear()
-        self._events.clear()
-        await original(self)
+    pipe = sys.modules["riglog.acquire.pipe"]  # the package has a function of this name
 
-    original = SinkWriter.close
-    return [(SinkWriter, "close", close)]
+    async def close(active_run: Any, writers: Sequence[Any]) -> None:
+        for writer in writers:
+            writer._batches.clear()
+            writer._events.clear()
+            writer._buffered = 0
+        await original(active_run, writers)
+
+    original = vars(pipe)["_close"]
+    return [(pipe, "_close", close)]
 
 
 @mutant("The end of a text file is not cut off after the last complete line.", kinds="crash")
