@@ -287,7 +287,7 @@ def sleep_not_counted() -> Sequence[Replacement]:
 
 
 @mutant(
-    "The word order of a controller is read at opening and believed from then on.", point="1", kinds="panel-word_order"
+    "The word order of a controller is read at opening and not again.", point="1", kinds="panel-word_order"
 )
 def word_order_read_once() -> Sequence[Replacement]:
     from riglog_watlow.modbus.protocol import ModbusProtocol
