@@ -286,9 +286,7 @@ def sleep_not_counted() -> Sequence[Replacement]:
     return [(ClockWatch, "accept", accept)]
 
 
-@mutant(
-    "The word order of a controller is read at opening and not again.", point="1", kinds="panel-word_order"
-)
+@mutant("The word order of a controller is read at opening and not again.", point="1", kinds="panel-word_order")
 def word_order_read_once() -> Sequence[Replacement]:
     from riglog_watlow.modbus.protocol import ModbusProtocol
 
