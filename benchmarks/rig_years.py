@@ -3,7 +3,7 @@
 python benchmarks/rig_years.py --years 0.1                # on both event loops, seeds 0, 1, 2 ...
 python benchmarks/rig_years.py --seed 17 --lives 1        # one life again, exactly
 python benchmarks/rig_years.py --mutants                  # seeds until each fault that is put back is found
-python benchmarks/rig_years.py --years 0.1 --all          # also the kinds that are not survived yet
+python benchmarks/rig_years.py --minutes 10 --slots 60    # as many lives as fit
 """
 # ruff: noqa: T201
 
@@ -21,20 +21,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
-from rig_years import ENABLED, KINDS, Life, live
+from rig_years import KINDS, Life, live
 from rig_years.life import BACKENDS, YEAR_SECONDS
 from rig_years.mutants import MUTANTS, Mutant
 
-MOST_SEEDS = 12
-"""A mutant that is not found in so many lives is reported as not found."""
+MOST_SEEDS = 25
+"""A mutant that is not found in so many lives (``--lives``) is reported as not found."""
 
 
 def main() -> int:
     options = parsed()
     logging.getLogger("riglog").addHandler(logging.NullHandler())
-    kinds = options.kinds or (KINDS if options.all else ENABLED)
+    kinds = tuple(options.kinds)
     if options.mutants is not None:
-        return hunt(options, kinds)
+        return hunt(options)
     began = time.perf_counter()
     years, lives, found, injected, statuses = 0.0, 0, 0, Counter[str](), Counter[str]()
     with multiprocessing.Pool(options.jobs) as pool:
@@ -46,7 +46,7 @@ def main() -> int:
             found += bool(life.findings)
             if life.findings or options.verbose:
                 print(life.report(), life.digest, flush=True)
-            if lives == options.lives or (options.lives is None and years >= options.years):
+            if enough(options, lives, years, time.perf_counter() - began):
                 break
         pool.terminate()
     seconds = time.perf_counter() - began
@@ -55,6 +55,15 @@ def main() -> int:
     print(f"injected: {json.dumps(dict(injected.most_common()))}")
     print(f"lives with findings: {found}; {seconds:.0f} s on {options.jobs} processes")
     return 1 if found else 0
+
+
+def enough(options: argparse.Namespace, lives: int, years: float, seconds: float) -> bool:
+    """Return True once everything that was asked for has been lived."""
+    if options.lives:
+        return lives >= int(options.lives)
+    if options.minutes:
+        return seconds >= 60.0 * float(options.minutes)
+    return years >= float(options.years)
 
 
 def numbers(options: argparse.Namespace) -> Iterator[tuple[int, str]]:
@@ -68,32 +77,40 @@ def one_life(options: argparse.Namespace, kinds: tuple[str, ...], number: tuple[
     return live(seed, backend=backend, kinds=kinds, slots=options.slots)
 
 
-def hunt(options: argparse.Namespace, kinds: tuple[str, ...]) -> int:
-    """Report for each mutant after how many seeds it is found."""
-    chosen = [mutant for mutant in MUTANTS if not options.mutants or mutant.name in options.mutants]
+def hunt(options: argparse.Namespace) -> int:
+    """Report for each mutant after how many seeds it is found; only what can show it disturbs its lives."""
+    chosen = [mutant.name for mutant in MUTANTS if mutant.name in (options.mutants or [each.name for each in MUTANTS])]
     lost = 0
-    print("| fault put back | point | seeds until found | by |\n|---|---|--:|---|")
+    print("| fault put back | point | found by | seeds |\n|---|---|---|--:|")
     with multiprocessing.Pool(options.jobs) as pool:
-        for mutant, seeds, oracle in pool.imap_unordered(partial(until_found, options, kinds), range(len(MUTANTS))):
-            if mutant in [each.name for each in chosen]:
-                lost += seeds is None
-                each = next(each for each in MUTANTS if each.name == mutant)
-                print(f"| {each.name}: {each.sentence} | {each.point} | {seeds or '-'} | {oracle} |", flush=True)
+        for name, seeds, oracles in pool.imap(partial(until_found, options), chosen):
+            lost += seeds is None
+            found = mutant_of(name)
+            print(
+                f"| {found.sentence} | {found.point} | {oracles} | {seeds or f'not in {most_seeds(options)}'} |",
+                flush=True,
+            )
     return 1 if lost else 0
 
 
-def until_found(options: argparse.Namespace, kinds: tuple[str, ...], index: int) -> tuple[str, int | None, str]:
-    mutant: Mutant = MUTANTS[index]
-    if options.mutants and mutant.name not in options.mutants:
-        return mutant.name, None, ""
-    for tried in range(MOST_SEEDS):
+def mutant_of(name: str) -> Mutant:
+    return next(mutant for mutant in MUTANTS if mutant.name == name)
+
+
+def most_seeds(options: argparse.Namespace) -> int:
+    return options.lives or MOST_SEEDS
+
+
+def until_found(options: argparse.Namespace, name: str) -> tuple[str, int | None, str]:
+    """Live until a life with the mutant has findings, and the same life without it has none."""
+    mutant = mutant_of(name)
+    for tried in range(most_seeds(options)):
         seed, backend = options.seed + tried, options.backend or BACKENDS[(options.seed + tried) % 2]
         with mutant.alive():
-            life = live(seed, backend=backend, kinds=kinds, slots=options.slots)
-        found = life.findings and not live(seed, backend=backend, kinds=kinds, slots=options.slots).findings
-        if found:  # and not without the mutant
-            return mutant.name, tried + 1, ", ".join(dict.fromkeys(each.oracle for each in life.findings))
-    return mutant.name, None, "not found"
+            findings = live(seed, backend=backend, kinds=mutant.kinds, slots=options.slots).findings
+        if findings and not live(seed, backend=backend, kinds=mutant.kinds, slots=options.slots).findings:
+            return name, tried + 1, ", ".join(dict.fromkeys(each.oracle for each in findings))
+    return name, None, "-"
 
 
 def parsed() -> argparse.Namespace:
@@ -104,9 +121,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--slots", type=int, default=360, help="slots of one life")
     parser.add_argument("--backend", choices=BACKENDS, help="one event loop; default: both in turn")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--all", action="store_true", help="also the kinds of disturbances that are not survived yet")
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, help="only these kinds")
-    parser.add_argument("--mutants", nargs="*", metavar="NAME", help="put faults back, and report when they are found")
+    parser.add_argument("--minutes", type=float, help="so many minutes instead of --years")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="only these kinds")
+    parser.add_argument("--mutants", nargs="*", metavar="NAME", help="put faults back: when are they found?")
     parser.add_argument("--verbose", action="store_true", help="one line for each life")
     return parser.parse_args()
 

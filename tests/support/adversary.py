@@ -58,12 +58,14 @@ class SignedCodec(Codec[Read, int]):
     Args:
         marked: there is another quantity, with a signature of its own, for resync requests.
         numbered: every request has a transaction number instead.
+        usual: so many of the signatures take turns while nothing is outstanding and no copies are known.
     """
 
     hold_off = 1.0
 
-    def __init__(self, m: int, *, marked: bool = True, numbered: bool = False) -> None:
+    def __init__(self, m: int, *, marked: bool = True, numbered: bool = False, usual: int = 256) -> None:
         self.m = m
+        self.usual_variants = usual
         self.marked = marked
         self.numbered = numbered
         self.number = 0
@@ -171,12 +173,19 @@ def decisions_with(faults: int, replies: int, kinds: Sequence[Decision]) -> Iter
 
 
 async def explore(
-    m: int, faults: int, replies: int, kinds: Sequence[Decision], *, numbered: bool = False, **link: Any
+    m: int,
+    faults: int,
+    replies: int,
+    kinds: Sequence[Decision],
+    *,
+    numbered: bool = False,
+    usual: int = 256,
+    **link: Any,
 ) -> list[dict[int, Decision]]:
     """Return the decisions that gave a wrong value."""
     wrong = []
     for decisions in decisions_with(faults, replies, kinds):
-        outcome = await one_run(SignedCodec(m, numbered=numbered), decisions, replies + 3, **link)
+        outcome = await one_run(SignedCodec(m, numbered=numbered, usual=usual), decisions, replies + 3, **link)
         if outcome.wrong:
             wrong.append(decisions)
     return wrong

@@ -70,5 +70,9 @@ class Evidence:
             return None
         return max(LEAST_USUAL_NS, 2 * self._lower_quartile())
 
+    def is_learnt(self) -> bool:
+        """Return True if so many latencies are known that some copies among them do not make the usual one short."""
+        return len(self._latencies) >= RENEWED_AFTER
+
     def _lower_quartile(self) -> int:
         return sorted(self._latencies)[len(self._latencies) // 4]

@@ -14,6 +14,7 @@ from typing import Generic
 
 from msgspec import Struct
 
+from riglog.errors import DeviceRefusedError
 from riglog.protocol.codec import Codec, Reply, Request
 
 MOST_PER_SIGNATURE = 64
@@ -71,21 +72,27 @@ class OutstandingReplies(Generic[Request, Reply]):
         return self._codec.address(request) in self._replies
 
     def arrived_in(self, received: bytes, awaited: Request | None, *, clear: bool) -> list[Outstanding[Request]]:
-        """Return those whose reply is in ``received``; the reply to ``awaited`` is not one of them.
+        """Return those whose reply can be in ``received``; the reply to ``awaited`` is not one of them.
+
+        A refusal contains nothing of its request. If it can belong to several, no one of them is cleared.
 
         Args:
             clear: one reply fewer is outstanding then; False where it may be a copy.
         """
         codec = self._codec
         own = None if awaited is None else (codec.address(awaited), codec.reply_signature(awaited))
-        arrived = []
+        arrived, refused = [], []
         for address, replies in list(self._replies.items()):
             for signature, one in list(replies.items()):
-                if (address, signature) == own or not codec.replies_in(one.request, received):
-                    continue
-                arrived.append(one)
-                if clear:
-                    self._clear_one(address, signature)
+                place, found = (address, signature), codec.replies_in(one.request, received)
+                if found and all(isinstance(reply, DeviceRefusedError) for reply in found):
+                    refused.append(place)
+                elif found and place != own and clear:
+                    self._clear_one(*place)
+                if found and place != own:
+                    arrived.append(one)
+        if clear and len(refused) == 1 and refused != [own]:
+            self._clear_one(*refused[0])
         return arrived
 
     def one_arrived(self, request: Request) -> None:

@@ -11,7 +11,7 @@ import anyio
 from msgspec import Struct
 
 from rig_years.oracles import Finding, Judge, digest
-from rig_years.plan import ENABLED, Plan, draw_plan
+from rig_years.plan import KINDS, Plan, draw_plan
 from rig_years.world import World
 from riglog.testing import virtual_backend
 
@@ -43,14 +43,14 @@ class Life(Struct, frozen=True):
     def report(self) -> str:
         """Return what was found, and how to see it again."""
         options = f"--seed {self.seed} --lives 1 --slots {self.slots} --backend {self.backend}"
-        kinds = "" if self.kinds == ENABLED else f" --kinds {' '.join(self.kinds)}"
+        kinds = "" if self.kinds == KINDS else f" --kinds {' '.join(self.kinds)}"
         again = f"python benchmarks/rig_years.py {options}{kinds}"
         return "\n".join(
             [f"seed {self.seed} on {self.backend} ({again})", *(f"  {f.oracle}: {f.text}" for f in self.findings)]
         )
 
 
-def live(seed: int, *, backend: str = "asyncio", kinds: Sequence[str] = ENABLED, slots: int = 360) -> Life:
+def live(seed: int, *, backend: str = "asyncio", kinds: Sequence[str] = KINDS, slots: int = 360) -> Life:
     """Live one life, and judge it."""
     plan = draw_plan(seed, kinds=kinds, slots=slots)
     name, options = virtual_backend(backend)

@@ -3,6 +3,7 @@
 A mutant is a context manager that replaces some code while it runs.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -14,10 +15,10 @@ from msgspec.structs import replace
 from riglog.acquire.buffer import BatchBuffer
 from riglog.acquire.flush import Flush
 from riglog.acquire.schedule import Schedule, Slot
-from riglog.acquire.sink_writer import SinkWriter
 from riglog.acquire.source_task import SourceTask
 from riglog.acquire.source_tasks import SourceTasks
 from riglog.manager.breaker import Breaker
+from riglog.manager.identity import KnownIdentity
 from riglog.manager.managed_device import ManagedDevice
 from riglog.manager.reconnectable import ReconnectableTransport
 from riglog.manager.session import Session
@@ -37,11 +38,12 @@ Replacement = tuple[Any, str, Any]
 
 
 class Mutant(Struct, frozen=True):
-    """``point``: of the list of faults that this project has mended; empty: one of our own."""
+    """``kinds``: the disturbances that can show it. ``point``: of the list of mended faults; empty: one of our own."""
 
     name: str
     sentence: str
     replacements: Callable[[], Sequence[Replacement]]
+    kinds: tuple[str, ...]
     point: str = ""
 
     @contextmanager
@@ -60,9 +62,9 @@ def _replaced(owner: Any, name: str, replacement: Any) -> AbstractContextManager
 MUTANTS: list[Mutant] = []
 
 
-def mutant(sentence: str, *, point: str = "") -> Callable[[Callable[[], Sequence[Replacement]]], Callable[..., Any]]:
+def mutant(sentence: str, *, kinds: str, point: str = "") -> Callable[[Callable[[], Sequence[Replacement]]], Any]:
     def add(function: Callable[[], Sequence[Replacement]]) -> Callable[[], Sequence[Replacement]]:
-        MUTANTS.append(Mutant(function.__name__.replace("_", "-"), sentence, function, point))
+        MUTANTS.append(Mutant(function.__name__.replace("_", "-"), sentence, function, tuple(kinds.split()), point))
         return function
 
     return add
@@ -71,7 +73,11 @@ def mutant(sentence: str, *, point: str = "") -> Callable[[Callable[[], Sequence
 # --- the line
 
 
-@mutant("After a timeout the next request is sent at once, and whatever arrives is its reply.", point="6")
+@mutant(
+    "After a timeout the next request is sent at once, and whatever arrives is its reply.",
+    point="6",
+    kinds="late late-aimed copy drop",
+)
 def late_replies_accepted() -> Sequence[Replacement]:
     async def transact(self: Any, request: Any, *, timeout: float, **options: Any) -> Any:
         self._outstanding = OutstandingReplies(self.codec)
@@ -82,24 +88,33 @@ def late_replies_accepted() -> Sequence[Replacement]:
     return [(Line, "transact", transact)]
 
 
-@mutant("What was received before a request is taken for the reply to it.", point="6")
+@mutant(
+    "What was received before a request is taken for the reply to it.",
+    point="6",
+    kinds="late late-aimed copy drop cable",
+)
 def input_kept() -> Sequence[Replacement]:
     from riglog.transport import Transport
 
     return [(Transport, "discard_input", lambda self: 0), *late_replies_accepted()]
 
 
-@mutant("A Standard Bus frame with a wrong checksum is a reply.")
+@mutant("A Standard Bus frame with a wrong checksum is a reply.", kinds="corrupt")
 def stdbus_checksum_ignored() -> Sequence[Replacement]:
     return [(stdbus_frames, "data_register", lambda data: stdbus_frames.GOOD_DATA)]
 
 
-@mutant("A broadcast frame that arrives a second time is a second value.", point="5")
+@mutant(
+    "A broadcast frame that arrives a second time is a second value.", point="5", kinds="split glue-sent late cable"
+)
 def frame_used_twice() -> Sequence[Replacement]:
     return [(BroadcastProtocol, "_is_old", lambda self, frame: False)]
 
 
-@mutant("The first line after opening is used, although its beginning may be missing.")
+@mutant(
+    "The first line after opening is used, although its beginning may be missing.",
+    kinds="truncate split cable stop crash",
+)
 def first_line_used() -> Sequence[Replacement]:
     def init(self: Any, *args: Any, **options: Any) -> None:
         original(self, *args, **options)
@@ -112,7 +127,7 @@ def first_line_used() -> Sequence[Replacement]:
 # --- values
 
 
-@mutant("While a device does not respond, its last values are repeated.")
+@mutant("While a device does not respond, its last values are repeated.", kinds="drop cable off")
 def values_repeated() -> Sequence[Replacement]:
     last: dict[str, Sequence[Sample]] = {}
 
@@ -128,7 +143,7 @@ def values_repeated() -> Sequence[Replacement]:
     return [(ManagedDevice, "_samples", samples)]
 
 
-@mutant("The unit of a weight is the one of the first reply; it is not read again.", point="1")
+@mutant("The unit of a weight is the one of the first reply; it is not read again.", point="1", kinds="panel-unit")
 def weight_unit_read_once() -> Sequence[Replacement]:
     units: dict[object, str | None] = {}
 
@@ -142,7 +157,11 @@ def weight_unit_read_once() -> Sequence[Replacement]:
     return [(device, "weight_sample", sample)]
 
 
-@mutant("The set-up of a controller is read once, at opening, and not after an interruption.", point="1")
+@mutant(
+    "The set-up of a controller is read once, at opening, and not after an interruption.",
+    point="1",
+    kinds="panel-unit panel-word_order panel-decimals cable off swap-cut",
+)
 def setup_read_once() -> Sequence[Replacement]:
     async def reconnected(self: Any, line: Any = None) -> None:
         return None
@@ -150,7 +169,7 @@ def setup_read_once() -> Sequence[Replacement]:
     return [(Controller, "reconnected", reconnected)]
 
 
-@mutant("The error state of an input is not looked at: an open thermocouple is 2530 degF.")
+@mutant("The error state of an input is not looked at: an open thermocouple is 2530 degF.", kinds="panel-sensor")
 def sensor_error_ignored() -> Sequence[Replacement]:
     from riglog_watlow import channel_read, inputs
 
@@ -158,7 +177,7 @@ def sensor_error_ignored() -> Sequence[Replacement]:
     return [(module, "DEPENDS_ON", without) for module in (watlow_samples, channel_read, inputs)]
 
 
-@mutant("A missing value is stored without its reason.")
+@mutant("A missing value is stored without its reason.", kinds="drop off")
 def no_reason() -> Sequence[Replacement]:
     from riglog.manager import managed_device
 
@@ -171,25 +190,27 @@ def no_reason() -> Sequence[Replacement]:
 # --- identity
 
 
-@mutant("After a reconnect the identity is not checked.", point="2")
+@mutant(
+    "After a reconnect the identity is not checked.", point="2", kinds="swap-cut swap-off swap-silent swap-between-runs"
+)
 def identity_not_checked() -> Sequence[Replacement]:
     return [(ManagedDevice, "require_identity_check", lambda self: None)]
 
 
-@mutant("Each poll reports the wrong instrument again.")
+@mutant("Each poll reports the wrong instrument again.", kinds="swap-cut swap-off swap-live")
 def mismatch_reported_each_time() -> Sequence[Replacement]:
-    async def check(self: Any, line: Any) -> bool:
-        self._mismatch = None
-        return bool(await original(self, line))
+    def other(self: Any, found: str, utc_ns: int) -> Any:
+        self.mismatch = None
+        return original(self, found, utc_ns)
 
-    original = ManagedDevice._check_identity
-    return [(ManagedDevice, "_check_identity", check)]
+    original = KnownIdentity._other
+    return [(KnownIdentity, "_other", other)]
 
 
 # --- slots
 
 
-@mutant("A late slot is caught up: it is polled when it is over.", point="8")
+@mutant("A late slot is caught up: it is polled when it is over.", point="8", kinds="late off store-full suspend")
 def slots_caught_up() -> Sequence[Replacement]:
     def next_slot(self: Any, now_ns: int) -> Slot:
         return Slot(None if self.ticks is not None and self._next >= self.ticks else self._next, range(0))
@@ -197,7 +218,7 @@ def slots_caught_up() -> Sequence[Replacement]:
     return [(Schedule, "next", next_slot)]
 
 
-@mutant("A cancel leaves the slot under way, and those after it, without a row.", point="11")
+@mutant("A cancel leaves the slot under way, and those after it, without a row.", point="11", kinds="cancel drop off")
 def cancelled_slot_without_row() -> Sequence[Replacement]:
     def finish(self: Any, **options: Any) -> None:
         self.scope.cancel()
@@ -206,7 +227,7 @@ def cancelled_slot_without_row() -> Sequence[Replacement]:
     return [(SourceTask, "finish", finish)]
 
 
-@mutant("A resumed run records the slot again in which it was interrupted.", point="10")
+@mutant("A resumed run records the slot again in which it was interrupted.", point="10", kinds="stop cancel crash")
 def slot_recorded_twice() -> Sequence[Replacement]:
     def start(self: Any) -> int:
         since_ns = int(original(self))
@@ -216,7 +237,7 @@ def slot_recorded_twice() -> Sequence[Replacement]:
     return [(SourceTasks, "_start", start)]
 
 
-@mutant("A value is stamped one slot late.")
+@mutant("A value is stamped one slot late.", kinds="stop")
 def rows_one_slot_late() -> Sequence[Replacement]:
     def put(self: Any, tick: int | None, samples: Any) -> None:
         original(self, None if tick is None else tick + 1, samples)
@@ -225,12 +246,16 @@ def rows_one_slot_late() -> Sequence[Replacement]:
     return [(SourceTask, "_put", put)]
 
 
-@mutant("A slot in which the previous poll is still running gets no row.")
+@mutant("A slot in which the previous poll is still running gets no row.", kinds="late drop off")
 def overrun_without_row() -> Sequence[Replacement]:
     return [(SourceTask, "_skip", lambda self, tick, now_ns: self.schedule.mark_served(tick))]
 
 
-@mutant("Room in a full buffer is waited for after the slot was chosen: its value is taken when it is over.", point="8")
+@mutant(
+    "Room in a full buffer is waited for after the slot was chosen: its value is taken when it is over.",
+    point="8",
+    kinds="store-slow store-full",
+)
 def room_waited_for_in_the_slot() -> Sequence[Replacement]:
     async def poll_slot(self: Any, tick: int) -> None:
         await self.active_run.stream.wait_for_space()
@@ -240,14 +265,16 @@ def room_waited_for_in_the_slot() -> Sequence[Replacement]:
     return [(BatchBuffer, "full", property(lambda self: False)), (SourceTask, "_poll_slot", poll_slot)]
 
 
-@mutant("A run is resumed with a clock that is behind its last row.", point="10")
+@mutant("A run is resumed with a clock that is behind its last row.", point="10", kinds="clock-back stop crash")
 def resumed_with_a_clock_behind() -> Sequence[Replacement]:
     from riglog.rig import resume
 
     return [(resume, "_obstacle", lambda stored, rig, now_ns: None)]
 
 
-@mutant("Slots count on the monotonic clock, which stands still while the computer sleeps.", point="11")
+@mutant(
+    "Slots count on the monotonic clock, which stands still while the computer sleeps.", point="11", kinds="suspend"
+)
 def sleep_not_counted() -> Sequence[Replacement]:
     from riglog.acquire.clock_watch import ClockWatch
 
@@ -259,7 +286,7 @@ def sleep_not_counted() -> Sequence[Replacement]:
     return [(ClockWatch, "accept", accept)]
 
 
-@mutant("The word order of a controller is read at opening and believed from then on.", point="1")
+@mutant("The word order of a controller is read at opening and not again.", point="1", kinds="panel-word_order")
 def word_order_read_once() -> Sequence[Replacement]:
     from riglog_watlow.modbus.protocol import ModbusProtocol
 
@@ -272,7 +299,7 @@ def word_order_read_once() -> Sequence[Replacement]:
 # --- events and states
 
 
-@mutant("The return of a connection is not reported.")
+@mutant("The return of a connection is not reported.", kinds="cable")
 def restored_not_reported() -> Sequence[Replacement]:
     def restored(self: Any) -> None:
         self._lost = None
@@ -282,7 +309,7 @@ def restored_not_reported() -> Sequence[Replacement]:
     return [(Session, "_restored", restored)]
 
 
-@mutant("A connection is reported lost by each device that uses it.")
+@mutant("A connection is reported lost by each device that uses it.", kinds="cable")
 def loss_reported_twice() -> Sequence[Replacement]:
     async def handle(self: Any, error: Any) -> None:
         from riglog.model import EventKind
@@ -294,7 +321,7 @@ def loss_reported_twice() -> Sequence[Replacement]:
     return [(Session, "_handle_loss", handle)]
 
 
-@mutant("A device that did not respond is retried after ten minutes.")
+@mutant("A device that did not respond is retried after ten minutes.", kinds="off")
 def retried_too_late() -> Sequence[Replacement]:
     def failure(self: Any, now: float, *, shared: bool) -> bool:
         opened = original(self, now, shared=shared)
@@ -306,7 +333,7 @@ def retried_too_late() -> Sequence[Replacement]:
     return [(Breaker, "record_failure", failure)]
 
 
-@mutant("The state of a device that responds again is not reported.")
+@mutant("The state of a device that responds again is not reported.", kinds="off")
 def responding_not_reported() -> Sequence[Replacement]:
     def success(self: Any) -> bool:
         original(self)
@@ -316,12 +343,12 @@ def responding_not_reported() -> Sequence[Replacement]:
     return [(Breaker, "record_success", success)]
 
 
-@mutant("A step of the clock is not reported.")
+@mutant("A step of the clock is not reported.", kinds="clock-step clock-back")
 def clock_step_not_reported() -> Sequence[Replacement]:
     return [(SourceTasks, "check_clock", lambda self: False)]
 
 
-@mutant("UTC is read once, at the start of the run, and counted on from there.", point="11")
+@mutant("UTC is read once, at the start of the run, and counted on from there.", point="11", kinds="clock-step")
 def utc_read_once() -> Sequence[Replacement]:
     from rig_years.world import WorldClock
 
@@ -338,7 +365,7 @@ def utc_read_once() -> Sequence[Replacement]:
 # --- stores
 
 
-@mutant("What a failing sink could not store is dropped.", point="11")
+@mutant("What a failing sink could not store is dropped.", point="11", kinds="store-fails")
 def failed_write_dropped() -> Sequence[Replacement]:
     async def run(self: Any, batches: Any, events: Any, **options: Any) -> None:
         await original(self, batches, events, **options)
@@ -348,7 +375,7 @@ def failed_write_dropped() -> Sequence[Replacement]:
     return [(Flush, "run", run)]
 
 
-@mutant("After a failed write everything is written once more, also what was stored.")
+@mutant("After a failed write everything is written once more, also what was stored.", kinds="store-fails crash stop")
 def written_twice() -> Sequence[Replacement]:
     async def write(self: Any, batches: Sequence[Batch], events: Any) -> None:
         repeat = getattr(self, "repeat", ())
@@ -359,7 +386,7 @@ def written_twice() -> Sequence[Replacement]:
     return [(JsonlSink, "write", write)]
 
 
-@mutant("A sink reports rows as stored that are still in its memory.")
+@mutant("A sink reports rows as stored that are still in its memory.", kinds="crash")
 def stored_too_late() -> Sequence[Replacement]:
     async def write(self: Any, batches: Sequence[Batch], events: Any) -> None:
         held, self.held = getattr(self, "held", []), list(batches)
@@ -373,18 +400,22 @@ def stored_too_late() -> Sequence[Replacement]:
     return [(SqliteSink, "write", write), (SqliteSink, "aclose", close)]
 
 
-@mutant("When the program ends, what is buffered is not written.", point="11")
+@mutant("When the program ends, what is buffered is not written.", point="11", kinds="stop cancel")
 def rest_not_written() -> Sequence[Replacement]:
-    async def close(self: Any) -> None:
-        self._batches.clear()
-        self._events.clear()
-        await original(self)
+    pipe = sys.modules["riglog.acquire.pipe"]  # the package has a function of this name
 
-    original = SinkWriter.close
-    return [(SinkWriter, "close", close)]
+    async def close(active_run: Any, writers: Sequence[Any]) -> None:
+        for writer in writers:
+            writer._batches.clear()
+            writer._events.clear()
+            writer._buffered = 0
+        await original(active_run, writers)
+
+    original = vars(pipe)["_close"]
+    return [(pipe, "_close", close)]
 
 
-@mutant("The end of a text file is not cut off after the last complete line.")
+@mutant("The end of a text file is not cut off after the last complete line.", kinds="crash")
 def torn_line_kept() -> Sequence[Replacement]:
     import os
 
@@ -396,7 +427,7 @@ def torn_line_kept() -> Sequence[Replacement]:
 # --- the end
 
 
-@mutant("A port stays open when the program has ended.")
+@mutant("A port stays open when the program has ended.", kinds="stop cancel")
 def port_left_open() -> Sequence[Replacement]:
     async def close(self: Any) -> None:
         self.inner = None
@@ -404,7 +435,7 @@ def port_left_open() -> Sequence[Replacement]:
     return [(ReconnectableTransport, "aclose", close)]
 
 
-@mutant("The task of a removed device goes on.", point="11")
+@mutant("The task of a removed device goes on.", point="11", kinds="leave-and-join")
 def removed_device_recorded() -> Sequence[Replacement]:
     def finish(self: Any, *, removed: bool = False) -> None:
         if not removed:
@@ -414,7 +445,7 @@ def removed_device_recorded() -> Sequence[Replacement]:
     return [(SourceTask, "finish", finish)]
 
 
-@mutant("A device that fails makes the whole port skip its slot.")
+@mutant("A device that fails makes the whole port skip its slot.", kinds="drop off")
 def neighbours_skipped() -> Sequence[Replacement]:
     from riglog.manager.port_session import PortSession
 

@@ -290,8 +290,8 @@ class Judge:
             self.find("slots", f"{what}: begun at {begun:.2f}, first row {first.tick} at {first.requested:.2f}")
         elif not log.crashed and not any(until > ended - period for _, until in left):
             due = origin - self._moved(log, ended) + ((last.tick or 0) + 1) * period
-            settled = ended - max(SETTLE_SECONDS, period)  # after a step of the clock the next slot is in one period
-            if due < ended - 0.001 and self._moved(log, ended) == self._moved(log, settled):
+            since = ended - max(period, SETTLE_SECONDS)  # slots of a time that was slept have no rows
+            if due < ended - 0.001 and self._moved(log, ended) == self._moved(log, since):
                 self.find("slots", f"{what}: ended at {ended:.2f}, last row {last.tick} at {last.requested:.2f}")
             if due - period > ended + START_SLACK:
                 self.find("slots", f"{what}: ended at {ended:.2f}, but has slot {last.tick}")
@@ -377,7 +377,7 @@ class Judge:
         return ends[index] if index >= 0 else 0.0
 
     def _judge_strangers(self, log: SessionLog) -> None:
-        """Another instrument in the place of one is one event."""
+        """Another instrument in the place of one is one event, and one more when the device is added again."""
         assert log.begun is not None
         begun, ended = self.at(log.begun), self.at(log.ended if log.ended is not None else log.finished or 0.0)
         for name in self._disturbed:
@@ -394,8 +394,8 @@ class Judge:
                     and found.start + tail < min(ended, found.end)
                     and not self._shared_trouble(found)
                 )
-                ways_in = 1 + len(log.left.get(name, ()))  # a device that is added again is compared again
-                if len(during) > ways_in or (seen and not during and name not in log.left):
+                joined = sum(found.start <= self.at(until) <= found.end + tail for _, until in log.left.get(name, []))
+                if len(during) > 1 + joined or (seen and not during and name not in log.left):
                     self.find(
                         "events",
                         f"session {log.session.number}: {len(during)} wrong_instrument of {name} in"

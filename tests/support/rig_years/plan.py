@@ -25,10 +25,6 @@ PROGRAM_KINDS = ("clock-step", "suspend", "store-slow", "store-fails", "store-fu
 SESSION_KINDS = ("stop", "cancel", "crash", "clock-back", "swap-between-runs")
 KINDS = (*WIRE_FAULTS, *PORT_KINDS, *PANEL_KINDS, *PROGRAM_KINDS, *SESSION_KINDS)
 
-NOT_YET = ("late-aimed", "copy")
-"""Kinds that this version does not survive yet. Whatever mends one removes it from here."""
-ENABLED = tuple(kind for kind in KINDS if kind not in NOT_YET)
-
 
 UNNOTICED_SECONDS = 60.0
 """The identity is read at this interval while the line is idle (``identity_check``)."""
@@ -149,7 +145,7 @@ class Plan(Struct, frozen=True):
         return next(port for port in self.ports if any(table["name"] == device for table in port.devices))
 
 
-def draw_plan(seed: int, *, kinds: Sequence[str] = ENABLED, slots: int = 360) -> Plan:
+def draw_plan(seed: int, *, kinds: Sequence[str] = KINDS, slots: int = 360) -> Plan:
     """Draw the life of a rig of about ``slots`` slots, with disturbances of these kinds only."""
     rng = random.Random(f"plan {seed}")
     period = rng.choice([1.0, 2.0, 10.0, 30.0, 60.0, 300.0])
