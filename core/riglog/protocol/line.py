@@ -549,7 +549,9 @@ class Line(Generic[Request, Reply]):
         confirming = self.codec.confirming_request(variant, self._outstanding.requests_at(variant))
         self.state = TRANSITIONS[self.state][LineEvent.REPLY_IN_WINDOW]
         if confirming is None:
-            await self._listen_for_second(variant, reply, timeout, usual if self._evidence.is_learnt() else None)
+            copies = self._evidence.copies_known_until > self._last_byte_ns
+            proven = not copies or self._evidence.is_learnt()  # latencies of copies are too short
+            await self._listen_for_second(variant, reply, timeout, usual if proven else None)
         elif await self._second_reply_before(confirming, variant, reply, timeout):
             self.state = TRANSITIONS[self.state][LineEvent.SECOND_REPLY]
             self._note_second_reply(variant)

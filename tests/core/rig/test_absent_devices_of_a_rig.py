@@ -81,7 +81,8 @@ async def test_a_device_that_comes_during_the_recording_is_in_it(
             on_start=lambda run: tasks.start_soon(switch_on),
         )
     assert outcome.absent == {}
-    assert [event.kind for event in events] == [
+    # The first replies wait for one timeout, in which replies to earlier requests may still arrive.
+    assert [event.kind for event in events if event.kind is not EventKind.SLOTS_SKIPPED] == [
         EventKind.RUN_STARTED,
         EventKind.DEVICE_ABSENT,
         EventKind.DEVICE_PRESENT,

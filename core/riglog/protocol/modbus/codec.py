@@ -38,18 +38,21 @@ class ModbusCodec(Codec[ModbusRequest, bytes]):
         self._transaction = 0
         self._both_tables = link.all_variants
         self._sent = b""
+        self._request: ModbusRequest | None = None  # that was sent last
         self._echoed = False  # the request that was sent last
         self._echoes = False
 
     def encode(self, request: ModbusRequest) -> bytes:
         self._transaction = (self._transaction + 1) & 0xFFFF
         self._sent = self.framing.wrap(request.unit, request.pdu, self._transaction)
-        self._echoed = False
+        self._echoed, self._request = False, request
         return self._sent
 
     def decode(self, request: ModbusRequest, buffer: bytearray, *, final: bool = False) -> bytes | None:
         found = self.framing.replies(expected_reply(request), buffer, self._transaction, final=final)
-        if request.function not in ECHOED:
+        if request is not self._request:
+            pass  # an outstanding reply is looked for
+        elif request.function not in ECHOED:
             self._note_echo(buffer, replied=bool(found))
         elif self._echoes and found and found[0].pdu == request.pdu:
             del found[0]  # the echo; the reply has the same bytes, and follows
