@@ -99,7 +99,10 @@ async def test_a_fault_gives_no_wrong_value_and_valid_values_soon_follow(
             assert anyio.current_time() - failed_at <= 2 * rig.client.timeout
             failed_at = math.inf
     # over Modbus, once a second a reply is that of the settings, without which neither value is proven
-    assert good >= READS * (1 - (4 if protocol == "stdbus" else 5) / EVERY)
+    lost = 4 if protocol == "stdbus" else 5
+    if protocol == "stdbus" and fault is Fault.FOREIGN:
+        lost = 7  # a foreign reply also looks like that of the other controller, which is then confirmed
+    assert good >= READS * (1 - lost / EVERY)
     assert good == READS or fault not in (Fault.GARBAGE, Fault.SPLIT)
 
 
@@ -125,4 +128,4 @@ async def test_a_line_that_fails_in_every_way_at_once_gives_no_wrong_value(
                 values += 1
                 replies = [one for one in sent[before:] if one[:2] == (sample.address, sample.parameter)]
                 assert replies[-1] == (sample.address, sample.parameter, sample.value)
-    assert values > 300
+    assert values > 200  # of 600; a fault costs the proof of its value and of the next one, and the replies to them
