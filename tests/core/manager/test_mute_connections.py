@@ -75,7 +75,7 @@ async def test_a_stuck_connection_is_opened_again_and_the_event_says_what_helped
     assert ok[9:] == list(range(ok[9], 120))
     assert ok[9] <= 60  # 20 s after polling was suspended, and not a slot later than needed
     reasons = {sample.error for batch in batches for sample in batch.samples if sample.status is Status.SKIPPED}
-    assert len(reasons) <= 2  # suspended, and where a slot was due meanwhile: closed and opened again
+    assert len(reasons) <= 3  # suspended; closed and opened again; its identity not confirmed yet
 
 
 async def test_a_device_that_is_off_costs_a_connection_seldom_and_no_event(registry: Registry, toy: ToyDriver) -> None:
