@@ -113,10 +113,10 @@ async def test_without_its_folder_the_rows_wait_and_are_written_when_it_is_back(
     assert list(read(sink.path)) == everything()
 
 
-async def test_rows_that_were_deleted_for_good_are_counted_as_lost(make: Make, folder: Path) -> None:
-    events: list[Event] = []
-    sink = make(folder / "run.x")
-    writer = SinkWriter(
+async def new_writer(sink: FileSink, events: list[Event]) -> SinkWriter:
+    """Open a sink and return the writer that a recording would give it."""
+    await sink.open(make_run())
+    return SinkWriter(
         sink,
         add_event=events.append,
         batch_size=1,
@@ -125,7 +125,11 @@ async def test_rows_that_were_deleted_for_good_are_counted_as_lost(make: Make, f
         close_timeout=0.0,
         clock=LoopClock(),
     )
-    await sink.open(make_run())
+
+
+async def test_rows_that_were_deleted_for_good_are_counted_as_lost(make: Make, folder: Path) -> None:
+    events: list[Event] = []
+    writer = await new_writer(make(folder / "run.x"), events)
     writer.enqueue(varied(make_run())[:5], [])
     assert await writer.flush()
     shutil.rmtree(folder)
@@ -137,17 +141,7 @@ async def test_rows_that_were_deleted_for_good_are_counted_as_lost(make: Make, f
 
 async def test_the_rescue_is_an_event(make: Make, folder: Path) -> None:
     events: list[Event] = []
-    sink = make(folder / "run.x")
-    writer = SinkWriter(
-        sink,
-        add_event=events.append,
-        batch_size=1,
-        flush_interval=1.0,
-        buffer_size=1000,
-        close_timeout=0.0,
-        clock=LoopClock(),
-    )
-    await sink.open(make_run())
+    writer = await new_writer(make(folder / "run.x"), events)
     delete(folder / "run.x")
     writer.enqueue(varied(make_run()), [])
     assert await writer.flush()
