@@ -95,8 +95,8 @@ class RiglogError(Exception):
         return f"{text} [{', '.join(f'{key}={_shown(value)}' for key, value in rest.items())}]" if rest else text
 
 
-class ConfigError(RiglogError):
-    """Invalid input. Nothing was opened and nothing was sent."""
+class ConfigError(RiglogError, ValueError):
+    """Invalid input. Nothing was opened and nothing was sent. It is a ValueError too."""
 
 
 class UnknownDriverError(ConfigError):

@@ -118,6 +118,23 @@ def test_the_example_in_python_records_and_reads_back(tmp_path: Path) -> None:
     assert re.search(r"^balance\.net \[g\]: 326\.\d\d$", done.stdout, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("program", "arguments", "printed"),
+    [
+        ("one_controller.py", ["1"], r"Identity\(.*\nprocess_value [\d.]+ degF\nsetpoint 75\.0 degF\n"),
+        (
+            "three_controllers.py",
+            ["three.sqlite", "1"],
+            r"oven [\d.]+\nkiln .*\ndryer .*\n12 samples, 0 slots late, 0 ",
+        ),
+    ],
+)
+def test_the_usual_programs_run(tmp_path: Path, program: str, arguments: list[str], printed: str) -> None:
+    command = [sys.executable, ROOT / "examples" / program, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    assert re.match(printed, done.stdout), done.stdout
+
+
 def test_the_rig_file_of_the_readme_is_valid(tmp_path: Path) -> None:
     (tmp_path / "rig.toml").write_text(blocks((ROOT / "README.md").read_text(encoding="utf-8"), "toml")[0])
     assert riglog("check", tmp_path / "rig.toml").code == 0

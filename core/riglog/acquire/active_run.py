@@ -1,13 +1,14 @@
 """A run while it is being recorded: its stream, its summary, its events, and how to stop it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from riglog.acquire.buffer import BatchBuffer
+from riglog.acquire.joined_slots import JoinedSlots
 from riglog.acquire.summary import AcquisitionSummary
-from riglog.model import IDENTITY, NS, Clock, Event, EventKind
+from riglog.model import IDENTITY, NS, Batch, Clock, Event, EventKind
 
 THROTTLE_NS = 60 * NS
 MAX_EVENTS = 10_000
@@ -17,8 +18,9 @@ MAX_EVENTS = 10_000
 class ActiveRun:
     """A run that is being recorded.
 
-    ``stream`` iterates over batches. ``summary`` is updated with every batch. ``events`` are those not taken yet:
-    ``pipe`` takes them; without ``pipe``, call ``take_events`` from time to time: the latest MAX_EVENTS are kept.
+    It iterates over its batches, each the samples of one poll of one source; so does ``stream``. ``summary`` is updated
+    with every batch. ``events`` are those not taken yet: ``pipe`` takes them; without ``pipe``, call ``take_events``
+    from time to time: the latest MAX_EVENTS are kept.
     """
 
     def __init__(self, rate_hz: float, summary: AcquisitionSummary, stream: BatchBuffer, clock: Clock) -> None:
@@ -34,6 +36,23 @@ class ActiveRun:
         self._identities: dict[str, str] = {}
         self._identified: list[Event] = []  # not taken yet
         self._throttled_until: dict[tuple[EventKind, str], int] = {}
+
+    def __aiter__(self) -> AsyncIterator[Batch]:
+        """Iterate over the batches of ``stream``. What a loop does not reach stays in it."""
+        return aiter(self.stream)
+
+    async def ticks(self) -> AsyncIterator[Batch]:
+        """Iterate over the slots: the samples of all ports that belong to one slot, as one sequence.
+
+        A slot is complete when a later one begins on every port that still records, or the run ends. What a device
+        sends at its own pace belongs to no slot, and comes at once.
+        """
+        joined = JoinedSlots()
+        async for batch in self.stream:
+            for tick in joined.add(batch, self.summary.sources):
+                yield tick
+        for tick in joined.rest():
+            yield tick
 
     def stop(self) -> None:
         """Stop after the polls that are in progress. The stream ends when all of them are complete."""

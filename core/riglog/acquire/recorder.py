@@ -9,6 +9,8 @@ import anyio
 
 from riglog.acquire.active_run import ActiveRun
 from riglog.acquire.buffer import BatchBuffer, Overflow
+from riglog.acquire.plain_source import Pollable, with_channels
+from riglog.acquire.selected import selected
 from riglog.acquire.source_tasks import SourceTasks
 from riglog.acquire.summary import AcquisitionSummary
 from riglog.device import PollSource, SourceGroup
@@ -20,11 +22,13 @@ _frozen_runs = 0  # number of active runs of this process
 
 @asynccontextmanager
 async def record(
-    source: PollSource | SourceGroup,
+    source: PollSource | SourceGroup | Pollable,
     *,
     rate_hz: float,
     duration: float | None = None,
     names: Sequence[str] | None = None,
+    parameters: Sequence[str] | None = None,
+    instances: Sequence[int] | None = None,
     overflow: Overflow = Overflow.BLOCK,
     buffer_size: int = 64,
     resumed_from: Run | None = None,
@@ -35,19 +39,22 @@ async def record(
     """Poll a source at a steady rate; its samples are in the ``stream`` of the active run.
 
     Args:
-        source: a device, or a group such as a Manager, whose sources are polled concurrently.
+        source: a device, or a group such as a Manager, whose sources are polled concurrently. An object that has only
+            ``poll`` is polled once to learn its channels.
         rate_hz: polls per second, > 0. Slot n is due at start + n / rate_hz; skipped slots are rows with status
             skipped. A source with a rate of its own keeps it.
         duration: seconds from now; None: until ``stop`` or the end of the block.
         names: record only these devices.
+        parameters, instances: record only the channels with these names (``level``, ``level[2]``) and instance numbers.
         buffer_size: number of batches that the stream holds; then ``overflow`` decides.
         resumed_from: the run to resume: slots keep their numbers and times.
         slot_zero_ns: when slot 0 of that run was due (UTC); None: at its ``started_ns``.
         follows: for the event of the start, if this run follows another one that cannot be resumed: which, and why.
     Yields:
-        An ActiveRun. ``stream`` iterates over batches: the samples of one poll of one source.
+        An ActiveRun. ``async for batch in active_run`` iterates over batches: the samples of one poll of one source.
     Raises:
-        ConfigError: an argument is out of range, or the run cannot be resumed; nothing was sent.
+        ConfigError: an argument is out of range, no channel has a given name, or the run cannot be resumed; nothing
+            was sent.
     """
     for what, value in (("rate_hz", rate_hz), ("duration", duration), ("buffer_size", buffer_size)):
         if value is not None and not 0 < value < math.inf:
@@ -62,6 +69,7 @@ async def record(
             "cannot resume: the system clock (UTC) is behind the start of the run",
             hint="Set the clock, or start a new run",
         )
+    source = selected(await with_channels(source), parameters, instances)
     failure: Exception | None = None
     with ExitStack() as stack:
         stack.enter_context(_frozen_heap())  # takes long in a large process: before the clock of the run starts

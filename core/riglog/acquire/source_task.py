@@ -91,6 +91,7 @@ class SourceTask:
             self.schedule.end_at(end_ns)
         summary = SourceSummary(source.name, rate_hz if source.pace is Pace.HOST else None)
         self.stats = active_run.summary.sources.setdefault(source.name, summary)
+        self.stats.ended = False  # one that was removed may come back
         self._watch = watch
         self._check_clock = check_clock
         self._presence = Presence(source.channels)
@@ -116,7 +117,7 @@ class SourceTask:
         self.scope.cancel()
         if self._finished:
             return
-        self._finished = True
+        self._finished = self.stats.ended = True
         if self.source.pace is Pace.HOST:
             self._settle(self._now(), REMOVED if removed else CANCELLED, over_only=False)
 

@@ -1,9 +1,11 @@
 """Counts and times of a run, updated while it is recorded. Durations in seconds, times in nanoseconds."""
 
+from datetime import datetime
+
 from msgspec import Struct, field
 
 from riglog.acquire.quantile import Quantiles
-from riglog.model import NS, Batch, Channel, Status, Value
+from riglog.model import NS, Batch, Channel, Status, Value, utc
 
 
 class ChannelSummary(Struct):
@@ -31,7 +33,8 @@ class SourceSummary(Struct):
     """Summary of one poll source, usually a port.
 
     ``rate_hz`` is None if the device sets the pace. ``samples_missing_or_skipped`` counts the samples with one of these
-    two statuses; out-of-range and fault samples are not in it. ``start_delay`` is how late polls started.
+    two statuses; out-of-range and fault samples are not in it. ``start_delay`` is how late polls started. ``ended``: it
+    is polled no longer.
     """
 
     name: str
@@ -43,6 +46,7 @@ class SourceSummary(Struct):
     start_delay: Quantiles = field(default_factory=Quantiles)
     poll_time: Quantiles = field(default_factory=Quantiles)
     busy_s: float = 0.0
+    ended: bool = False
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -70,6 +74,35 @@ class AcquisitionSummary(Struct):
     port_losses: int = 0
     sources: dict[str, SourceSummary] = {}
     channels: dict[Channel, ChannelSummary] = {}
+
+    @property
+    def started_at(self) -> datetime:
+        return utc(self.started_ns)
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When polling ended; None while it goes on."""
+        return None if self.finished_ns is None else utc(self.finished_ns)
+
+    @property
+    def samples_emitted(self) -> int:
+        """The number of slots that were polled. Unlike ``samples`` it counts batches, as other libraries do."""
+        return self.slots_polled
+
+    @property
+    def samples_late(self) -> int:
+        """The number of slots that were due and not polled."""
+        return self.slots_skipped
+
+    @property
+    def max_drift_ms(self) -> float:
+        """How late a poll started at most, in milliseconds."""
+        return 1000 * max((source.start_delay.maximum or 0.0 for source in self.sources.values()), default=0.0)
+
+    @property
+    def disconnects(self) -> int:
+        """How often the connection of a port was lost."""
+        return self.port_losses
 
     @property
     def slots_polled(self) -> int:

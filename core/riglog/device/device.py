@@ -30,6 +30,10 @@ class Device(ABC):
     """Called with a description of every change of the instrument; a Manager records them as events."""
     _blocking_calls: BlockingCalls | None = None
 
+    def __repr__(self) -> str:
+        protocols = ", ".join(dict.fromkeys(f" over {channel.protocol}" for channel in self.channels))
+        return f"<{type(self).__name__} {getattr(self, 'name', '?')!r}{protocols}, {len(self.channels)} channels>"
+
     @abstractmethod
     async def open(self) -> None:
         """Read what is needed to operate the instrument.

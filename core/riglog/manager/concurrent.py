@@ -18,8 +18,12 @@ async def execute(
     operation: Callable[[Device, Request], Awaitable[T]],
     requests: Mapping[str, Request],
     policy: ErrorPolicy,
+    protocols: Mapping[str, str | None],
 ) -> dict[str, DeviceResult[T]]:
     """Perform an operation on each device; a failure does not keep the others from finishing.
+
+    Args:
+        protocols: the wire protocol of each device, for its result.
 
     Raises:
         ExceptionGroup: under ErrorPolicy.RAISE, all failures.
@@ -29,9 +33,10 @@ async def execute(
     async def perform(name: str) -> None:
         try:
             with error_context(device=name):
-                results[name] = DeviceResult(name, await operation(devices[name], requests[name]))
+                value = await operation(devices[name], requests[name])
+                results[name] = DeviceResult.success(name, value, protocol=protocols[name])
         except Exception as error:
-            results[name] = DeviceResult(name, None, error)
+            results[name] = DeviceResult.failure(name, error, protocol=protocols[name])
 
     async with anyio.create_task_group() as tasks:
         for name in requests:

@@ -86,13 +86,20 @@ class DeviceSpec(Struct, frozen=True):
 
 
 def resolve_device(
-    registry: Registry, table: Mapping[str, Any], where: str = "device", *, strict: bool = True, key: str | None = None
+    registry: Registry,
+    table: Mapping[str, Any],
+    where: str = "device",
+    *,
+    strict: bool = True,
+    key: str | None = None,
+    driver: AnyDriver[Any] | None = None,
 ) -> DeviceSpec:
     """Check everything that can be checked without opening anything.
 
     Args:
         table: a ``[[device]]`` table.
         key: identifies the port, if its name does not: a transport that was handed in.
+        driver: the driver itself; None: that of the registry.
 
     Raises:
         ConfigError: an unknown driver or key, an invalid value or port name.
@@ -102,7 +109,7 @@ def resolve_device(
         if not table.get("driver"):
             hint = 'Add driver = "…"; `riglog plugins` lists the drivers'
             raise ConfigError(f"{where}.driver: missing", hint=hint)
-        driver = registry.driver(str(table["driver"]))
+        driver = driver or registry.driver(str(table["driver"]))
         config = configure(driver, table, where, strict=strict)
         if isinstance(driver, DirectDriver):
             return DeviceSpec(driver, config)

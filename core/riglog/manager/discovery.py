@@ -73,12 +73,12 @@ async def discover(
         try:
             found.extend(await _PortScan(port, probers, progress, note, listen).run())
         except PortError as error:
-            errors.append(DeviceResult(port, None, error))
+            errors.append(DeviceResult.failure(port, error))
 
     async with anyio.create_task_group() as tasks:
         for port in ports:
             tasks.start_soon(probe_port, port)
-    errors += [DeviceResult(prober.port, None, prober.error) for prober in probers if prober.error is not None]
+    errors += [DeviceResult.failure(prober.port, prober.error) for prober in probers if prober.error is not None]
     return sorted(found, key=lambda one: (one.port, one.driver, str(one.found.address))), errors
 
 

@@ -4,15 +4,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import anyio
 
+from riglog.acquire.selected import Choice
 from riglog.device import Device, Pace
 from riglog.errors import ConfigError, DeviceError, PortError, ProtocolError, RiglogError, describe, error_context
 from riglog.log import get_logger
 from riglog.manager import concurrent
 from riglog.manager.acceptance import acceptance
+from riglog.manager.arguments import device_table
 from riglog.manager.device_spec import DeviceSpec, PortSpec, check_compatible, resolve_device
 from riglog.manager.direct_session import DirectSession
 from riglog.manager.managed_device import ManagedDevice, Report, poll_error
@@ -21,8 +23,9 @@ from riglog.manager.rate_group import RateGroup
 from riglog.manager.session import Session
 from riglog.manager.stand_in import StandIn
 from riglog.manager.time_limit import OPEN_SECONDS, within
+from riglog.manager.typed_drivers import MadeDevice, MakesDevice, OpensDevice, ReadyDevice
 from riglog.model import SYSTEM_CLOCK, Channel, Clock, DeviceResult, ErrorPolicy, Event, EventKind, Sample, storable
-from riglog.plugin import DirectDriver, Driver, Registry, installed
+from riglog.plugin import AnyDriver, DirectDriver, Driver, Registry, installed
 from riglog.plugin.guard import bugs_as, is_a
 from riglog.transport import Transport, open_transport
 
@@ -84,6 +87,9 @@ class Manager:
         self._change_lock = anyio.Lock()
         self._changed = anyio.Event()
 
+    def __repr__(self) -> str:
+        return f"<Manager: {', '.join(self.names) or 'no devices'}{', closed' if self.closed else ''}>"
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -98,24 +104,52 @@ class Manager:
 
     # --- building the rig
 
+    @overload
     async def add(
         self,
         name: str,
-        source: str | Transport | Device | None = None,
+        source: str | Transport | None = None,
         *,
-        driver: str | None = None,
+        driver: MakesDevice[MadeDevice],
         absent_ok: bool = False,
         **options: Any,
-    ) -> Device:
+    ) -> MadeDevice: ...
+    @overload
+    async def add(
+        self, name: str, *, driver: OpensDevice[MadeDevice], absent_ok: bool = False, **options: Any
+    ) -> MadeDevice: ...
+    @overload
+    async def add(self, name: str, source: ReadyDevice) -> ReadyDevice: ...
+    @overload
+    async def add(
+        self,
+        name: str,
+        source: str | Transport | None = None,
+        *,
+        driver: str,
+        absent_ok: bool = False,
+        **options: Any,
+    ) -> Device: ...
+    async def add(
+        self,
+        name: str,
+        source: Any = None,
+        *,
+        driver: Any = None,
+        absent_ok: bool = False,
+        **options: Any,
+    ) -> Any:
         """Open a device and add it to the rig.
 
         Args:
             source: a port name (the port is opened, and shared with other devices on it), a Transport (used, not
                 closed), a Device that is ready (polled, not closed), or None for a driver without a port.
-            driver: the driver that opens it; not needed for a ready Device.
+            driver: the name of the driver that opens it, or the driver itself (``WatlowDriver()``): then a type checker
+                knows the class of the device. Not needed for a ready Device.
             absent_ok: add the device also if it cannot be opened now. It is then in ``absent``, its slots are
                 skipped, and it is opened as soon as its instrument responds.
-            options: the keys of a ``[[device]]`` table, except name, driver and port.
+            options: the keys of a ``[[device]]`` table, except name, driver and port. Enumerations may stand for words,
+                and ``serial_settings`` (a mapping, or an object with these attributes) for the serial settings.
 
         Returns:
             The device. For an absent one without a port, ``get`` returns another object once it has been opened.
@@ -130,9 +164,10 @@ class Manager:
             return await self._add_ready(name, source)
         transport = source if isinstance(source, Transport) else None
         port = source.port if isinstance(source, Transport) else source
-        table = {**options, "name": name, "driver": driver or ""} | ({} if port is None else {"port": port})
+        table = device_table(name, driver, port, options)
         key = None if transport is None else f"handed in {id(transport)}"
-        spec = resolve_device(self._registry or installed(), table, key=key)
+        found = driver if isinstance(driver, AnyDriver) else None
+        spec = resolve_device(self._registry or installed(), table, key=key, driver=found)
         return await self.add_spec(spec, transport=transport, absent_ok=absent_ok)
 
     async def add_spec(
@@ -434,39 +469,58 @@ class Manager:
 
     # --- using it
 
-    async def poll(self, names: Sequence[str] | None = None) -> list[Sample]:
+    async def poll(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        parameters: Sequence[str] | None = None,
+        instances: Sequence[int] | None = None,
+    ) -> list[Sample]:
         """Return one sample per channel: ports concurrently, the devices of one port in turn.
 
         Args:
             names: only these devices.
+            parameters, instances: only the channels with these names (``level``, ``level[2]``) and instance numbers.
 
         Raises:
-            ConfigError: a name that is not in the rig; nothing was read.
+            ConfigError: a device that is not in the rig, or a parameter or instance that none has; nothing was read.
         """
-        return [sample for samples in (await self._poll(names)).values() for sample in samples]
+        polled = await self._poll(names, Choice.of(parameters, instances))
+        return [sample for samples in polled.values() for sample in samples]
 
-    async def poll_each(self, names: Sequence[str] | None = None) -> dict[str, DeviceResult[Sequence[Sample]]]:
+    async def poll_each(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        parameters: Sequence[str] | None = None,
+        instances: Sequence[int] | None = None,
+    ) -> dict[str, DeviceResult[Sequence[Sample]]]:
         """Poll, with one result per device: its samples, and the error of a device that gave no value at all.
 
+        Args:
+            names, parameters, instances: as for ``poll``.
+
         Raises:
-            ConfigError: a name that is not in the rig; nothing was read.
+            ConfigError: as ``poll``; nothing was read.
             ExceptionGroup: under ErrorPolicy.RAISE, the errors, after all devices are done.
         """
         results: dict[str, DeviceResult[Sequence[Sample]]] = {
-            name: DeviceResult(name, samples, poll_error(name, samples))
-            for name, samples in (await self._poll(names)).items()
+            name: DeviceResult(name, samples, poll_error(name, samples), self._protocol(name))
+            for name, samples in (await self._poll(names, Choice.of(parameters, instances))).items()
         }
         concurrent.raise_failures(results, self.error_policy)
         return results
 
-    async def _poll(self, names: Sequence[str] | None) -> dict[str, list[Sample]]:
+    async def _poll(self, names: Sequence[str] | None, choice: Choice) -> dict[str, list[Sample]]:
         chosen = self._chosen(names)
+        choice.refuse_unknown([channel for name in chosen for channel in self._managed_device(name).channels])
         samples: dict[str, list[Sample]] = {name: [] for name in chosen}
 
         async def poll_session(session: Session) -> None:
             devices = [managed for managed in session.devices.values() if managed.name in samples]
             for sample in await session.poll(devices):
-                samples[sample.device].append(sample)
+                if choice.has(sample.channel):
+                    samples[sample.device].append(sample)
 
         async with anyio.create_task_group() as tasks:
             for session in {self._session_of[name].key: self._session_of[name] for name in chosen}.values():
@@ -480,6 +534,9 @@ class Manager:
             ConfigError: a name that is not in the rig.
         """
         for name in names or ():
+            if name not in self._session_of and any(channel.parameter == name for channel in self.channels):
+                hint = f"It is a parameter: write parameters=[{name!r}]"
+                raise ConfigError(f"unknown device {name!r}", hint=hint)
             self._managed_device(name)
         return [name for name in self._session_of if names is None or name in names]
 
@@ -505,7 +562,11 @@ class Manager:
             ExceptionGroup: under ErrorPolicy.RAISE, all failures, after all devices are done.
         """
         devices = {name: self._managed_device(name).device for name in requests}
-        return await concurrent.execute(devices, operation, requests, self.error_policy)
+        protocols = {name: self._protocol(name) for name in requests}
+        return await concurrent.execute(devices, operation, requests, self.error_policy, protocols)
+
+    def _protocol(self, name: str) -> str | None:
+        return next((channel.protocol for channel in self._managed_device(name).channels), None)
 
     def _managed_device(self, name: str) -> ManagedDevice:
         if name not in self._session_of:

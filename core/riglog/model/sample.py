@@ -1,5 +1,6 @@
 """A sample: one value of one channel with its time, unit and status, or the reason why there is none."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
@@ -53,6 +54,10 @@ class Sample(Struct, frozen=True, kw_only=True):
         return self.channel.parameter
 
     @property
+    def parameter_id(self) -> int | None:
+        return self.channel.parameter_id
+
+    @property
     def instance(self) -> int:
         return self.channel.instance
 
@@ -63,6 +68,31 @@ class Sample(Struct, frozen=True, kw_only=True):
     @property
     def protocol(self) -> str:
         return self.channel.protocol
+
+    @property
+    def requested_at(self) -> datetime | None:
+        """When the request was sent (UTC); None without a request (broadcast, autoprint)."""
+        return self.stamp.requested_at
+
+    @property
+    def received_at(self) -> datetime:
+        """When the last byte of the reply was read (UTC)."""
+        return self.stamp.received_at
+
+    @property
+    def midpoint_at(self) -> datetime:
+        """Halfway between request and reply (UTC)."""
+        return self.stamp.midpoint_at
+
+    @property
+    def latency_s(self) -> float | None:
+        """Seconds from the request to the reply; None without a request."""
+        return self.stamp.latency_s
+
+    @property
+    def monotonic_ns(self) -> int:
+        """Midpoint of the transaction on the monotonic clock, in nanoseconds."""
+        return self.stamp.monotonic_ns
 
 
 def missing_sample(

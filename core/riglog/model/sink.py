@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Self
 
 from riglog.model.batch import Batch
 from riglog.model.event import Event
@@ -16,6 +17,14 @@ class Sink(ABC):
     """What the user should know although no sample was lost; set by ``write`` or ``aclose``."""
     samples_deleted: int = 0
     """Stored samples that somebody deleted while the sink was open, together with the file; set by ``aclose``."""
+
+    async def __aenter__(self) -> Self:
+        """Check the sink, and nothing else: ``pipe`` opens it and closes it."""
+        await self.check()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
 
     async def check(self) -> None:
         """Check, by reading only, that ``open`` can work. Called before any port is opened.

@@ -1,0 +1,33 @@
+"""The public names of riglog.sync, each with its home. Those that do not wait are the names of ``riglog``."""
+
+from riglog.acquire import Overflow as Overflow
+from riglog.config import load_rig as load_rig
+from riglog.errors import ConfigError as ConfigError
+from riglog.errors import DeviceError as DeviceError
+from riglog.errors import PortError as PortError
+from riglog.errors import ProtocolError as ProtocolError
+from riglog.errors import RiglogError as RiglogError
+from riglog.errors import StorageError as StorageError
+from riglog.model import Batch as Batch
+from riglog.model import Channel as Channel
+from riglog.model import DeviceResult as DeviceResult
+from riglog.model import ErrorPolicy as ErrorPolicy
+from riglog.model import Sample as Sample
+from riglog.model import Stamp as Stamp
+from riglog.model import Status as Status
+from riglog.model import new_run as new_run
+from riglog.recordings import read as read
+from riglog.sinks import CsvSink as CsvSink
+from riglog.sinks import JsonlSink as JsonlSink
+from riglog.sinks import MemorySink as MemorySink
+from riglog.sinks import ParquetSink as ParquetSink
+from riglog.sinks import PostgresSink as PostgresSink
+from riglog.sinks import SqliteSink as SqliteSink
+from riglog.sync.functions import ActiveRun as ActiveRun
+from riglog.sync.functions import Device as Device
+from riglog.sync.functions import Manager as Manager
+from riglog.sync.functions import open_device as open_device
+from riglog.sync.functions import open_rig as open_rig
+from riglog.sync.functions import pipe as pipe
+from riglog.sync.functions import record as record
+from riglog.sync.functions import record_rig as record_rig
