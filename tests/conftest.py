@@ -3,11 +3,24 @@
 The fast run, ``pytest -m "not real_time and not slow"``, leaves out the repetition on trio.
 """
 
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from riglog.testing import virtual_backend
+
+BYTECODE = Path(__file__).parents[1] / ".pytest_cache" / "bytecode"
+
+
+def pytest_configure() -> None:
+    """Where PYTHONDONTWRITEBYTECODE keeps the tree clean, the hundreds of processes of a run still share bytecode."""
+    if sys.dont_write_bytecode:
+        sys.dont_write_bytecode = False
+        sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(BYTECODE)
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # also python -B
 
 
 @pytest.fixture(params=["asyncio", pytest.param("trio", marks=pytest.mark.slow)])

@@ -26,19 +26,24 @@ def blocks(text: str, language: str) -> list[str]:
 COUNT = '$(sqlite3 tutorial.sqlite "SELECT count(*) FROM samples")'
 """The rows of the tutorial's recording, as a shell substitutes them."""
 
+RESTORED = """$(sqlite3 tutorial.sqlite "SELECT count(*) FROM events WHERE kind = 'port_restored'")"""
+
+END = "kill $recording\nwait $recording || true"
+
 
 def as_script(shell: str) -> str:
     """Return the commands as a user types them, who looks at the screen instead of the clock.
 
-    The next line comes when the simulator before it is ready, the recording before it has stored rows, or the recording
-    that was stopped has ended.
+    The next line comes when the simulator before it is ready, the recording before it has stored rows, the connection
+    is restored, or the recording that was stopped has ended.
     """
     for written, typed in (
         (r"^(riglog simulate .*--link (\S+).*&)$", r"\1\nuntil [ -e \2 ]; do kill -0 $!; sleep 0.05; done"),
         (r"^(riglog record .*&)$", rf"rows={COUNT}\n\1"),
         (r"^sleep 4$", f"until [ {COUNT} -gt $((rows + 20)) ]; do kill -0 $recording; sleep 0.1; done"),
-        (r"^kill \$recording$", "kill $recording\nwait $recording || true"),
-        (r"--duration 9s", "--duration 25s"),  # a simulator may take that long to start again
+        (r"^kill \$recording$", END),
+        (r"--duration 9s", "--duration 60s"),  # a simulator may take long to start again
+        (r"^wait \$recording$", f"until [ {RESTORED} -ge 1 ]; do kill -0 $recording; sleep 0.1; done\n{END}"),
     ):
         shell = re.sub(written, typed, shell, flags=re.MULTILINE)
     return shell

@@ -11,7 +11,7 @@ from riglog.cli.app import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-FAST = 'pytest -m "not real_time and not slow"'
+FAST = 'pytest -n logical -m "not real_time and not slow"'
 SECTIONS = [
     "Models",
     "Wiring",
@@ -61,7 +61,7 @@ def test_the_readme_has_the_two_commands_and_the_fast_tests() -> None:
     vendors = "watlow", "servomex", "sartorius"
     assert [line for line in code.splitlines() if line.startswith("pip install")] == [
         f"pip install . {' '.join(f'./plugins/{vendor}' for vendor in vendors)} && riglog demo",
-        f'pip install -e ".[dev]" {" ".join(f"-e ./plugins/{vendor}" for vendor in vendors)} && pytest',
+        f'pip install -e ".[dev]" {" ".join(f"-e ./plugins/{vendor}" for vendor in vendors)} && pytest -n logical',
     ]
     assert FAST in code.splitlines()
     assert f"`{FAST}`" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -38,7 +38,7 @@ def entries(root: object) -> int:
     return count
 
 
-@pytest.mark.parametrize(("hours", "rate_hz"), [(0.25, 0.5), pytest.param(6.0, 0.02, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("hours", "rate_hz"), [(0.25, 0.5), pytest.param(2.0, 0.02, marks=pytest.mark.slow)])
 async def test_two_devices_that_never_respond_cost_no_memory(
     registry: Registry, toy: ToyDriver, monkeypatch: pytest.MonkeyPatch, hours: float, rate_hz: float
 ) -> None:
@@ -57,7 +57,7 @@ async def test_two_devices_that_never_respond_cost_no_memory(
                 counts.append(entries([manager._sessions, lines]))
     first, *later = counts
     assert first > 20  # it does reach something
-    assert max(later) <= first + 20  # one more or less is outstanding at any moment
+    assert max(later) <= first + 6  # one more or less is outstanding at any moment
 
 
 async def test_events_that_nothing_takes_are_limited(registry: Registry) -> None:
