@@ -28,6 +28,14 @@ def pytest_configure() -> None:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # also python -B
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With ``--dist loadgroup``, tests in real time run one after the other, beside those in virtual time."""
+    for item in items:
+        if item.get_closest_marker("real_time") or "end_to_end" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("real_time"))
+
+
 @pytest.fixture(params=["asyncio", pytest.param("trio", marks=pytest.mark.slow)])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     if request.node.get_closest_marker("real_time"):

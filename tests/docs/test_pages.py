@@ -11,6 +11,7 @@ from riglog.cli.app import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ALL = "pytest -n logical --dist loadgroup"
 FAST = 'pytest -n logical -m "not real_time and not slow"'
 SECTIONS = [
     "Models",
@@ -61,10 +62,11 @@ def test_the_readme_has_the_two_commands_and_the_fast_tests() -> None:
     vendors = "watlow", "servomex", "sartorius"
     assert [line for line in code.splitlines() if line.startswith("pip install")] == [
         f"pip install . {' '.join(f'./plugins/{vendor}' for vendor in vendors)} && riglog demo",
-        f'pip install -e ".[dev]" {" ".join(f"-e ./plugins/{vendor}" for vendor in vendors)} && pytest -n logical',
+        f'pip install -e ".[dev]" {" ".join(f"-e ./plugins/{vendor}" for vendor in vendors)} && {ALL}',
     ]
     assert FAST in code.splitlines()
-    assert f"`{FAST}`" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert all(f"| `{command}` |" in contributing for command in (ALL, FAST))
 
 
 def test_the_map_of_the_house_is_that_of_the_import_layers() -> None:
