@@ -15,6 +15,8 @@ from riglog.acquire.sink_writer import SamplesLostError, SinkResult, SinkWriter
 from riglog.model import SYSTEM_CLOCK, Batch, Clock, Event, EventKind, Run, Sink
 
 CLOSE_TIMEOUT_SECONDS = 5.0
+MOST_ROUNDS = 10
+"""Each round stores the events about the round before. A sink that fails in every second write would never end it."""
 UNAVAILABLE_HINT = "Free disk space or repair the storage, then resume the run (`riglog record … --resume`)"
 REJECTED_HINT = "Correct the driver: its samples have values that cannot be stored. All other samples are stored"
 
@@ -135,14 +137,23 @@ async def store(
 
 async def _close(active_run: ActiveRun, writers: Sequence[SinkWriter]) -> None:
     """Write the rest and close: failing sinks first, so that the others have the events about them."""
-    await _side_by_side([writer.flush for writer in writers])
-    failing = [writer for writer in writers if writer.failing]
-    await _side_by_side([writer.close for writer in failing])
-    events = active_run.take_events()
-    others = [writer for writer in writers if writer not in failing]
-    for writer in others:
-        writer.enqueue((), events)
-    await _side_by_side([writer.close for writer in others])
+    await _write_rest(active_run, writers)
+    while failing := [writer for writer in writers if writer.failing]:
+        await _side_by_side([writer.close for writer in failing])
+        writers = [writer for writer in writers if writer not in failing]
+        await _write_rest(active_run, writers)
+    await _side_by_side([writer.close for writer in writers])
+
+
+async def _write_rest(active_run: ActiveRun, writers: Sequence[SinkWriter]) -> None:
+    """Write what is buffered, and the events about that, such as that a sink is writing again."""
+    for _ in range(MOST_ROUNDS):
+        await _side_by_side([writer.write_rest for writer in writers])
+        events = active_run.take_events()
+        if not events:
+            break
+        for writer in writers:
+            writer.enqueue((), events)
 
 
 async def _side_by_side(calls: Sequence[Callable[[], Coroutine[Any, Any, object]]]) -> None:

@@ -92,6 +92,7 @@ class SinkWriter:
         self._failures = 0  # consecutive
         self._warning = sink.warning  # reported already
         self._undecided = False  # whether the sink rejects all that is buffered, or is unavailable
+        self._retried_until: float | None = None  # at the end of the run
         self._changed = anyio.Event()
 
     @property
@@ -125,11 +126,16 @@ class SinkWriter:
             if not await self.flush():
                 await anyio.sleep(RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS)) - 1])
 
+    async def write_rest(self) -> None:
+        """Write what is buffered, retrying until the close timeout has passed since the first call."""
+        if self._retried_until is None:
+            self._retried_until = anyio.current_time() + self._close_timeout
+        while not await self.flush() and anyio.current_time() < self._retried_until:
+            await anyio.sleep(RETRY_SECONDS[0])
+
     async def close(self) -> None:
         """Write the rest, retrying until the close timeout, and close the sink."""
-        deadline = anyio.current_time() + self._close_timeout
-        while not await self.flush() and anyio.current_time() < deadline:
-            await anyio.sleep(RETRY_SECONDS[0])
+        await self.write_rest()
         if self._undecided:
             await self.flush(final=True)
         self.result.lost += self._buffered

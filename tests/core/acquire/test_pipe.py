@@ -258,3 +258,77 @@ async def test_a_stop_while_polling_waits_for_slow_sinks_adds_no_later_slots(run
         tasks.start_soon(stop_later)
         await pipe(active_run, slow, run=run, batch_size=1, buffer_size=4, clock=LoopClock())
     assert [batch.tick for batch in slow.batches] == list(range(66))
+
+
+class FailsOnce(MemorySink):
+    """Fails once for each of these kinds of events: in the first write that has one."""
+
+    name = "once"
+
+    def __init__(self, *kinds: EventKind) -> None:
+        super().__init__()
+        self.failing_at = set(kinds)
+
+    async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
+        for kind in {event.kind for event in events} & self.failing_at:
+            self.failing_at.remove(kind)
+            raise StorageError("disk full")
+        await super().write(batches, events)
+
+
+@pytest.mark.parametrize(
+    "failing_at",
+    [
+        (EventKind.RUN_FINISHED,),
+        (EventKind.RUN_FINISHED, EventKind.SINK_RECOVERED),
+        (EventKind.RUN_FINISHED, EventKind.SINK_FAILED, EventKind.SINK_RECOVERED),
+    ],
+    ids=len,
+)
+async def test_what_happens_while_the_rest_is_written_is_stored_in_every_sink_once(
+    run: Run, failing_at: tuple[EventKind, ...]
+) -> None:
+    """Also in the sink that it is about: it writes again when the run ends, and nothing is recorded after that."""
+    healthy, once = MemorySink(), FailsOnce(*failing_at)
+    active_run = await record_into(run, healthy, once)
+    assert not active_run.take_events()
+    assert healthy.closed
+    assert once.closed
+    assert not once.failing_at
+    assert sorted(healthy.events, key=str) == sorted(once.events, key=str)
+    kinds = [event.kind for event in once.events]
+    assert kinds.count(EventKind.SINK_FAILED) == kinds.count(EventKind.SINK_RECOVERED) >= 1
+    assert len(once.samples) == len(healthy.samples) == 200
+
+
+async def test_a_sink_that_is_repaired_while_the_run_ends_stores_that_it_was(run: Run) -> None:
+    healthy, moody = MemorySink(), MoodySink(failing=True)
+
+    async def repair() -> None:
+        await anyio.sleep(12)
+        moody.failing = False
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(repair)
+        await record_into(run, healthy, moody)
+    for sink in (healthy, moody):
+        kinds = [event.kind for event in sink.events]
+        assert kinds.count(EventKind.SINK_FAILED) == kinds.count(EventKind.SINK_RECOVERED) == 1
+
+
+async def test_a_sink_that_fails_again_and_again_delays_the_end_by_no_more_than_the_close_timeout(run: Run) -> None:
+    class Alternating(MemorySink):
+        writes = 0
+
+        async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
+            self.writes += 1
+            if self.writes % 2:
+                raise StorageError("disk full")
+            await super().write(batches, events)
+
+    healthy, sink = MemorySink(), Alternating()
+    began = anyio.current_time()
+    await record_into(run, healthy, sink, close_timeout=3.0)
+    assert anyio.current_time() - began < 10 + 3 + 1
+    assert len(sink.samples) == len(healthy.samples) == 200
+    assert sink.closed
