@@ -179,13 +179,15 @@ async def explore(
     kinds: Sequence[Decision],
     *,
     numbered: bool = False,
+    marked: bool = True,
     usual: int = 256,
     **link: Any,
 ) -> list[dict[int, Decision]]:
     """Return the decisions that gave a wrong value."""
     wrong = []
     for decisions in decisions_with(faults, replies, kinds):
-        outcome = await one_run(SignedCodec(m, numbered=numbered, usual=usual), decisions, replies + 3, **link)
+        codec = SignedCodec(m, numbered=numbered, marked=marked, usual=usual)
+        outcome = await one_run(codec, decisions, replies + 3, **link)
         if outcome.wrong:
             wrong.append(decisions)
     return wrong

@@ -101,6 +101,7 @@ class Line(Generic[Request, Reply]):
         if type(codec).variants is not Codec.variants:
             self._variants = Variants(codec)
         self._replied: deque[Request] = deque(maxlen=REMEMBERED)
+        self._confirmed: tuple[Request, Reply] | None = None  # what the present exchange confirms
         self._refused: set[Request] = set()
         self._sizes: dict[Request, int] = {}  # the fewest bytes that came with the reply
         self._early_replies = 0
@@ -216,7 +217,7 @@ class Line(Generic[Request, Reply]):
         signs = outstanding or evidence.copies_known_until or latency < evidence.early_ns or self.link.strict
         if signs and self._needs_confirmation(request, variant, latency):
             await self._confirm(variant, reply, timeout)
-        if not outstanding:
+        if not outstanding or evidence.usual_latency() is None:  # the first one: a whole timeout has confirmed it
             evidence.note_latency(latency)
         return reply
 
@@ -446,7 +447,7 @@ class Line(Generic[Request, Reply]):
         if self.codec.hold_off is not None:
             self._hold_off = self.codec.hold_off
         if not self.codec.new_transaction_number():
-            if self._outstanding and self._note_surplus(self._heard, request):
+            if self._outstanding and self._note_surplus(self._heard, request, replied=False):
                 self._discard_buffer()  # or it would be noted again
             self._outstanding.add(request, now + self._limit_ns(request))
 
@@ -462,27 +463,49 @@ class Line(Generic[Request, Reply]):
 
     # --- what nobody waited for
 
-    def _note_surplus(self, heard: bytes, awaited: Request | None) -> bool:
+    def _note_surplus(self, heard: bytes, awaited: Request | None, *, replied: bool = True) -> bool:
         """Look for late replies and copies in what was heard; return True if there are any.
 
         Args:
-            awaited: the request whose own reply is in ``heard``.
+            awaited: the request that was sent before.
+            replied: its own reply is in ``heard``.
         """
         if not heard:
             return False
         evidence, codec = self._evidence, self.codec
         now = self.clock.monotonic_ns()
-        arrived = self._outstanding.arrived_in(heard, awaited, clear=evidence.copies_until <= now)
+        own = None if awaited is None else self._place(awaited)
+        copied = self._copied_in(heard)
+
+        def is_explained(address: object, signature: object) -> bool:
+            """A copy of what is being confirmed; or the request was replied to by another device, not the right one."""
+            if copied is not None and (address, signature) == self._place(copied):
+                return True
+            return own is not None and not replied and signature == own[1] and address != own[0]
+
+        clear = evidence.copies_until <= now
+        arrived = self._outstanding.arrived_in(heard, awaited, clear=clear, explained=is_explained)
+        if copied is None:
+            places = ((request, self._place(request)) for request in reversed(self._replied))
+            others = (request for request, place in places if place != own and not is_explained(*place))
+            copied = None if arrived else next((one for one in others if codec.replies_in(one, heard)), None)
+        if copied is not None:
+            evidence.note_copy(now, self._limit_ns(copied))
+            self.counters.surplus_replies += 1
         if arrived:
             evidence.note_late(now, overtaken=any(one.passed for one in arrived))
-            return True
-        own = None if awaited is None else (codec.address(awaited), codec.reply_signature(awaited))
-        for request in reversed(self._replied):
-            if (codec.address(request), codec.reply_signature(request)) != own and codec.replies_in(request, heard):
-                evidence.note_copy(now, self._limit_ns(request))
-                self.counters.surplus_replies += 1
-                return True
-        return False
+        return bool(arrived) or copied is not None
+
+    def _copied_in(self, heard: bytes) -> Request | None:
+        """Return the request whose reply is being confirmed, if nothing but this reply came once more."""
+        if self._confirmed is None:
+            return None
+        request, reply = self._confirmed
+        found = self.codec.replies_in(request, heard)
+        return request if found and all(other == reply for other in found) else None
+
+    def _place(self, request: Request) -> tuple[object, object]:
+        return self.codec.address(request), self.codec.reply_signature(request)
 
     def _note_size(self, request: Request, heard: int) -> None:
         """More came than the reply alone, or it is not known how long the reply is: there may be a copy in it."""
@@ -566,12 +589,15 @@ class Line(Generic[Request, Reply]):
         Raises:
             AmbiguousReplyError: it has no reply that proves the order.
         """
+        self._confirmed = variant, reply.reply
         try:
             await self._transaction(confirming, timeout, LineEvent.CONFIRMATION_SENT)
         except (DeviceRefusedError, MalformedReplyError):
             pass  # it is a reply all the same
         except (ReplyTimeoutError, AmbiguousReplyError):
             raise failures.ambiguous(failures.NOT_CONFIRMED, **self._where(variant)) from None
+        finally:
+            self._confirmed = None
         return any(other != reply.reply for other in self.codec.replies_in(variant, self._heard))
 
     async def _listen_for_second(

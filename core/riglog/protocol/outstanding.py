@@ -9,7 +9,7 @@ No I/O; the time is an argument, in nanoseconds. Two facts are kept per address 
 What is passed and older than the limit is forgotten. What is not passed is kept, however old: the device may hang.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic
 
 from msgspec import Struct
@@ -71,19 +71,29 @@ class OutstandingReplies(Generic[Request, Reply]):
         """True if any reply from the address of ``request`` is outstanding."""
         return self._codec.address(request) in self._replies
 
-    def arrived_in(self, received: bytes, awaited: Request | None, *, clear: bool) -> list[Outstanding[Request]]:
+    def arrived_in(
+        self,
+        received: bytes,
+        awaited: Request | None,
+        *,
+        clear: bool,
+        explained: Callable[[object, object], bool] = lambda address, signature: False,
+    ) -> list[Outstanding[Request]]:
         """Return those whose reply can be in ``received``; the reply to ``awaited`` is not one of them.
 
         A refusal contains nothing of its request. If it can belong to several, no one of them is cleared.
 
         Args:
             clear: one reply fewer is outstanding then; False where it may be a copy.
+            explained: a frame of this address and signature is more probably something else; it proves nothing.
         """
         codec = self._codec
         own = None if awaited is None else (codec.address(awaited), codec.reply_signature(awaited))
         arrived, refused = [], []
         for address, replies in list(self._replies.items()):
             for signature, one in list(replies.items()):
+                if explained(address, signature):
+                    continue
                 place, found = (address, signature), codec.replies_in(one.request, received)
                 if found and all(isinstance(reply, DeviceRefusedError) for reply in found):
                     refused.append(place)

@@ -87,10 +87,9 @@ async def test_a_device_that_appears_later_is_recorded_from_the_next_slot(
     assert len(found) == 20 * rate_hz
     first = found.index(Status.OK)
     assert set(found[:first]) == {Status.SKIPPED}
-    # Replies to earlier requests may still arrive, and this protocol has no request that proves the order: each poll
-    # waits for a timeout of 0.3 s, until they cannot arrive any more.
-    assert set(found[first:]) <= {Status.OK, Status.SKIPPED}
-    assert found[first:].count(Status.OK) >= len(found[first:]) * min(1.0, 1 / (0.4 * rate_hz))
+    # Replies to earlier requests may still arrive, and this protocol has no request that proves the order: the first
+    # poll waits for a timeout of 0.3 s, those after it for the usual time.
+    assert set(found[first + rate_hz :]) == {Status.OK}
     assert 10 * rate_hz < first <= 13 * rate_hz + 1
     reasons = {sample.error for batch in batches[:first] for sample in batch.samples}
     assert all(reason is not None and reason.startswith("device absent: no reply") for reason in reasons)

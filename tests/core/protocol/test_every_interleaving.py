@@ -32,6 +32,10 @@ async def test_no_single_fault_but_a_copy_makes_a_wrong_value(m: int) -> None:
     assert await explore(m, 1, 7, NO_COPIES) == []
 
 
+async def test_without_a_resync_request_no_single_fault_but_a_copy_makes_a_wrong_value() -> None:
+    assert await explore(1, 1, 7, NO_COPIES, marked=False) == []
+
+
 @pytest.mark.parametrize("m", [1, 2, 8])
 async def test_no_single_fault_makes_a_wrong_value_on_a_strict_port(m: int) -> None:
     assert await explore(m, 1, 7, EVERY_KIND, strict=True) == []

@@ -2,6 +2,7 @@
 
 import anyio
 import pytest
+from adversary import Read, SignedCodec
 from toy import Ask, ToyCodec, ToySimulator
 
 from riglog.errors import AmbiguousReplyError, ReplyTimeoutError
@@ -73,3 +74,17 @@ async def test_what_comes_later_than_replies_do_is_not_believed_while_one_is_mis
         await one.transact(LEVEL)
     await anyio.sleep(10)
     assert await answered(one, LEVEL) == "8"  # an instrument that has become slower is believed again
+
+
+async def test_a_copy_of_the_reply_that_is_being_confirmed_is_not_a_late_one() -> None:
+    """Otherwise the order of replies would prove nothing for ten minutes, and each lost reply would cost D."""
+    lost, level = step(b"0\n"), step(b"0\n", (0.01, b"0 7\n"))
+    marker, confirmed = step(b"100\n", (0.01, b"100 1\n")), step(b"100\n", (0.005, b"0 7\n100 1\n"))
+    transport = scripted(lost, marker, level, confirmed, lost, marker, level, confirmed)
+    one = ProtocolClient(Connection(transport, LINK, LoopClock()), SignedCodec(1), timeout=0.3)
+    for _ in range(2):
+        with pytest.raises(ReplyTimeoutError, match="no reply"):
+            await one.transact(Read())
+        began = anyio.current_time()
+        assert (await one.transact(Read())).reply == 7
+        assert anyio.current_time() - began < 2.0

@@ -99,10 +99,7 @@ async def test_a_fault_gives_no_wrong_value_and_valid_values_soon_follow(
             assert anyio.current_time() - failed_at <= 2 * rig.client.timeout
             failed_at = math.inf
     # over Modbus, once a second a reply is that of the settings, without which neither value is proven
-    lost = 4 if protocol == "stdbus" else 5
-    if protocol == "stdbus" and fault is Fault.FOREIGN:
-        lost = 7  # a foreign reply also looks like that of the other controller, which is then confirmed
-    assert good >= READS * (1 - lost / EVERY)
+    assert good >= READS * (1 - (4 if protocol == "stdbus" else 5) / EVERY)
     assert good == READS or fault not in (Fault.GARBAGE, Fault.SPLIT)
 
 
@@ -128,4 +125,6 @@ async def test_a_line_that_fails_in_every_way_at_once_gives_no_wrong_value(
                 values += 1
                 replies = [one for one in sent[before:] if one[:2] == (sample.address, sample.parameter)]
                 assert replies[-1] == (sample.address, sample.parameter, sample.value)
-    assert values > 200  # of 600; a fault costs the proof of its value and of the next one, and the replies to them
+    # Of 600: late replies are overtaken here, so that only waiting proves anything, and with more than one reply in five
+    # damaged there is often something to wait for. What a line costs that keeps the order is tested above.
+    assert values > 220

@@ -217,3 +217,14 @@ def test_a_resync_request_reads_what_is_not_outstanding() -> None:
         assert codec.reply_signature(resync) not in map(codec.reply_signature, outstanding)
         outstanding.append(resync)
     assert len(outstanding) == 8
+
+
+def test_replies_to_two_writes_look_alike_whatever_was_written() -> None:
+    """The reply to a write contains no value, and neither contains the address by which it is told from others."""
+    codec = StdBusCodec()
+    one, other = (write_request(1, 7001, 1, 0x08, value) for value in (20.0, 30.0))
+    assert codec.reply_signature(one) == codec.reply_signature(other)
+    read, elsewhere = read_request(1, 7001), read_request(2, 7001)
+    assert codec.reply_signature(read) == codec.reply_signature(elsewhere) != codec.reply_signature(one)
+    masters = [codec.reply_signature(variant) for variant in codec.variants(read)]
+    assert len(set(masters)) == len(masters) > 1

@@ -125,6 +125,10 @@ class StdBusCodec(Codec[StdBusRequest, StdBusReply]):
     def address(self, request: StdBusRequest) -> object:
         return request.address
 
+    def reply_signature(self, request: StdBusRequest) -> object:
+        """Return the start of the reply and the master to which it is sent: the reply to a write has no value."""
+        return reply_prefix(request), source_of(request)
+
     def variants(self, request: StdBusRequest) -> Sequence[StdBusRequest]:
         return variants(request, self._masters)
 
