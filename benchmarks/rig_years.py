@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from rig_years import KINDS, Life, live
 from rig_years.life import BACKENDS, YEAR_SECONDS
 from rig_years.mutants import MUTANTS, Mutant
+from rig_years.plan import draw_plan
 
 MOST_SEEDS = 25
 """A mutant that is not found in so many lives (``--lives``) is reported as not found."""
@@ -106,6 +107,8 @@ def until_found(options: argparse.Namespace, name: str) -> tuple[str, int | None
     mutant = mutant_of(name)
     for tried in range(most_seeds(options)):
         seed, backend = options.seed + tried, options.backend or BACKENDS[(options.seed + tried) % 2]
+        if not mutant.can_show(draw_plan(seed, kinds=mutant.kinds, slots=options.slots)):
+            continue
         with mutant.alive():
             findings = live(seed, backend=backend, kinds=mutant.kinds, slots=options.slots).findings
         if findings and not live(seed, backend=backend, kinds=mutant.kinds, slots=options.slots).findings:

@@ -125,6 +125,6 @@ async def test_a_line_that_fails_in_every_way_at_once_gives_no_wrong_value(
                 values += 1
                 replies = [one for one in sent[before:] if one[:2] == (sample.address, sample.parameter)]
                 assert replies[-1] == (sample.address, sample.parameter, sample.value)
-    # Of 600: late replies are overtaken here, so that only waiting proves anything, and with more than one reply in five
-    # damaged there is often something to wait for. What a line costs that keeps the order is tested above.
+    # Of 600: late replies are overtaken here, so that only waiting proves anything, and with more than one reply in
+    # five damaged there is often something to wait for.
     assert values > 220

@@ -12,6 +12,7 @@ from unittest import mock
 from msgspec import Struct
 from msgspec.structs import replace
 
+from rig_years.plan import Plan
 from riglog.acquire.buffer import BatchBuffer
 from riglog.acquire.flush import Flush
 from riglog.acquire.schedule import Schedule, Slot
@@ -38,13 +39,20 @@ Replacement = tuple[Any, str, Any]
 
 
 class Mutant(Struct, frozen=True):
-    """``kinds``: the disturbances that can show it. ``point``: of the list of mended faults; empty: one of our own."""
+    """One fault that is put back.
+
+    Attributes:
+        kinds: the disturbances that can show it.
+        point: of the list of mended faults; empty: one of our own.
+        can_show: False for a life that cannot show it, whatever is recorded: it need not be lived.
+    """
 
     name: str
     sentence: str
     replacements: Callable[[], Sequence[Replacement]]
     kinds: tuple[str, ...]
     point: str = ""
+    can_show: Callable[[Plan], bool] = lambda plan: True
 
     @contextmanager
     def alive(self) -> Iterator[None]:
@@ -62,12 +70,21 @@ def _replaced(owner: Any, name: str, replacement: Any) -> AbstractContextManager
 MUTANTS: list[Mutant] = []
 
 
-def mutant(sentence: str, *, kinds: str, point: str = "") -> Callable[[Callable[[], Sequence[Replacement]]], Any]:
+def mutant(
+    sentence: str, *, kinds: str, point: str = "", can_show: Callable[[Plan], bool] = lambda plan: True
+) -> Callable[[Callable[[], Sequence[Replacement]]], Any]:
     def add(function: Callable[[], Sequence[Replacement]]) -> Callable[[], Sequence[Replacement]]:
-        MUTANTS.append(Mutant(function.__name__.replace("_", "-"), sentence, function, tuple(kinds.split()), point))
+        name = function.__name__.replace("_", "-")
+        MUTANTS.append(Mutant(name, sentence, function, tuple(kinds.split()), point, can_show))
         return function
 
     return add
+
+
+def happens(plan: Plan, kind: str, *, devices: int = 1) -> bool:
+    """Return True if a kind of disturbance happens to a port with at least so many devices."""
+    found = [each.port for each in plan.disturbances if each.kind == kind]
+    return any(port.key in found and len(port.devices) >= devices for port in plan.ports)
 
 
 # --- the line
@@ -94,9 +111,20 @@ def late_replies_accepted() -> Sequence[Replacement]:
     kinds="late late-aimed copy drop cable",
 )
 def input_kept() -> Sequence[Replacement]:
-    from riglog.transport import Transport
+    async def transaction(self: Any, *args: Any, **options: Any) -> Any:
+        kept = self._take_buffer()
+        receive = self.transport.receive
 
-    return [(Transport, "discard_input", lambda self: 0), *late_replies_accepted()]
+        async def received() -> bytes:
+            nonlocal kept
+            data, kept = kept, b""
+            return data or bytes(await receive())
+
+        with mock.patch.object(self.transport, "receive", received):
+            return await original(self, *args, **options)
+
+    original = Line._transaction
+    return [(Line, "_transaction", transaction), *late_replies_accepted()]
 
 
 @mutant("A Standard Bus frame with a wrong checksum is a reply.", kinds="corrupt")
@@ -246,7 +274,11 @@ def rows_one_slot_late() -> Sequence[Replacement]:
     return [(SourceTask, "_put", put)]
 
 
-@mutant("A slot in which the previous poll is still running gets no row.", kinds="late drop off")
+@mutant(
+    "A slot in which the previous poll is still running gets no row.",
+    kinds="late drop off",
+    can_show=lambda plan: plan.period <= 2 and happens(plan, "off"),
+)
 def overrun_without_row() -> Sequence[Replacement]:
     return [(SourceTask, "_skip", lambda self, tick, now_ns: self.schedule.mark_served(tick))]
 
@@ -265,7 +297,12 @@ def room_waited_for_in_the_slot() -> Sequence[Replacement]:
     return [(BatchBuffer, "full", property(lambda self: False)), (SourceTask, "_poll_slot", poll_slot)]
 
 
-@mutant("A run is resumed with a clock that is behind its last row.", point="10", kinds="clock-back stop crash")
+@mutant(
+    "A run is resumed with a clock that is behind its last row.",
+    point="10",
+    kinds="clock-back stop crash",
+    can_show=lambda plan: any(session.utc_step for session in plan.sessions),
+)
 def resumed_with_a_clock_behind() -> Sequence[Replacement]:
     from riglog.rig import resume
 
@@ -445,7 +482,11 @@ def removed_device_recorded() -> Sequence[Replacement]:
     return [(SourceTask, "finish", finish)]
 
 
-@mutant("A device that fails makes the whole port skip its slot.", kinds="drop off")
+@mutant(
+    "A device that fails makes the whole port skip its slot.",
+    kinds="off",
+    can_show=lambda plan: plan.period >= 30 and happens(plan, "off", devices=2),
+)
 def neighbours_skipped() -> Sequence[Replacement]:
     from riglog.manager.port_session import PortSession
 

@@ -36,6 +36,8 @@ LEAST_STEP = 0.6
 """Seconds: a smaller step of the clock need not be reported."""
 START_SLACK = 0.5
 """A poll starts at most this late while nothing disturbs its port."""
+LONGEST_POLL = 12.0
+"""Seconds that the poll of one device takes at most, with all its timeouts."""
 MOST_FINDINGS = 5
 """Of one oracle, in one life."""
 
@@ -180,7 +182,7 @@ class Judge:
         """Return the times in which a device may be without values."""
         suspends = [found for found in self.plan.disturbances if found.kind == "suspend"]
         for found in map(partial(delayed, suspends), self.plan.disturbances):
-            own = found.port == port.key and (found.device in (None, device) or not found.kind.startswith("panel"))
+            own = found.port == port.key and (found.device in (None, device) or self._concerns_all(found, port))
             if own or found.kind in ("suspend", "store-full"):
                 yield found.start, self._noticed(found) + self.tail(found, port)
             elif found.kind == "leave-and-join" and any(found.device == table["name"] for table in port.devices):
@@ -191,6 +193,15 @@ class Judge:
                     yield from (
                         (self.at(left), self.at(joined) + 2 * self.plan.period + 10.0) for left, joined in times
                     )
+
+    def _concerns_all(self, found: Disturbance, port: PortPlan) -> bool:
+        """Return True if what happens to one device of a port can be seen in the rows of the others.
+
+        A device that is off costs the others time, but no slot that is longer than its timeouts.
+        """
+        if found.kind == "off":
+            return self.plan.period < LONGEST_POLL * len(port.devices)
+        return not found.kind.startswith("panel")
 
     # --- the rows, one by one
 
@@ -279,7 +290,8 @@ class Judge:
             slept = self._moved(log, later.requested + SETTLE_SECONDS) - self._moved(log, earlier.requested)
             if any(since - period < later.requested and earlier.requested < until + period for since, until in left):
                 continue
-            if last <= first or (last > first + 1 and (last - first - 2) * period > slept):
+            left_out = 0.0 if slept == 0 else slept + period  # where in a slot the sleep began is not known
+            if last <= first or (last - first - 1) * period > left_out:
                 self.find("slots", f"{what}: slot {last} follows {first}")
         if ended < begun:  # it was stopped while it opened the devices: slot 0 has its row all the same
             return
@@ -309,7 +321,7 @@ class Judge:
         return at + self._moved(log, row.requested - SETTLE_SECONDS), at + self._moved(log, row.requested + ROUNDING)
 
     def _longest_poll(self, device: str) -> float:
-        return 12.0 * len(self.plan.port_of(device).devices)
+        return LONGEST_POLL * len(self.plan.port_of(device).devices)
 
     # --- events
 
