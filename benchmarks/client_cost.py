@@ -1,14 +1,16 @@
 """CPU of the client per operation, over a pseudo-terminal; the instrument responds at once, from another process.
 
-``poll`` is the whole way to one sample; ``raw`` the same bytes without any protocol: write, wait until readable, read.
-The inter-frame gap is set to 0, as its sleep would be counted.
+``poll`` is the whole way to one sample, ``transaction`` one request of it through the client; ``raw`` the same bytes
+without any protocol: write, wait until readable, read. The ratio is that of a transaction, or of a poll that has none,
+to ``raw``, both measured in turns. The inter-frame gap is set to 0, as its sleep would be counted.
 """
 
 import os
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
-from measuring import cpu_per_call, instrument, pin
+from measuring import cpu_of_each, instrument, pin
 
 from riglog.device import Device
 from riglog.manager import resolve_device
@@ -39,8 +41,8 @@ PAUSES = {"  lines waiting": 0.0}
 USUAL_PAUSE = 0.0005
 
 
-async def costs(table: Table, pause: float) -> tuple[float, float]:
-    """Return microseconds per poll, and per exchange of the same bytes without riglog."""
+async def costs(table: Table, pause: float) -> tuple[float, float | None, float]:
+    """Return microseconds per poll, per transaction, and per exchange of the same bytes without riglog."""
     with instrument(table, pause=pause) as port:
         spec = resolve_device(installed(), table | {"name": "device", "port": port})
         assert spec.port is not None
@@ -50,24 +52,29 @@ async def costs(table: Table, pause: float) -> tuple[float, float]:
         device = spec.driver.device(spec.config, client, spec.context(SYSTEM_CLOCK))
         client.line.inter_frame_gap = 0.0
         await device.open()
-        request = await bytes_of_one_poll(device, transport)
-        poll = await cpu_per_call(device.poll, CALLS)
-        raw = await cpu_per_call(lambda: exchange(transport._fd, request), CALLS)
+        await device.poll()  # the first one also checks the settings
+        sent, request = await sent_by_one_poll(device, client, transport)
+        calls: list[Callable[[], Awaitable[object]]] = [device.poll, lambda: exchange(transport._fd, sent)]
+        if request is not None:
+            calls.append(lambda: client.transact(request))
+        poll, raw, *transaction = await cpu_of_each(calls, CALLS)
         await transport.aclose()
-        return poll, raw
+        return poll, *(transaction or [None]), raw
 
 
-async def bytes_of_one_poll(device: Device, transport: Any) -> bytes:
-    """Return what a poll sends (nothing if it only listens), and check that it gives values."""
-    sent = []
-    send = transport.send
+async def sent_by_one_poll(device: Device, client: Any, transport: Any) -> tuple[bytes, Any]:
+    """Return the bytes and the request of a poll (none if it only listens), and check that it gives values."""
+    sent: list[bytes] = []
+    requests: list[Any] = []
+    send, encode = transport.send, client.codec.encode
     transport.send = lambda data: sent.append(data) or send(data)
+    client.codec.encode = lambda request: requests.append(request) or encode(request)
     samples = await device.poll()
-    del transport.send
+    del transport.send, client.codec.encode
     assert samples, "a poll of one instrument has samples"
     assert all(sample.error is None for sample in samples), samples
-    assert len(sent) <= 1, "one exchange, or the two figures do not compare"
-    return b"".join(sent)
+    assert len(sent) <= 1, "one exchange, or the figures do not compare"
+    return b"".join(sent), requests[0] if requests else None
 
 
 async def exchange(fd: int, request: bytes) -> bytes:
@@ -81,8 +88,10 @@ def main() -> None:
     pin()
     for name, table in CASES.items():
         for backend in ("asyncio", "trio"):
-            poll, raw = anyio.run(costs, table, PAUSES.get(name, USUAL_PAUSE), backend=backend)
-            print(f"{name:20} {backend:8} poll {poll:5.0f} us   raw {raw:5.0f} us")  # noqa: T201
+            poll, transaction, raw = anyio.run(costs, table, PAUSES.get(name, USUAL_PAUSE), backend=backend)
+            shown = f"transaction {transaction:4.0f} us" if transaction else " " * 19
+            ratio = (transaction or poll) / raw
+            print(f"{name:20} {backend:8} ratio {ratio:4.2f}   raw {raw:4.0f} us   {shown}   poll {poll:4.0f} us")  # noqa: T201
 
 
 if __name__ == "__main__":

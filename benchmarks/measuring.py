@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,13 @@ def pin(process: int = 0, core: int = 0) -> None:
         os.sched_setaffinity(process, [range(os.cpu_count() or 1)[core]])
 
 
-async def cpu_per_call(call: Callable[[], Awaitable[object]], calls: int) -> float:
-    """Microseconds of this process's CPU per call: the median of several rounds, after one to warm up."""
-    rounds = []
+async def cpu_of_each(calls: Sequence[Callable[[], Awaitable[object]]], times: int) -> list[float]:
+    """Microseconds of this process's CPU per call: the medians of several rounds, in turns, after one to warm up."""
+    rounds: list[list[float]] = [[] for _ in calls]
     for _ in range(ROUNDS + 1):
-        begun = time.process_time()
-        for _ in range(calls):
-            await call()
-        rounds.append((time.process_time() - begun) / calls * 1e6)
-    return statistics.median(rounds[1:])
+        for call, costs in zip(calls, rounds, strict=True):
+            begun = time.process_time()
+            for _ in range(times):
+                await call()
+            costs.append((time.process_time() - begun) / times * 1e6)
+    return [statistics.median(costs[1:]) for costs in rounds]

@@ -9,6 +9,9 @@ long as its poll is in progress. Its row is written
 - as ``missing`` while its poll is in progress, if the poll is not expected to return (it hangs), if the run ends or the
   source is removed, or if the UTC clock steps. What the poll returns later is not recorded: its slot has a row.
 
+The proof of a sample may come with one of the next polls of its source: then the rows of its slot wait for it, and so
+do all that follow. At the end of the run, and after HOLD_NS, they are written as they are proven by then.
+
 Rows are written by the task itself, and by ``check_hang``, ``before_step`` and ``finish``, which are synchronous: they
 work while the poll hangs and while the task is being cancelled.
 """
@@ -20,6 +23,7 @@ import anyio
 
 from riglog.acquire.active_run import ActiveRun
 from riglog.acquire.clock_watch import ClockWatch
+from riglog.acquire.held_batches import HeldBatches
 from riglog.acquire.presence import Presence
 from riglog.acquire.schedule import Schedule
 from riglog.acquire.summary import SourceSummary
@@ -29,6 +33,7 @@ from riglog.device import (
     MaintainedSource,
     Pace,
     PollSource,
+    SteadySource,
     check_poll,
     is_plugin_fault,
     missing,
@@ -103,12 +108,17 @@ class SourceTask:
         self._finished = False
         self._next_due_ns = start_ns
         self._reported_problems: set[str] = set()
+        self._held = HeldBatches()
+        is_steady = source.pace is Pace.HOST and isinstance(source, SteadySource)
+        self._poll_source = source.poll_steadily if is_steady and isinstance(source, SteadySource) else source.poll
 
     async def run(self) -> None:
         """Poll, and leave no slot without a row."""
         try:
             with self.scope:
                 await (self._listen() if self.source.pace is Pace.DEVICE else self._poll_and_maintain())
+                if self._held and isinstance(self.source, SteadySource):
+                    await self.source.settle()
         finally:
             self.finish()
 
@@ -120,6 +130,7 @@ class SourceTask:
         self._finished = self.stats.ended = True
         if self.source.pace is Pace.HOST:
             self._settle(self._now(), REMOVED if removed else CANCELLED, over_only=False)
+        self._store(self._held.release_all())
 
     def channels_changed(self) -> None:
         """Take over the channels of the source after a device was added or removed."""
@@ -137,6 +148,7 @@ class SourceTask:
             self._report(EventKind.SLOTS_SKIPPED, message)
         if self._hanging and not self.active_run.stream.full:
             self._settle(now, NOT_RETURNED, over_only=True)
+        self._store(self._held.released(self.clock.monotonic_ns()))
 
     def before_step(self) -> None:
         """Write the rows of the slots that were due before UTC stepped, with the times of then."""
@@ -298,7 +310,7 @@ class SourceTask:
     async def _take(self, channels: list[Channel]) -> Sequence[Sample]:
         """Poll the source; whatever fails is a row."""
         try:
-            samples = await self.source.poll()
+            samples = await self._poll_source()
             return samples if self.checked else self._check(samples, channels)
         except RiglogError as error:
             lost = isinstance(error, ConnectionLostError)  # of a source that does not reconnect; a Manager's do
@@ -330,15 +342,18 @@ class SourceTask:
         self.active_run.add_event(Event(self.clock.utc_ns(), kind, message, device))
 
     def _put(self, tick: int | None, samples: Sequence[Sample]) -> None:
-        if not samples:
-            return
+        if samples:
+            self._store(self._held.add(Batch(self.source.name, tick, samples), self.clock.monotonic_ns()))
+
+    def _store(self, batches: Sequence[Batch]) -> None:
+        """Put batches into the stream."""
         summary, stream = self.active_run.summary, self.active_run.stream
-        batch = Batch(self.source.name, tick, samples)
-        summary.count(self.stats, batch)
-        if not stream.put(batch):
-            summary.samples_dropped = stream.samples_dropped
-            message = f"{summary.samples_dropped} samples dropped so far: the sinks are slower than polling"
-            self.active_run.add_event_throttled(EventKind.SAMPLES_DROPPED, "", message)
+        for batch in batches:
+            summary.count(self.stats, batch)
+            if not stream.put(batch):
+                summary.samples_dropped = stream.samples_dropped
+                message = f"{summary.samples_dropped} samples dropped so far: the sinks are slower than polling"
+                self.active_run.add_event_throttled(EventKind.SAMPLES_DROPPED, "", message)
 
 
 class _Interval:

@@ -7,7 +7,15 @@ from riglog.device.faults import DRIVER_ERROR, is_plugin_fault
 from riglog.device.poll_check import MAX_REPORTED_PROBLEMS, CheckedPoll, check_channels, check_poll
 from riglog.device.polling import missing, poll_reads
 from riglog.device.safety import Safety, require_confirmation
-from riglog.device.source import AwaitingGroup, IdentifiedGroup, MaintainedSource, Pace, PollSource, SourceGroup
+from riglog.device.source import (
+    AwaitingGroup,
+    IdentifiedGroup,
+    MaintainedSource,
+    Pace,
+    PollSource,
+    SourceGroup,
+    SteadySource,
+)
 from riglog.device.threads import in_thread
 
 __all__ = [
@@ -25,6 +33,7 @@ __all__ = [
     "Safety",
     "SourceGroup",
     "StatedFacts",
+    "SteadySource",
     "check_channels",
     "check_poll",
     "in_thread",

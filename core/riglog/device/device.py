@@ -74,6 +74,22 @@ class Device(ABC):
             ConnectionLostError: the connection is gone; nothing was read.
         """
 
+    async def poll_steadily(self) -> Sequence[Sample]:
+        """As ``poll``, for a caller that polls at a steady rate and calls ``settle`` at the end.
+
+        A sample can have a ``proof`` that is still to come, within a second and with one of the next polls. Default:
+        ``poll``, in which every sample is what it is.
+        """
+        return await self.poll()
+
+    async def settle(self) -> None:
+        """Make the checks that samples of earlier polls wait for: there is no further poll. Default: there are none.
+
+        Raises:
+            ProtocolError, DeviceError: not made; the samples are not proven.
+        """
+        return None
+
     async def set_parameter(
         self, name: str, value: str, /, instance: int = 1, *, confirm: bool = False
     ) -> Sample | None:
@@ -117,9 +133,9 @@ class Device(ABC):
 class PortDevice(Device, Generic[Client]):
     """A device behind the client of a port.
 
-    ``identity``, ``reconnected`` and ``poll`` take the line that the caller holds already: a Manager holds the port for
-    all devices of one poll, and hands the line down. Called without it, they take the port themselves. Both are
-    ``async with self.client.hold(line) as line:``.
+    ``identity``, ``reconnected``, ``settle`` and the polls take the line that the caller holds already: a Manager holds
+    the port for all devices of one poll, and hands the line down. Called without it, they take the port themselves.
+    Both are ``async with self.client.hold(line) as line:``.
     """
 
     def __init__(self, client: Client, context: DeviceContext) -> None:
@@ -135,3 +151,9 @@ class PortDevice(Device, Generic[Client]):
 
     @abstractmethod
     async def poll(self, line: HeldLine[Any, Any] | None = None) -> Sequence[Sample]: ...
+
+    async def poll_steadily(self, line: HeldLine[Any, Any] | None = None) -> Sequence[Sample]:
+        return await self.poll(line)
+
+    async def settle(self, line: HeldLine[Any, Any] | None = None) -> None:
+        return None

@@ -56,5 +56,9 @@ class LastProven:
         if value is not None and not (isinstance(value, float) and math.isnan(value)):
             self._proven = (value, at)
 
+    def forget(self) -> None:
+        """Forget the last proven value: what followed it was not proven."""
+        self._proven = self._read_before = None
+
     def _includes(self, before: tuple[Quantity, float] | None, value: Quantity | None, at: float) -> bool:
         return before is not None and value is not None and self._reach.includes(before[0], value, at - before[1])

@@ -56,6 +56,19 @@ class MaintainedSource(PollSource, Protocol):
 
 
 @runtime_checkable
+class SteadySource(PollSource, Protocol):
+    """A source that can prove samples by a check that comes later, while it is polled at a steady rate."""
+
+    async def poll_steadily(self) -> Sequence[Sample]:
+        """As ``poll``; the ``proof`` of a sample may be still to come, with one of the next polls."""
+        ...
+
+    async def settle(self) -> None:
+        """Make the checks that are still to come: there is no further poll."""
+        ...
+
+
+@runtime_checkable
 class SourceGroup(Protocol):
     """Several sources that are recorded side by side, each in its own task; they may come and go."""
 

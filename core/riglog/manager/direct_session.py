@@ -22,14 +22,18 @@ class DirectSession(Session):
     async def aclose(self) -> None:
         self._closed = True
 
-    async def poll(self, devices: Sequence[ManagedDevice]) -> list[Sample]:
+    async def poll(self, devices: Sequence[ManagedDevice], *, steadily: bool = False) -> list[Sample]:
         samples: list[Sample] = []
         for device in devices:
             if self._lost is not None and self.owns_devices and not self._schedules:
                 await self._try_reopen()
-            samples += await self._attempt(device, partial(device.poll, None, shared=False))
+            samples += await self._attempt(device, partial(device.poll, None, shared=False, steadily=steadily))
         self._polled()
         return samples
+
+    async def settle(self, devices: Sequence[ManagedDevice]) -> None:
+        for device in devices:
+            await device.settle(None)
 
     async def _open_absent(self, device: ManagedDevice) -> None:
         """Do nothing: the device is the connection, which is lost until it is opened."""

@@ -32,6 +32,7 @@ from riglog.errors import (
     RiglogError,
     describe,
 )
+from riglog.log import get_logger
 from riglog.manager.absence import Absence
 from riglog.manager.breaker import Breaker
 from riglog.manager.identity import KnownIdentity
@@ -40,6 +41,8 @@ from riglog.manager.time_limit import CLOSE_SECONDS, OverdueError, open_seconds,
 from riglog.model import NS, Channel, Clock, EventKind, Sample, Status
 from riglog.plugin.config import IDENTITY_CHECK_SECONDS
 from riglog.protocol import HeldLine
+
+log = get_logger("riglog.manager")
 
 Report = Callable[[EventKind, str, str | None], None]
 """Called with the kind of an event, its message, and the name of the device it is about."""
@@ -274,12 +277,13 @@ class ManagedDevice:
         """Poll in the next slot, even if polling is suspended: the connection is restored."""
         self._breaker.retry_now()
 
-    async def poll(self, line: HeldLine[Any, Any] | None, *, shared: bool) -> Sequence[Sample]:
+    async def poll(self, line: HeldLine[Any, Any] | None, *, shared: bool, steadily: bool = False) -> Sequence[Sample]:
         """Return one sample per channel, in any case.
 
         Args:
             line: the held line of its port; None for a device without a port.
             shared: other devices wait for this one while it does not respond.
+            steadily: see ``Device.poll_steadily``.
 
         Raises:
             ConnectionLostError: the connection is gone.
@@ -288,7 +292,7 @@ class ManagedDevice:
             return self.missing(Status.SKIPPED, SUSPENDED)
         self._responded, self._overdue = None, 0.0
         if self.identity.confirmed or await self._check_identity(line):
-            samples = await self._samples(line)
+            samples = await self._samples(line, steadily=steadily)
         else:
             samples = self._not_recorded()
         self._update_breaker(shared=shared)
@@ -311,6 +315,21 @@ class ManagedDevice:
             self.require_identity_check()
         self._update_breaker(shared=False)
         return samples
+
+    async def settle(self, line: HeldLine[Any, Any] | None) -> None:
+        """Make the checks that samples wait for; what fails leaves them unproven."""
+        device = self.device
+        if self.absence is not None or not self.identity.confirmed:
+            return
+        settle = device.settle(line) if isinstance(device, PortDevice) else device.settle()
+        try:
+            await within(poll_seconds(device), settle, "settle()")
+        except RiglogError as error:
+            log.debug("%s: values not checked at the end: %s", self.name, error)
+        except BaseException as error:
+            if not is_plugin_fault(error):
+                raise
+            self._driver_failed(error)
 
     async def verify_identity(self, line: HeldLine[Any, Any] | None) -> None:
         """Compare the identity between two polls. No reply and a refusal are not another instrument.
@@ -344,14 +363,16 @@ class ManagedDevice:
         assert self.absence is not None
         return self.missing(Status.SKIPPED, f"device absent: {self.absence.reason}", responded=None)
 
-    async def _samples(self, line: HeldLine[Any, Any] | None, *, pause: float = 0.0) -> Sequence[Sample]:
+    async def _samples(
+        self, line: HeldLine[Any, Any] | None, *, pause: float = 0.0, steadily: bool = False
+    ) -> Sequence[Sample]:
         """Poll the device. Whatever fails is a row, and has no effect on other devices.
 
         Args:
             pause: seconds to wait after a failed poll of a device that sets its own pace, which nobody schedules.
         """
         try:
-            return self._checked(await self._poll_device(line))
+            return self._checked(await self._poll_device(line, steadily=steadily))
         except ConnectionLostError:
             raise
         except OverdueError as error:
@@ -391,10 +412,10 @@ class ManagedDevice:
             return bool(sample.responded)
         return sample.status not in (Status.MISSING, Status.SKIPPED)
 
-    async def _poll_device(self, line: HeldLine[Any, Any] | None) -> object:
+    async def _poll_device(self, line: HeldLine[Any, Any] | None, *, steadily: bool) -> object:
         device, seconds = self.device, poll_seconds(self.device)
-        poll = device.poll(line) if isinstance(device, PortDevice) else device.poll()
-        return await within(seconds, poll, "poll()")
+        poll = device.poll_steadily if steadily else device.poll
+        return await within(seconds, poll(line) if isinstance(device, PortDevice) else poll(), "poll()")  # type: ignore[call-arg]
 
     async def _check_identity(self, line: HeldLine[Any, Any] | None) -> bool:
         """Read the set-up and the identity. A mismatch is reported once; no response says nothing about it."""

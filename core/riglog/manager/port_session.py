@@ -76,7 +76,7 @@ class PortSession(Session):
         self._closed = True
         await self._release()
 
-    async def poll(self, devices: Sequence[ManagedDevice]) -> list[Sample]:
+    async def poll(self, devices: Sequence[ManagedDevice], *, steadily: bool = False) -> list[Sample]:
         samples: list[Sample] = []
         if self._lost is None and not self._schedules:  # else they are opened between the polls
             await self._open_in_poll()
@@ -95,9 +95,16 @@ class PortSession(Session):
                     samples += absent[device.name]
                     continue
                 shared = self._others_responding(device)
-                samples += await self._attempt(device, partial(device.poll, line, shared=shared))
+                samples += await self._attempt(device, partial(device.poll, line, shared=shared, steadily=steadily))
         self._polled()
         return samples
+
+    async def settle(self, devices: Sequence[ManagedDevice]) -> None:
+        if self._lost is not None or self._closed:
+            return
+        async with self.client.hold() as line:
+            for device in devices:
+                await device.settle(line)
 
     async def _verify(self, device: ManagedDevice) -> None:
         async with self.client.hold() as line:

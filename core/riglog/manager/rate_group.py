@@ -42,5 +42,11 @@ class RateGroup(Struct, frozen=True):
             return await self.session.next_samples(devices[0]) if devices else []
         return await self.session.poll(devices)
 
+    async def poll_steadily(self) -> Sequence[Sample]:
+        return await self.session.poll(self.devices, steadily=True)
+
+    async def settle(self) -> None:
+        await self.session.settle(self.devices)
+
     async def maintain(self, next_due: NextDue) -> None:
         await self.session.maintain(next_due)

@@ -63,8 +63,16 @@ class Session(ABC):
         self._last_poll = self._now()
 
     @abstractmethod
-    async def poll(self, devices: Sequence[ManagedDevice]) -> list[Sample]:
-        """Return one sample per channel of these devices, which are polled in turn."""
+    async def poll(self, devices: Sequence[ManagedDevice], *, steadily: bool = False) -> list[Sample]:
+        """Return one sample per channel of these devices, which are polled in turn.
+
+        Args:
+            steadily: see ``Device.poll_steadily``.
+        """
+
+    @abstractmethod
+    async def settle(self, devices: Sequence[ManagedDevice]) -> None:
+        """Make the checks that samples of earlier polls wait for; see ``Device.settle``."""
 
     def begin_lost(self, error: RiglogError) -> None:
         """Begin without the connection, which could not be opened: it is opened as after a loss."""

@@ -4,9 +4,10 @@ from riglog.model.batch import Batch
 from riglog.model.channel import Channel
 from riglog.model.clock import SYSTEM_CLOCK, Clock
 from riglog.model.event import IDENTITY, RENAMED_KINDS, Event, EventKind, current_kind
+from riglog.model.pending_proof import PendingProof
 from riglog.model.policy import DeviceResult, ErrorPolicy
 from riglog.model.run import Run, new_run
-from riglog.model.sample import OK, Sample, Status, Value, missing_sample
+from riglog.model.sample import OK, Sample, Status, Value, missing_sample, settled
 from riglog.model.sink import Sink
 from riglog.model.stamp import NS, Stamp, iso, utc
 from riglog.model.text import storable
@@ -24,6 +25,7 @@ __all__ = [
     "ErrorPolicy",
     "Event",
     "EventKind",
+    "PendingProof",
     "Run",
     "Sample",
     "Sink",
@@ -34,6 +36,7 @@ __all__ = [
     "iso",
     "missing_sample",
     "new_run",
+    "settled",
     "storable",
     "utc",
 ]

@@ -3,9 +3,10 @@
 from datetime import datetime
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from riglog.model.channel import Channel
+from riglog.model.pending_proof import PendingProof
 from riglog.model.stamp import Stamp
 
 Value = float | int | bool | str | None
@@ -31,7 +32,8 @@ class Sample(Struct, frozen=True, kw_only=True):
     ``value`` is what the instrument reported, never repeated, cached or interpolated; None if there is no value, and
     ``error`` is then the reason in one line. ``text`` is the label of an enumerated value. ``unit`` is the unit of this
     value. ``flags`` are vendor-specific conditions (stable, alarm1 …). ``raw`` is the payload, for diagnostics.
-    ``responded``: whether the device sent a reply; None: nothing was requested. It is not stored.
+    ``responded``: whether the device sent a reply; None: nothing was requested. ``proof``: the sample counts as it is
+    only if this is proven. Both are not stored.
     """
 
     channel: Channel
@@ -44,6 +46,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     text: str | None = None
     raw: bytes | None = None
     responded: bool | None = True
+    proof: PendingProof | None = None
 
     @property
     def device(self) -> str:
@@ -102,3 +105,12 @@ def missing_sample(
     return Sample(
         channel=channel, stamp=stamp, value=None, unit=channel.unit, status=status, error=error, responded=responded
     )
+
+
+def settled(sample: Sample) -> Sample:
+    """Return a sample as its proof leaves it: as it is if it needs none or is proven, else suspect."""
+    proof = sample.proof
+    if proof is None or proof.is_proven:
+        return sample
+    flags = (*sample.flags, proof.flag)
+    return structs.replace(sample, status=Status.SUSPECT, flags=flags, error=proof.error, proof=None)

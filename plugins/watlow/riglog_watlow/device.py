@@ -3,8 +3,9 @@
 The same calls over Standard Bus and Modbus, for every family.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -75,10 +76,15 @@ class Controller(PortDevice[AnyClient]):
             await self._relearn(line)
 
     async def poll(self, line: HeldLine[Any, Any] | None = None) -> list[Sample]:
+        return await self._polled(line, self._poll)
+
+    async def poll_steadily(self, line: HeldLine[Any, Any] | None = None) -> list[Sample]:
+        return await self._polled(line, partial(self._poll, steady=True))
+
+    async def settle(self, line: HeldLine[Any, Any] | None = None) -> None:
+        """Check the inputs whose values wait for it."""
         async with self.client.hold(line) as line:
-            samples = await poll_reads((line,), lambda _: self.channels, self._poll, self.context.clock)
-        by_channel = {sample.channel: sample for sample in samples}
-        return [by_channel[channel] for channel in self.channels]
+            await self._proofs.settle(line)
 
     async def read_parameter(self, name_or_id: str | int, instance: int = 1) -> Sample:
         """Read one parameter now.
@@ -185,8 +191,16 @@ class Controller(PortDevice[AnyClient]):
         samples += await self.read_alarms()
         return Snapshot(await self.identify(), tuple(samples))
 
-    async def _poll(self, line: AnyTransactor) -> list[Sample]:
-        reader = await self._reader(line)
+    async def _polled(
+        self, line: HeldLine[Any, Any] | None, poll: Callable[[AnyTransactor], Awaitable[list[Sample]]]
+    ) -> list[Sample]:
+        async with self.client.hold(line) as line:
+            samples = await poll_reads((line,), lambda _: self.channels, poll, self.context.clock)
+        by_channel = {sample.channel: sample for sample in samples}
+        return [by_channel[channel] for channel in self.channels]
+
+    async def _poll(self, line: AnyTransactor, *, steady: bool = False) -> list[Sample]:
+        reader = await self._reader(line, steady=steady and self.config.input_check != "every")
         return await reader.poll()
 
     def _bind_channels(self) -> None:
@@ -233,10 +247,11 @@ class Controller(PortDevice[AnyClient]):
         self._plan = PollPlan(reads, self.protocol)
         return Relearned(self._plan, lambda read: self._channel_read(read.target, read.channel))
 
-    async def _reader(self, line: AnyTransactor, *, retries: int = 0) -> Reader:
+    async def _reader(self, line: AnyTransactor, *, retries: int = 0, steady: bool = False) -> Reader:
         if not self._is_set_up:
             await self._relearn(line)
-        return Reader(line, self._proofs, self._plan, self._relearn, self.context.clock, retries=retries)
+        proofs, clock = self._proofs, self.context.clock
+        return Reader(line, proofs, self._plan, self._relearn, clock, retries=retries, steady=steady)
 
     def _channel_read(self, target: Target, channel: Channel | None = None) -> ChannelRead:
         """Return what to read for a target, and its channel with the unit as far as it is known.

@@ -13,7 +13,7 @@ from riglog_watlow.config import WatlowConfig
 from riglog_watlow.inputs import is_latched, is_process_signal
 from riglog_watlow.parameters import WireValue, registry
 from riglog_watlow.protocol import AnyTransactor, WatlowProtocol
-from riglog_watlow.samples import Raw, UnitContext, comparable
+from riglog_watlow.samples import NO_INPUT_ERROR, Raw, UnitContext, comparable, error_flag, label_of
 from riglog_watlow.targets import Settings, Target
 
 REACH = Reach()
@@ -74,6 +74,20 @@ class Proofs:
             latch = Target(registry(facts.family).find(facts.error_latch[0]), input_error.instance)
             health.max_time = latched_check if is_latched(latch, self.settings, facts) else MAX_TIME
         return health
+
+    async def settle(self, line: AnyTransactor) -> None:
+        """Check the inputs whose values are held.
+
+        Raises:
+            DeviceRefusedError, ProtocolError: not checked.
+        """
+        for input_error, health in self._inputs.items():
+            if health.pending is not None:
+                raw = await self.protocol.read_one(line, input_error)
+                label = label_of(input_error.parameter, raw.value)
+                error = None if label == NO_INPUT_ERROR else error_flag(label)
+                health.settle(error, raw.at)
+                health.note(error is not None, raw.at)
 
     def last(self, target: Target) -> LastProven:
         """Return the last proven value of a target."""

@@ -7,13 +7,14 @@ from typing import NamedTuple
 from msgspec import structs
 
 from riglog.device import missing, poll_reads
+from riglog.device.proof_input import UNCHECKED
 from riglog.device.proof_settings import Claim, Verdict, after_check, before_check
-from riglog.model import NS, OK, Channel, Clock, Sample, Status
+from riglog.model import NS, OK, Channel, Clock, PendingProof, Sample, Status
 from riglog_watlow.channel_read import ChannelRead, Group, PollPlan, grouped
 from riglog_watlow.errors import ParameterAbsentError
 from riglog_watlow.proofs import Proofs
 from riglog_watlow.protocol import AnyTransactor, Block
-from riglog_watlow.samples import INPUT_ERROR, NO_INPUT_ERROR, Raw, UnitContext, label_of, sample_of
+from riglog_watlow.samples import INPUT_ERROR, NO_INPUT_ERROR, Raw, UnitContext, error_flag, label_of, sample_of
 from riglog_watlow.targets import Target
 
 MAX_ATTEMPTS = 3
@@ -23,7 +24,6 @@ CHECK_AFTER = 0.9
 """Seconds after which the next poll checks the settings: a little less than a check counts."""
 
 CHANGED = "no value: a setting of the controller changed while it was read"
-UNCHECKED = "not proven: no check of the controller before and after the value"
 
 
 class Relearned(NamedTuple):
@@ -51,10 +51,19 @@ class Reader:
         plan: the blocks in which its channels are read; others are read by themselves.
         relearn: finds the layout of the controller again.
         retries: of each read without a reply.
+        steady: the caller polls at a steady rate: a value may be held until a check in one of the next polls.
     """
 
     def __init__(
-        self, line: AnyTransactor, proofs: Proofs, plan: PollPlan, relearn: Relearn, clock: Clock, *, retries: int = 0
+        self,
+        line: AnyTransactor,
+        proofs: Proofs,
+        plan: PollPlan,
+        relearn: Relearn,
+        clock: Clock,
+        *,
+        retries: int = 0,
+        steady: bool = False,
     ) -> None:
         self.line = line
         self.proofs = proofs
@@ -64,6 +73,8 @@ class Reader:
         self._plan = plan
         self._relearn = relearn
         self._retries = retries
+        self._steady = steady
+        self._held: dict[Target, PendingProof] = {}  # by input error
         self._blocks: Mapping[Target, Block] = plan.blocks
         self._pending: list[ChannelRead] = []  # read, but not proven yet
         self._claims: dict[Target, tuple[Raw, Claim]] = {}
@@ -109,7 +120,9 @@ class Reader:
     def companion_labels(self, read: ChannelRead) -> dict[str, str]:
         """Return the labels of what the channel depends on, by name."""
         return {
-            target.parameter.name: label_of(target.parameter, self.values[target].value) for target in read.companions
+            target.parameter.name: label_of(target.parameter, self.values[target].value)
+            for target in read.companions
+            if target not in self._held
         }
 
     def unit_context(self, read: ChannelRead) -> UnitContext:
@@ -137,7 +150,10 @@ class Reader:
                     yield Step((read.channel,), partial(self._read_value, read))
             waiting = [read for read in reads if group.companions and read.target in self.values]
             if waiting and not faulty:
-                yield Step(_channels(waiting), partial(self._read_companions, group, waiting))
+                if self._is_held(group, waiting, attempt):
+                    yield Step(_channels(waiting), partial(self._hold, waiting))
+                else:
+                    yield Step(_channels(waiting), partial(self._read_companions, group, waiting))
         if self._pending:
             yield Step(_channels(self._pending), partial(self._settle, attempt))
 
@@ -157,12 +173,38 @@ class Reader:
             return []  # its values are not read as values either
         raw = self.values[input_error]
         label = label_of(input_error.parameter, raw.value)
+        self._settle_held(group)
         self.proofs.health(input_error).note(label != NO_INPUT_ERROR, raw.at)
         if label != NO_INPUT_ERROR:
             faulty += _channels(group.reads)
             return [self._sample(read, raw) for read in group.reads]
         self._forget([*group.companions, *(read.target for read in group.reads)])
         return []
+
+    def _is_held(self, group: Group, waiting: Sequence[ChannelRead], attempt: int) -> bool:
+        """Return whether values can wait for a check of their input in one of the next polls: they continue the last.
+
+        Not where the error comes in one block with the value.
+        """
+        if group.input_error is None:
+            return False
+        self._held.pop(group.input_error, None)
+        health = self.proofs.health(group.input_error)
+        health.note_value(max(self.values[read.target].at for read in waiting))
+        if not self._steady or attempt > 1 or len(group.companions) > 1 or group.input_error in self.values:
+            return False
+        pending = health.hold() if all(map(self._is_reached, waiting)) else None
+        if pending is not None:
+            self._held[group.input_error] = pending
+        return pending is not None
+
+    def _is_reached(self, read: ChannelRead) -> bool:
+        raw = self.values[read.target]
+        claim = self._claims[read.target] = raw, self.proofs.claim(read.target, raw, {}, read.input_settings)
+        return self.proofs.last(read.target).reaches(claim[1].assumed, raw.at)
+
+    async def _hold(self, waiting: Sequence[ChannelRead]) -> list[Sample]:
+        return [sample for read in waiting for sample in self._publish_if_proven(read)]
 
     async def _read_companions(self, group: Group, waiting: Sequence[ChannelRead]) -> list[Sample]:
         """Read what the values of a group depend on; read them again until it is the same before and after them."""
@@ -172,6 +214,7 @@ class Reader:
             self._forget(one for one in group.companions if one in self.values and self.values[one].at < newest)
             await self._fetch(group.companions)
             changed = self._note_companions(group.companions)
+            self._settle_held(group)
             again = []
             for read in waiting:
                 if self._is_faulty(read):
@@ -197,6 +240,17 @@ class Reader:
             return samples + missing(_channels(again), CHANGED, self.clock, responded=True)
         self._unchecked.update(_channels(again))
         return samples + [sample for read in again for sample in self._publish_if_proven(read)]
+
+    def _settle_held(self, group: Group) -> None:
+        """Decide about the values of earlier polls; if they are not proven, nothing can follow them."""
+        if group.input_error is None:
+            return
+        label = self._label(group.input_error)
+        error = None if label == NO_INPUT_ERROR else error_flag(label)
+        health = self.proofs.health(group.input_error)
+        if not health.settle(error, self.values[group.input_error].at):
+            for read in group.reads:
+                self.proofs.last(read.target).forget()
 
     def _note_companions(self, companions: Iterable[Target]) -> bool:
         """Note the settings among the companions; return whether one is not as it was."""
@@ -338,6 +392,8 @@ class Reader:
         if sample.status is OK:
             claim = self._claim(read)
             self.proofs.last(read.target).prove(claim.assumed, claim.at)
+            if self._held and read.input_error in self._held:
+                return structs.replace(sample, proof=self._held[read.input_error])
         return sample
 
     def _sample(self, read: ChannelRead, raw: Raw) -> Sample:

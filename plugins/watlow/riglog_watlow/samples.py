@@ -168,8 +168,9 @@ def interpret(
     unit = unit_of(parameter, kind, companion_labels, context)
     input_error = companion_labels.get(INPUT_ERROR, NO_INPUT_ERROR)
     if input_error != NO_INPUT_ERROR:
-        flag = input_error.lower().replace(" ", "_")
-        return Interpretation(None, unit, Status.FAULT, (flag,), f"sensor error: {input_error.lower()}")
+        return Interpretation(
+            None, unit, Status.FAULT, (error_flag(input_error),), f"sensor error: {input_error.lower()}"
+        )
     if value == SD_OFF and parameter.family == SD:
         return Interpretation(None, unit, OK, ("off",), "set point off", "Off")
     number: float = value
@@ -275,6 +276,11 @@ def is_plausible(parameter: Parameter, number: float, wire_unit: str | None) -> 
         return True
     low, high = parameter.range.bounds(celsius=wire_unit == DEG_C)
     return low <= number <= high
+
+
+def error_flag(label: str) -> str:
+    """Return the flag for an error of an input."""
+    return label.lower().replace(" ", "_")
 
 
 def label_of(parameter: Parameter, value: WireValue) -> str:
