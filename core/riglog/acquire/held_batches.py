@@ -48,7 +48,7 @@ class HeldBatches:
 
 
 def _is_held(samples: Sequence[Sample]) -> bool:
-    return any([sample.proof is not None and sample.proof.is_open for sample in samples])
+    return any(sample.proof is not None and sample.proof.is_open for sample in samples)
 
 
 def _settled(batch: Batch) -> Batch:

@@ -8,6 +8,7 @@ import pytest
 from riglog.device.proof_input import InputHealth, InputState
 from riglog.device.proof_reach import LastProven, Reach
 from riglog.device.proof_settings import Claim, KnownSettings, Verdict, after_check, before_check
+from riglog.model import PendingProof
 
 REACH = Reach(jump=2.0, rate=10.0, horizon=10.0)
 
@@ -168,3 +169,119 @@ def test_an_error_that_lasts_as_long_as_a_conversion_never_proves_a_wrong_value(
                 assert value == 72.0
                 last.prove(value, step / 100)
             health.note(checked, (step + 1) / 100)
+
+
+def held(period: float = 0.011, values: int = 3, max_time: float = 0.1) -> tuple[InputHealth, float]:
+    """Return an input with values that are held for one check, and when the last was read."""
+    health = InputHealth(max_time=max_time)
+    health.note(False, 0.0)
+    health.note_value(period)
+    assert health.hold() is None  # it is not known yet how long a check takes
+    health.note(False, at := 2 * period)
+    for _ in range(values):
+        at += period
+        health.note_value(at)
+        assert health.hold() is not None
+    return health, at
+
+
+def test_a_value_is_held_only_if_the_check_of_the_next_poll_comes_in_time() -> None:
+    health, at = held(values=7)
+    assert health.hold() is health.pending
+    health.note_value(at + 0.011)
+    assert health.hold() is None  # with the ninth the check would come 0.11 s after the last one
+    assert held(period=0.03, values=1)[0].pending is not None
+    slow = InputHealth(max_time=0.1)
+    slow.note(False, 0.0)
+    for at in (0.06, 0.16, 0.26):
+        slow.note_value(at)
+        assert slow.hold() is None
+        slow.note(False, at + 0.01)
+
+
+def test_no_value_is_held_for_more_than_a_second() -> None:
+    health, _ = held(period=0.2, values=2, max_time=60.0)
+    health.note_value(1.01)
+    assert health.hold() is None
+
+
+@pytest.mark.parametrize(
+    ("error", "after", "outcome"),
+    [
+        (None, 0.011, "proven"),
+        (None, 0.056, "proven"),
+        (None, 0.0779, "proven"),  # 0.1 s after the check before, and the time of one exchange
+        (None, 0.08, "unchecked"),
+        ("open", 0.011, "before_open"),
+    ],
+)
+def test_the_next_check_decides_about_the_values_that_are_held(error: str | None, after: float, outcome: str) -> None:
+    health, at = held()
+    pending = health.pending
+    assert pending is not None
+    assert pending.is_open
+    at += after
+    health.note_value(at - 0.011)
+    assert health.settle(error, at) is (outcome == "proven")
+    assert not pending.is_open
+    assert ("proven" if pending.is_proven else pending.flag) == outcome
+    assert health.pending is None
+
+
+def test_what_is_held_is_not_proven_after_an_interruption() -> None:
+    health, _ = held()
+    pending = health.pending
+    assert pending is not None
+    health.forget()
+    assert (pending.is_open, pending.is_proven, health.pending) == (False, False, None)
+    pending.prove()  # too late
+    assert not pending.is_proven
+
+
+class SteadyPolling:
+    """Polls an input with an error of some length; every 7th value takes longer. Times in milliseconds."""
+
+    def __init__(self, exchange: int, start: int, length: int) -> None:
+        self.exchange, self.start, self.length = exchange, start, length
+        self.now = self.count = 0
+        self.health, self.last = InputHealth(max_time=0.1), LastProven(REACH)
+        self.held: list[tuple[PendingProof, float]] = []
+
+    def run(self) -> None:
+        while self.now < 600:
+            if self.health.is_to_be_checked_first:
+                self.check()
+            self.poll()
+
+    def poll(self) -> None:
+        self.count += 1
+        self.now += self.exchange + (self.exchange // 2 if self.count % 7 == 0 else 0)
+        value, at = 2530.4 if self.faulty else 72.0, self.now / 1000
+        self.health.note_value(at)
+        pending = self.health.hold() if self.last.reaches(value, at) else None
+        if pending is None:
+            self.check()
+            if self.health.state is InputState.HEALTHY:
+                self.last.prove(72.0, at)  # a value that jumped is read again between two checks
+        else:
+            self.held.append((pending, value))
+            self.last.prove(value, at)
+
+    def check(self) -> None:
+        self.now += self.exchange
+        if not self.health.settle("open" if self.faulty else None, self.now / 1000):
+            self.last.forget()
+        self.health.note(self.faulty, self.now / 1000)
+
+    @property
+    def faulty(self) -> bool:
+        return self.start <= self.now < self.start + self.length
+
+
+@pytest.mark.parametrize("exchange", [3, 11, 17, 24])
+def test_an_error_of_one_conversion_is_in_no_value_that_was_held_and_proven(exchange: int) -> None:
+    for start, length in product(range(0, 260, 4), (100, 101, 108, 130, 210)):
+        polling = SteadyPolling(exchange, start, length)
+        polling.run()
+        assert all(value == 72.0 for pending, value in polling.held if pending.is_proven)
+        assert any(pending.is_proven for pending, _ in polling.held)
