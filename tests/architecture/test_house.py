@@ -42,7 +42,7 @@ def imported(path: Path) -> set[str]:
         ("pyarrow", []),
         ("asyncpg", []),
         ("trio", ["testing/"]),
-        ("asyncio", ["testing/", "sinks/postgres/"]),
+        ("asyncio", ["testing/", "sinks/postgres/", "transport/input_wait.py"]),
         ("termios", ["transport/serial_settings.py", "simulation/serve.py"]),
         ("fcntl", ["sinks/disk.py"]),
         ("logging", ["log.py"]),

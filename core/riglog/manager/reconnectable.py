@@ -30,11 +30,23 @@ class ReconnectableTransport(Transport):
     def has_line_time(self) -> bool:  # type: ignore[override]
         return self.inner is not None and self.inner.has_line_time
 
+    @property
+    def may_have_uart(self) -> bool:  # type: ignore[override]
+        return self.inner is None or self.inner.may_have_uart
+
     async def receive(self) -> bytes:
         if self._kept:
             return self._take_kept()
         try:
             return await self._present().receive()
+        except anyio.ClosedResourceError:
+            raise self._disconnected() from None
+
+    async def receive_within(self, seconds: float) -> bytes:
+        if self._kept:
+            return self._take_kept()
+        try:
+            return await self._present().receive_within(seconds)
         except anyio.ClosedResourceError:
             raise self._disconnected() from None
 

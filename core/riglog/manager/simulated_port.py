@@ -22,4 +22,6 @@ class SimulatedPort:
         self._bus.simulators = list(self._simulators.values())
 
     async def open(self) -> Transport:
-        return SimulatedTransport(self._wire, port=self.name)
+        transport = SimulatedTransport(self._wire, port=self.name)
+        transport.may_have_uart = False
+        return transport

@@ -77,7 +77,7 @@ class ProtocolClient(Transactor[Request, Reply]):
 
     def widen_gap(self, seconds: float) -> None:
         """Wait at least ``seconds`` before each request to any device of this port: one of them needs it."""
-        self.line.inter_frame_gap = max(self.line.inter_frame_gap, seconds)
+        self.line.widen_gap(seconds)
 
     def hold(self, line: "HeldLine[Request, Reply] | None" = None) -> "HeldLine[Request, Reply]":
         """Return the line as an async context manager, for several transactions in a row.

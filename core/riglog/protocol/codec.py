@@ -32,6 +32,9 @@ class Codec(ABC, Generic[Request, Reply]):
     inter_frame_gap: float = 0.0
     """Seconds for which the line must be idle before every request."""
 
+    needs_gap_everywhere = False
+    """True if the gap is needed for copies of replies, whatever the port is; otherwise only where a UART may be."""
+
     @abstractmethod
     def encode(self, request: Request) -> bytes:
         """Return the complete frame of a request."""

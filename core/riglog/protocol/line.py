@@ -90,7 +90,8 @@ class Line(Generic[Request, Reply]):
         self.link = link
         self.echo = link.echo
         self.codec = codec
-        self.inter_frame_gap = codec.inter_frame_gap
+        self._least_gap = 0.0
+        self.inter_frame_gap = 0.0  # of this port
         self.counters = ClientCounters()
         self.state = LineState.IDLE
         self._buffer = bytearray()
@@ -105,7 +106,7 @@ class Line(Generic[Request, Reply]):
         self._refused: set[Request] = set()
         self._sizes: dict[Request, int] = {}  # the fewest bytes that came with the reply
         self._early_replies = 0
-        self._has_line_time = self.transport.has_line_time
+        self._look_at_port()
         self._hold_off = 0.0
         self._last_byte_ns = 0  # monotonic, in either direction
         self._received_utc_ns = 0  # of the last byte of an unsolicited frame
@@ -192,11 +193,22 @@ class Line(Generic[Request, Reply]):
         self._buffer.clear()
         self._refused.clear()
         self._early_replies = 0
-        self._has_line_time = self.transport.has_line_time
+        self._look_at_port()
         if self._variants is not None:
             self._variants.clear()
         self._hold_off = min(self._hold_off, HOLD_OFF_AFTER_REOPENING)
         self._last_byte_ns = self.clock.monotonic_ns()
+
+    def widen_gap(self, seconds: float) -> None:
+        """Wait at least ``seconds`` before each request."""
+        self._least_gap = max(self._least_gap, seconds)
+        self.inter_frame_gap = max(self.inter_frame_gap, seconds)
+
+    def _look_at_port(self) -> None:
+        """Take over what depends on the kind of the port."""
+        self._has_line_time = self.transport.has_line_time
+        needs_gap = self.transport.may_have_uart or self.codec.needs_gap_everywhere
+        self.inter_frame_gap = max(self._least_gap, self.codec.inter_frame_gap if needs_gap else 0.0)
 
     # --- one request
 
@@ -382,30 +394,33 @@ class Line(Generic[Request, Reply]):
         received = bytearray()
         reply = None
         early = False
-        deadline = anyio.current_time() + timeout
+        transport, left = self.transport, timeout
+        deadline = clock.monotonic_ns() + timeout * NS
         try:
-            with anyio.CancelScope(deadline=deadline):
-                while reply is None:
-                    data = await self.transport.receive()
-                    self._last_byte_ns = clock.monotonic_ns()
-                    received += data
-                    if echo:
-                        _, found, rest = received.partition(frame)
-                        data = bytes(rest)
-                        echo = not found  # until the echo is complete, nothing after it is known
-                    buffer += data
-                    size = len(buffer)
-                    try:
-                        reply = codec.decode(request, buffer)
-                    except (DeviceRefusedError, MalformedReplyError):
-                        if not (self._has_line_time and self._is_early(len(frame) + size - len(buffer), sent)):
-                            raise
-                        early = True
-                    if reply is None:
-                        if len(received) > MAX_REPLY_BYTES or anyio.current_time() >= deadline:
-                            break  # data without end never lets the scope end
-                    elif self._has_line_time and self._is_early(len(frame) + size - len(buffer), sent):
-                        reply, early = None, True
+            while reply is None:
+                data = await transport.receive_within(left)
+                if not data:
+                    break
+                now = self._last_byte_ns = clock.monotonic_ns()
+                received += data
+                if echo:
+                    _, found, rest = received.partition(frame)
+                    data = bytes(rest)
+                    echo = not found  # until the echo is complete, nothing after it is known
+                buffer += data
+                size = len(buffer)
+                try:
+                    reply = codec.decode(request, buffer)
+                except (DeviceRefusedError, MalformedReplyError):
+                    if not (self._has_line_time and self._is_early(len(frame) + size - len(buffer), sent)):
+                        raise
+                    early = True
+                if reply is None:
+                    if len(received) > MAX_REPLY_BYTES or now >= deadline:
+                        break
+                elif self._has_line_time and self._is_early(len(frame) + size - len(buffer), sent):
+                    reply, early = None, True
+                left = (deadline - now) / NS
             if reply is None:
                 reply = codec.decode(request, buffer, final=True)
         except (DeviceRefusedError, MalformedReplyError) as error:

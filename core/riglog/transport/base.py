@@ -2,6 +2,8 @@
 
 from abc import ABC, abstractmethod
 
+import anyio
+
 
 class Transport(ABC):
     """An open port. Only one task may receive at a time; another task may send meanwhile."""
@@ -14,6 +16,9 @@ class Transport(ABC):
     has_line_time = False
     """True if characters arrive no faster than the baud rate of the link says: on a serial line, not on TCP."""
 
+    may_have_uart = True
+    """False if no UART can be behind the port, which needs an idle line to see where a frame begins."""
+
     can_be_mute: bool = False
     """True if the peer may accept data over this connection and never respond, but would over a new one."""
 
@@ -25,6 +30,12 @@ class Transport(ABC):
             ConnectionLostError: the connection is lost.
             anyio.ClosedResourceError: the port was closed by ``aclose``.
         """
+
+    async def receive_within(self, seconds: float) -> bytes:
+        """Return input as ``receive`` does; ``b""`` if there is none within so many seconds."""
+        with anyio.move_on_after(seconds):
+            return await self.receive()
+        return b""
 
     @abstractmethod
     async def send(self, data: bytes) -> None:

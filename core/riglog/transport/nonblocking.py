@@ -14,6 +14,7 @@ import anyio.lowlevel
 from riglog.errors import ConnectionLostError
 from riglog.log import get_logger
 from riglog.transport.base import Transport
+from riglog.transport.input_wait import InputWait, input_wait
 from riglog.transport.read_limit import ReadLimit
 
 CHUNK = 4096
@@ -39,6 +40,7 @@ class NonblockingTransport(Transport):
         self._fd = waitable.fileno()
         self._open = True
         self._read_limit = ReadLimit()
+        self._input: InputWait | None = None  # made on the event loop that receives
 
     @abstractmethod
     def _read(self) -> bytes:
@@ -53,13 +55,26 @@ class NonblockingTransport(Transport):
         """Close the file descriptor."""
 
     async def receive(self) -> bytes:
-        await self._read_limit.wait()
-        while True:
-            try:
-                return self._read_available()
-            except BlockingIOError:
-                await anyio.wait_readable(self._fd)
-                self._read_limit.waited()
+        if self._read_limit.holds_up:
+            await self._read_limit.wait()
+        try:
+            return self._read_available()
+        except BlockingIOError:
+            return await self._receive(None)
+
+    async def receive_within(self, seconds: float) -> bytes:
+        if self._read_limit.holds_up:
+            await self._read_limit.wait()
+        return await self._receive(seconds)  # there is rarely anything yet
+
+    async def _receive(self, seconds: float | None) -> bytes:
+        self._check_open()
+        waiting = self._input
+        if waiting is None:
+            waiting = self._input = input_wait(self._fd, self._read_available)
+        data = waiting.take_kept() or await waiting.receive(seconds)
+        self._read_limit.waited()
+        return data
 
     async def send(self, data: bytes) -> None:
         if rest := memoryview(data)[self._write_available(data) :]:
@@ -93,6 +108,8 @@ class NonblockingTransport(Transport):
             try:
                 await self._finish_sending()
             finally:
+                if self._input is not None:
+                    self._input.notify_closing()
                 anyio.notify_closing(self._fd)  # no checkpoint between this and the close
                 self._close()
                 log.debug("%s: closed", self.port)
@@ -103,7 +120,10 @@ class NonblockingTransport(Transport):
         return None
 
     def _read_available(self) -> bytes:
+        """Return what is there; BlockingIOError if there is nothing."""
         self._check_open()
+        if self._input is not None and (kept := self._input.take_kept()):
+            return kept
         try:
             data = self._read()
         except BlockingIOError:

@@ -48,6 +48,11 @@ class ReadLimit:
         self._refilled = now
         return self._allowance <= 0
 
+    @property
+    def holds_up(self) -> bool:
+        """True if ``wait`` has something to do."""
+        return self._allowance <= 0 or self._without_wait > YIELD_BYTES
+
     async def wait(self) -> None:
         """Wait until something may be read, and let other tasks run if they could not for long."""
         while self.exhausted:

@@ -26,7 +26,8 @@ BLOCKING_ARGS: dict[str, Any] = {"timeout": READ_SECONDS, "write_timeout": 2.0}
 CLOSE_SECONDS = 0.5
 """For what was sent before the port is closed: 60 bytes at 1200 baud."""
 POLL_SECONDS = 0.01
-WITHOUT_LINE_TIME = ("/dev/pts/", "/dev/ttys", "/dev/ttyACM", "/dev/tty.usbmodem", "/dev/cu.usbmodem")
+PSEUDO_TERMINALS = ("/dev/pts/", "/dev/ttys")
+WITHOUT_LINE_TIME = (*PSEUDO_TERMINALS, "/dev/ttyACM", "/dev/tty.usbmodem", "/dev/cu.usbmodem")
 _TERMIOS = re.compile(r"\((\d+), '(.*)'\)$")
 
 
@@ -81,15 +82,14 @@ def _open(port: str, link: Link, shown: str, args: dict[str, Any]) -> Any:
     return opened
 
 
-def _has_line_time(fd: int) -> bool:
-    """Return False for a pseudo-terminal and for a USB modem port: their baud rate is only a name."""
+def _terminal_name(fd: int) -> str:
+    """Return the name of a port in the operating system; empty if it has none."""
     if sys.platform == "win32":
-        return True
+        return ""
     try:
-        name = os.ttyname(fd)
+        return os.ttyname(fd)
     except OSError:
-        return False
-    return not name.startswith(WITHOUT_LINE_TIME)
+        return ""
 
 
 def _refuse_ignored_settings(fd: int, link: Link, shown: str) -> None:
@@ -195,7 +195,9 @@ class SerialTransport(NonblockingTransport):
     def __init__(self, opened: Any, port: str) -> None:
         super().__init__(port, opened)
         self._serial = opened
-        self.has_line_time = _has_line_time(self._fd)
+        name = _terminal_name(self._fd)
+        self.has_line_time = bool(name) and not name.startswith(WITHOUT_LINE_TIME)
+        self.may_have_uart = not name.startswith(PSEUDO_TERMINALS)
 
     def _read(self) -> bytes:
         return os.read(self._fd, CHUNK)

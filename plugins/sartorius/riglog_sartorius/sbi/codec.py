@@ -36,6 +36,7 @@ class SbiCodec(Codec[SbiRequest, Line]):
     """Encodes commands, decodes lines. ``identities``: the identity commands to which the balance has responded."""
 
     inter_frame_gap = COPY_GAP
+    needs_gap_everywhere = True
 
     def __init__(self) -> None:
         self.identities: tuple[str, ...] = ()

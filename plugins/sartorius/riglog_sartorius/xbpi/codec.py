@@ -81,6 +81,7 @@ class XbpiCodec(Codec[XbpiRequest, Frame]):
 
     usual_variants = 1
     inter_frame_gap = COPY_GAP
+    needs_gap_everywhere = True
 
     def encode(self, request: XbpiRequest) -> bytes:
         return frames.request_frame(request.opcode, request.args, src=request.src, dst=request.dst)

@@ -17,6 +17,7 @@ LONGEST = 2 * 255 + 3
 
 class AsciiFraming(Framing):
     protocol = "modbus-ascii"
+    needs_gap_everywhere = True
 
     def wrap(self, unit: int, pdu: bytes, transaction: int = 0) -> bytes:
         body = bytes([unit]) + pdu

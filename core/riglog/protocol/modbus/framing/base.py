@@ -24,6 +24,9 @@ class Framing(ABC):
     numbered = False
     """Every frame carries a transaction number, so a late reply cannot be taken for a later one."""
 
+    needs_gap_everywhere = False
+    """See ``Codec``."""
+
     @abstractmethod
     def wrap(self, unit: int, pdu: bytes, transaction: int = 0) -> bytes:
         """Return the frame that carries ``pdu``."""

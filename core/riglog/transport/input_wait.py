@@ -1,0 +1,139 @@
+"""Waiting for the input of a file descriptor.
+
+anyio registers the descriptor anew for every wait, and makes a cancel scope for every timeout: more than half of what
+an exchange with an instrument costs. On an event loop of asyncio that watches descriptors the descriptor therefore
+stays registered, is read when it becomes readable, and a timeout is a timer of the loop. Everywhere else anyio waits.
+"""
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    import asyncio
+
+Read = Callable[[], bytes]
+"""Returns what is there, at least one byte; raises BlockingIOError if there is nothing."""
+
+
+class InputWait(ABC):
+    """Waits for the input of one file descriptor, for one task at a time."""
+
+    @abstractmethod
+    async def receive(self, seconds: float | None) -> bytes:
+        """Wait for input and read it; ``b""`` if there is none within so many seconds; None: without limit.
+
+        Raises:
+            anyio.ClosedResourceError: the descriptor was closed.
+        """
+
+    def take_kept(self) -> bytes:
+        """Return what was read for a task that was cancelled at the same time."""
+        return b""
+
+    def notify_closing(self) -> None:
+        """End a wait: the descriptor is about to be closed. No checkpoint may follow before it is."""
+        return None
+
+
+def input_wait(fd: int, read: Read) -> InputWait:
+    """Return what waits for the input of ``fd`` on the event loop that runs."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or sys.platform == "win32" or anyio.get_cancelled_exc_class() is not asyncio.CancelledError:
+        return AnyioInputWait(fd, read)
+    return RegisteredInputWait(asyncio.get_running_loop(), fd, read)
+
+
+class AnyioInputWait(InputWait):
+    """Waits on any event loop."""
+
+    def __init__(self, fd: int, read: Read) -> None:
+        self._fd = fd
+        self._read = read
+
+    async def receive(self, seconds: float | None) -> bytes:
+        if seconds is None:
+            return await self._receive()
+        with anyio.move_on_after(seconds):
+            return await self._receive()
+        return b""
+
+    async def _receive(self) -> bytes:
+        while True:
+            try:
+                return self._read()
+            except BlockingIOError:
+                await anyio.wait_readable(self._fd)
+
+    def notify_closing(self) -> None:
+        anyio.notify_closing(self._fd)
+
+
+class RegisteredInputWait(InputWait):
+    """Waits on a loop of asyncio, on which the descriptor stays registered while somebody reads it all the time."""
+
+    def __init__(self, loop: "asyncio.AbstractEventLoop", fd: int, read: Read) -> None:
+        self._loop = loop
+        self._fd = fd
+        self._read = read
+        self._registered = False
+        self._waiting: asyncio.Future[bytes] | None = None
+        self._kept = b""
+
+    async def receive(self, seconds: float | None) -> bytes:
+        if self._waiting is not None:
+            raise anyio.BusyResourceError("reading from")
+        loop = self._loop
+        waiting = self._waiting = loop.create_future()
+        timer = None
+        try:
+            if not self._registered:
+                loop.add_reader(self._fd, self._readable)
+                self._registered = True
+            if seconds is not None:
+                timer = loop.call_later(seconds, _set_empty, waiting)
+            return await waiting
+        except BaseException:
+            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
+                self._kept += waiting.result()  # it was read already when the task was cancelled
+            raise
+        finally:
+            self._waiting = None
+            if timer is not None:
+                timer.cancel()
+
+    def take_kept(self) -> bytes:
+        kept, self._kept = self._kept, b""
+        return kept
+
+    def notify_closing(self) -> None:
+        self._unregister()
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(anyio.ClosedResourceError())
+
+    def _readable(self) -> None:
+        waiting = self._waiting
+        if waiting is None or waiting.done():  # else the loop would call again and again
+            self._unregister()
+            return
+        try:
+            data = self._read()
+        except BlockingIOError:
+            return
+        except BaseException as error:
+            waiting.set_exception(error)
+        else:
+            waiting.set_result(data)
+
+    def _unregister(self) -> None:
+        if self._registered:
+            self._registered = False
+            self._loop.remove_reader(self._fd)
+
+
+def _set_empty(waiting: "asyncio.Future[bytes]") -> None:
+    if not waiting.done():
+        waiting.set_result(b"")
