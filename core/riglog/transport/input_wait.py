@@ -5,6 +5,7 @@ an exchange with an instrument costs. On an event loop of asyncio that watches d
 stays registered, is read when it becomes readable, and a timeout is a timer of the loop. Everywhere else anyio waits.
 """
 
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -77,7 +78,7 @@ class RegisteredInputWait(InputWait):
 
     def __init__(self, loop: "asyncio.AbstractEventLoop", fd: int, read: Read) -> None:
         self._loop = loop
-        self._fd = fd
+        self._fd = os.dup(fd)  # registered under a number of its own: others may wait for the descriptor, too
         self._read = read
         self._registered = False
         self._waiting: asyncio.Future[bytes] | None = None
@@ -85,7 +86,7 @@ class RegisteredInputWait(InputWait):
 
     async def receive(self, seconds: float | None) -> bytes:
         if self._waiting is not None:
-            raise anyio.BusyResourceError("reading from")
+            raise RuntimeError("another task receives from this port")
         loop = self._loop
         waiting = self._waiting = loop.create_future()
         timer = None
@@ -111,6 +112,7 @@ class RegisteredInputWait(InputWait):
 
     def notify_closing(self) -> None:
         self._unregister()
+        os.close(self._fd)
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(anyio.ClosedResourceError())
 

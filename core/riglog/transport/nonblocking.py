@@ -110,6 +110,7 @@ class NonblockingTransport(Transport):
             finally:
                 if self._input is not None:
                     self._input.notify_closing()
+                    self._input = None
                 anyio.notify_closing(self._fd)  # no checkpoint between this and the close
                 self._close()
                 log.debug("%s: closed", self.port)
