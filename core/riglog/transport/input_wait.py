@@ -96,7 +96,8 @@ class RegisteredInputWait(InputWait):
                 self._registered = True
             if seconds is not None:
                 timer = loop.call_later(seconds, _set_empty, waiting)
-            return await waiting
+            data: bytes = await waiting
+            return data
         except BaseException:
             if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
                 self._kept += waiting.result()  # it was read already when the task was cancelled
