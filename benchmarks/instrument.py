@@ -1,5 +1,7 @@
 """A simulated instrument on a pseudo-terminal that responds at once, or sends by itself; prints the port name.
 
+With a baud rate, a reply is held back until the line had carried it and its request.
+
 Run by the benchmarks in a process of its own, so that its cost is not the client's.
 """
 
@@ -14,16 +16,18 @@ from riglog.manager import resolve_device
 from riglog.plugin import installed
 from riglog.simulation import Simulator
 
+BITS_PER_CHARACTER = 10
+
 
 def main() -> None:
-    """Arguments: seconds between two unsolicited frames, then one table for each instrument on the bus."""
-    pause, *tables = sys.argv[1:]
+    """Arguments: seconds between two unsolicited frames, baud rate (0: none), a table for each instrument."""
+    pause, baudrate, *tables = sys.argv[1:]
     simulators = [_simulator(json.loads(table)) for table in tables]
     master, slave = os.openpty()
     tty.setraw(slave)
     print(os.ttyname(slave), flush=True)  # noqa: T201
     if simulators[0].next_due(0.0) is None:
-        _respond(simulators, master)
+        _respond(simulators, master, int(baudrate))
     else:
         _send_unsolicited(simulators[0], master, float(pause))
 
@@ -34,11 +38,15 @@ def _simulator(table: dict[str, Any]) -> Simulator:
     return simulator
 
 
-def _respond(simulators: list[Simulator], master: int) -> None:
+def _respond(simulators: list[Simulator], master: int, baudrate: int) -> None:
     while True:
         data = os.read(master, 4096)
+        received = time.monotonic()
         for simulator in simulators:
-            if reply := simulator.receive(data, time.monotonic()):
+            if reply := simulator.receive(data, received):
+                if baudrate:
+                    on_line = BITS_PER_CHARACTER * (len(data) + len(reply)) / baudrate
+                    time.sleep(max(0.0, received + on_line - time.monotonic()))
                 os.write(master, reply)
 
 

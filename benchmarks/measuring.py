@@ -16,14 +16,17 @@ ROUNDS = 7
 
 
 @contextmanager
-def instrument(*tables: Mapping[str, Any], pause: float = 0.0005, pinned: bool = True) -> Iterator[str]:
+def instrument(
+    *tables: Mapping[str, Any], pause: float = 0.0005, baudrate: int = 0, pinned: bool = True
+) -> Iterator[str]:
     """Simulate instruments on one bus, in a process of their own; yields its port.
 
     Args:
         pause: seconds between two unsolicited frames of an instrument; 0: as fast as they are read.
+        baudrate: of the line that carries requests and replies; 0: characters take no time.
         pinned: on the last core.
     """
-    command = [sys.executable, str(INSTRUMENT), str(pause), *map(json.dumps, tables)]
+    command = [sys.executable, str(INSTRUMENT), str(pause), str(baudrate), *map(json.dumps, tables)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         if pinned:

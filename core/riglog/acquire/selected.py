@@ -6,7 +6,15 @@ from typing import Self
 import anyio
 from msgspec import Struct
 
-from riglog.device import AwaitingGroup, IdentifiedGroup, MaintainedSource, Pace, PollSource, SourceGroup
+from riglog.device import (
+    AwaitingGroup,
+    IdentifiedGroup,
+    MaintainedSource,
+    Pace,
+    PollSource,
+    SourceGroup,
+    SteadySource,
+)
 from riglog.errors import ConfigError
 from riglog.model import Channel, Event, Sample
 
@@ -101,6 +109,15 @@ class ChosenSource(Struct, frozen=True):
 
     async def poll(self) -> Sequence[Sample]:
         return [sample for sample in await self.source.poll() if self.choice.has(sample.channel)]
+
+    async def poll_steadily(self) -> Sequence[Sample]:
+        source = self.source
+        samples = await (source.poll_steadily() if isinstance(source, SteadySource) else source.poll())
+        return [sample for sample in samples if self.choice.has(sample.channel)]
+
+    async def settle(self) -> None:
+        if isinstance(self.source, SteadySource):
+            await self.source.settle()
 
     async def maintain(self, next_due: Callable[[], int]) -> None:
         await (self.source.maintain(next_due) if isinstance(self.source, MaintainedSource) else anyio.sleep_forever())
