@@ -39,9 +39,9 @@ class ClockWatch:
 
     def _read(self) -> int:
         """Read both clocks at the same moment."""
+        clock = self._clock
         for _ in range(ATTEMPTS):
-            before = self._clock.monotonic_ns()
-            utc = self._clock.utc_ns()
-            if self._clock.monotonic_ns() - before < READ_TWICE_NS:
+            before, utc = clock.monotonic_ns(), clock.utc_ns()
+            if clock.monotonic_ns() - before < READ_TWICE_NS:
                 break
         return utc - before

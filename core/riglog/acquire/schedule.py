@@ -63,6 +63,10 @@ class Schedule:
         if end_ns is not None:
             self.end_at(end_ns)
 
+    def is_latest(self, tick: int, now_ns: int) -> bool:
+        """Return True if a slot is the last one that is due at ``now_ns``."""
+        return self.due_ns(tick) <= now_ns < self.due_ns(tick + 1)
+
     def next(self, now_ns: int) -> Slot:
         """Return the slot to serve next. A slot is skipped if the next slot is due already."""
         first = self._next

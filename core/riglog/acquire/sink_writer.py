@@ -110,7 +110,8 @@ class SinkWriter:
                 continue
             self._batches.append(batch)
             self._buffered += len(batch.samples)
-        self._notify()
+        if self._buffered >= self._batch_size:  # waking the writer costs more than all that is done here
+            self._notify()
 
     async def wait_for_space(self) -> None:
         """Wait while the sink is slow and its buffer is full."""

@@ -189,7 +189,7 @@ class SourceTask:
             self._next_due_ns = schedule.due_ns(slot.tick)
             if not await self.active_run.sleep_until(self._next_due_ns, or_rescheduled=True):
                 return
-            if self._check_clock() or schedule.latest(self.clock.monotonic_ns()) != slot.tick:
+            if self._check_clock() or not schedule.is_latest(slot.tick, self.clock.monotonic_ns()):
                 continue  # the schedule has moved, or the slot is over
             await self._poll_slot(slot.tick)
 

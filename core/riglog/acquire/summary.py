@@ -127,16 +127,23 @@ class AcquisitionSummary(Struct):
 
     def count(self, source: SourceSummary, batch: Batch) -> None:
         """Count the samples of one batch."""
+        source.samples += len(batch.samples)
+        channels = self.channels
         for sample in batch.samples:
-            channel = self.channels.get(sample.channel) or self._add(sample.channel)
+            channel = channels.get(sample.channel)
+            if channel is None:
+                channel = self._add(sample.channel)
+                channels = self.channels
             channel.rows += 1
-            source.samples += 1
             if sample.value is None:
                 channel.rows_without_value += 1
                 source.samples_missing_or_skipped += sample.status in (Status.MISSING, Status.SKIPPED)
             else:
-                channel.longest_gap_s = channel.gap_until(sample.stamp.monotonic_ns)
-                channel.last_value_ns = sample.stamp.monotonic_ns
+                now_ns = sample.stamp.monotonic_ns
+                gap_s = (now_ns - channel.last_value_ns) / NS
+                if gap_s > channel.longest_gap_s:
+                    channel.longest_gap_s = gap_s
+                channel.last_value_ns = now_ns
                 channel.last_value, channel.text, channel.unit = sample.value, sample.text, sample.unit
 
     def _add(self, channel: Channel) -> ChannelSummary:

@@ -1,5 +1,5 @@
 """The command line: arguments, printed output and exit codes. Everything else is in the library."""
 
-from riglog.cli.app import main
+from riglog.cli.entry import main
 
 __all__ = ["main"]

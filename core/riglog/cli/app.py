@@ -1,30 +1,28 @@
 """``riglog``: one program with commands. The module of a command is imported when the command is used."""
 
-import sys
 from importlib import import_module
 
 import click
 
-from riglog.cli.console import STDOUT
-from riglog.cli.errors import DONE, STORAGE, explain, print_error
-from riglog.cli.screen import empty_buffers, occupy_closed_streams
+from riglog.cli.errors import DONE, explain
 
-COMMANDS = (
-    "demo",
-    "record",
-    "check",
-    "read",
-    "set",
-    "discover",
-    "simulate",
-    "gaps",
-    "events",
-    "export",
-    "forward",
-    "salvage",
-    "ports",
-    "plugins",
-)
+COMMANDS = {
+    "demo": "Record simulated instruments of every installed plugin.",
+    "record": "Record a rig.",
+    "check": "Validate a rig file; with --live, also read every device.",
+    "read": "Read one device, once or repeatedly.",
+    "set": "Change one parameter of one device.",
+    "discover": "Scan ports for instruments.",
+    "simulate": "Simulate instruments on a port.",
+    "gaps": "Show gaps in the data: where, how long and why.",
+    "events": "List the events of a recording.",
+    "export": "Export a recording to CSV, JSON Lines or Parquet.",
+    "forward": "Forward a recording to a PostgreSQL database.",
+    "salvage": "Copy what can be read of a damaged recording into a new one.",
+    "ports": "List the serial ports of this machine.",
+    "plugins": "List plugins, drivers and sinks.",
+}
+"""Each command with the first sentence of its help: ``riglog --help`` imports none of them."""
 
 
 class LazyGroup(click.Group):
@@ -40,6 +38,15 @@ class LazyGroup(click.Group):
             return command
         self._add_plugin_commands()
         return self.commands.get(name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what click writes, without importing the commands of riglog."""
+        names = self.list_commands(ctx)
+        room = formatter.width - 6 - max(map(len, names))
+        others = {name: found.get_short_help_str(room) for name, found in self.commands.items() if not found.hidden}
+        shown = others | COMMANDS
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, shown[name]) for name in names if name in shown])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -71,18 +78,12 @@ def cli() -> None:
     """
 
 
-def main() -> None:
-    """Run the command line and exit."""
-    occupy_closed_streams()
+def run() -> int:
+    """Run the command of the arguments; return its exit code."""
     try:
         code = cli.main(prog_name="riglog", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
         code = 130
     except Exception as error:
         code = explain(error)
-    code = code if isinstance(code, int) else DONE
-    if (lost := STDOUT.take_error()) is not None and code == DONE:
-        print_error(f"cannot write to standard output: {lost}")
-        code = STORAGE
-    empty_buffers()
-    sys.exit(code)
+    return code if isinstance(code, int) else DONE

@@ -1,39 +1,37 @@
 """Printed output: results on stdout, messages on stderr; and how values, times and tables are formatted."""
 
-import os
 from functools import cache
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from riglog.cli.screen import STDERR, STDOUT, json_printable, printable
 
-from riglog.cli.screen import Screen, json_printable, printable
-from riglog.model import Channel
+if TYPE_CHECKING:  # rich is imported when something is printed with it
+    from rich.console import Console
+    from rich.table import Table
 
-UNLIMITED_WIDTH = 1000
-"""Columns of a file or a pipe, so that no row is folded there."""
-
-
-STDOUT, STDERR = Screen("stdout"), Screen("stderr")
+    from riglog.model import Channel
 
 
 @cache
-def results() -> Console:
+def results() -> "Console":
     """Return the console for results: stdout."""
-    return _SafeConsole(STDOUT)
+    from riglog.cli.safe_console import SafeConsole
+
+    return SafeConsole(STDOUT)
 
 
 @cache
-def messages() -> Console:
+def messages() -> "Console":
     """Return the console for everything else, such as progress, warnings and errors: stderr."""
-    return _SafeConsole(STDERR)
+    from riglog.cli.safe_console import SafeConsole
+
+    return SafeConsole(STDERR)
 
 
 def print_json(value: Any) -> None:
     """Print one indented JSON document on stdout, with the keys in their order."""
+    import msgspec
+
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
     STDERR.drain()
     STDOUT.write(json_printable(text) + "\n")
@@ -46,11 +44,16 @@ def print_warning(message: str) -> None:
 
 def plain(text: str) -> str:
     """Return a text for markup: square brackets are not markup, and control characters are escapes."""
+    from rich.markup import escape
+
     return escape(printable(text))
 
 
-def table(*columns: str, title: str | None = None) -> Table:
+def table(*columns: str, title: str | None = None) -> "Table":
     """Return an empty table without a frame. Long cells are folded, never cut. Fill it with ``add_row``."""
+    from rich import box
+    from rich.table import Table
+
     made = Table(
         box=box.SIMPLE_HEAD,
         show_edge=False,
@@ -64,7 +67,7 @@ def table(*columns: str, title: str | None = None) -> Table:
     return made
 
 
-def add_row(to: Table, *cells: object) -> None:
+def add_row(to: "Table", *cells: object) -> None:
     """Add a row of plain texts, each on one line."""
     to.add_row(*(plain(str(cell)) for cell in cells))
 
@@ -87,7 +90,7 @@ def format_age(seconds: float) -> str:
     return f"{seconds / 86_400:.0f} d"
 
 
-def channel_name(channel: Channel) -> str:
+def channel_name(channel: "Channel") -> str:
     """Return the name of a channel without its device: ``setpoint``, ``setpoint[2]``."""
     return str(channel).removeprefix(f"{channel.device}.")
 
@@ -100,17 +103,3 @@ def format_time(at: str) -> str:
 def plural(number: int, noun: str) -> str:
     """Return a number with its noun: ``1 device``, ``2 devices``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-class _SafeConsole(Console):
-    """A console that prints texts from outside as they are: no control characters, and ``sim:a: 1`` has no emoji."""
-
-    def __init__(self, screen: Screen) -> None:
-        limited = screen.isatty() or "COLUMNS" in os.environ
-        width = None if limited else UNLIMITED_WIDTH
-        super().__init__(file=cast("TextIO", screen), highlight=False, emoji=False, width=width)
-
-    def print(self, *objects: Any, **options: Any) -> None:
-        if self.file is STDOUT:  # type: ignore[comparison-overlap]
-            STDERR.drain()  # a message that came first is printed first
-        super().print(*(printable(each, lines=True) if isinstance(each, str) else each for each in objects), **options)

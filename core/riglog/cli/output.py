@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-from rich.table import Table
-
 from riglog.cli.console import add_row, print_json, results, table
 
 __all__ = ["print_facts", "print_json", "print_table"]
@@ -19,6 +17,8 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Non
 
 def print_facts(*groups: Mapping[str, object]) -> None:
     """Print names and values in two columns, with an empty line between groups."""
+    from rich.table import Table
+
     made = Table(show_header=False, box=None)
     for number, facts in enumerate(groups):
         if number:

@@ -9,9 +9,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.text import Text
 
 from riglog.acquire import AcquisitionSummary, ActiveRun
-from riglog.cli.console import STDERR, format_age, format_value, messages
+from riglog.cli.console import format_age, format_value, messages
 from riglog.cli.freshness import Freshness, age_of
-from riglog.cli.screen import in_foreground, printable
+from riglog.cli.screen import STDERR, in_foreground, printable
 from riglog.model import NS, SYSTEM_CLOCK, Event, EventKind
 
 REFRESH_SECONDS = 0.2

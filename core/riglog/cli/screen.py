@@ -148,6 +148,9 @@ class Screen(io.TextIOBase):
             self.error = self.error or error
 
 
+STDOUT, STDERR = Screen("stdout"), Screen("stderr")
+
+
 def in_foreground() -> bool:
     """Return False for a program that the shell has started in the background of the terminal (``&``)."""
     if sys.platform == "win32":

@@ -7,8 +7,8 @@ from contextlib import nullcontext
 
 import anyio
 
-from riglog.cli.console import STDERR, STDOUT
 from riglog.cli.errors import STORAGE
+from riglog.cli.screen import STDERR, STDOUT
 
 Work = Callable[["Interruption"], Awaitable[int | Callable[[], int]]]
 

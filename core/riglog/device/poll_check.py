@@ -15,7 +15,7 @@ from riglog.device.polling import missing
 from riglog.device.source import Pace
 from riglog.errors import DeviceError
 from riglog.model import OK, Channel, Clock, Sample, Stamp, Status, storable
-from riglog.model.numbers import is_measurable
+from riglog.model.numbers import SMALLEST, is_measurable
 
 MAX_REPORTED_PROBLEMS = 20
 """Different bugs of one source that become events; the rows name all of them."""
@@ -77,10 +77,9 @@ def _is_plain(sample: object, channel: Channel) -> bool:
     return (
         type(sample) is Sample
         and sample.channel is channel
-        and type(sample.value) is float
-        and is_measurable(sample.value)
-        and type(sample.status) is Status  # a text would be equal to it
-        and sample.status in WITH_VALUE
+        and type(value := sample.value) is float
+        and (value == 0 or SMALLEST <= abs(value) < math.inf)
+        and (sample.status is OK or (type(sample.status) is Status and sample.status in WITH_VALUE))
         and type(sample.stamp) is Stamp
         and (sample.unit is channel.unit or _is_plain_text(sample.unit))
         and (not sample.flags or all(map(_is_word, sample.flags)))

@@ -12,8 +12,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 import anyio
-import anyio.from_thread
-import anyio.lowlevel
+from anyio.lowlevel import current_token
 
 from riglog.errors import ReplyTimeoutError
 
@@ -28,7 +27,7 @@ class _Call(Generic[T]):
         self.done = anyio.Event()
         self.ended = False
         self._function = function
-        self._token = anyio.lowlevel.current_token()
+        self._token = current_token()
         self._started = False
         self._decision = threading.Lock()
         self._result: T
@@ -36,6 +35,8 @@ class _Call(Generic[T]):
 
     def run(self) -> None:
         """Make the call; in the thread."""
+        from anyio import from_thread  # takes long to import, and few devices need it
+
         with self._decision:
             if self.ended:
                 return
@@ -46,7 +47,7 @@ class _Call(Generic[T]):
             self._error = error
         self.ended = True
         with suppress(RuntimeError):  # the event loop has ended
-            anyio.from_thread.run_sync(self.done.set, token=self._token)
+            from_thread.run_sync(self.done.set, token=self._token)
 
     def withdraw(self) -> None:
         """Do not start the call, if it has not been started yet."""

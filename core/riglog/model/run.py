@@ -1,10 +1,7 @@
 """A run: one period of recording with one identifier and one rate. It may be interrupted and resumed."""
 
-import platform
+import os
 import re
-import secrets
-import socket
-from importlib.metadata import distributions
 
 from msgspec import Struct
 
@@ -44,13 +41,18 @@ def new_run(name: str, clock: Clock = SYSTEM_CLOCK, *, rate_hz: float | None = N
             f"invalid run name {name!r}",
             hint="Use letters, digits, '_', '.' and '-', starting with a letter or digit, at most 64 characters",
         )
+    import socket
+
     started = clock.utc_ns()
-    identity = f"{name}.{utc(started):%Y%m%dT%H%M%SZ}.{secrets.token_hex(2)}"
+    identity = f"{name}.{utc(started):%Y%m%dT%H%M%SZ}.{os.urandom(2).hex()}"
     return Run(identity, name, started, clock.monotonic_ns(), rate_hz, socket.gethostname(), versions(), rig)
 
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of every installed riglog distribution."""
+    import platform
+    from importlib.metadata import distributions
+
     found = {"python": platform.python_version()}
     for distribution in distributions():
         try:

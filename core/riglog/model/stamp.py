@@ -53,11 +53,30 @@ def utc(ns: int) -> datetime:
 
 def iso(ns: int) -> str:
     """Return ISO 8601 UTC with microseconds and ``Z``: ``2026-11-20T12:00:00.000000Z``."""
-    seconds, rest = divmod(ns, NS)
-    return f"{_second(seconds)}.{rest // 1000:06d}Z"
+    return "%s%06dZ" % (_second(ns // NS), ns % NS // 1000)  # noqa: UP031 - half the time of an f-string
+
+
+def iso_times(stamp: Stamp) -> tuple[str | None, str, str]:
+    """Return when the request was sent, the reply was received, and the midpoint, each as ``iso`` does.
+
+    They are nearly always within one second, which is formatted once: this is what a row of a text file costs.
+    """
+    received, latency = stamp.received_ns, stamp.latency_ns
+    if latency is None:
+        text = iso(received)
+        return None, text, text
+    rest = received % NS
+    if not 0 <= latency <= rest:
+        return iso(received - latency), iso(received), iso(received - latency // 2)
+    second = _second(received // NS)
+    return (
+        "%s%06dZ" % (second, (rest - latency) // 1000),  # noqa: UP031
+        "%s%06dZ" % (second, rest // 1000),  # noqa: UP031
+        "%s%06dZ" % (second, (rest - latency // 2) // 1000),  # noqa: UP031
+    )
 
 
 @lru_cache(maxsize=64)
 def _second(seconds: int) -> str:
     """Return the part that all times within one second share; formatting it is the expensive part."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.")

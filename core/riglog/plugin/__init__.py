@@ -1,31 +1,13 @@
-"""How plugins are written (Driver, DirectDriver, hookimpl), loaded (loader), checked (checks) and found (registry)."""
+"""How plugins are written (Driver, DirectDriver, hookimpl), loaded (loader), checked (checks) and found (registry).
 
-from riglog.device import DeviceContext
-from riglog.plugin.config import DeviceConfig, DirectConfig
-from riglog.plugin.driver import AnyClient, AnyDriver, DirectDriver, Driver, Found
-from riglog.plugin.guard import DriverFault
-from riglog.plugin.hooks import API_VERSION, API_VERSIONS, hookimpl
-from riglog.plugin.loader import Plugin, load_plugins
-from riglog.plugin.options import configure, convert
-from riglog.plugin.registry import Registry, installed
+The public names are imported when one of them is used: the commands of a plugin must not load its drivers.
+"""
 
-__all__ = [
-    "API_VERSION",
-    "API_VERSIONS",
-    "AnyClient",
-    "AnyDriver",
-    "DeviceConfig",
-    "DeviceContext",
-    "DirectConfig",
-    "DirectDriver",
-    "Driver",
-    "DriverFault",
-    "Found",
-    "Plugin",
-    "Registry",
-    "configure",
-    "convert",
-    "hookimpl",
-    "installed",
-    "load_plugins",
-]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from riglog.plugin._names import *  # noqa: F403
+else:
+    from riglog._lazy import lazy_names
+
+    __getattr__, __dir__ = lazy_names(__name__)

@@ -8,7 +8,6 @@ import msgspec
 
 from riglog.errors import describe
 from riglog.plugin.config import NAME, NAME_PATTERN, DeviceConfig, DirectConfig
-from riglog.plugin.driver import AnyDriver, DirectDriver, Driver
 
 _NAME = re.compile(NAME_PATTERN)
 _OPTIONAL = ("check", "demo")
@@ -20,6 +19,8 @@ _OF_DRIVER = (
 
 def check_driver(given: object) -> str | None:
     """Return why this cannot be a driver; None if it can."""
+    from riglog.plugin.driver import AnyDriver, DirectDriver, Driver
+
     if not isinstance(given, Driver | DirectDriver):
         return _wrong_type(given, "Driver or DirectDriver", AnyDriver)
     on_port = isinstance(given, Driver)

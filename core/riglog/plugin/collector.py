@@ -10,13 +10,13 @@ from msgspec.structs import replace
 from riglog.errors import describe
 from riglog.log import get_logger
 from riglog.plugin import checks, hooks
-from riglog.plugin.driver import AnyDriver
 from riglog.plugin.guard import PLUGIN_ERRORS, each_is, stdout_to_stderr, traceback_text
 from riglog.plugin.loader import LoadedPlugins, Plugin, duplicate
 
 if TYPE_CHECKING:
     import click
 
+    from riglog.plugin.driver import AnyDriver
     from riglog.sinks.base import SinkType
 
 NO_HOOKS = "brings nothing: no hook implementation found (is @hookimpl missing?)"

@@ -6,15 +6,16 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 from msgspec import Struct
 
-from riglog.device import DRIVER_ERROR, is_plugin_fault
 from riglog.errors import RiglogError, describe
 from riglog.log import get_logger
-from riglog.plugin.driver import AnyDriver
+
+if TYPE_CHECKING:
+    from riglog.plugin.driver import AnyDriver
 
 T = TypeVar("T")
 log = get_logger("riglog.plugin")
@@ -56,12 +57,14 @@ def log_fault(fault: DriverFault) -> None:
 
 
 @contextmanager
-def catch_faults(driver: AnyDriver[Any], call: str, on_fault: OnFault = log_fault) -> Iterator[None]:
+def catch_faults(driver: "AnyDriver[Any]", call: str, on_fault: OnFault = log_fault) -> Iterator[None]:
     """Report an exception of the block as a fault of the driver, instead of raising it.
 
     Args:
         call: the method that the block calls, for the report.
     """
+    from riglog.device import is_plugin_fault
+
     try:
         yield
     except BaseException as error:
@@ -71,13 +74,15 @@ def catch_faults(driver: AnyDriver[Any], call: str, on_fault: OnFault = log_faul
 
 
 @contextmanager
-def bugs_as(kind: type[RiglogError], driver: AnyDriver[Any], call: str) -> Iterator[None]:
+def bugs_as(kind: type[RiglogError], driver: "AnyDriver[Any]", call: str) -> Iterator[None]:
     """Raise an error of riglog in place of an exception of the block that is not one.
 
     Args:
         kind: the error to raise.
         call: the method that the block calls, for the message.
     """
+    from riglog.device import DRIVER_ERROR, is_plugin_fault
+
     try:
         yield
     except RiglogError:

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from riglog.plugin.driver import AnyDriver
-
 if TYPE_CHECKING:
     import click
 
+    from riglog.plugin.driver import AnyDriver
     from riglog.sinks.base import SinkType
 
 PROJECT = "riglog"
@@ -45,7 +44,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def riglog_drivers() -> Iterable[AnyDriver[Any]]:
+def riglog_drivers() -> "Iterable[AnyDriver[Any]]":
     """Return the drivers of this plugin."""
     raise NotImplementedError
 

@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from types import ModuleType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pluggy
 from msgspec import Struct
@@ -14,6 +13,9 @@ from riglog.errors import describe
 from riglog.log import get_logger
 from riglog.plugin import hooks
 from riglog.plugin.guard import PLUGIN_ERRORS, stdout_to_stderr, traceback_text
+
+if TYPE_CHECKING:  # half of what importing the Manager would cost
+    from importlib.metadata import Distribution, EntryPoint
 
 DISABLED = "RIGLOG_DISABLED_PLUGINS"
 """Environment: names of plugins or of their distributions that are not loaded, separated by commas."""
@@ -68,7 +70,7 @@ class _RefusedError(Exception):
 
 
 def load_plugins(
-    found: Iterable[EntryPoint] | None = None,
+    found: "Iterable[EntryPoint] | None" = None,
     *,
     builtin: Sequence[ModuleType] = (),
     disabled: Sequence[str] | None = None,
@@ -107,8 +109,10 @@ def load_plugins(
     return LoadedPlugins(manager, tuple(plugins))
 
 
-def installed_entry_points() -> list[EntryPoint]:
+def installed_entry_points() -> "list[EntryPoint]":
     """Return the entry points of group ``riglog``, also if the metadata of another package cannot be read."""
+    from importlib.metadata import distributions, entry_points
+
     try:
         return list(entry_points(group=hooks.GROUP))
     except Exception as error:  # caused by any package of this environment, also by one that is not a plugin
@@ -127,7 +131,7 @@ def installed_entry_points() -> list[EntryPoint]:
     return points
 
 
-def _load(manager: pluggy.PluginManager, point: EntryPoint, others: Sequence[EntryPoint]) -> Plugin:
+def _load(manager: pluggy.PluginManager, point: "EntryPoint", others: "Sequence[EntryPoint]") -> Plugin:
     """Load one plugin. ``others`` are the plugins that use the same name."""
     plugin = _plugin(point)
     stage = "import"
@@ -181,11 +185,11 @@ def _refuse_unknown_hooks(manager: pluggy.PluginManager, module: object) -> None
         raise _RefusedError(f"unknown hook {', '.join(unknown)}; available hooks: {known}")
 
 
-def _plugin(point: EntryPoint) -> Plugin:
+def _plugin(point: "EntryPoint") -> Plugin:
     return Plugin(point.name, *_metadata(point.dist))
 
 
-def _metadata(distribution: Distribution | None) -> tuple[str, str]:
+def _metadata(distribution: "Distribution | None") -> tuple[str, str]:
     """Return the name and the version of a distribution, as far as they can be read."""
     if distribution is None:
         return UNKNOWN, UNKNOWN

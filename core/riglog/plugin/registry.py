@@ -1,43 +1,48 @@
 """What is installed: drivers, sink types and commands by name. A defect of a plugin affects only this plugin."""
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
-from functools import cache
-from importlib.metadata import PackageNotFoundError, requires
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from riglog.errors import ConfigError, UnknownDriverError
 from riglog.plugin.collector import Collector
-from riglog.plugin.driver import AnyDriver, Driver
 from riglog.plugin.guard import OnFault, catch_faults, is_a, log_fault, stdout_to_stderr
 from riglog.plugin.loader import LoadedPlugins, Plugin, load_plugins
-from riglog.plugin.options import configure
-from riglog.transport import Link
 
 if TYPE_CHECKING:
     import click
 
+    from riglog.plugin.driver import AnyDriver
     from riglog.sinks.base import SinkType
 
 VENDOR_PACKAGES = ". Vendor drivers are separate packages: `pip install riglog-VENDOR`"
 
 
 class Registry:
-    """The drivers and sink types of the loaded plugins, by name."""
+    """The drivers and sink types of the loaded plugins, by name. A hook is called when what it gives is needed."""
 
     def __init__(self, loaded: LoadedPlugins) -> None:
         self._collector = Collector(loaded)
-        self._commands: dict[str, click.Command] | None = None
-        self.drivers: dict[str, AnyDriver[Any]] = self._collector.drivers()
-        self.sinks: dict[str, SinkType] = self._collector.sinks()
+
+    @cached_property
+    def drivers(self) -> "dict[str, AnyDriver[Any]]":
+        return self._collector.drivers()
+
+    @cached_property
+    def sinks(self) -> "dict[str, SinkType]":
+        return self._collector.sinks()
+
+    @cached_property
+    def _commands(self) -> "dict[str, click.Command]":
+        return self._collector.commands()
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:
         """All installed plugins, also those that failed to load, with the reason."""
-        self._plugin_commands()
+        _ = self.drivers, self.sinks, self._commands
         return self._collector.plugins()
 
-    def driver(self, name: str) -> AnyDriver[Any]:
+    def driver(self, name: str) -> "AnyDriver[Any]":
         """Return the driver of that name.
 
         Raises:
@@ -61,7 +66,7 @@ class Registry:
 
     def add_commands(self, cli: "click.Group") -> None:
         """Add the commands of all plugins to the command line."""
-        for name, command in self._plugin_commands().items():
+        for name, command in self._commands.items():
             cli.add_command(command, name)
 
     def demo_tables(self, on_fault: OnFault = log_fault) -> list[dict[str, Any]]:
@@ -79,11 +84,6 @@ class Registry:
                 tables += _demo_tables(driver, tables)
         return tables
 
-    def _plugin_commands(self) -> "dict[str, click.Command]":
-        if self._commands is None:
-            self._commands = self._collector.commands()
-        return self._commands
-
     def _hint(self, what: str, name: str, known: Iterable[str], more: str = "") -> str:
         if refused := self._collector.why_refused(what, name):
             return refused
@@ -91,6 +91,8 @@ class Registry:
             if plugin.state != "loaded" and name in (plugin.name, plugin.distribution.removeprefix("riglog-")):
                 verb = "" if plugin.state == "disabled" else "failed to load: "
                 return f"Plugin {plugin.label} is installed but {verb}{plugin.problem}"
+        from difflib import get_close_matches
+
         names = sorted(known)
         close = get_close_matches(name, names, 1)
         suggestion = f"Did you mean {close[0]!r}? " if close else ""
@@ -99,8 +101,12 @@ class Registry:
         return f"{suggestion}Available: {', '.join(names) or 'none'}{failures}{more}"
 
 
-def _demo_tables(driver: AnyDriver[Any], others: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _demo_tables(driver: "AnyDriver[Any]", others: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the tables of one driver, after trying to make each instrument."""
+    from riglog.plugin.driver import Driver
+    from riglog.plugin.options import configure
+    from riglog.transport import Link
+
     names = {table["name"] for table in others}
     ports = {table["port"] for table in others if "port" in table}
     tables: list[dict[str, Any]] = []
@@ -120,6 +126,8 @@ def _demo_tables(driver: AnyDriver[Any], others: Iterable[Mapping[str, Any]]) ->
 
 def _package_of(driver: str) -> str | None:
     """Return how to install the plugin of a driver, if it is an optional part of riglog."""
+    from importlib.metadata import PackageNotFoundError, requires
+
     try:
         optional = {requirement.partition(";")[0].strip() for requirement in requires("riglog") or ()}
     except PackageNotFoundError:

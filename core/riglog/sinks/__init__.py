@@ -1,29 +1,15 @@
-"""Sinks, and the formats in which recordings are read back. A sample becomes columns only in ``rows``."""
+"""Sinks, and the formats in which recordings are read back. A sample becomes columns only in ``rows``.
 
-from riglog.sinks.base import FileConfig, Format, RecordWriter, SinkConfig, SinkType
-from riglog.sinks.csv import CsvSink
-from riglog.sinks.jsonl import JsonlSink
-from riglog.sinks.memory import MemorySink
-from riglog.sinks.parquet import ParquetSink
-from riglog.sinks.postgres import PostgresSink
-from riglog.sinks.rows import COLUMNS, EventRow, Row, row, rows
-from riglog.sinks.sqlite import SqliteSink
+The sinks are imported when one of them is used: most programs use one.
+"""
 
-__all__ = [
-    "COLUMNS",
-    "CsvSink",
-    "EventRow",
-    "FileConfig",
-    "Format",
-    "JsonlSink",
-    "MemorySink",
-    "ParquetSink",
-    "PostgresSink",
-    "RecordWriter",
-    "Row",
-    "SinkConfig",
-    "SinkType",
-    "SqliteSink",
-    "row",
-    "rows",
-]
+from typing import TYPE_CHECKING
+
+from riglog.sinks.rows import rows as rows  # at once: a module has the same name
+
+if TYPE_CHECKING:
+    from riglog.sinks._names import *  # noqa: F403
+else:
+    from riglog._lazy import lazy_names
+
+    __getattr__, __dir__ = lazy_names(__name__)

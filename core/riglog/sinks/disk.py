@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 import stat
 import sys
 from pathlib import Path
@@ -120,7 +119,7 @@ def create_hidden(path: Path) -> tuple[int, Path]:
 
     Owner and group can write, if the file mode mask of the user allows it; nobody else can.
     """
-    hidden = path.with_name(f"{HIDDEN}{secrets.token_hex(8)}.new")
+    hidden = path.with_name(f"{HIDDEN}{os.urandom(8).hex()}.new")
     return create_file(hidden), hidden
 
 

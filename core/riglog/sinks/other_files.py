@@ -1,6 +1,5 @@
 """What a file is that was given in place of a recording, so that the error says what to do."""
 
-import tomllib
 from pathlib import Path
 
 from riglog.errors import NotARecordingError
@@ -57,6 +56,8 @@ def refuse_known_files(path: Path) -> None:
 
 def _run_of_rig_file(path: Path) -> str | None:
     """Return the name of the run of a rig file; None if the file is something else."""
+    import tomllib
+
     with path.open("rb") as file:
         data = file.read(RIG_FILE_BYTES)
     try:

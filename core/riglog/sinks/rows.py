@@ -8,7 +8,8 @@ from typing import Annotated, Any, SupportsFloat, get_args, get_type_hints
 
 from msgspec import Meta, Struct
 
-from riglog.model import NS, Batch, Sample, Status, iso
+from riglog.model import NS, Batch, Sample, Status
+from riglog.model.stamp import iso_times
 
 SCHEMA_VERSION = 1
 NOT_FINITE = "no value: the number is not finite"
@@ -110,7 +111,8 @@ def row(run: str | None, tick: int | None, sample: Sample) -> Row:
         TypeError, ValueError: the sample cannot be stored.
     """
     channel, stamp = sample.channel, sample.stamp
-    requested = stamp.requested_ns
+    latency = stamp.latency_ns
+    requested_at, received_at, midpoint_at = iso_times(stamp)
     number, text, status, error = content(sample)
     return Row(
         run,
@@ -125,13 +127,13 @@ def row(run: str | None, tick: int | None, sample: Sample) -> Row:
         number,
         text,
         sample.unit,
-        status.value,
-        flags(sample),
+        status._value_,  # the value of an Enum is a property, and this is the hottest line of a text file
+        flags(sample) if sample.flags else "",
         error,
-        None if requested is None else iso(requested),
-        iso(stamp.received_ns),
-        iso(stamp.midpoint_ns),
-        None if stamp.latency_ns is None else stamp.latency_ns / NS,
+        requested_at,
+        received_at,
+        midpoint_at,
+        None if latency is None else latency / NS,
         stamp.monotonic_ns,
     )
 

@@ -1,9 +1,13 @@
-"""Ports: names, settings, and the open port as a byte stream. pyserial is imported when a port is opened."""
+"""Ports: names, settings, and the open port as a byte stream. pyserial is imported when a port is opened.
 
-from riglog.transport.base import Transport
-from riglog.transport.canonical import canonical_port
-from riglog.transport.link import Link
-from riglog.transport.open import open_transport
-from riglog.transport.serial import SerialPort, serial_ports
+The public names are imported when one of them is used: a configuration needs the settings of a port, and not the port.
+"""
 
-__all__ = ["Link", "SerialPort", "Transport", "canonical_port", "open_transport", "serial_ports"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from riglog.transport._names import *  # noqa: F403
+else:
+    from riglog._lazy import lazy_names
+
+    __getattr__, __dir__ = lazy_names(__name__)

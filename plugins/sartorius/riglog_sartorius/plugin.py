@@ -3,16 +3,18 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from riglog.plugin import AnyDriver, hookimpl
+from riglog.plugin import hookimpl
 
 if TYPE_CHECKING:
     import click
+
+    from riglog.plugin import AnyDriver
 
 RIGLOG_API = 2
 
 
 @hookimpl
-def riglog_drivers() -> Iterable[AnyDriver[Any]]:
+def riglog_drivers() -> "Iterable[AnyDriver[Any]]":
     from riglog_sartorius.driver import SartoriusDriver
 
     return [SartoriusDriver()]

@@ -130,3 +130,10 @@ def test_a_driver_without_a_port_has_no_simulator(registry: Registry, monkeypatc
     with pytest.raises(ExceptionGroup) as caught:
         simulate.main(["computed"], standalone_mode=False)
     assert str(caught.value.exceptions[0]) == "driver 'computed' has no simulator: its devices have no port"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_has_the_first_sentence_of_each(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.get_short_help_str(limit=200) == COMMANDS[name]

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from riglog.cli.console import STDERR, STDOUT, add_row, messages, print_json, print_warning, results, table
+from riglog.cli.console import add_row, messages, print_json, print_warning, results, table
 from riglog.cli.errors import print_error
-from riglog.cli.screen import DRAIN_SECONDS, WAITING_TEXTS, Screen, printable
+from riglog.cli.screen import DRAIN_SECONDS, STDERR, STDOUT, WAITING_TEXTS, Screen, printable
 
 HOSTILE = [
     "\x1b[2J\x1b]0;owned\x07",  # clears the screen, sets the title

@@ -2,7 +2,8 @@
 
 import pytest
 
-from riglog.model import Channel, EventKind, Sample, Stamp, Status, missing_sample
+from riglog.model import Channel, EventKind, Sample, Stamp, Status, iso, missing_sample
+from riglog.model.stamp import iso_times
 
 CHANNEL = Channel(device="oven", driver="toy", protocol="toy", address=3, parameter="level", unit="mm")
 STAMP = Stamp(2_000_000_000, 500_000_000, 1_000_000_000)
@@ -57,3 +58,11 @@ def test_the_times_of_a_stamp_belong_together() -> None:
     assert STAMP.requested_ns == 1_500_000_000
     assert STAMP.midpoint_ns == 1_750_000_000
     assert STAMP.latency_s == 0.5
+
+
+@pytest.mark.parametrize("received", [1_700_000_000_000_000_000, 1_700_000_000_999_999_999, 1_700_000_000_000_500_000])
+@pytest.mark.parametrize("latency", [None, 0, 1, 999, 1_000, 4_012_345, 1_000_000_000, 3_000_000_001, -1])
+def test_the_three_times_of_a_row_are_those_of_its_stamp(received: int, latency: int | None) -> None:
+    stamp = Stamp(received, latency, 0)
+    requested = None if stamp.requested_ns is None else iso(stamp.requested_ns)
+    assert iso_times(stamp) == (requested, iso(received), iso(stamp.midpoint_ns))

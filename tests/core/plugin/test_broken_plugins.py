@@ -271,7 +271,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_
     monkeypatch.setenv("COLUMNS", "1000")
 
     def run_command(*arguments: str) -> Done:
-        from riglog.cli.app import main
+        from riglog.cli import main
 
         capfd.readouterr()
         monkeypatch.setattr("sys.argv", ["riglog", *arguments])

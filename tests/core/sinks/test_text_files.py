@@ -14,6 +14,7 @@ from riglog.errors import NotARecordingError, StorageError
 from riglog.model import Batch, Sample
 from riglog.recordings import read
 from riglog.sinks import COLUMNS, CsvSink, JsonlSink, rows
+from riglog.sinks.csv import _decode, _lines, _plain_lines
 from riglog.sinks.text_files import TextFileSink
 
 Make = Callable[..., TextFileSink]
@@ -146,3 +147,30 @@ async def test_a_link_that_appears_after_the_check_is_not_followed(
     with pytest.raises(StorageError, match="File exists"):
         await sink.open(make_run())
     assert [entry.name for entry in tmp_path.iterdir()] == ["rows"]
+
+
+AWKWARD = ["a,b", 'say "no"', "null", "[1]", "]\n[", "=1", "+1", "-1", "@x", "'x", "\t", "°C", "\\", "{}", " ", "true"]
+NUMBERS = [None, 0.0, -0.0, -1.5, 1e16, 1e-7, 1.7976931348623157e308, 2.0**-126, 0.1 + 0.2, 123456789012345680.0]
+
+
+def with_content(number: float | None = 1.0, text: str | None = None, error: str | None = None) -> tuple[Any, ...]:
+    middle = (number, text, "degC", "ok", "", error)
+    stamps = ("2026-11-20T12:00:00.000000Z",) * 3
+    return ("run", None, "oven", "watlow", "stdbus", 1, "pv", 4001, 1, *middle, *stamps, None, 123)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_short_way_to_a_line_of_csv_gives_the_same_row(number: float | None) -> None:
+    records = [with_content(), with_content(number), with_content(number, "auto")]
+    short = _plain_lines(records)
+    assert short is not None
+    assert list(map(_decode, short.splitlines())) == list(map(_decode, _lines(records).splitlines()))
+
+
+@pytest.mark.parametrize("text", AWKWARD)
+@pytest.mark.parametrize("column", ["text", "error"])
+def test_a_text_that_needs_more_than_its_letters_takes_the_long_way_or_gives_the_same_line(
+    text: str, column: str
+) -> None:
+    records = [with_content(), with_content(**{column: text}), with_content()]
+    assert _plain_lines(records) in (None, _lines(records))

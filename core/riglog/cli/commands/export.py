@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 
 import click
 
-from riglog.cli.console import STDOUT, messages, plain, plural
+from riglog.cli.console import messages, plain, plural
 from riglog.cli.errors import DONE, USAGE, print_error
-from riglog.cli.screen import discard_further_output, printable
+from riglog.cli.screen import STDOUT, discard_further_output, printable
 from riglog.errors import ConfigError, StorageError
 from riglog.recordings import EXPORT_FORMATS, Exported, Selection, export
 

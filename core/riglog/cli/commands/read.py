@@ -8,10 +8,10 @@ import anyio
 import click
 import msgspec
 
-from riglog.cli.console import STDOUT, add_row, channel_name, format_time, format_value, results, table
+from riglog.cli.console import add_row, channel_name, format_time, format_value, results, table
 from riglog.cli.errors import DONE, INCOMPLETE
 from riglog.cli.options import device_options, device_spec, json_option
-from riglog.cli.screen import json_printable, printable
+from riglog.cli.screen import STDOUT, json_printable, printable
 from riglog.cli.signals import run
 from riglog.model import Sample, iso
 

@@ -5,9 +5,9 @@ from typing import Any
 import anyio
 import click
 
-from riglog.cli.console import STDOUT, messages
+from riglog.cli.console import messages
 from riglog.cli.options import pairs
-from riglog.cli.screen import json_printable
+from riglog.cli.screen import STDOUT, json_printable
 from riglog.cli.signals import Interruption, run
 from riglog.errors import ConfigError
 
