@@ -1,9 +1,13 @@
-"""Recording a whole rig from its configuration: open the devices, record them, store the rows."""
+"""Recording a whole rig from its configuration: open the devices, record them, store the rows.
 
-from riglog.rig.devices import open_device, open_rig
-from riglog.rig.outcome import LongestGap, Outcome
-from riglog.rig.piping import pipe
-from riglog.rig.record import record_rig
-from riglog.rig.resume import ResumePlan, plan_resume
+The public names are imported when one of them is used: a program without a rig file does not need what reads it.
+"""
 
-__all__ = ["LongestGap", "Outcome", "ResumePlan", "open_device", "open_rig", "pipe", "plan_resume", "record_rig"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from riglog.rig._names import *  # noqa: F403
+else:
+    from riglog._lazy import lazy_names
+
+    __getattr__, __dir__ = lazy_names(__name__)
