@@ -148,7 +148,7 @@ def pipe(
     active_run: ActiveRun,
     *sinks: Sink | str | Path,
     run: Run | None = None,
-    batch_size: int = 64,
+    batch_size: int = 512,
     flush_interval: float = 1.0,
     buffer_size: int = 100000,
     close_timeout: float = CLOSE_TIMEOUT_SECONDS,
