@@ -17,6 +17,9 @@ import pytest
 from riglog.acquire import recorder
 from riglog.testing import virtual_backend
 
+pytest_plugins = ["riglog.testing.pytest_plugin"]
+"""Also without the entry point; a plugin of this name is loaded once."""
+
 BYTECODE = Path(__file__).parents[1] / ".pytest_cache" / "bytecode"
 
 
@@ -34,7 +37,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("real_time") or "end_to_end" in item.path.parts:
             item.add_marker(pytest.mark.xdist_group("real_time"))
-
 
 @pytest.fixture(params=["asyncio", pytest.param("trio", marks=pytest.mark.slow)])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:

@@ -1,6 +1,13 @@
-"""For tests of riglog and of plugins: virtual time and scripted ports. Simulated ports are in ``riglog.simulation``."""
+"""For tests of riglog and of plugins: the conformance kit, virtual time, scripted ports.
 
-from riglog.testing.scripted import ScriptStep, scripted, step
-from riglog.testing.virtual_time import LoopClock, virtual_backend
+Simulated ports are in ``riglog.simulation``. The names are imported when they are used: the kit needs pytest.
+"""
 
-__all__ = ["LoopClock", "ScriptStep", "scripted", "step", "virtual_backend"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from riglog.testing._names import *  # noqa: F403
+else:
+    from riglog._lazy import lazy_names
+
+    __getattr__, __dir__ = lazy_names(__name__)

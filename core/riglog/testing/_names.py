@@ -1,0 +1,8 @@
+"""The public names of this package, one a line; ``riglog._lazy`` imports each when it is used."""
+
+from riglog.testing.conformance import DriverConformance as DriverConformance
+from riglog.testing.scripted import ScriptStep as ScriptStep
+from riglog.testing.scripted import scripted as scripted
+from riglog.testing.scripted import step as step
+from riglog.testing.virtual_time import LoopClock as LoopClock
+from riglog.testing.virtual_time import virtual_backend as virtual_backend
