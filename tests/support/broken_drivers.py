@@ -43,7 +43,7 @@ class MeterKit(DriverConformance):
     writes = {"limit": "12.5"}
     installed = False
 
-    def stranger(self, config: Any) -> Simulator | None:
+    def other_instrument(self, config: Any) -> Simulator | None:
         return MeterSimulator(config.address, "SN1")
 
 

@@ -17,8 +17,8 @@ class VendorConformance(DriverConformance):
     def instrument(self, config: Any) -> Simulator:
         return instrument(table_of(config), random.Random(str(config.name)))
 
-    def stranger(self, config: Any) -> Simulator | None:
-        return instrument(table_of(config), random.Random("stranger"), stranger=True)
+    def other_instrument(self, config: Any) -> Simulator | None:
+        return instrument(table_of(config), random.Random("another"), stranger=True)
 
 
 def table_of(config: Any) -> dict[str, Any]:

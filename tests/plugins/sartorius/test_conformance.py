@@ -26,5 +26,5 @@ class TestAutoprint(SartoriusConformance):
     options = {"protocol": "sbi", "autoprint": True, "timeout": 1.5}
     undetectable = {Fault.CORRUPT: "a line has no checksum: only parity tells a digit that changed"}
 
-    def stranger(self, config: Any) -> Simulator | None:
+    def other_instrument(self, config: Any) -> Simulator | None:
         return None

@@ -77,14 +77,16 @@ class FailureChecks(ReadingChecks):
             assert bench.changes.changes == []
 
     async def test_another_instrument_in_its_place_gives_no_value(self) -> None:
-        """After an interruption the identity is compared: values of a stranger are not recorded under the name."""
+        """After an interruption the identity is compared: its values are not recorded under the name."""
         self.port_driver()
         async with self.bench() as bench:
-            stranger = self.stranger(bench.specs[0].config)
-            if stranger is None:
-                pytest.skip("no other instrument is known: override stranger()")
-            assert await bench.device.identity(), "stranger() returns an instrument, but identity() returns None"
-            bench.replace_instrument(stranger)
+            other = self.other_instrument(bench.specs[0].config)
+            if other is None:
+                pytest.skip("no other instrument is known: override other_instrument()")
+            assert await bench.device.identity(), (
+                "other_instrument() returns an instrument, but identity() returns None"
+            )
+            bench.replace_instrument(other)
             _, back = await interrupted(bench)
             assert [str(sample.channel) for sample in back if sample.status is Status.OK] == []
             assert len(bench.events_of(EventKind.WRONG_INSTRUMENT)) == 1

@@ -37,7 +37,7 @@ class Subject:
         assert isinstance(driver, Driver)
         return driver.simulator(config)
 
-    def stranger(self, config: Any) -> Simulator | None:
+    def other_instrument(self, config: Any) -> Simulator | None:
         """Return another instrument of the same kind with another identity; None: there is none."""
         return None
 
