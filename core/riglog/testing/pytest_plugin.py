@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from riglog import Manager
+    from riglog.manager import Manager
     from riglog.testing.virtual_time import LoopClock
 
 pytest.register_assert_rewrite("riglog.testing.conformance")
@@ -26,6 +26,6 @@ def riglog_clock() -> "LoopClock":
 @pytest.fixture
 def riglog_rig(riglog_clock: "LoopClock") -> "Manager":
     """An empty rig with all installed drivers on that clock: ``async with riglog_rig as rig``."""
-    from riglog import Manager
+    from riglog.manager import Manager
 
     return Manager(clock=riglog_clock)
