@@ -55,6 +55,8 @@ async def rows_there(url: str, schema: str) -> list[tuple[Any, ...]]:
         else column.name
         for column in ROW
     ]
-    found = await ask(url, f"SELECT {', '.join(columns)} FROM {schema}.samples ORDER BY run, host, sequence")
+    found = await ask(
+        url, f"SELECT {', '.join(columns)} FROM {schema}.samples ORDER BY run, host, samples.received_at, sequence"
+    )
     at = COLUMNS.index("address")
     return [(*row[:at], parse_address(row[at]), *row[at + 1 :]) for row in found]

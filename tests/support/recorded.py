@@ -1,6 +1,6 @@
 """Recordings made without instruments: samples of every shape, handed to a sink as a recorder would."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import anyio
@@ -90,6 +90,23 @@ def steady(run: Run, channels: Sequence[Channel], ticks: int, *, first: int = 0)
             tick,
             [Sample(channel=channel, stamp=at, value=tick + 0.1, unit=channel.unit) for channel in channels],
         )
+
+
+def later(batches: Iterable[Batch], seconds: float) -> list[Batch]:
+    """The same batches, so many seconds later by UTC; earlier if negative: the clock was set."""
+    moved = round(seconds * NS)
+    return [
+        structs.replace(
+            batch,
+            samples=[
+                structs.replace(
+                    sample, stamp=structs.replace(sample.stamp, received_ns=sample.stamp.received_ns + moved)
+                )
+                for sample in batch.samples
+            ],
+        )
+        for batch in batches
+    ]
 
 
 EVENTS = [

@@ -10,13 +10,13 @@ from msgspec import Struct, structs
 
 from riglog.errors import ConfigError, StorageError, error_context
 from riglog.model import NS
-from riglog.recordings.selection import Selection
-from riglog.recordings.wide import layout, wide_records
+from riglog.recordings.selection import Selection, check_selection
+from riglog.recordings.wide import Layout, layout, wide_records
 from riglog.sinks.base import Records
 from riglog.sinks.files import appearing, check_writable, file_error
 from riglog.sinks.formats import is_export, record_writer
-from riglog.sinks.rows import ROW, Columns, Row
-from riglog.sinks.sqlite import open_recording, read_pages
+from riglog.sinks.rows import ROW, Columns
+from riglog.sinks.sqlite import Recorded, open_recording, recorded
 from riglog.sinks.sqlite.schema import sqlite_errors
 
 Pages = Iterator[tuple[float, Records]]
@@ -60,20 +60,20 @@ def export(
         raise ConfigError("--every needs --wide and a time greater than 0 s", hint="Add --wide")
     make = record_writer(format)
     selection = selection or Selection()
-    condition = selection.condition()
+    selection.condition("")  # an invalid time is refused before anything is opened
     if isinstance(out, (str, Path)):
         _check_target(Path(out), format, overwrite)
     with closing(open_recording(Path(path))) as database, sqlite_errors(Path(path)), error_context(path=path):
-        selection.check(database)
-        total = max(1, database.execute("SELECT coalesce(max(id), 0) FROM reading").fetchone()[0])
+        check_selection(selection, database)
+        found = recorded(database)
         done = Exported()
         columns: Columns = ROW
         if wide:
-            shape = layout(database, *condition, every)
+            shape = layout(found, selection, every)
             columns, done.every = shape.columns, shape.every_ns / NS if shape.every_ns else None
-            pages = _wide_pages(wide_records(database, *condition, shape), total)
+            pages = _wide_pages(found, selection, shape)
         else:
-            pages = _long_pages(read_pages(database, *condition), total)
+            pages = _long_pages(found, selection)
         with _output(out, format, overwrite) as file:
             writer = make(file, columns, marked=isinstance(out, (str, Path)))
             for share, records in pages:
@@ -85,16 +85,16 @@ def export(
     return done
 
 
-def _long_pages(pages: Iterator[list[tuple[int, Row]]], total: int) -> Pages:
-    for page in pages:
-        yield page[-1][0] / total, [structs.astuple(row) for _, row in page]
+def _long_pages(found: Recorded, selection: Selection) -> Pages:
+    for page in found.pages(selection):
+        yield page.share, [structs.astuple(row) for row in page.rows]
 
 
-def _wide_pages(pages: Iterator[tuple[int, Records]], total: int) -> Pages:
-    done = 0
-    for readings, records in pages:
+def _wide_pages(found: Recorded, selection: Selection, shape: Layout) -> Pages:
+    done, total = 0, max(1, found.count())
+    for readings, records in wide_records(found, selection, shape):
         done += readings
-        yield done / total, records
+        yield min(1.0, done / total), records
 
 
 def _check_target(path: Path, format: str, overwrite: bool) -> None:

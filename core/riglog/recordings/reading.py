@@ -10,12 +10,13 @@ from msgspec import structs
 
 from riglog.errors import ConfigError, error_context
 from riglog.log import get_logger
-from riglog.recordings.selection import Moment, Selection
+from riglog.recordings.selection import Moment, Selection, check_selection
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch
 from riglog.sinks.base import Damage
 from riglog.sinks.formats import format_of
 from riglog.sinks.rows import Row
-from riglog.sinks.sqlite.reader import PAGE_ROWS, SQLITE_FORMAT, open_recording, read_pages
+from riglog.sinks.sqlite.reader import SQLITE_FORMAT, open_recording
+from riglog.sinks.sqlite.recorded import PAGE_ROWS, recorded
 from riglog.sinks.sqlite.schema import sqlite_errors
 
 log = get_logger("riglog.recordings")
@@ -85,23 +86,23 @@ def read(
     """
     path = Path(path)
     selection = Selection(run, device, parameter, start, end)
-    where, values = selection.condition()
+    selection.condition("")  # an invalid time is refused before anything is opened
     format = format_of(path)
     if format is SQLITE_FORMAT:
         with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
-            selection.check(database)  # so that errors are raised here, not at the first row
-        return Rows(lambda damage: _selected_pages(path, where, values))
-    if where:
+            check_selection(selection, database)  # so that errors are raised here, not at the first row
+        return Rows(lambda damage: _selected_pages(path, selection))
+    if selection:
         raise ConfigError(
             "selecting rows is only supported for SQLite recordings", hint="Read all rows and filter them", path=path
         )
     return Rows(lambda damage: _pages(format.read(path, damage)))
 
 
-def _selected_pages(path: Path, where: str, values: list[object]) -> Iterator[list[Row]]:
+def _selected_pages(path: Path, selection: Selection) -> Iterator[list[Row]]:
     with closing(open_recording(path)) as database, sqlite_errors(path):
-        for page in read_pages(database, where, values):
-            yield [row for _, row in page]
+        for page in recorded(database).pages(selection):
+            yield page.rows
 
 
 def _pages(rows: Iterator[Row]) -> Iterator[list[Row]]:

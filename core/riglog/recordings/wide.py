@@ -4,7 +4,6 @@ If all channels of a run share the same slots, a row is one slot. Slots of devic
 times, and device-paced devices have none; a row is then an interval of time, and a cell the last value received in it.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ from msgspec import Struct
 
 from riglog.model import NS, iso
 from riglog.sinks.rows import Column, Kind
-from riglog.sinks.sqlite.schema import SAMPLE_TABLES, UNIT
+from riglog.sinks.sqlite.recorded import Recorded, Selection
 
 MAX_DRIFT_SLOTS = 1.0
 """Channels share their slots if their rates, measured over the recording, let them drift apart by at most this much."""
@@ -51,13 +50,13 @@ class _Series(Struct, frozen=True):
         return 1 / float(f"{rate:.3g}")
 
 
-def layout(database: sqlite3.Connection, where: str, values: list[object], every: float | None) -> Layout:
+def layout(recording: Recorded, selection: Selection, every: float | None) -> Layout:
     """Return the columns of the selected rows. Reads the recording once.
 
     Args:
         every: seconds covered by a row; None: determined from the rates of the channels.
     """
-    found = list(_survey(database, where, values))
+    found = list(_survey(recording, selection))
     with_values = {series.channel for series in found if series.numbers or series.texts}
     names: dict[str, int] = {}
     cells, numeric = {}, set()
@@ -75,18 +74,18 @@ def layout(database: sqlite3.Connection, where: str, values: list[object], every
     return Layout((*lead, *columns), cells, frozenset(numeric), round(every * NS) if every else None)
 
 
-def wide_records(
-    database: sqlite3.Connection, where: str, values: list[object], shape: Layout
-) -> Iterator[tuple[int, list[list[Any]]]]:
+def wide_records(recording: Recorded, selection: Selection, shape: Layout) -> Iterator[tuple[int, list[list[Any]]]]:
     """Return pages of records with the columns of the layout, each with the number of readings in it.
 
     SQLite sorts the readings, on disk if there are many.
     """
     every = shape.every_ns
-    slot = "reading.tick" if every is None else f"reading.received_ns / {every}"
-    found = database.execute(
-        f"SELECT run.run, run.started_ns, {slot}, reading.received_ns, channel.id, {UNIT}, reading.value, note.text"
-        f" {SAMPLE_TABLES} WHERE {where or 'true'} ORDER BY run.id, {slot}, reading.id",
+    since = f"({recording.received} - run.started_ns)"
+    slot = "reading.tick" if every is None else f"{since} / {every}"
+    where, values = selection.condition(recording.received)
+    found = recording.database.execute(
+        f"SELECT run.run, run.started_ns, {slot}, {since}, channel.id, {recording.unit}, reading.value,"
+        f" annotation.text {recording.tables} WHERE {where} ORDER BY run.id, {slot}, {recording.order}",
         values,
     )
     page: list[list[Any]] = []
@@ -138,15 +137,17 @@ class _WideRow:
         return [run, *([number] if self.shape.every_ns is None else []), iso(self.time), *self.cells]
 
 
-def _survey(database: sqlite3.Connection, where: str, values: list[object]) -> Iterator[_Series]:
-    found = database.execute(
-        "SELECT channel.id, run.id, channel.device, channel.parameter, channel.instance,"
-        f" {UNIT} AS sample_unit, count(reading.value), count(note.text), count(*) - count(reading.tick),"
-        " (max(reading.tick) - min(reading.tick)) * 1e9"
-        " / nullif(max(reading.received_ns) - min(reading.received_ns), 0),"
+def _survey(recording: Recorded, selection: Selection) -> Iterator[_Series]:
+    received = recording.received
+    where, values = selection.condition(received)
+    found = recording.database.execute(
+        "SELECT channel.id, run.id, series.device, series.parameter, series.instance,"
+        f" {recording.unit} AS sample_unit, count(reading.value), count(annotation.text),"
+        " count(*) - count(reading.tick),"
+        f" (max(reading.tick) - min(reading.tick)) * 1e9 / nullif(max({received}) - min({received}), 0),"
         " coalesce(max(reading.tick) - min(reading.tick), 0), run.rate_hz"
-        f" {SAMPLE_TABLES} WHERE {where or 'true'}"
-        " GROUP BY channel.id, sample_unit ORDER BY channel.id, min(reading.id)",
+        f" {recording.tables} WHERE {where}"
+        f" GROUP BY channel.id, sample_unit ORDER BY channel.id, min({received})",
         values,
     )
     for channel, run, device, parameter, instance, unit, *counts in found:

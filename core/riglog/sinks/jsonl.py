@@ -53,7 +53,7 @@ def is_export(path: Path) -> bool:
 
 
 def is_row(line: bytes) -> bool:
-    """Return True if a line is an object with exactly the columns of schema 1."""
+    """Return True if a line is an object with exactly the columns of a row."""
     try:
         return tuple(msgspec.json.decode(line, type=dict[str, object])) == COLUMNS
     except (msgspec.DecodeError, UnicodeDecodeError):

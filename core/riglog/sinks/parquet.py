@@ -178,7 +178,7 @@ def parts(path: Path) -> list[Path]:
 
 
 def check_parts(path: Path) -> None:
-    """Check that a folder holds only parts with the columns of schema 1. Reads only.
+    """Check that a folder holds only parts with the columns of a row. Reads only.
 
     Raises:
         NotARecordingError: it does not.

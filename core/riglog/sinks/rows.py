@@ -1,4 +1,4 @@
-"""The long-format row of schema 1 with its columns: the only place where a sample becomes columns."""
+"""The long-format row with its columns: the only place where a sample becomes columns."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,6 @@ from msgspec import Meta, Struct
 from riglog.model import NS, Batch, Sample, Status
 from riglog.model.stamp import iso_times
 
-SCHEMA_VERSION = 1
 NOT_FINITE = "no value: the number is not finite"
 Time = Annotated[str, Meta(title="time")]
 """UTC, as ISO 8601 with microseconds and ``Z``. Nanoseconds are truncated."""

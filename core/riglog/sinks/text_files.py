@@ -52,7 +52,7 @@ class TextFileSink(RowFileSink):
         """Check the first line of an existing file.
 
         Raises:
-            NotARecordingError: it does not have the columns of schema 1.
+            NotARecordingError: it does not have the columns of a row.
         """
 
     def _check(self) -> None:

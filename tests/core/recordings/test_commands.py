@@ -91,7 +91,7 @@ def test_a_rig_file_may_name_every_sink(tmp_path: Path) -> None:
     rig.write_text("[run]\nrate_hz = 10\n" + "".join(sinks) + device)
     done = riglog("record", rig, "--duration", "0.5", "--json")
     assert done.returncode == 0, done.stderr
-    stored = [list(read(tmp_path / kind)) for kind in ("csv", "jsonl", "parquet", "sqlite")]
+    stored = [sorted(read(tmp_path / kind), key=str) for kind in ("csv", "jsonl", "parquet", "sqlite")]
     assert stored[0] == stored[1] == stored[2] == stored[3]
     assert len(stored[0]) == json.loads(done.stdout)["samples"] > 0
 

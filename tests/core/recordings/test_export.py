@@ -133,9 +133,9 @@ def test_a_file_that_appears_during_the_export_is_kept(recording: Path, tmp_path
 def test_a_link_at_the_name_of_the_incomplete_file_is_not_followed(
     recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("secrets.token_hex", lambda _: "guessed")
+    monkeypatch.setattr("os.urandom", bytes)
     (tmp_path / "precious").write_text("precious")
-    planted = tmp_path / ".riglog-guessed.new"
+    planted = tmp_path / f".riglog-{bytes(8).hex()}.new"
     planted.symlink_to(tmp_path / "precious")
     with pytest.raises(StorageError, match="File exists"):
         export(recording, tmp_path / "out.csv", format="csv")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -23,6 +24,7 @@ from riglog.sinks.postgres import ForwardProgress, forward
 from riglog.sinks.postgres.tables import SAMPLES, create
 
 pytestmark = pytest.mark.real_time
+SCHEMA_1 = Path(__file__).parents[2] / "support" / "recordings" / "schema-1.sqlite"
 NOWHERE = "postgresql://riglog@127.0.0.1:1/central"
 
 
@@ -114,7 +116,9 @@ async def test_the_cursor_moves_only_after_the_commit(database: str, schema: str
     assert cursors(path) == before
     await ask(database, f"DROP TRIGGER no ON {schema}.samples")
     await forward(path, database, schema=schema)
-    assert await ask(database, f"SELECT count(*), max(sequence) FROM {schema}.samples") == [(38, 38)]
+    assert await ask(
+        database, f"SELECT count(*), count(DISTINCT (run, sequence, received_at)) FROM {schema}.samples"
+    ) == [(38, 38)]
 
 
 def cursors(path: Path) -> bytes:
@@ -161,12 +165,12 @@ async def test_a_damaged_position_sends_rows_again_and_doubles_none(
 async def test_a_position_that_an_early_version_stored_in_the_recording_is_used(
     database: str, schema: str, tmp_path: Path
 ) -> None:
-    path = await sqlite_recording(tmp_path / "run.sqlite")
+    path = Path(shutil.copy(SCHEMA_1, tmp_path))
     await forward(path, database, schema=schema)
-    path.with_name("run.sqlite.forward.json").unlink()
+    path.with_name(f"{path.name}.forward.json").unlink()
     ((identity,),) = await ask(database, f"SELECT value FROM {schema}.meta WHERE key = 'id'")
     with closing(sqlite3.connect(path, isolation_level=None)) as file:
-        file.execute("INSERT INTO meta VALUES (?, ?)", (f"forward:{identity}", '{"reading": 19, "event": 2}'))
+        file.execute("INSERT INTO meta VALUES (?, ?)", (f"forward:{identity}", '{"reading": 78, "event": 4}'))
     assert (await forward(path, database, schema=schema)).samples == 0
 
 
@@ -176,7 +180,7 @@ async def test_a_text_with_a_nul_does_not_stop_the_others(database: str, schema:
     odd = structs.replace(batches[-1].samples[0], value="a\0b")
     await store(SqliteSink(tmp_path / "run"), run, [*batches, structs.replace(batches[-1], samples=[odd])])
     await forward(tmp_path / "run", database, schema=schema)
-    assert await ask(database, f"SELECT text FROM {schema}.samples WHERE sequence = 20") == [("a\ufffdb",)]
+    assert await ask(database, f"SELECT text FROM {schema}.samples WHERE text LIKE 'a%'") == [("a\ufffdb",)]
 
 
 async def test_a_recording_that_grows_is_followed(database: str, schema: str, tmp_path: Path) -> None:

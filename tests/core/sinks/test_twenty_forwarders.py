@@ -34,7 +34,7 @@ async def test_no_row_is_lost_and_none_is_there_twice(database: str, schema: str
     counts = await ask(
         database,
         "SELECT count(*), count(DISTINCT (run, host, device, parameter, instance, tick)),"
-        f" count(DISTINCT (run, host, sequence)) FROM {schema}.samples",
+        f" count(DISTINCT (run, host, sequence, received_at)) FROM {schema}.samples",
     )
     assert counts == [(HOSTS * TICKS * len(CHANNELS),) * 3]
     by_host = await ask(database, f"SELECT host, count(*) FROM {schema}.samples GROUP BY host ORDER BY host")

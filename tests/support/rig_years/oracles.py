@@ -76,12 +76,13 @@ class StoredRow(Struct, frozen=True):
 
 
 ROWS = """
-SELECT run.run, run.started_ns, channel.device, channel.parameter, channel.instance, reading.tick, reading.value,
-    CASE WHEN note.id IS NULL THEN channel.unit ELSE note.unit END, coalesce(note.status, 'ok'),
-    coalesce(note.flags, ''), note.error, run.started_ns + reading.received_ns, reading.latency_ns, run.anchor_ns
-    + reading.received_ns - coalesce(reading.latency_ns, 0) / 2 + reading.skew_ns
+SELECT run.run, run.started_ns, series.device, series.parameter, series.instance, reading.tick, reading.value,
+    CASE WHEN annotation.id IS NULL THEN channel.unit ELSE annotation.unit END, coalesce(annotation.status, 'ok'),
+    coalesce(annotation.flags, ''), annotation.error, reading.received_ns, reading.latency_ns, run.anchor_ns
+    + reading.received_ns - run.started_ns - coalesce(reading.latency_ns, 0) / 2 + reading.skew_ns
 FROM reading JOIN channel ON channel.id = reading.channel_id JOIN run ON run.id = channel.run_id
-LEFT JOIN note ON note.id = reading.note_id ORDER BY reading.rowid
+JOIN series ON series.id = channel.series_id LEFT JOIN annotation ON annotation.id = reading.annotation_id
+ORDER BY run.id, channel.segment, reading.received_ns, reading.n, channel.id
 """
 
 

@@ -1,4 +1,4 @@
-"""The part of a recording that is not forwarded yet, and the cursor in its ``meta`` table that marks the position."""
+"""The part of a recording that is not forwarded yet, and the cursor beside it that marks the position."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -14,23 +14,10 @@ from riglog.sinks.files import appearing, file_error
 from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.postgres.central import Records
 from riglog.sinks.postgres.tables import EVENTS, RUNS, SAMPLES, Table
+from riglog.sinks.postgres.unsent import Cursor, unsent
 from riglog.sinks.rows import Kind, Row
-from riglog.sinks.sqlite.reader import PAGE_ROWS, read_page
+from riglog.sinks.sqlite.recorded import PAGE_ROWS
 from riglog.sinks.sqlite.schema import check_recording, sqlite_errors
-
-
-class Cursor(Struct, frozen=True):
-    """The newest row of each table that the central database has committed.
-
-    ``received_ns`` and ``at_ns`` are their times: a file that was replaced, or that lost rows in a power failure, has
-    other rows under these numbers. None in cursors of early versions.
-    """
-
-    reading: int = 0
-    event: int = 0
-    received_ns: int | None = None
-    at_ns: int | None = None
-
 
 Record = tuple[Any, ...]
 
@@ -60,6 +47,7 @@ class ForwardQueue:
         with sqlite_errors(path):
             self._database = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
             self._database.execute("PRAGMA query_only = ON")
+            self._unsent = unsent(self._database)
 
     @property
     def cursor_path(self) -> Path:
@@ -70,7 +58,8 @@ class ForwardQueue:
         self._forwarded_runs = {}
         cursor = self._cursors().get(target) or self._early_cursor(target)
         event = self._query("SELECT at_ns FROM event WHERE id = ?", cursor.event)
-        same_rows = cursor.received_ns in (None, self._received_ns(cursor.reading))
+        with sqlite_errors(self.path):
+            same_rows = self._unsent.has_read(cursor)
         same_events = cursor.at_ns is None or event == [(cursor.at_ns,)]
         return cursor if same_rows and same_events else Cursor()
 
@@ -82,14 +71,6 @@ class ForwardQueue:
     def reset(self, target: str) -> None:
         """Move the cursor back to the oldest row."""
         self._store_cursors(self._cursors() | {target: Cursor()})
-
-    def _received_ns(self, reading: int) -> int | None:
-        found = self._query(
-            "SELECT started_ns + received_ns FROM reading JOIN channel ON channel.id = channel_id"
-            " JOIN run ON run.id = run_id WHERE reading.id = ?",
-            reading,
-        )
-        return found[0][0] if found else None
 
     def _cursors(self) -> dict[str, Cursor]:
         """Return the cursor of each database. A damaged file costs time only: rows are sent again, and not doubled."""
@@ -112,12 +93,13 @@ class ForwardQueue:
 
     def remaining(self, cursor: Cursor) -> int:
         """Return the approximate number of samples after the cursor."""
-        return max(0, int(self._query("SELECT coalesce(max(id), 0) FROM reading")[0][0]) - cursor.reading)
+        with sqlite_errors(self.path):
+            return self._unsent.remaining(cursor)
 
     def next(self, cursor: Cursor) -> Page | None:
         """Return the oldest rows after the cursor; None if there are none."""
         with sqlite_errors(self.path):
-            found = read_page(self._database, cursor.reading, PAGE_ROWS)
+            found, after = self._unsent.next(cursor)
         events = self._query(
             "SELECT event.id, run.run, at_ns, kind, device, port, message, host FROM event"
             " JOIN run ON run.id = run_id WHERE event.id > ? ORDER BY event.id LIMIT ?",
@@ -125,7 +107,7 @@ class ForwardQueue:
             PAGE_ROWS,
         )
         runs = self._changed_runs()
-        if not (found or events or runs):
+        if not (found or events or runs) and after == cursor:
             return None
         hosts = dict(self._query("SELECT run, host FROM run"))
         records = {
@@ -139,12 +121,7 @@ class ForwardQueue:
         return Page(
             records,
             len(found),
-            Cursor(
-                found[-1][0] if found else cursor.reading,
-                events[-1][0] if events else cursor.event,
-                self._received_ns(found[-1][0]) if found else cursor.received_ns,
-                events[-1][2] if events else cursor.at_ns,
-            ),
+            structs.replace(after, event=events[-1][0], at_ns=events[-1][2]) if events else after,
             runs,
         )
 

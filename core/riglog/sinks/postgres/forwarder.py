@@ -12,8 +12,9 @@ from msgspec import Struct
 from riglog.errors import StorageError
 from riglog.sinks.postgres.asyncio_thread import AsyncioThread
 from riglog.sinks.postgres.central import Central, UnreachableError, check_url, connect
-from riglog.sinks.postgres.forward_queue import Cursor, ForwardQueue
+from riglog.sinks.postgres.forward_queue import ForwardQueue
 from riglog.sinks.postgres.tables import identifier
+from riglog.sinks.postgres.unsent import Cursor
 
 MIN_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.2, 30.0
 FOLLOW_INTERVAL_SECONDS = 1.0

@@ -1,7 +1,7 @@
-"""Reads an SQLite recording: its rows page by page, and its events. Also while it is being written."""
+"""Opens an SQLite recording for reading, also while it is being written; and its events."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,12 +12,11 @@ from riglog.model import current_kind
 from riglog.sinks.base import Damage, Format
 from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.rows import EventRow, Row
-from riglog.sinks.sqlite.schema import HEADER, SAMPLE_COLUMNS, SAMPLE_TABLES, check_recording, sqlite_errors
+from riglog.sinks.sqlite.recorded import recorded
+from riglog.sinks.sqlite.schema import HEADER, check_recording, sqlite_errors
 
 SHOWN_NAMES = 12
 RUNS = "SELECT name FROM run UNION SELECT run FROM run"
-PAGE_ROWS = 5_000
-"""Reads are short: a long one prevents SQLite from writing the write-ahead log of a growing file back."""
 
 
 def open_recording(path: Path) -> sqlite3.Connection:
@@ -40,38 +39,11 @@ def open_recording(path: Path) -> sqlite3.Connection:
             return _connect(location + "?immutable=1")  # a finished recording in a folder without write permission
 
 
-def read_page(
-    database: sqlite3.Connection, after: int, limit: int = PAGE_ROWS, where: str = "", values: Sequence[object] = ()
-) -> list[tuple[int, Row]]:
-    """Return the next rows with their numbers: ``reading.id``, which grows with every row added to a file.
-
-    Args:
-        after: the number of the last row already read; 0 for the oldest rows.
-        where: an SQL condition over reading, channel and run, with ``values`` for its placeholders.
-    """
-    found = database.execute(
-        f"SELECT reading.id, {SAMPLE_COLUMNS} {SAMPLE_TABLES}"
-        f" WHERE reading.id > ? {f'AND ({where})' if where else ''} ORDER BY reading.id LIMIT ?",
-        (after, *values, limit),
-    )
-    return [(number, Row(*columns)) for number, *columns in found]
-
-
-def read_pages(
-    database: sqlite3.Connection, where: str = "", values: Sequence[object] = ()
-) -> Iterator[list[tuple[int, Row]]]:
-    """Return all pages that are present now."""
-    after = 0
-    while page := read_page(database, after, PAGE_ROWS, where, values):
-        yield page
-        after = page[-1][0]
-
-
 def read_sqlite(path: Path, damage: Damage) -> Iterator[Row]:
     """Return the rows of a recording, oldest first."""
     with closing(open_recording(path)) as database, sqlite_errors(path):
-        for page in read_pages(database):
-            yield from (row for _, row in page)
+        for page in recorded(database).pages():
+            yield from page.rows
 
 
 def read_events(path: str | Path, *, run: str | None = None) -> Iterator[EventRow]:

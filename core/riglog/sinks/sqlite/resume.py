@@ -9,11 +9,11 @@ from msgspec import Struct
 
 from riglog.model import NS, Run
 from riglog.sinks.sqlite.reader import open_recording
-from riglog.sinks.sqlite.schema import is_unused, sqlite_errors
+from riglog.sinks.sqlite.schema import check_path, is_unused, sqlite_errors
+from riglog.sinks.sqlite.views import newest
 from riglog.sinks.sqlite.writer_lock import check_unlocked
 
-NEWEST_READINGS = 200_000
-"""Where the newest row of each channel is searched first: reading the whole file takes long."""
+TICK, RECEIVED = (newest(f"newest.{column}", "channel") for column in ("tick", "received_ns"))
 
 
 class StoredRun(Struct, frozen=True):
@@ -41,11 +41,12 @@ def stored_run(path: Path, name: str, *, run_id: str | None = None) -> StoredRun
 
     Raises:
         NotARecordingError, NewerSchemaError: the file is not a recording that this version can continue.
-        StorageError: it cannot be read, or another program writes it.
+        StorageError: it cannot be read, has schema 1, or another program writes it.
     """
     if is_unused(path):
         return None
     check_unlocked(path)
+    check_path(path)
     with closing(open_recording(path)) as database, sqlite_errors(path):
         found = database.execute(
             "SELECT id, run, name, started_ns, anchor_ns, rate_hz, host, versions, rig FROM run"
@@ -61,7 +62,7 @@ def stored_run(path: Path, name: str, *, run_id: str | None = None) -> StoredRun
         return StoredRun(
             run,
             _slot_zero_ns(database, number, started_ns),
-            None if last_row_ns is None else started_ns + last_row_ns,
+            last_row_ns,
             last_ticks,
         )
 
@@ -76,20 +77,11 @@ def _slot_zero_ns(database: sqlite3.Connection, run: int, started_ns: int) -> in
 
 def _newest(database: sqlite3.Connection, run: int) -> tuple[int | None, dict[str, int]]:
     """Return when the newest row was received, and the highest slot number of each device."""
-    channels = dict(database.execute("SELECT id, device FROM channel WHERE run_id = ?", (run,)))
-    (last_id,) = database.execute("SELECT coalesce(max(id), 0) FROM reading").fetchone()
-    for after in (last_id - NEWEST_READINGS, 0):
-        found = [
-            columns
-            for columns in database.execute(
-                "SELECT channel_id, max(tick), max(received_ns) FROM reading WHERE id > ? GROUP BY channel_id", (after,)
-            )
-            if columns[0] in channels
-        ]
-        if len(found) == len(channels):
-            break
-    last_ticks: dict[str, int] = {}
-    for channel, tick, _ in found:
-        if tick is not None:
-            last_ticks[channels[channel]] = max(tick, last_ticks.get(channels[channel], tick))
+    found = database.execute(
+        "SELECT device, max(tick), max(received_ns) FROM (SELECT series.device,"  # noqa: S608 - constants
+        f" ({TICK}) AS tick, ({RECEIVED}) AS received_ns"
+        " FROM channel JOIN series ON series.id = channel.series_id WHERE channel.run_id = ?) GROUP BY device",
+        (run,),
+    ).fetchall()
+    last_ticks = {device: tick for device, tick, _ in found if tick is not None}
     return max((received for *_, received in found), default=None), last_ticks

@@ -1,9 +1,4 @@
-"""Schema 1 of a riglog recording in SQLite, and the check that a file is one. Stored compactly, read as long rows.
-
-A row of ``reading`` holds integers and the value; texts are stored once, in ``channel`` and ``note`` (annotations).
-Times are nanoseconds: ``received_ns`` counts from ``run.started_ns``; ``skew_ns`` is the deviation of the monotonic
-clock from the anchor of the run. The view ``samples`` is the long-format row of docs/reference/schema.md.
-"""
+"""A riglog recording in SQLite as a file: created, opened for writing, and told from other files."""
 
 import os
 import sqlite3
@@ -14,114 +9,17 @@ from pathlib import Path
 from riglog.errors import NewerSchemaError, NotARecordingError, StorageError
 from riglog.sinks.disk import create_hidden, has_locks, publish, sync_file
 from riglog.sinks.files import NOT_MODIFIED, check_writable, file_error, read_error
-from riglog.sinks.rows import SCHEMA_VERSION
+from riglog.sinks.sqlite.schema1 import SCHEMA_1
+from riglog.sinks.sqlite.tables import APPLICATION_ID, PAGE_BYTES, SCHEMA_VERSION, TABLES
+from riglog.sinks.sqlite.views import VIEWS
 
-APPLICATION_ID = 0x7269676C  # "rigl"
 HEADER = b"SQLite format 3\0"
 CHECKED_BYTES = 256 * 1024 * 1024
 """A file of this size is checked within about a second when it is opened for writing."""
+LOG_BYTES = 16 * 1024 * 1024
+"""How far the write-ahead log grows before it is written back into the file."""
 DATA_ERRORS = (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.IntegrityError)
 """Errors of SQLite about the data of a statement. All others are about the file."""
-
-TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE run (
-    id INTEGER PRIMARY KEY,
-    run TEXT NOT NULL UNIQUE,
-    name TEXT NOT NULL,
-    started_ns INTEGER NOT NULL,
-    anchor_ns INTEGER NOT NULL,
-    finished_ns INTEGER,
-    rate_hz REAL,
-    host TEXT NOT NULL,
-    versions TEXT NOT NULL,
-    rig TEXT
-);
-CREATE TABLE channel (
-    id INTEGER PRIMARY KEY,
-    run_id INTEGER NOT NULL REFERENCES run (id),
-    device TEXT NOT NULL,
-    driver TEXT NOT NULL,
-    protocol TEXT NOT NULL,
-    address,
-    parameter TEXT NOT NULL,
-    parameter_id INTEGER,
-    instance INTEGER NOT NULL,
-    unit TEXT
-);
-CREATE TABLE note (
-    id INTEGER PRIMARY KEY,
-    text TEXT,
-    unit TEXT,
-    status TEXT NOT NULL,
-    flags TEXT NOT NULL,
-    error TEXT
-);
-CREATE TABLE reading (
-    id INTEGER PRIMARY KEY,
-    channel_id INTEGER NOT NULL REFERENCES channel (id),
-    tick INTEGER,
-    received_ns INTEGER NOT NULL,
-    latency_ns INTEGER,
-    skew_ns INTEGER,
-    value REAL,
-    note_id INTEGER REFERENCES note (id)
-);
-CREATE TABLE event (
-    id INTEGER PRIMARY KEY,
-    run_id INTEGER NOT NULL REFERENCES run (id),
-    at_ns INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    device TEXT,
-    port TEXT,
-    message TEXT NOT NULL
-);
-"""
-
-
-def _iso(ns: str) -> str:
-    return f"strftime('%Y-%m-%dT%H:%M:%S', {ns} / 1000000000, 'unixepoch') || printf('.%06dZ', {ns} / 1000 % 1000000)"
-
-
-_RECEIVED = "(run.started_ns + reading.received_ns)"
-_MIDPOINT = "(run.started_ns + reading.received_ns - coalesce(reading.latency_ns, 0) / 2)"
-
-UNIT = "CASE WHEN reading.note_id IS NULL THEN channel.unit ELSE note.unit END"
-SAMPLE_COLUMNS = f"""
-    run.run AS run,
-    reading.tick AS tick,
-    channel.device AS device,
-    channel.driver AS driver,
-    channel.protocol AS protocol,
-    channel.address AS address,
-    channel.parameter AS parameter,
-    channel.parameter_id AS parameter_id,
-    channel.instance AS instance,
-    reading.value AS value,
-    note.text AS text,
-    {UNIT} AS unit,
-    coalesce(note.status, 'ok') AS status,
-    coalesce(note.flags, '') AS flags,
-    note.error AS error,
-    CASE WHEN reading.latency_ns IS NOT NULL THEN {_iso(f"({_RECEIVED} - reading.latency_ns)")} END AS requested_at,
-    {_iso(_RECEIVED)} AS received_at,
-    {_iso(_MIDPOINT)} AS midpoint_at,
-    reading.latency_ns / 1e9 AS latency_s,
-    run.anchor_ns + {_MIDPOINT} - run.started_ns + coalesce(reading.skew_ns, 0) AS monotonic_ns"""
-"""The row of schema 1, selected from SAMPLE_TABLES."""
-SAMPLE_TABLES = """
-FROM reading
-JOIN channel ON channel.id = reading.channel_id
-JOIN run ON run.id = channel.run_id
-LEFT JOIN note ON note.id = reading.note_id"""
-
-VIEWS = f"""
-CREATE VIEW samples AS SELECT {SAMPLE_COLUMNS} {SAMPLE_TABLES};
-CREATE VIEW events AS SELECT
-    run.run AS run, {_iso("event.at_ns")} AS at, event.kind AS kind, event.device AS device, event.port AS port,
-    event.message AS message
-FROM event JOIN run ON run.id = event.run_id;
-"""  # noqa: S608 - made of constants of this file
 
 
 def open_database(path: Path, *, durable: bool = True) -> sqlite3.Connection:
@@ -144,8 +42,8 @@ def open_database(path: Path, *, durable: bool = True) -> sqlite3.Connection:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             database.execute(f"PRAGMA fullfsync = {int(durable)}")  # macOS: through the cache of the drive
-            database.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: 16 MB
-            database.execute("PRAGMA journal_size_limit = 16777216")  # after a reader has let the log grow
+            database.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // PAGE_BYTES}")
+            database.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")  # after a reader has let the log grow
         except BaseException:
             database.close()
             raise
@@ -182,8 +80,13 @@ def check_sound(database: sqlite3.Connection, path: Path) -> None:
         sound = database.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
         if not sound:
             raise _damaged(path)
-    for table in ("run", "channel", "note", "reading", "event"):
+    for table in ("run", "series", "channel", "annotation", "block", "event", "flush"):
         database.execute(f"SELECT * FROM {table} ORDER BY id DESC LIMIT 10000").fetchall()  # noqa: S608 - a constant
+    for (block,) in database.execute("SELECT id FROM block ORDER BY id DESC LIMIT 100").fetchall():
+        database.execute(
+            "SELECT * FROM reading WHERE block_id = ? ORDER BY channel_id DESC, received_ns DESC, n DESC LIMIT 1000",
+            (block,),
+        ).fetchall()
 
 
 def _damaged(path: Path) -> StorageError:
@@ -195,6 +98,7 @@ def create_tables(database: sqlite3.Connection) -> None:
     """Make a recording of an empty file. If two programs do it at the same moment, one of them creates the tables."""
     if _application(database):
         return
+    database.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of an empty file; of any other it has no effect
     database.execute("BEGIN IMMEDIATE")
     if not _application(database):
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -208,16 +112,24 @@ def _application(database: sqlite3.Connection) -> int:
     return int(database.execute("PRAGMA application_id").fetchone()[0])
 
 
-def check_path(path: Path) -> None:
+def check_path(path: Path, *, overwrite: bool = False) -> None:
     """Check that a recording can be written at a path. Reads only.
 
+    Args:
+        overwrite: a recording there will be replaced; otherwise it is continued.
     Raises:
         NotARecordingError, NewerSchemaError: the file is something else.
-        StorageError: the directory does not exist, or no permission to write.
+        StorageError: the directory does not exist, no permission to write, or a recording of schema 1.
     """
-    if not is_unused(path):
-        check_recording(path)
+    if not is_unused(path) and check_recording(path) == SCHEMA_1 and not overwrite:
+        raise earlier_schema(path)
     check_writable(path)
+
+
+def earlier_schema(path: Path) -> StorageError:
+    """Return the error of a recording that can be read, and not continued."""
+    hint = f"Use another file name, or convert it: riglog upgrade {path}. The file was not modified"
+    return StorageError("recording has schema 1, which is only read", hint=hint, path=path)
 
 
 def is_unused(path: Path) -> bool:
@@ -225,8 +137,8 @@ def is_unused(path: Path) -> bool:
     return not path.exists() or (path.is_file() and not path.stat().st_size)
 
 
-def check_recording(path: Path, *, hint: str = NOT_MODIFIED) -> None:
-    """Check that a file is a riglog recording that this version can read and continue. Reads only.
+def check_recording(path: Path, *, hint: str = NOT_MODIFIED) -> int:
+    """Check that a file is a riglog recording that this version can read, and return its schema. Reads only.
 
     Raises:
         NotARecordingError, NewerSchemaError, StorageError: it is not.
@@ -249,6 +161,7 @@ def check_recording(path: Path, *, hint: str = NOT_MODIFIED) -> None:
             hint="Update riglog, or use another file",
             path=path,
         )
+    return version
 
 
 def remove_recording(path: Path, *, unless_run: str) -> None:
@@ -259,7 +172,7 @@ def remove_recording(path: Path, *, unless_run: str) -> None:
     Raises:
         NotARecordingError, NewerSchemaError: the file is something else; it was not modified.
     """
-    check_path(path)
+    check_path(path, overwrite=True)
     if not path.exists():
         return
     with closing(sqlite3.connect(path)) as database:

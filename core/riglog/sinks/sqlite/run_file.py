@@ -1,0 +1,201 @@
+"""A run in an open file: what one flush stores, in one transaction."""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from riglog.model import OK, Batch, Event, Run, Sample
+from riglog.sinks.disk import identity, is_deleted, open_descriptor
+from riglog.sinks.rows import content, flags
+from riglog.sinks.sqlite.displaced import is_displaced, leave_displaced
+from riglog.sinks.sqlite.places import Places
+from riglog.sinks.sqlite.schema import open_database
+from riglog.sinks.sqlite.writer_lock import WriterLock
+
+ReadingColumns = tuple[int, int, int, int, float | None, int | None, int | None, int | None, int]
+CACHED_ANNOTATIONS = 10_000
+
+
+class RunFile:
+    """The open database, with the ids of the channels and annotations in it. Blocking; one thread at a time."""
+
+    def __init__(
+        self, path: Path, run: Run, *, durable: bool, samples: int = 0, lock: WriterLock | None = None
+    ) -> None:
+        self.path = path
+        self.run = run
+        self.durable = durable
+        self.samples = samples  # stored since the recording was opened
+        self.left = False  # closed, because it was deleted or moved
+        self.lock = lock or WriterLock(path)
+        try:
+            self.database = open_database(path, durable=durable)
+        except BaseException:
+            if lock is None:
+                self.lock.release()
+            raise
+        self.annotations: dict[tuple[object, ...], int] = {}
+        self.rollback_pending = False
+        try:
+            self.run_id = self._insert_run()
+            self.places = Places(self.database, self.run_id)
+            (self.block_id,) = self.database.execute(
+                "SELECT max(id) FROM block WHERE run_id = ?", (self.run_id,)
+            ).fetchone()
+            self.identity = identity(path)
+        except BaseException:
+            self.database.close()
+            if lock is None:
+                self.lock.release()
+            raise
+
+    def is_displaced(self) -> bool:
+        """Return whether the file was deleted or moved."""
+        return is_displaced(self.path, self.identity)
+
+    def is_deleted(self) -> bool:
+        """Return whether its rows are lost when it is closed."""
+        file = None if self.identity is None else open_descriptor(self.identity)
+        return file is not None and is_deleted(file)
+
+    def leave(self) -> tuple[Path, str]:
+        """Close the file that was deleted or moved; see ``leave_displaced``."""
+        assert self.identity is not None
+        found = leave_displaced(self.database, self.path, self.identity)
+        self.left = True
+        self.lock.release()
+        return found
+
+    def reopened(self) -> "RunFile":
+        """Return the file with a new connection: one whose locks or reads failed can stay unusable for ever."""
+        other = RunFile(self.path, self.run, durable=self.durable, samples=self.samples, lock=self.lock)
+        with suppress(sqlite3.Error):
+            self.database.close()
+        return other
+
+    def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
+        """Store all of it, or none and raise."""
+        database = self.database
+        if self.rollback_pending:
+            self._roll_back()
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            found = self._segments(batches)
+            for readings in found.values():
+                database.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", readings)
+            if events:
+                database.executemany(
+                    "INSERT INTO event (run_id, at_ns, kind, device, port, message) VALUES (?, ?, ?, ?, ?, ?)",
+                    [(self.run_id, e.at_ns, e.kind.value, e.device, e.port, e.message) for e in events],
+                )
+            self._insert_flush(found, with_events=bool(events))
+            database.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+        self.samples += sum(len(batch.samples) for batch in batches)
+
+    def close(self) -> None:
+        """Finish the run, write the write-ahead log back into the file, and close."""
+        try:
+            self.database.execute(
+                "UPDATE run SET finished_ns = (SELECT max(at_ns) FROM event WHERE run_id = :id) WHERE id = :id",
+                {"id": self.run_id},
+            )
+            self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self.database.close()
+            self.lock.release()
+
+    def _insert_run(self) -> int:
+        """Return the id of the run: a new one, or the present one if it is resumed."""
+        run, database = self.run, self.database
+        known = database.execute("SELECT id FROM run WHERE run = ?", (run.id,)).fetchone()
+        if known is not None:
+            return int(known[0])
+        database.execute("BEGIN IMMEDIATE")
+        cursor = database.execute(
+            "INSERT INTO run (run, name, started_ns, anchor_ns, rate_hz, host, versions, rig) VALUES (?,?,?,?,?,?,?,?)",
+            (
+                run.id,
+                run.name,
+                run.started_ns,
+                run.anchor_ns,
+                run.rate_hz,
+                run.host,
+                msgspec.json.encode(run.versions | {"sqlite": sqlite3.sqlite_version}).decode(),
+                run.rig,
+            ),
+        )
+        run_id = cursor.lastrowid
+        assert run_id is not None
+        database.execute("INSERT INTO block (run_id, merged) VALUES (?, 1)", (run_id,))
+        database.execute("COMMIT")
+        return run_id
+
+    def _segments(self, batches: Sequence[Batch]) -> dict[int, list[ReadingColumns]]:
+        """Return the readings of each segment. There are two only if the clock was set back since the last flush."""
+        found: dict[int, list[ReadingColumns]] = {}
+        segment, readings = None, []
+        for batch in batches:
+            for sample in batch.samples:
+                columns = self._reading_columns(batch.tick, sample)
+                if segment != self.places.segment:
+                    segment = self.places.segment
+                    readings = found[segment] = []
+                readings.append(columns)
+        return found
+
+    def _reading_columns(self, tick: int | None, sample: Sample) -> ReadingColumns:
+        channel, stamp, run = sample.channel, sample.stamp, self.run
+        number, text, status, error = content(sample)
+        plain = text is None and status is OK and error is None and not sample.flags and sample.unit == channel.unit
+        place = self.places.next(channel, stamp.received_ns)
+        return (
+            self.block_id,
+            place.channel_id,
+            stamp.received_ns,
+            place.n,
+            number,
+            None if plain else self._annotation_id((text, sample.unit, status.value, flags(sample), error)),
+            tick,
+            stamp.latency_ns,
+            stamp.monotonic_ns - run.anchor_ns - (stamp.midpoint_ns - run.started_ns),
+        )
+
+    def _insert_flush(self, found: dict[int, list[ReadingColumns]], *, with_events: bool) -> None:
+        """Note what this transaction adds: the range of times in each segment, and the newest event."""
+        event_id = None
+        if with_events:
+            (event_id,) = self.database.execute("SELECT max(id) FROM event").fetchone()
+        ranges: list[tuple[int, int | None, int | None, int]] = []
+        for segment, readings in found.items():
+            times = [received_ns for _, _, received_ns, *_ in readings]
+            ranges.append((segment, min(times), max(times), len(times)))
+        for segment, first, last, rows in ranges or ([(self.places.segment, None, None, 0)] if with_events else []):
+            self.database.execute(
+                "INSERT INTO flush (run_id, segment, first_ns, last_ns, rows, event_id) VALUES (?, ?, ?, ?, ?, ?)",
+                (self.run_id, segment, first, last, rows, event_id),
+            )
+
+    def _annotation_id(self, columns: tuple[str | None, str | None, str, str, str | None]) -> int:
+        """Return the id of an annotation: text, unit, status, flags and error, stored once for many readings."""
+        if columns not in self.annotations:
+            if len(self.annotations) >= CACHED_ANNOTATIONS:
+                self.annotations.clear()  # some are then stored twice, which is correct and costs bytes only
+            self.annotations[columns] = self.database.execute(
+                "INSERT INTO annotation (text, unit, status, flags, error) VALUES (?, ?, ?, ?, ?) RETURNING id", columns
+            ).fetchone()[0]
+        return self.annotations[columns]
+
+    def _roll_back(self) -> None:
+        """Undo the transaction, and forget the ids it inserted: they do not exist, or will belong to other rows."""
+        self.rollback_pending = True  # until it is complete: on a failing disk each of these statements may fail too
+        if self.database.in_transaction:
+            self.database.execute("ROLLBACK")
+        self.annotations.clear()
+        self.places.load()
+        self.rollback_pending = False

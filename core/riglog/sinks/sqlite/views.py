@@ -1,0 +1,94 @@
+"""The view ``samples``: the row of docs/reference/schema.md out of the tables, and the views beside it.
+
+The order of the joins decides how fast a question is answered. CROSS JOIN makes SQLite start with the few channels, and
+seek in each block; it may leave ``run`` out if no column of it is used.
+"""
+
+
+def iso(ns: str) -> str:
+    """Return the SQL of a time as text."""
+    return f"strftime('%Y-%m-%dT%H:%M:%S', {ns} / 1000000000, 'unixepoch') || printf('.%06dZ', {ns} / 1000 % 1000000)"
+
+
+def sample_columns(received: str, annotation_id: str) -> str:
+    """Return the SQL of the twenty columns of a row.
+
+    Args:
+        received: the SQL of the time of receipt, in ns since the epoch.
+        annotation_id: the column that refers to the annotation.
+    """
+    midpoint = f"({received} - coalesce(reading.latency_ns, 0) / 2)"
+    return f"""
+    run.run AS run,
+    reading.tick AS tick,
+    series.device AS device,
+    channel.driver AS driver,
+    channel.protocol AS protocol,
+    channel.address AS address,
+    series.parameter AS parameter,
+    channel.parameter_id AS parameter_id,
+    series.instance AS instance,
+    reading.value AS value,
+    annotation.text AS text,
+    {unit(annotation_id)} AS unit,
+    coalesce(annotation.status, 'ok') AS status,
+    coalesce(annotation.flags, '') AS flags,
+    annotation.error AS error,
+    CASE WHEN reading.latency_ns IS NOT NULL THEN {iso(f"({received} - reading.latency_ns)")} END AS requested_at,
+    {iso(received)} AS received_at,
+    {iso(midpoint)} AS midpoint_at,
+    reading.latency_ns / 1e9 AS latency_s,
+    run.anchor_ns + {midpoint} - run.started_ns + coalesce(reading.skew_ns, 0) AS monotonic_ns"""
+
+
+def unit(annotation_id: str) -> str:
+    """Return the SQL of the unit of a value."""
+    return f"CASE WHEN {annotation_id} IS NULL THEN channel.unit ELSE annotation.unit END"
+
+
+SAMPLE_COLUMNS = sample_columns("reading.received_ns", "reading.annotation_id")
+SAMPLE_TABLES = """
+FROM series
+JOIN channel ON channel.series_id = series.id
+LEFT JOIN run ON run.id = channel.run_id
+CROSS JOIN block ON block.run_id = channel.run_id
+CROSS JOIN reading ON reading.block_id = block.id AND reading.channel_id = channel.id
+LEFT JOIN annotation ON annotation.id = reading.annotation_id"""
+MORE_COLUMNS = """,
+    reading.received_ns AS received_ns,
+    reading.own_ns AS own_ns,
+    series.id AS series_id,
+    channel.id AS channel_id,
+    channel.segment AS segment,
+    reading.n AS n"""
+
+
+def newest(columns: str, channel: str) -> str:
+    """Return the SQL that selects columns of the newest reading of a channel: the last one of its last block."""
+    return f"""SELECT {columns} FROM block AS latest
+    CROSS JOIN reading AS newest ON newest.block_id = latest.id AND newest.channel_id = {channel}.id
+    WHERE latest.run_id = {channel}.run_id
+    ORDER BY latest.id DESC, newest.received_ns DESC, newest.n DESC LIMIT 1"""  # noqa: S608 - names of this package
+
+
+LATEST_TABLES = f"""
+FROM series
+CROSS JOIN channel ON channel.id = (
+    SELECT mine.id FROM channel AS mine WHERE mine.series_id = series.id
+    ORDER BY mine.run_id DESC, mine.segment DESC, ({newest("newest.received_ns", "mine")}) DESC LIMIT 1
+)
+LEFT JOIN run ON run.id = channel.run_id
+CROSS JOIN reading ON (reading.block_id, reading.channel_id, reading.received_ns, reading.n) = (
+    {newest("newest.block_id, newest.channel_id, newest.received_ns, newest.n", "channel")}
+)
+LEFT JOIN annotation ON annotation.id = reading.annotation_id"""  # noqa: S608 - made of constants of this file
+"""The newest reading of each series: later runs, and later segments of a run, are newer whatever the clock was."""
+
+VIEWS = f"""
+CREATE VIEW samples AS SELECT {SAMPLE_COLUMNS}{MORE_COLUMNS} {SAMPLE_TABLES};
+CREATE VIEW latest AS SELECT {SAMPLE_COLUMNS}{MORE_COLUMNS} {LATEST_TABLES};
+CREATE VIEW events AS SELECT
+    run.run AS run, {iso("event.at_ns")} AS at, event.kind AS kind, event.device AS device, event.port AS port,
+    event.message AS message
+FROM event JOIN run ON run.id = event.run_id;
+"""  # noqa: S608 - made of constants of this file
