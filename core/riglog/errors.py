@@ -197,12 +197,17 @@ class NewerSchemaError(StorageError):
 
 @contextmanager
 def error_context(**context: object) -> Iterator[None]:
-    """Add context that only the outer layer knows to a RiglogError that passes. Existing keys are kept."""
+    """Add context that only the outer layer knows to each RiglogError that passes. Existing keys are kept."""
+    known = {key: value for key, value in context.items() if value is not None}
     try:
         yield
     except RiglogError as error:
-        known = {key: value for key, value in context.items() if value is not None}
         error.context = known | error.context
+        raise
+    except ExceptionGroup as group:
+        for each in group.exceptions:
+            if isinstance(each, RiglogError):
+                each.context = known | each.context
         raise
 
 

@@ -123,9 +123,8 @@ def test_every_distribution_is_complete_by_itself(project: Path) -> None:
     assert told["project"]["license-files"] == ["LICENSE"]
     assert (package / "py.typed").exists()
     shipped = told["tool"]["setuptools"]["package-data"][package.name]
-    assert {path.name for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")} == set(
-        shipped
-    )
+    found = [path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    assert {path.relative_to(package).as_posix() for path in found} == set(shipped)
     extras = core["project"]["optional-dependencies"]
     assert extras[project.parent.name] == [name]
     assert name in extras["all"]

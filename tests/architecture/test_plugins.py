@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from import_graph import Graph, circle, floors, import_graph, reachable, rooms
 
@@ -184,10 +185,19 @@ def test_a_plugin_says_what_it_is(package: Path) -> None:
         assert driver.summary
 
 
+def needs_nothing_more(driver: AnyDriver[Any]) -> bool:
+    """True if a device needs only a name, a driver and a port."""
+    keys = msgspec.structs.fields(driver.config)
+    return not {key.name for key in keys if key.required} - {"name", "driver", "port"}
+
+
 DEVICES = [
     pytest.param(driver, dict(table), id=f"{driver.name}-{table['name']}")
     for driver in installed().drivers.values()
-    for table in [*driver.demo(), {"name": "usual", "driver": driver.name, "port": "usual"}]
+    for table in [
+        *driver.demo(),
+        *([{"name": "usual", "driver": driver.name, "port": "usual"}] if needs_nothing_more(driver) else []),
+    ]
 ]
 
 

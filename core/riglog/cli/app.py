@@ -21,6 +21,7 @@ COMMANDS = {
     "salvage": "Copy what can be read of a damaged recording into a new one.",
     "ports": "List the serial ports of this machine.",
     "plugins": "List plugins, drivers and sinks.",
+    "instrument": "Check, write and document instrument files.",
 }
 """Each command with the first sentence of its help: ``riglog --help`` imports none of them."""
 

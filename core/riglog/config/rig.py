@@ -114,7 +114,12 @@ class Problems:
             return read(*args, **kwargs)
         except ConfigError as error:
             self.extend([error])
-            return None
+        except ExceptionGroup as group:  # all mistakes of a file that the rig file names
+            mistakes, others = group.split(ConfigError)
+            if mistakes is None or others is not None:
+                raise
+            self.extend(error for error in mistakes.exceptions if isinstance(error, ConfigError))
+        return None
 
     def extend(self, errors: Iterable[ConfigError]) -> None:
         """Add errors; the path of the file is added to their context."""
@@ -132,6 +137,7 @@ def _specs(table: Mapping[str, Any], plugins: Registry, problems: Problems) -> t
     for number, device in enumerate(devices):
         whole = problems.attempt(_with_port, device, ports)
         if whole is not None:
+            whole = _with_files(whole, plugins, problems.path.parent)
             specs.append(problems.attempt(resolve_device, plugins, whole, place("device", number, device)))
     return tuple(spec for spec in specs if spec is not None)
 
@@ -222,6 +228,14 @@ def _with_port(device: dict[str, Any], ports: Mapping[str, Any]) -> dict[str, An
                 device=device.get("name"),
             )
     return device | {key: value for key, value in named.items() if key != "device"} | {"port": named["device"]}
+
+
+def _with_files(device: dict[str, Any], plugins: Registry, folder: Path) -> dict[str, Any]:
+    """Return a device's table with the paths of files that its driver reads: they are relative to the rig file."""
+    driver = plugins.drivers.get(str(device.get("driver")))
+    keys = () if driver is None else driver.config.file_keys
+    texts = {key: device[key] for key in keys if isinstance(device.get(key), str)}
+    return device | {key: str(folder / text) for key, text in texts.items() if Path(text).suffix}
 
 
 def _conflicts(specs: tuple[DeviceSpec, ...]) -> Iterator[ConfigError]:

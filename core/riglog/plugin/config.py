@@ -1,6 +1,6 @@
 """What every ``[[device]]`` table of a rig file may contain; a driver's own struct adds to it."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -20,7 +20,10 @@ class DirectConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
     """The keys of a device without a port. The core applies all but ``driver`` and ``timeout`` (seconds).
 
     ``identity_check``: seconds between two identity checks while the device is polled without interruption; 0: none.
+    ``file_keys``: the keys with the path of a file that the driver reads, relative to the rig file.
     """
+
+    file_keys: ClassVar[tuple[str, ...]] = ()
 
     name: Annotated[str, Meta(pattern=NAME_PATTERN, description=NAME)]
     driver: str

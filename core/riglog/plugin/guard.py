@@ -88,12 +88,17 @@ def bugs_as(kind: type[RiglogError], driver: "AnyDriver[Any]", call: str) -> Ite
     except RiglogError:
         raise
     except BaseException as error:
-        if not is_plugin_fault(error):
+        if not is_plugin_fault(error) or _is_of_riglog(error):
             raise
         log.debug("%s", traceback_text(error))
         hint = "Report it to the author of the plugin"
         problem = f"{DRIVER_ERROR}: {call}: {describe(error)}"
         raise kind(problem, hint=hint, driver=driver.name) from error
+
+
+def _is_of_riglog(error: BaseException) -> bool:
+    """True for several errors of riglog together: all mistakes of a file."""
+    return isinstance(error, BaseExceptionGroup) and error.split(RiglogError)[1] is None
 
 
 def is_a(kind: type, given: T) -> T:

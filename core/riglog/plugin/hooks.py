@@ -28,6 +28,7 @@ CORE_COMMANDS = frozenset(
         "export",
         "forward",
         "gaps",
+        "instrument",
         "plugins",
         "ports",
         "read",

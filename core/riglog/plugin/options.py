@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -13,6 +13,9 @@ from riglog.plugin.config import DeviceConfig, DirectConfig
 from riglog.plugin.driver import AnyDriver
 from riglog.plugin.guard import bugs_as
 from riglog.plugin.wording import ANY
+
+MOST_SHOWN = 120
+"""Characters of a value in a message."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 _PATH = re.compile(r" - at `(?:key in )?\$?(.*)`$")
@@ -34,7 +37,7 @@ def convert(table: Mapping[str, Any], to: type[T], where: str, *, strict: bool =
     try:
         return msgspec.convert(table, to, strict=strict)
     except msgspec.ValidationError as error:
-        raise _config_error(str(error), table, to, where) from None
+        raise mistake_of(error, table, to, where).error from None
 
 
 def configure(driver: AnyDriver[Any], table: Mapping[str, Any], where: str, *, strict: bool = True) -> DirectConfig:
@@ -52,8 +55,19 @@ def configure(driver: AnyDriver[Any], table: Mapping[str, Any], where: str, *, s
     return config
 
 
-def _config_error(text: str, table: Mapping[str, Any], to: type[msgspec.Struct], where: str) -> ConfigError:
+class Mistake(NamedTuple):
+    """What is wrong in a table, and the way to it: names of keys and positions in lists."""
+
+    error: ConfigError
+    path: tuple[str | int, ...]
+    is_missing: bool = False
+
+
+def mistake_of(
+    error: msgspec.ValidationError, table: Mapping[str, Any], to: type[msgspec.Struct], where: str
+) -> Mistake:
     """Return what msgspec reports, as a sentence that starts with the place."""
+    text = str(error)
     place = _PATH.search(text)
     path = _steps(place[1] if place else "")
     shown = where + "".join(f"[{step}]" if isinstance(step, int) or step == ANY else f".{step}" for step in path)
@@ -62,17 +76,20 @@ def _config_error(text: str, table: Mapping[str, Any], to: type[msgspec.Struct],
         known = wording.keys(to, path)
         close = get_close_matches(unknown[1], known, 1)
         hint = f"Did you mean {close[0]!r}?" if close else f"Available keys: {', '.join(known)}"
-        return ConfigError(f"{shown}.{unknown[1]}: unknown key", hint=hint)
+        return Mistake(ConfigError(f"{shown}.{unknown[1]}: unknown key", hint=hint), (*path, unknown[1]))
     if lacking := _MISSING.search(message):
         what = wording.expected(to, [*path, lacking[1]]) or "a value"
-        return ConfigError(f"{shown}.{lacking[1]}: missing", hint=f"Add {lacking[1]} = …, {what}")
+        absent = ConfigError(f"{shown}.{lacking[1]}: missing", hint=f"Add {lacking[1]} = …, {what}")
+        return Mistake(absent, (*path, lacking[1]), is_missing=True)
     expected = wording.expected(to, path)
     if expected and path and ANY not in path:
         value = _value(table, path)
         likely = wording.likely(to, path, value)
         suggestion = f"Did you mean {likely!r}?" if likely else None
-        return ConfigError(f"{shown}: invalid value {value!r}; expected {expected}", hint=suggestion)
-    return ConfigError(f"{shown}: {message[0].lower()}{message[1:]}")
+        shown_value = _shown(value)
+        wrong = ConfigError(f"{shown}: invalid value {shown_value}; expected {expected}", hint=suggestion)
+        return Mistake(wrong, tuple(path))
+    return Mistake(ConfigError(f"{shown}: {message[0].lower()}{message[1:]}"), tuple(path))
 
 
 def _steps(path: str) -> list[str | int]:
@@ -84,3 +101,12 @@ def _value(table: Any, path: Sequence[str | int]) -> Any:
     for step in path:
         table = table[step]
     return table
+
+
+def _shown(value: object) -> str:
+    """Return a value for a message; a long one is cut, as files can be hostile."""
+    try:
+        text = repr(value)
+    except ValueError:  # a number of thousands of digits
+        return "a very long number"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"

@@ -26,10 +26,11 @@ __all__ = [
     "encode_number",
     "no_gap",
     "part_of",
+    "registers_of",
 ]
 
 Key = TypeVar("Key")
-NumberType = Literal["uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"]
+NumberType = Literal["uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
 """``uint8`` is the low byte of a register."""
 
 _FORMATS: dict[NumberType, struct.Struct] = {
@@ -38,6 +39,8 @@ _FORMATS: dict[NumberType, struct.Struct] = {
     "uint16": struct.Struct(">H"),
     "int32": struct.Struct(">i"),
     "uint32": struct.Struct(">I"),
+    "int64": struct.Struct(">q"),
+    "uint64": struct.Struct(">Q"),
     "float32": struct.Struct(">f"),
     "float64": struct.Struct(">d"),
 }
@@ -83,6 +86,11 @@ def encode_number(number: float, kind: NumberType, order: Order = Order.ABCD) ->
     low_word_first, byte_order = _ORDERS[order]
     words = struct.unpack(f"{byte_order}{len(data) // 2}H", data)
     return list(words[::-1] if low_word_first else words)
+
+
+def registers_of(kind: NumberType) -> int:
+    """Return how many registers a number has."""
+    return _FORMATS[kind].size // 2
 
 
 class Place(Struct, Generic[Key], frozen=True):

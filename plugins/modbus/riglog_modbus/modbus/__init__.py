@@ -1,0 +1,1 @@
+"""Registers of an instrument file: the format, the blocks, and the transactions."""

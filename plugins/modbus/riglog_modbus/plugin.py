@@ -1,0 +1,25 @@
+"""What riglog loads: hooks only. Nothing happens at import."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from riglog.plugin import Driver, hookimpl
+
+if TYPE_CHECKING:
+    import click
+
+RIGLOG_API = 2
+
+
+@hookimpl
+def riglog_drivers() -> Iterable[Driver[Any, Any]]:
+    from riglog_modbus.driver import ModbusDriver
+
+    return [ModbusDriver()]
+
+
+@hookimpl
+def riglog_commands(cli: "click.Group") -> None:
+    from riglog_modbus.commands import modbus
+
+    cli.add_command(modbus)
