@@ -5,6 +5,9 @@ from textwrap import dedent
 
 from msgspec import Struct
 
+VENDORS = ",".join(sorted(path.parent.name for path in Path(__file__).parents[2].glob("plugins/*/pyproject.toml")))
+"""The plugins of this repository."""
+
 PREFIX = "plugin_in_a_test_"
 """Of the names of modules, so that they can be removed from ``sys.modules``."""
 

@@ -5,12 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from plugin_site import PREFIX, PluginSite
+from plugin_site import PREFIX, VENDORS, PluginSite
 
 from riglog.plugin import Registry, builtin, installed, load_plugins
 from riglog.plugin.loader import DISABLED
-
-VENDORS = "watlow,servomex,sartorius"
 
 Load = Callable[..., Registry]
 

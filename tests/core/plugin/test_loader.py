@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint
 
 import pytest
-from plugin_site import HEALTHY, PREFIX, PluginSite
+from plugin_site import HEALTHY, PREFIX, VENDORS, PluginSite
 
 from riglog.errors import UnknownDriverError
 from riglog.model import new_run
@@ -78,7 +78,7 @@ def test_two_plugins_of_one_name_are_both_refused_and_both_named() -> None:
 def test_a_disabled_plugin_is_not_even_imported(site: PluginSite, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "two"):
         site.install(name, HEALTHY)
-    monkeypatch.setenv(DISABLED, "watlow,servomex,sartorius, one,riglog-two")  # a plugin, or its distribution
+    monkeypatch.setenv(DISABLED, f"{VENDORS}, one,riglog-two")  # a plugin, or its distribution
     registry = Registry(load_plugins())
     assert not {PREFIX + "one", PREFIX + "two"} & sys.modules.keys()
     for name in ("one", "two"):
