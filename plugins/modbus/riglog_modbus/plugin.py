@@ -3,16 +3,18 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from riglog.plugin import Driver, hookimpl
+from riglog.plugin import hookimpl
 
 if TYPE_CHECKING:
     import click
+
+    from riglog.plugin import Driver
 
 RIGLOG_API = 2
 
 
 @hookimpl
-def riglog_drivers() -> Iterable[Driver[Any, Any]]:
+def riglog_drivers() -> "Iterable[Driver[Any, Any]]":
     from riglog_modbus.driver import ModbusDriver
 
     return [ModbusDriver()]
