@@ -43,7 +43,8 @@ USUAL_PAUSE = 0.0005
 
 async def costs(table: Table, pause: float) -> tuple[float, float | None, float]:
     """Return microseconds per poll, per transaction, and per exchange of the same bytes without riglog."""
-    with instrument(table, pause=pause) as port:
+    with instrument(table, pause=pause) as port, instrument(table, pause=pause) as other:
+        raw_port = os.open(other, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)  # the transport's stays registered
         spec = resolve_device(installed(), table | {"name": "device", "port": port})
         assert spec.port is not None
         assert isinstance(spec.driver, Driver)
@@ -54,11 +55,12 @@ async def costs(table: Table, pause: float) -> tuple[float, float | None, float]
         await device.open()
         await device.poll()  # the first one also checks the settings
         sent, request = await sent_by_one_poll(device, client, transport)
-        calls: list[Callable[[], Awaitable[object]]] = [device.poll, lambda: exchange(transport._fd, sent)]
+        calls: list[Callable[[], Awaitable[object]]] = [device.poll, lambda: exchange(raw_port, sent)]
         if request is not None:
             calls.append(lambda: client.transact(request))
         poll, raw, *transaction = await cpu_of_each(calls, CALLS)
         await transport.aclose()
+        os.close(raw_port)
         return poll, *(transaction or [None]), raw
 
 

@@ -7,10 +7,12 @@ Each far end gives another value for every request. A value is wrong if its read
 import argparse
 import random
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
+from figure import Extent, Figure
 from msgspec import Struct
 
 from riglog.errors import DeviceRefusedError, ProtocolError
@@ -24,6 +26,7 @@ from riglog_watlow.stdbus import frames, message
 from riglog_watlow.stdbus.codec import ALL_MASTERS, MASTERS, StdBusCodec, read_request
 
 LATENCY, TIMEOUT = 0.005, 0.3
+BACKEND, OPTIONS = virtual_backend("asyncio")
 
 
 class Faults(Struct, frozen=True):
@@ -164,6 +167,21 @@ WIRES: dict[str, Any] = {
 }
 
 
+def figures(extent: Extent) -> Iterator[Figure]:
+    """Give what faults cost in reads per second of virtual time; a wrong value is an error, not a figure."""
+    reads = 5000 if extent.long else 400
+    cases = {**CASES} if extent.long else {name: CASES[name] for name in list(CASES)[:1]}
+    for wire, (run, ways, link) in WIRES.items():
+        clean, *disturbed = (
+            anyio.run(partial(run, faults, reads, 1, ways, 0.0, **link), backend=BACKEND, backend_options=OPTIONS)
+            for faults in (Faults(), *cases.values())
+        )
+        for case, found in zip(cases, disturbed, strict=True):
+            assert not found.wrong, f"{wire}: {found.wrong} wrong values"
+            name = f"{wire}, {case}"
+            yield Figure(name, 1e3 / found.per_second, "ms a read, virtual time", 1e3 / clean.per_second, "no faults")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reads", type=int, default=5000)
@@ -171,14 +189,13 @@ def main() -> None:
     parser.add_argument("--case", default="")
     parser.add_argument("--wire", default="")
     given = parser.parse_args()
-    backend, options = virtual_backend("asyncio")
     for case, faults in CASES.items():
         for wire, (run, ways, link) in WIRES.items():
             if given.case in case and given.wire in wire:
                 figures = anyio.run(
                     lambda: run(faults, given.reads, given.seed, ways, 0.0, **link),  # noqa: B023
-                    backend=backend,
-                    backend_options=options,
+                    backend=BACKEND,
+                    backend_options=OPTIONS,
                 )
                 print(f"{case:34} {wire:26} {figures.wrong:5} wrong  {figures.per_second:6.1f} ok/s", flush=True)  # noqa: T201
     for wire, (run, ways, link) in WIRES.items():
@@ -186,8 +203,8 @@ def main() -> None:
             faults = Faults(late=0.1, delay=(0.3, 2.0))
             figures = anyio.run(
                 lambda: run(faults, given.reads, given.seed, ways, 0.25, **link),  # noqa: B023
-                backend=backend,
-                backend_options=options,
+                backend=BACKEND,
+                backend_options=OPTIONS,
             )
             share = figures.ok / given.reads
             print(f"{'4 Hz, 10 % late by 0.3-2 s':34} {wire:26} {figures.wrong:5} wrong  {share:6.1%} ok", flush=True)  # noqa: T201

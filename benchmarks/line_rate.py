@@ -6,9 +6,11 @@ proof, recorder and an in-memory sink included.
 """
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import anyio
+from figure import Extent, Figure
 from measuring import instrument, pin
 
 from riglog import Manager, MemorySink, new_run, pipe, record
@@ -17,6 +19,8 @@ from riglog.acquire import AcquisitionSummary
 BAUDRATE = 38400
 LINE_SECONDS, CPU_SECONDS, CPU_RATE_HZ = 5.0, 3.0, 500.0
 PROTOCOLS = ("stdbus", "modbus-rtu")
+LINE_MILLISECONDS = {"stdbus": 37 * 10e3 / 38400, "modbus-rtu": 17 * 10e3 / 38400}
+"""What the characters of one request and its reply take: 37 and 17 of them, ten bits each."""
 
 
 async def recorded(
@@ -39,6 +43,23 @@ async def recorded(
     for row in sink.rows:
         statuses[row.status] = statuses.get(row.status, 0) + 1
     return recording.summary, statuses, cpu
+
+
+def figures(extent: Extent) -> Iterator[Figure]:
+    pin()
+    for protocol in PROTOCOLS if extent.long else ():  # elapsed time: on a busy machine it says little
+        with instrument({"driver": "watlow", "protocol": protocol}, baudrate=BAUDRATE) as port:
+            _, rows, _ = anyio.run(lambda: recorded(protocol, port, rate_hz=400.0, seconds=LINE_SECONDS, gap=True))  # noqa: B023
+        milliseconds = 1e3 * LINE_SECONDS / rows["ok"]
+        note = f"{1e3 / milliseconds:.0f} values a second"
+        yield Figure(
+            f"{protocol} at {BAUDRATE} baud",
+            milliseconds,
+            "ms a value",
+            LINE_MILLISECONDS[protocol],
+            "37 or 17 characters of 10 bits",
+            note,
+        )
 
 
 def main() -> None:

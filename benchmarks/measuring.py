@@ -53,3 +53,9 @@ async def cpu_of_each(calls: Sequence[Callable[[], Awaitable[object]]], times: i
                 await call()
             costs.append((time.process_time() - begun) / times * 1e6)
     return [statistics.median(costs[1:]) for costs in rounds]
+
+
+def resident() -> float:
+    """Megabytes of memory that this process has now."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,7 +1,7 @@
-"""16 devices on 4 ports at 100 Hz, recorded into SQLite: slots missed, lateness, and what it costs.
+"""Many devices on many ports, recorded into SQLite: slots missed, lateness, and what it costs.
 
-Each port is a pseudo-terminal with four instruments behind it, in a process of its own. The gaps between requests are
-kept, as on a real line; characters take no time.
+Each port is a pseudo-terminal with its instruments behind it, in a process of its own. The gaps between requests are
+kept, as on a real line; characters take no time. The floor is the raw exchange of one request on one port.
 """
 
 import tempfile
@@ -9,26 +9,50 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
+import client_cost
+from figure import ROUNDS, Extent, Figure
 from measuring import instrument
+from polls import PATIENT
 
 from riglog import Manager, SqliteSink, new_run, pipe, record
 from riglog.acquire import AcquisitionSummary
 
-PORTS, ON_EACH, RATE_HZ, SECONDS = 4, 4, 100.0, 10.0
 Table = dict[str, Any]
 
 
-def tables(port: int) -> Iterator[Table]:
+class Rig(NamedTuple):
+    """So many ports with so many devices on each."""
+
+    ports: int
+    on_each: int
+    rate_hz: float
+    seconds: float
+
+
+SHORT = [Rig(4, 4, 100.0, 2.0)]
+LONG = [
+    Rig(4, 4, 100.0, 10.0),
+    *(Rig(ports, 1, 10.0, 5.0) for ports in (1, 4, 16, 64)),
+    *(Rig(4, devices // 4, 1.0, 10.0) for devices in (4, 16, 64, 256)),
+]
+
+
+def tables(port: int, on_each: int) -> Iterator[Table]:
     """The devices on one port."""
-    for address in range(1, ON_EACH + 1):
+    for address in range(1, on_each + 1):
         name = f"oven{port}-{address}"
-        yield {"name": name, "driver": "watlow", "protocol": "stdbus", "address": address, "parameters": ["setpoint"]}
+        bus = (
+            {"protocol": "modbus-rtu", "address": address}
+            if on_each > 16
+            else {"protocol": "stdbus", "address": address}
+        )
+        yield {"name": name, "driver": "watlow", "parameters": ["setpoint"], **bus}
 
 
-async def recorded(ports: dict[str, list[Table]], path: Path) -> tuple[AcquisitionSummary, float]:
+async def recorded(ports: dict[str, list[Table]], path: Path, shape: Rig) -> tuple[AcquisitionSummary, float]:
     """What the recording did, and the CPU seconds it took."""
     async with Manager() as rig:
         for port, devices in ports.items():
@@ -37,23 +61,31 @@ async def recorded(ports: dict[str, list[Table]], path: Path) -> tuple[Acquisiti
                 await rig.add(options.pop("name"), port, **options)
         run = new_run("ports")  # before the first slot: it looks at every installed distribution
         begun = time.process_time()
-        async with record(rig, rate_hz=RATE_HZ, duration=SECONDS) as recording:
+        async with record(rig, rate_hz=shape.rate_hz, duration=shape.seconds) as recording:
             await pipe(recording, SqliteSink(path), run=run)
         return recording.summary, time.process_time() - begun
 
 
-def main() -> None:
-    for backend in ("asyncio", "trio"):
-        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-            ports = {}
-            for number in range(PORTS):
-                devices = list(tables(number))
-                ports[stack.enter_context(instrument(*devices, pinned=False))] = devices
-            summary, cpu = anyio.run(recorded, ports, Path(folder) / "ports.sqlite", backend=backend)
-        print(  # noqa: T201
-            f"{backend:8} {summary.slots_polled} slots served, {summary.slots_skipped} missed; "
-            f"{described(summary)}, {cpu / summary.samples * 1e6:.0f} us CPU per sample"
-        )
+def cost(shape: Rig, backend: str) -> tuple[float, str]:
+    """Return microseconds of CPU per sample, and what else is worth knowing."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        ports = {}
+        for number in range(shape.ports):
+            devices = list(tables(number, shape.on_each))
+            ports[stack.enter_context(instrument(*devices, pinned=False))] = devices
+        summary, cpu = anyio.run(recorded, ports, Path(folder) / "ports.sqlite", shape, backend=backend)
+    slots = f"{summary.slots_skipped} of {summary.slots_polled + summary.slots_skipped} slots missed"
+    return cpu / summary.samples * 1e6, f"{slots}; {described(summary)}"
+
+
+def figures(extent: Extent) -> Iterator[Figure]:
+    *_, floor = anyio.run(client_cost.costs, client_cost.CASES["watlow stdbus"] | PATIENT, client_cost.USUAL_PAUSE)
+    for shape in LONG if extent.long else SHORT:
+        for backend in ("asyncio", "trio") if extent.long and shape.rate_hz == 100 else ("asyncio",):
+            took = sorted(cost(shape, backend) for _ in range(ROUNDS if shape.rate_hz == 100 else 1))
+            middle = took[len(took) // 2]
+            name = f"{shape.ports} ports with {shape.on_each} devices at {shape.rate_hz:g} Hz, {backend}"
+            yield Figure(name, middle[0], "us CPU a sample, storing included", floor, "raw exchange", middle[1])
 
 
 def described(summary: AcquisitionSummary) -> str:
@@ -68,7 +100,3 @@ def described(summary: AcquisitionSummary) -> str:
         )
     )
     return f"late p99 {late:.1f} ms, poll p50 {usual:.1f} ms p99 {longest:.1f} ms"
-
-
-if __name__ == "__main__":
-    main()

@@ -5,7 +5,6 @@ from riglog.transport.base import Transport
 from riglog.transport.canonical import canonical_port
 from riglog.transport.link import Link
 from riglog.transport.serial import open_serial, usb_device
-from riglog.transport.tcp import open_tcp
 
 log = get_logger("riglog.transport")
 
@@ -19,6 +18,8 @@ async def open_transport(port: str, link: Link) -> Transport:
     """
     key = canonical_port(port)
     if key.startswith("tcp://"):
+        from riglog.transport.tcp import open_tcp  # imports socket
+
         opened: Transport = await open_tcp(key)
     elif key.startswith("usb:"):
         opened = await open_serial(usb_device(key.removeprefix("usb:")), link, name=port)

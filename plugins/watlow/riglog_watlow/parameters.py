@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
 from typing import Literal
 
 import msgspec
@@ -195,6 +194,8 @@ def registry(family: Family = PM) -> Registry:
 
 def read_table() -> list[Parameter]:
     """Read the parameters of all families from the package."""
+    from importlib.resources import files  # a tenth of what importing the driver costs
+
     raw = files("riglog_watlow").joinpath("parameters.json").read_bytes()
     return msgspec.json.decode(raw, type=list[Parameter])
 
