@@ -150,9 +150,8 @@ def main() -> None:
     say = print
     with tempfile.TemporaryDirectory() as name:
         for channels, rate_hz in ((10, 10), (100, 1)):
-            say(
-                f"{channels} channels at {rate_hz} Hz, floor: {flat_cost(Path(name, f'floor{channels}'), channels, rate_hz)}"
-            )
+            floor = flat_cost(Path(name, f"floor{channels}"), channels, rate_hz)
+            say(f"{channels} channels at {rate_hz} Hz, floor: {floor}")
             for profile in ("desk", "card"):
                 found = cost(Path(name, f"{profile}{channels}"), channels, rate_hz, profile)
                 say(f"{channels} channels at {rate_hz} Hz, {profile}: {found}")

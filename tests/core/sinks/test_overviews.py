@@ -74,7 +74,7 @@ async def test_minutes_and_hours_are_those_of_the_readings(tmp_path: Path, profi
     await sink.open(RUN)
     batches = holes(list(steady(RUN, [WARM, GAS], 4000)), random.Random(1))
     for at in range(0, len(batches), 170):
-        await sink.write(batches[at : at + 130], [])
+        await sink.write(batches[at : at + 170], [])
     await sink.aclose()
     check(path)
     assert len(overviews(path)["minute"]) > 120
