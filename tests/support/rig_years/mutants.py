@@ -6,6 +6,7 @@ A mutant is a context manager that replaces some code while it runs.
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from itertools import pairwise
 from typing import Any
 from unittest import mock
 
@@ -81,10 +82,19 @@ def mutant(
     return add
 
 
-def happens(plan: Plan, kind: str, *, devices: int = 1) -> bool:
-    """Return True if a kind of disturbance happens to a port with at least so many devices."""
-    found = [each.port for each in plan.disturbances if each.kind == kind]
-    return any(port.key in found and len(port.devices) >= devices for port in plan.ports)
+def is_off_in_a_slot(plan: Plan, *, devices: int = 1) -> bool:
+    """Return True if a device is off in a slot, on a port with at least so many devices of one rate."""
+    off = [each.port for each in plan.disturbances if each.kind == "off" and each.end - each.start > plan.period]
+    one_rate = [port for port in plan.ports if not any(table["name"] in plan.own_rates for table in port.devices)]
+    return any(port.key in off and len(port.devices) >= devices for port in one_rate)
+
+
+def is_resumed_behind(plan: Plan) -> bool:
+    """Return True if a run is resumed while the clock shows a time before its last slot."""
+    return any(
+        later.resume and later.start + later.utc_step < earlier.end - plan.period
+        for earlier, later in pairwise(plan.sessions)
+    )
 
 
 # --- the line
@@ -277,7 +287,7 @@ def rows_one_slot_late() -> Sequence[Replacement]:
 @mutant(
     "A slot in which the previous poll is still running gets no row.",
     kinds="late drop off",
-    can_show=lambda plan: plan.period <= 2 and happens(plan, "off"),
+    can_show=lambda plan: plan.period <= 2 and is_off_in_a_slot(plan),
 )
 def overrun_without_row() -> Sequence[Replacement]:
     return [(SourceTask, "_skip", lambda self, tick, now_ns: self.schedule.mark_served(tick))]
@@ -301,7 +311,7 @@ def room_waited_for_in_the_slot() -> Sequence[Replacement]:
     "A run is resumed with a clock that is behind its last row.",
     point="10",
     kinds="clock-back stop crash",
-    can_show=lambda plan: any(session.utc_step for session in plan.sessions),
+    can_show=is_resumed_behind,
 )
 def resumed_with_a_clock_behind() -> Sequence[Replacement]:
     from riglog.rig import resume
@@ -485,7 +495,7 @@ def removed_device_recorded() -> Sequence[Replacement]:
 @mutant(
     "A device that fails makes the whole port skip its slot.",
     kinds="off",
-    can_show=lambda plan: plan.period >= 30 and happens(plan, "off", devices=2),
+    can_show=lambda plan: plan.period >= 30 and is_off_in_a_slot(plan, devices=2),
 )
 def neighbours_skipped() -> Sequence[Replacement]:
     from riglog.manager.port_session import PortSession
