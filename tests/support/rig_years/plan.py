@@ -28,6 +28,8 @@ KINDS = (*WIRE_FAULTS, *PORT_KINDS, *PANEL_KINDS, *PROGRAM_KINDS, *SESSION_KINDS
 
 UNNOTICED_SECONDS = 60.0
 """The identity is read at this interval while the line is idle (``identity_check``)."""
+LEAST_RETRIED_SECONDS = 4.0
+"""A store that fails is retried for so long when a recording ends; the default is 5 s."""
 LEAST_PERIOD_TO_CHECK = 10.0
 """Seconds between two polls in which there is time for that."""
 
@@ -156,6 +158,7 @@ def draw_plan(seed: int, *, kinds: Sequence[str] = KINDS, slots: int = 360) -> P
     disturbances = list(draw_disturbances(rng, seconds, period, ports, kinds))
     if "swap-between-runs" in kinds:
         disturbances += draw_swaps_between(rng, sessions, ports)
+    disturbances = [found for found in disturbances if not fails_beyond_the_end(found, sessions)]
     back = any(found.kind == "clock-step" and found.detail < 0 for found in disturbances)
     new_runs = [
         session
@@ -254,6 +257,13 @@ def draw_disturbance(
 def spans(found: Disturbance, sessions: Sequence[Session]) -> bool:
     """Return True if a disturbance is there while one of these starts: a new run takes what it finds."""
     return any(found.start - 30.0 < session.start < found.end + 60.0 for session in sessions)
+
+
+def fails_beyond_the_end(found: Disturbance, sessions: Sequence[Session]) -> bool:
+    """Return True if a store fails for longer than it is retried at the end of a recording: then it loses rows."""
+    return found.kind == "store-fails" and any(
+        found.start <= session.end < found.end - LEAST_RETRIED_SECONDS for session in sessions
+    )
 
 
 def draw_swaps_between(
