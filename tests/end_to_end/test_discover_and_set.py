@@ -29,6 +29,7 @@ def test_a_port_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     done = riglog("discover", "--port", tmp_path / "nothing", "--driver", "watlow")
     assert done.code == 3
     assert "port not found" in done.err
+    assert "no instrument responded" not in done.err
 
 
 def test_a_change_without_confirm_is_refused_before_a_port_is_opened() -> None:

@@ -123,7 +123,6 @@ async def store(
             try:
                 await _feed(active_run, writers)
             finally:
-                active_run.stream.pass_on = None
                 active_run.abort()  # before a write in progress is finished: nothing is polled after a cancellation
             tasks.cancel_scope.cancel()
     finally:
@@ -175,14 +174,6 @@ def _raise_if_incomplete(results: list[SinkResult]) -> None:
 
 async def _feed(active_run: ActiveRun, writers: Sequence[SinkWriter]) -> None:
     """Pass every batch to every writer until the stream ends, or all buffers are full and no sink can store."""
-
-    def pass_on(batch: Batch) -> bool:
-        if not writers or not all(writer.idle for writer in writers):
-            return False  # a source that never waits must let the sinks write
-        _enqueue(active_run, (batch,), writers)
-        return True
-
-    active_run.stream.pass_on = pass_on
     while batches := await active_run.stream.next_batches():
         _enqueue(active_run, batches, writers)
         for writer in writers:
@@ -207,4 +198,6 @@ def _run_finished_message(active_run: ActiveRun) -> str:
 
 def _problem(result: SinkResult) -> str:
     rejected = "".join(f", {each.samples} of them rejected from {each.device}" for each in result.set_aside)
+    if not result.lost:
+        return f"{result.name}: all samples were written, but the end of the recording is not safe: {result.error}"
     return f"{result.name}: {result.lost} samples lost{rejected}, last error: {result.error}"

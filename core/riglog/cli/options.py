@@ -29,6 +29,20 @@ class RenamedOption(click.Option):
         return f"'{self.opts[0]}'"
 
 
+class Duration(click.ParamType[float]):
+    """A time such as ``90``, ``1s`` or ``10m``, in seconds; also 0."""
+
+    name = "duration"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from riglog.config.duration import seconds
+
+        try:
+            return 0.0 if value in (0, "0") else seconds(value, self.name)
+        except ConfigError as error:
+            self.fail(f"{error.message}. {error.hint}", param, ctx)
+
+
 def device_options(function: F) -> F:
     """Add ``DRIVER --port … --protocol … --address … --option KEY=VALUE``; see ``device_spec``."""
     for decorate in reversed(

@@ -47,11 +47,14 @@ def report(outcome: Outcome, *, as_json: bool, max_gap: float | None = None) -> 
         return INCOMPLETE
     for device, reason in outcome.absent.items():
         print_warning(f"{device}: absent until the end: {reason}")
+    without_value = outcome.devices_without_value
+    for device in without_value:
+        print_warning(f"{device}: not one value was received")
     longest = outcome.longest_gap
     if max_gap is not None and longest.seconds > max_gap:
         print_warning(f"{longest.channel}: longest gap {longest.seconds:.3g} s exceeds --max-gap {max_gap:g} s")
         return INCOMPLETE
-    return INCOMPLETE if outcome.absent else DONE
+    return INCOMPLETE if outcome.absent or without_value else DONE
 
 
 def as_object(outcome: Outcome) -> dict[str, Any]:

@@ -10,7 +10,11 @@ NOT_KNOWN = "(not known)"
 
 def acceptance(device: str, old: str | None, new: str | None, clock: Clock) -> Event:
     """Return the event for a device whose identity was ``old`` and is ``new``; None: it reports none."""
-    message = f"identity accepted by user {storable(user())}: {new or NOT_KNOWN} replaces {old or NOT_KNOWN}"
+    message = (
+        f"identity accepted by user {storable(user())}: it is {new} as before"
+        if new is not None and new == old
+        else f"identity accepted by user {storable(user())}: {new or NOT_KNOWN} replaces {old or NOT_KNOWN}"
+    )
     return Event(clock.utc_ns(), EventKind.IDENTITY_ACCEPTED, message, device)
 
 

@@ -34,7 +34,7 @@ from riglog.errors import (
 )
 from riglog.log import get_logger
 from riglog.manager.absence import Absence
-from riglog.manager.breaker import Breaker
+from riglog.manager.breaker import THRESHOLD, Breaker
 from riglog.manager.identity import KnownIdentity
 from riglog.manager.opening import repeated
 from riglog.manager.time_limit import CLOSE_SECONDS, OverdueError, open_seconds, poll_seconds, within
@@ -92,6 +92,9 @@ class ManagedDevice:
         self._report = report
         self._clock = clock
         self._breaker = Breaker()
+        self._polls_without_request = 0  # in a row
+        self._reported_busy = False
+        self._line_busy = False  # so that the identity could not be requested in the poll under way
         self._responded: bool | None = None  # in the poll under way; None: nothing was requested
         self._overdue = 0.0  # seconds after which the poll under way was cancelled
         self._reported_problems: set[object] = set()
@@ -290,12 +293,13 @@ class ManagedDevice:
         """
         if not self._breaker.may_poll(self._now()):
             return self.missing(Status.SKIPPED, SUSPENDED)
-        self._responded, self._overdue = None, 0.0
+        self._responded, self._overdue, self._line_busy = None, 0.0, False
         if self.identity.confirmed or await self._check_identity(line):
             samples = await self._samples(line, steadily=steadily)
         else:
             samples = self._not_recorded()
         self._update_breaker(shared=shared)
+        self._note_busy_line(samples)
         return samples
 
     async def listen(self) -> Sequence[Sample]:
@@ -433,6 +437,7 @@ class ManagedDevice:
             return False
         except (ProtocolError, DeviceError) as error:
             self._responded = has_responded(error)
+            self._line_busy = self._responded is None
             return False
         except RiglogError:
             return False
@@ -495,14 +500,28 @@ class ManagedDevice:
 
     def _update_breaker(self, *, shared: bool) -> None:
         if self._responded:
-            if self._breaker.record_success():
+            if self._breaker.record_success() or self._reported_busy:
                 self._report(EventKind.DEVICE_RESPONDING, "device responding again", self.name)
+            self._reported_busy = False
         elif self._responded is False and self._breaker.record_failure(
             self._now(), shared=shared, overdue=self._overdue
         ):
             self.require_identity_check()
             listening = self.device.pace is Pace.DEVICE
-            self._report(EventKind.DEVICE_NOT_RESPONDING, NOTHING_RECEIVED if listening else SUSPENDED, self.name)
+            if not self._reported_busy:
+                self._report(EventKind.DEVICE_NOT_RESPONDING, NOTHING_RECEIVED if listening else SUSPENDED, self.name)
+
+    def _note_busy_line(self, samples: Sequence[Sample]) -> None:
+        """Report a line on which nothing can be requested. Polling goes on: the device may be well."""
+        busy = self._line_busy or all(sample.status is Status.MISSING for sample in samples)
+        if self._responded is not None or not busy or not isinstance(self.device, PortDevice):
+            self._polls_without_request = 0
+            return
+        self._polls_without_request += 1
+        if self._polls_without_request == THRESHOLD and not self._reported_busy and not self._breaker.open:
+            self._reported_busy = True
+            reason = samples[0].error if samples else NOT_CONFIRMED
+            self._report(EventKind.DEVICE_NOT_RESPONDING, f"device not responding: {reason}", self.name)
 
     def _now(self) -> float:
         return self._clock.monotonic_ns() / NS

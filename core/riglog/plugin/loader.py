@@ -1,7 +1,10 @@
 """Finds plugins by their entry points and loads each on its own. One that fails is kept with its reason."""
 
 import os
+import stat
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:  # half of what importing the Manager would cost
 
 DISABLED = "RIGLOG_DISABLED_PLUGINS"
 """Environment: names of plugins or of their distributions that are not loaded, separated by commas."""
+
+METADATA_FILES = ("entry_points.txt", "METADATA", "PKG-INFO")
 
 UNKNOWN = "?"
 """Stands for the name or version of a distribution whose metadata cannot be read."""
@@ -113,13 +118,19 @@ def installed_entry_points() -> "list[EntryPoint]":
     """Return the entry points of group ``riglog``, also if the metadata of another package cannot be read."""
     from importlib.metadata import distributions, entry_points
 
+    found = list(distributions())
+    blocking = [file for file in map(_blocking_file, found) if file is not None]
     try:
-        return list(entry_points(group=hooks.GROUP))
+        if not blocking:
+            return list(entry_points(group=hooks.GROUP))
     except Exception as error:  # caused by any package of this environment, also by one that is not a plugin
         log.debug("entry points are read package by package: %s", describe(error))
     points: list[EntryPoint] = []
     seen: set[str] = set()
-    for distribution in distributions():
+    for distribution in found:
+        if (file := _blocking_file(distribution)) is not None:
+            log.warning("package metadata is not read: %s is not a regular file", file)
+            continue
         name = _metadata(distribution)[0]
         if name in seen:  # Python imports the first on its path
             continue
@@ -129,6 +140,19 @@ def installed_entry_points() -> "list[EntryPoint]":
         except Exception as error:
             log.warning("entry points of package %s cannot be read: %s", name, describe(error))
     return points
+
+
+def _blocking_file(distribution: "Distribution") -> Path | None:
+    """Return a metadata file that is a pipe or a device: reading it would wait for ever, or never end."""
+    folder = getattr(distribution, "_path", None)  # not public; where there is none, nothing can be checked
+    if not isinstance(folder, Path):
+        return None
+    for name in METADATA_FILES:
+        with suppress(OSError):
+            kind = os.stat(folder / name).st_mode
+            if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+                return folder / name
+    return None
 
 
 def _load(manager: pluggy.PluginManager, point: "EntryPoint", others: "Sequence[EntryPoint]") -> Plugin:

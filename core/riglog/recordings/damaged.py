@@ -31,6 +31,18 @@ class Shape(Struct, frozen=True):
     references: dict[int, str]
     key: str | None
 
+    def row(self, rowid: int | None, values: Columns) -> Columns | None:
+        """Return a record as a row of this table; None if its columns are those of another one."""
+        if len(values) != len(self.columns) or (rowid is None) != (self.key is None):
+            return None
+        if self.key is not None:
+            at = self.columns.index(self.key)
+            values = (*values[:at], rowid, *values[at + 1 :])
+        for value, types, required in zip(values, self.types, self.required, strict=True):
+            if required if value is None else not isinstance(value, types):
+                return None
+        return values
+
 
 def shapes(schema: str) -> dict[str, Shape]:
     """Return the tables that SQL creates; those that others refer to come first."""

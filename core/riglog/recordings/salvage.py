@@ -1,9 +1,11 @@
 """``salvage``: what can be read of a damaged SQLite recording, copied into a new one.
 
-The damaged file is not changed: SQLite works on a copy of it and of its write-ahead log. What is not sound is counted
-as unreadable, see ``damaged``. The new file has the present schema, whatever that of the damaged one is.
+The damaged file is not changed: SQLite works on a copy of it and of its write-ahead log. Where SQLite cannot follow its
+tables, the rows are searched page by page (``sqlite_pages``): one damaged page can lead to many sound ones. What is not
+sound is counted as unreadable, see ``damaged``. The new file has the present schema, whatever that of the old one is.
 """
 
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -16,10 +18,13 @@ from msgspec import Struct
 from riglog.errors import StorageError
 from riglog.recordings.copying import copy_1, copy_2
 from riglog.recordings.damaged import Damaged, Found, Shape, shapes
+from riglog.recordings.sqlite_pages import records
 from riglog.sinks.files import file_error, read_error
 from riglog.sinks.sqlite import schema1
 from riglog.sinks.sqlite.schema import create_tables, open_database, sqlite_errors
-from riglog.sinks.sqlite.tables import SCHEMA_VERSION, TABLES
+from riglog.sinks.sqlite.tables import PAGE_BYTES, SCHEMA_VERSION, TABLES
+
+PLACES = 100
 
 
 class Salvaged(Found):
@@ -52,7 +57,7 @@ def salvage(path: str | Path, out: str | Path) -> Salvaged:
     found = Salvaged()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=out.parent, prefix=".salvage-")))
-        source, schema = _open_copy(path, folder)
+        source, schema = _readable_copy(path, folder, found)
         stack.enter_context(closing(source))
         target = stack.enter_context(closing(open_database(out)))
         with sqlite_errors(out):
@@ -63,8 +68,12 @@ def salvage(path: str | Path, out: str | Path) -> Salvaged:
     return found
 
 
-def _open_copy(path: Path, folder: Path) -> tuple[sqlite3.Connection, "_Schema"]:
-    """Copy a recording and open the copy, with the list of tables of a new recording if its own is damaged."""
+def _readable_copy(path: Path, folder: Path, found: Found) -> tuple[sqlite3.Connection, "_Schema"]:
+    """Copy a recording and open the copy; if it is damaged, one that is made of all records on its pages.
+
+    Raises:
+        StorageError: it cannot be copied, or no run is found in it.
+    """
     copy = folder / "damaged.sqlite"
     try:
         shutil.copyfile(path, copy)
@@ -75,15 +84,16 @@ def _open_copy(path: Path, folder: Path) -> tuple[sqlite3.Connection, "_Schema"]
         raise read_error(error, path) from error
     except OSError as error:
         raise file_error(error, copy) from error
-    for schema in (SCHEMA_2, SCHEMA_1):
-        if _has_tables(copy, schema):
-            return sqlite3.connect(copy, isolation_level=None), schema
-    for schema in (SCHEMA_2, SCHEMA_1):
-        repaired = folder / f"repaired-{schema.version}.sqlite"
-        shutil.copyfile(copy, repaired)
-        _replace_list_of_tables(repaired, schema, folder)
-        if _has_tables(repaired, schema):
-            return sqlite3.connect(repaired, isolation_level=None), schema
+    possible = [schema for schema in (SCHEMA_2, SCHEMA_1) if _has_tables(copy, schema)] or [SCHEMA_2, SCHEMA_1]
+    places = _damaged_places(copy) if len(possible) == 1 else 1
+    if not places:
+        return sqlite3.connect(copy, isolation_level=None), possible[0]
+    found.gaps += places
+    for schema in possible:
+        rebuilt = _rebuilt(path, schema, folder)
+        if rebuilt.execute("SELECT count(*) FROM run").fetchone()[0]:
+            return rebuilt, schema
+        rebuilt.close()
     raise StorageError(
         "nothing can be read: the file is not a recording, or too little of it is left",
         hint="Restore it from a backup",
@@ -96,37 +106,53 @@ def _has_tables(copy: Path, schema: "_Schema") -> bool:
         with closing(sqlite3.connect(copy)) as database:
             names = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             (version,) = database.execute("PRAGMA user_version").fetchone()
-            database.execute("SELECT * FROM run LIMIT 1").fetchall()
             return names >= set(schema.shapes) and version == schema.version
     except sqlite3.DatabaseError:
         return False
 
 
-def _replace_list_of_tables(copy: Path, schema: "_Schema", folder: Path) -> None:
-    """The first pages have the list of tables, and riglog creates them in the same order in every file of a schema."""
-    fresh = folder / f"fresh-{schema.version}.sqlite"
-    with closing(sqlite3.connect(fresh, isolation_level=None)) as database:
-        schema.create(database)
-        (page_size,) = database.execute("PRAGMA page_size").fetchone()
-        roots = {root for (root,) in database.execute("SELECT rootpage FROM sqlite_master")}
-    pages = [bytearray(fresh.read_bytes()[at : at + page_size]) for at in range(0, fresh.stat().st_size, page_size)]
-    pages[0][28:32] = (copy.stat().st_size // page_size).to_bytes(4, "big")  # the number of pages
-    pages[0][18:20] = bytes((1, 1))  # no write-ahead log: that of the damaged file does not fit this page
-    copy.with_name(copy.name + "-wal").unlink(missing_ok=True)
-    with copy.open("r+b") as file:
-        for number, page in enumerate(pages, 1):
-            if number not in roots:
-                file.seek((number - 1) * page_size)
-                file.write(page)
+def _damaged_places(copy: Path) -> int:
+    """Return at how many places SQLite cannot follow the tables of a file, up to PLACES."""
+    try:
+        with closing(sqlite3.connect(copy)) as database:
+            problems = [text for (text,) in database.execute(f"PRAGMA quick_check({PLACES})")]
+    except sqlite3.DatabaseError:
+        return 1
+    return 0 if problems == ["ok"] else len(problems)
+
+
+def _rebuilt(path: Path, schema: "_Schema", folder: Path) -> sqlite3.Connection:
+    """Return a database with all records of a file that fit into a table of the schema: also those out of reach."""
+    database = sqlite3.connect(folder / f"rebuilt-{schema.version}.sqlite", isolation_level=None)
+    schema.create(database)
+    database.execute("BEGIN")
+    tables = [schema.shapes[name] for name in schema.newest_first if name != "meta"]
+    for record in records(path, page_size=schema.page_bytes):
+        for shape in tables:
+            if (row := shape.row(record.rowid, record.values)) is not None:
+                marks = ", ".join("?" * len(row))
+                database.execute(f"INSERT OR IGNORE INTO {shape.name} VALUES ({marks})", row)  # noqa: S608 - constants
+                break
+    database.execute("COMMIT")
+    return database
 
 
 class _Schema(Struct, frozen=True):
-    """A schema in which a damaged file may be; ``create`` makes an empty database of it."""
+    """A schema in which a damaged file may be; ``create`` makes an empty database of it.
+
+    ``newest_first`` are the names of its tables: those that nothing fills yet come last.
+    """
 
     version: int
     shapes: dict[str, Shape]
+    newest_first: list[str]
+    page_bytes: int
     create: Callable[[sqlite3.Connection], None]
 
 
-SCHEMA_1 = _Schema(schema1.SCHEMA_1, shapes(schema1.TABLES), schema1.create)
-SCHEMA_2 = _Schema(SCHEMA_VERSION, shapes(TABLES), create_tables)
+def _schema(version: int, tables: str, page_bytes: int, create: Callable[[sqlite3.Connection], None]) -> _Schema:
+    return _Schema(version, shapes(tables), re.findall(r"CREATE TABLE (\w+)", tables)[::-1], page_bytes, create)
+
+
+SCHEMA_1 = _schema(schema1.SCHEMA_1, schema1.TABLES, 4096, schema1.create)
+SCHEMA_2 = _schema(SCHEMA_VERSION, TABLES, PAGE_BYTES, create_tables)

@@ -2,6 +2,7 @@
 
 from riglog.rig.devices import open_device as open_device
 from riglog.rig.devices import open_rig as open_rig
+from riglog.rig.identities import check_accepted as check_accepted
 from riglog.rig.outcome import LongestGap as LongestGap
 from riglog.rig.outcome import Outcome as Outcome
 from riglog.rig.piping import pipe as pipe

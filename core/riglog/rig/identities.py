@@ -44,12 +44,21 @@ def rig_identities(rig: RigConfig, *, resumed: bool, accepted: Sequence[str], ru
         ConfigError: an accepted name is not a device of the rig.
         StorageError: the recording cannot be read.
     """
+    check_accepted(rig, accepted)
+    path = next((sink.path for sink in rig.sinks if isinstance(sink, SqliteSink)), None)
+    stored = {} if path is None or not (resumed or accepted) else stored_identities(path, rig.name, run=run)
+    return RigIdentities(stored, tuple(dict.fromkeys(accepted)), resumed)
+
+
+def check_accepted(rig: RigConfig, accepted: Sequence[str]) -> None:
+    """Check the names of the devices whose instrument was replaced.
+
+    Raises:
+        ConfigError: a name is not a device of the rig.
+    """
     names = [spec.name for spec in rig.specs]
     for name in accepted:
         if name not in names:
             raise ConfigError(
                 f"accept_identity: unknown device {name!r}", hint=f"Devices of this rig: {', '.join(names)}"
             )
-    path = next((sink.path for sink in rig.sinks if isinstance(sink, SqliteSink)), None)
-    stored = {} if path is None or not (resumed or accepted) else stored_identities(path, rig.name, run=run)
-    return RigIdentities(stored, tuple(dict.fromkeys(accepted)), resumed)

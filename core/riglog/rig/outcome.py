@@ -37,3 +37,10 @@ class Outcome(Struct):
         end = self.finished_monotonic_ns
         gaps = [LongestGap(seen.gap_until(end), channel) for channel, seen in self.summary.channels.items()]
         return max(gaps, key=lambda gap: gap.seconds, default=LongestGap(0.0, None))
+
+    @property
+    def devices_without_value(self) -> list[str]:
+        """The devices that were opened and have rows, but not one value."""
+        channels = self.summary.channels
+        valued = {channel.device for channel, seen in channels.items() if seen.rows > seen.rows_without_value}
+        return sorted({channel.device for channel in channels} - valued - {*self.absent})

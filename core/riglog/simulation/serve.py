@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -154,15 +154,14 @@ async def serve_tcp(peer: SimulatedPeer, *, host: str = LOCALHOST, port: int = 0
 
 
 async def _serve_stream(peer: SimulatedPeer, stream: ByteStream) -> None:
+    """Serve one client until it closes the connection, or the connection breaks; the next one is not affected."""
     async with stream:
-        while True:
-            now = anyio.current_time()
-            if data := peer.take(now):
-                await stream.send(data)
-            due = peer.next_due(now)
-            with anyio.move_on_after(None if due is None else max(due - now, 0)):
-                try:
+        with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            while True:
+                now = anyio.current_time()
+                if data := peer.take(now):
+                    await stream.send(data)
+                due = peer.next_due(now)
+                with anyio.move_on_after(None if due is None else max(due - now, 0)):
                     received = await stream.receive()
-                except (anyio.EndOfStream, anyio.BrokenResourceError):
-                    return
-                peer.send(received, anyio.current_time())
+                    peer.send(received, anyio.current_time())

@@ -80,6 +80,7 @@ class Format(Struct, frozen=True):
     ``read`` returns all rows, oldest first, and counts what it skips. ``writer`` exports into the format; None: it
     cannot be exported to.
     ``is_export`` recognises a file that ``writer`` wrote and marked, which is never a recording in progress.
+    ``is_torn`` recognises the begin of a first line, which a power failure leaves of a new file.
     """
 
     name: str
@@ -87,3 +88,4 @@ class Format(Struct, frozen=True):
     read: Callable[[Path, Damage], Iterator[Row]]
     writer: type[RecordWriter] | None = None
     is_export: Callable[[Path], bool] = lambda _: False
+    is_torn: Callable[[bytes], bool] = lambda _: False

@@ -37,6 +37,10 @@ class CsvSink(TextFileSink):
         records = list(map(msgspec.structs.astuple, found))
         return _plain_lines(records) or _lines(records)
 
+    @staticmethod
+    def _is_torn(line: bytes) -> bool:
+        return HEAD.startswith(line)
+
     def _check_first_line(self, first: bytes) -> None:
         if first == EXPORT_HEAD:
             raise NotARecordingError("file exists and is an export", hint=NOT_MODIFIED, path=self.path)
@@ -57,7 +61,7 @@ class CsvWriter(RecordWriter):
 
 def read_csv(path: Path, damage: Damage) -> Iterator[Row]:
     """Return the rows of a file written by CsvSink or exported to CSV."""
-    lines = complete_lines(path)
+    lines = complete_lines(path, damage)
     next(lines, None)
     return decoded(_records(lines), _decode, damage)
 
@@ -157,4 +161,4 @@ CSV = SinkType(
     FileConfig,
     lambda config: CsvSink(config.path, overwrite=config.overwrite, durability=config.durability),
 )
-CSV_FORMAT = Format("csv", lambda first: first in (HEAD, EXPORT_HEAD), read_csv, CsvWriter, is_export)
+CSV_FORMAT = Format("csv", lambda first: first in (HEAD, EXPORT_HEAD), read_csv, CsvWriter, is_export, HEAD.startswith)

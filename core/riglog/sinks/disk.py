@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -139,8 +140,15 @@ def publish(hidden: Path, path: Path) -> None:
         FileExistsError: the name is in use. The hidden file is removed.
     """
     try:
-        os.close(create_file(path))  # reserves the name: what is replaced now is this empty file
-        os.replace(hidden, path)
+        reserved = create_file(path)  # the name: what is replaced now is this empty file
+        try:
+            os.close(reserved)
+            os.replace(hidden, path)
+        except BaseException:
+            with suppress(OSError):
+                if not path.stat().st_size:
+                    path.unlink()  # else it would be in the way of the next attempt
+            raise
     finally:
         hidden.unlink(missing_ok=True)
     sync_folder(path.parent)

@@ -111,10 +111,16 @@ def first_line(path: Path) -> bytes:
         raise read_error(error, path) from error
 
 
-def is_blank(path: Path) -> bool:
-    """Return True if a file is empty, or has NUL bytes only: what a power failure can leave of a new file."""
+def is_blank(path: Path, is_torn: Callable[[bytes], bool] = lambda _: False) -> bool:
+    """Return True if nothing is stored in a file: it is empty, or has only what a power failure leaves of a new file.
+
+    Args:
+        is_torn: True for the begin of a first line whose end is missing. NUL bytes alone are always such a rest.
+    """
     with path.open("rb") as file:
-        return not file.read(HEAD_BYTES + 1).strip(b"\0") and path.stat().st_size <= HEAD_BYTES
+        content = file.read(HEAD_BYTES + 1)
+    line = content.rstrip(b"\0")
+    return len(content) <= HEAD_BYTES and (not line or (b"\n" not in line and is_torn(line)))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from riglog.sinks.csv import CSV_FORMAT
 from riglog.sinks.files import first_line, is_blank
 from riglog.sinks.jsonl import JSONL_FORMAT
 from riglog.sinks.other_files import refuse_known_files
-from riglog.sinks.parquet import PARQUET_FORMAT, parts
+from riglog.sinks.parquet import PARQUET_FORMAT, is_parquet_folder
 from riglog.sinks.sqlite.reader import SQLITE_FORMAT
 
 FORMATS = (SQLITE_FORMAT, CSV_FORMAT, JSONL_FORMAT, PARQUET_FORMAT)
@@ -23,12 +23,12 @@ def format_of(path: Path) -> Format:
         NotARecordingError: it is in none of the formats.
         StorageError: the file cannot be read.
     """
-    if path.is_dir() and (parts(path) or not any(path.iterdir())):
+    if is_parquet_folder(path):
         return PARQUET_FORMAT
     if not path.is_dir():
         first = first_line(path)
         for format in FORMATS:
-            if format.recognizes(first) or (path.suffix == f".{format.name}" and is_blank(path)):
+            if format.recognizes(first) or (path.suffix == f".{format.name}" and is_blank(path, format.is_torn)):
                 return format  # a text file is empty until the first flush, also after a power failure
         refuse_known_files(path)
     hint = "Give a riglog recording in SQLite, CSV, JSON Lines or Parquet"

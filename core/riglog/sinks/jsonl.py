@@ -17,6 +17,11 @@ MARK = b'{ "run"'
 _ENCODER = msgspec.json.Encoder()
 
 
+def is_torn(line: bytes) -> bool:
+    """Return True if a line is the begin of a row: its end is missing."""
+    return line.startswith(b'{"run":"') and b'","tick":' in line and b',"device":"' in line
+
+
 class JsonlSink(TextFileSink):
     """UTF-8, keys in the order of the columns."""
 
@@ -24,6 +29,8 @@ class JsonlSink(TextFileSink):
 
     def _encode(self, found: list[Row]) -> bytes:
         return _ENCODER.encode_lines(found)
+
+    _is_torn = staticmethod(is_torn)
 
     def _check_first_line(self, first: bytes) -> None:
         if first.startswith(MARK):
@@ -62,7 +69,7 @@ def is_row(line: bytes) -> bool:
 
 def read_jsonl(path: Path, damage: Damage) -> Iterator[Row]:
     """Return the rows of a file written by JsonlSink or exported to JSON Lines."""
-    return decoded(complete_lines(path), msgspec.json.Decoder(Row).decode, damage)
+    return decoded(complete_lines(path, damage), msgspec.json.Decoder(Row).decode, damage)
 
 
 JSONL = SinkType(
@@ -71,4 +78,4 @@ JSONL = SinkType(
     FileConfig,
     lambda config: JsonlSink(config.path, overwrite=config.overwrite, durability=config.durability),
 )
-JSONL_FORMAT = Format("jsonl", is_row, read_jsonl, JsonlWriter, is_export)
+JSONL_FORMAT = Format("jsonl", is_row, read_jsonl, JsonlWriter, is_export, is_torn)

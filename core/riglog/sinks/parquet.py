@@ -15,7 +15,7 @@ from msgspec import structs
 from riglog.errors import NotARecordingError, StorageError
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch, rows_of
 from riglog.sinks.base import Damage, FileConfig, Format, Records, RecordWriter, SinkType
-from riglog.sinks.disk import HIDDEN, free_path, identity, is_deleted, lock, present_path, sync_folder
+from riglog.sinks.disk import HIDDEN, Identity, free_path, identity, is_deleted, lock, present_path, sync_folder
 from riglog.sinks.files import (
     RowFileSink,
     appearing,
@@ -29,7 +29,7 @@ from riglog.sinks.rows import Columns, Row
 
 PART_ROWS = 20_000
 """Bounds memory, the size of a file, and how often a row is written (PART_ROWS / rows per flush / 2 times)."""
-PART = "part-{:06d}.parquet"
+PART, PARTS = "part-{:06d}.parquet", "part-??????.parquet"
 EXPORT_MARK = {b"riglog": b"export"}
 
 
@@ -52,12 +52,13 @@ class ParquetSink(RowFileSink):
         if self.overwrite:
             for part in parts(self.path):
                 part.unlink()
-        for left_behind in self.path.glob(f"{HIDDEN}*.new"):  # by a power failure; this recording has the lock
+        for left_behind in rests(self.path):  # this recording has the lock
             left_behind.unlink()
         last = max((int(part.stem.removeprefix("part-")) for part in parts(self.path)), default=0)
         self._number = last + 1
         self._batches: list[Any] = []
         self._rows_of_full_parts = 0
+        self._written: Identity | None = None  # the file at the name of the current part, if this sink wrote it
 
     def _store(self, found: list[Row]) -> None:
         self._follow_path()
@@ -73,8 +74,14 @@ class ParquetSink(RowFileSink):
         return self.path / PART.format(self._number)
 
     def _write_part(self, batches: list[Any]) -> None:
-        with appearing(self._part(), replace=bool(self._batches)) as file:
-            _parquet().write_table(pyarrow().Table.from_batches(batches), file, compression="zstd")
+        part, written = self._part(), None
+        try:
+            with appearing(part, replace=self._written is not None and identity(part) == self._written) as file:
+                written = identity(file.fileno())
+                _parquet().write_table(pyarrow().Table.from_batches(batches), file, compression="zstd")
+        finally:
+            if written is not None and identity(part) == written:
+                self._written = written  # also if only syncing its name has failed
 
     def _follow_path(self) -> None:
         """Go on in a new folder if this one was deleted or moved. Of a deleted one, only the current part is left."""
@@ -174,7 +181,17 @@ def lock_folder(path: Path) -> int | None:
 
 def parts(path: Path) -> list[Path]:
     """Return the files of a folder written by ParquetSink, oldest first."""
-    return sorted(path.glob("part-??????.parquet"))
+    return [part for part in sorted(path.glob(PARTS)) if part.stat().st_size]
+
+
+def rests(path: Path) -> list[Path]:
+    """Return what a power failure leaves of a part in a folder: a file that is not complete, and its reserved name."""
+    return [*path.glob(f"{HIDDEN}*.new"), *(part for part in path.glob(PARTS) if not part.stat().st_size)]
+
+
+def is_parquet_folder(path: Path) -> bool:
+    """Return True if a folder is a recording, also one without rows."""
+    return path.is_dir() and (bool(parts(path)) or set(path.iterdir()) == set(rests(path)))
 
 
 def check_parts(path: Path) -> None:
@@ -187,7 +204,7 @@ def check_parts(path: Path) -> None:
     if not path.is_dir():
         raise NotARecordingError("path is a file; a Parquet recording is a folder", hint=hint, path=path)
     other = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
-    other -= {part.name for part in parts(path)}
+    other -= {part.name for part in (*parts(path), *rests(path))}
     if other:
         raise NotARecordingError(f"folder contains other files: {min(other)}", hint=hint, path=path)
     for part in parts(path):

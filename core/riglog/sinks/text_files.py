@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from riglog.errors import NotARecordingError, StorageError
+from riglog.log import get_logger
 from riglog.sinks.base import Damage
 from riglog.sinks.disk import (
     create_file,
@@ -34,6 +35,9 @@ from riglog.sinks.files import (
 from riglog.sinks.rows import Row
 
 COPIED_BYTES = 1024 * 1024
+FLUSH_BYTES = 256 * 1024
+"""At most so much is written before it is on the disk: a power failure can leave NUL bytes only behind that."""
+log = get_logger("riglog.sinks")
 UNREADABLE = (ValueError, csv.Error, msgspec.DecodeError)
 
 
@@ -55,10 +59,15 @@ class TextFileSink(RowFileSink):
             NotARecordingError: it does not have the columns of a row.
         """
 
+    @staticmethod
+    @abstractmethod
+    def _is_torn(line: bytes) -> bool:
+        """Return True if a line is the begin of a first line of this sink."""
+
     def _check(self) -> None:
         if self.path.is_dir():
             raise NotARecordingError("path is a directory", hint="Give the name of a file in it", path=self.path)
-        if self.path.exists() and not is_blank(self.path):
+        if self.path.exists() and not is_blank(self.path, self._is_torn):
             self._check_first_line(first_line(self.path))
         check_writable(self.path)
 
@@ -66,14 +75,14 @@ class TextFileSink(RowFileSink):
         file, created = _open_or_create(self.path)
         try:
             lock(file, self.path)
-            if not is_blank(self.path):  # again: it is another file if somebody exchanged it meanwhile
+            if not is_blank(self.path, self._is_torn):  # again: it is another file if somebody exchanged it meanwhile
                 self._check_first_line(os.read(file, HEAD_BYTES).partition(b"\n")[0].rstrip(b"\r"))
         except (StorageError, OSError):
             os.close(file)
             raise
         self._file = file
         self._samples = 0  # stored since the file was opened
-        self._end = 0 if self.overwrite else end_of_last_line(file)
+        self._end = 0 if self.overwrite else end_of_sound_lines(file)
         os.ftruncate(file, self._end)
         if self._end == 0 and self.head:
             self._append(self.head)
@@ -106,9 +115,10 @@ class TextFileSink(RowFileSink):
         os.ftruncate(self._file, self._end)
         os.lseek(self._file, self._end, os.SEEK_SET)
         try:
-            write_all(self._file, data)
-            if self.durable:
-                sync_file(self._file)
+            for piece in pieces(data, first_alone=self._end == 0):
+                write_all(self._file, piece)
+                if self.durable:
+                    sync_file(self._file)
         except OSError:
             os.ftruncate(self._file, self._end)
             raise
@@ -151,7 +161,7 @@ class TextFileSink(RowFileSink):
         return file
 
 
-def write_all(file: int, data: bytes) -> None:
+def write_all(file: int, data: bytes | memoryview) -> None:
     """Write all bytes at the present position of an open file."""
     view = memoryview(data)
     while view:
@@ -170,9 +180,37 @@ def _open_or_create(path: Path) -> tuple[int, bool]:
         return create_file(path), True
 
 
-def end_of_last_line(file: int) -> int:
-    """Return the position after the last complete line of an open file."""
+def pieces(data: bytes, *, first_alone: bool) -> Iterator[memoryview]:
+    """Cut lines into pieces of which each is on the disk before the next is written.
+
+    The first line of a file is a piece of its own: by it the file is recognised.
+    """
+    view = memoryview(data)
+    if first_alone:
+        end = data.index(b"\n") + 1
+        yield view[:end]
+        view = view[end:]
+    while view:
+        yield view[:FLUSH_BYTES]
+        view = view[FLUSH_BYTES:]
+
+
+def end_of_sound_lines(file: int) -> int:
+    """Return the position after the last complete line of an open file, or before NUL bytes in its newest part.
+
+    A power failure can leave NUL bytes in what was not on the disk yet: nothing behind them was acknowledged.
+    """
     end = os.lseek(file, 0, os.SEEK_END)
+    start = os.lseek(file, max(0, end - FLUSH_BYTES), os.SEEK_SET)
+    nul = os.read(file, end - start).find(b"\0")
+    if nul >= 0:
+        log.warning(
+            "a power failure has left NUL bytes in the file: lines behind them were not acknowledged, and are removed"
+        )
+    return _end_of_last_line(file, end if nul < 0 else start + nul)
+
+
+def _end_of_last_line(file: int, end: int) -> int:
     while end > 0:
         start = max(0, end - HEAD_BYTES)
         os.lseek(file, start, os.SEEK_SET)
@@ -183,10 +221,17 @@ def end_of_last_line(file: int) -> int:
     return 0
 
 
-def complete_lines(path: Path) -> Iterator[bytes]:
-    """Return the lines of a file without an incomplete last one."""
+def complete_lines(path: Path, damage: Damage) -> Iterator[bytes]:
+    """Return the lines of a file without an incomplete last one, and none behind NUL bytes in its newest part."""
     with path.open("rb") as file:
+        uncertain = os.fstat(file.fileno()).st_size - FLUSH_BYTES
+        position = 0
         for line in file:
+            nul = line.find(b"\0")
+            if nul >= 0 and position + nul >= uncertain:
+                damage.lines += 1 + sum(rest.endswith(b"\n") for rest in file)
+                return
+            position += len(line)
             if line.endswith(b"\n"):
                 yield line
 
@@ -194,7 +239,7 @@ def complete_lines(path: Path) -> Iterator[bytes]:
 def decoded(lines: Iterable[bytes], decode: Callable[[bytes], Row], damage: Damage) -> Iterator[Row]:
     """Return the rows of lines. A damaged line is counted and skipped: rows behind it are still read.
 
-    A power failure can leave blocks of NUL bytes, also within what looks like a line.
+    A damaged disk can leave blocks of NUL bytes, also within what looks like a line.
     """
     for line in lines:
         try:

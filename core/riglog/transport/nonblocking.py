@@ -69,10 +69,13 @@ class NonblockingTransport(Transport):
 
     async def _receive(self, seconds: float | None) -> bytes:
         self._check_open()
-        waiting = self._input
-        if waiting is None:
-            waiting = self._input = input_wait(self._fd, self._read_available)
-        data = waiting.take_kept() or await waiting.receive(seconds)
+        try:
+            waiting = self._input
+            if waiting is None:
+                waiting = self._input = input_wait(self._fd, self._read_available)
+            data = waiting.take_kept() or await waiting.receive(seconds)
+        except OSError as error:  # the operating system can refuse to watch a port that is gone
+            raise self._lost_by(error) from error
         self._read_limit.waited()
         return data
 
@@ -83,7 +86,10 @@ class NonblockingTransport(Transport):
     async def _send_rest(self, rest: memoryview) -> None:
         with anyio.move_on_after(SEND_SECONDS + len(rest) / SLOWEST_BYTES_PER_SECOND):
             while rest:
-                await anyio.wait_writable(self._fd)
+                try:
+                    await anyio.wait_writable(self._fd)
+                except OSError as error:
+                    raise self._lost_by(error) from error
                 written = self._write_available(rest)
                 if not written:
                     await anyio.sleep(SEND_RETRY_SECONDS)  # a stopped line can count as writable all the time
@@ -108,12 +114,15 @@ class NonblockingTransport(Transport):
             try:
                 await self._finish_sending()
             finally:
-                if self._input is not None:
-                    self._input.notify_closing()
-                    self._input = None
-                anyio.notify_closing(self._fd)  # no checkpoint between this and the close
-                self._close()
-                log.debug("%s: closed", self.port)
+                try:
+                    if self._input is not None:
+                        self._input.notify_closing()
+                        self._input = None
+                    anyio.notify_closing(self._fd)  # no checkpoint between this and the close
+                    self._close()
+                    log.debug("%s: closed", self.port)
+                except OSError as error:  # a port that is gone; what was received is not affected
+                    log.debug("%s: cannot be closed: %s", self.port, error.strerror)
         await anyio.lowlevel.checkpoint()
 
     async def _finish_sending(self) -> None:

@@ -11,6 +11,8 @@ from riglog.transport.canonical import tcp_address
 from riglog.transport.nonblocking import CHUNK, NonblockingTransport
 
 CONNECT_SECONDS = 5.0
+FLOODS_BEFORE_RECONNECTING = 3
+"""Both ends of a connection keep megabytes: after a flood it would take minutes until they are read and discarded."""
 KEEPALIVE_OPTIONS = (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 10_000))
 """A device server that loses power does not close its connections. With these options the loss is detected within
 about 10 s instead of 2 h."""
@@ -72,6 +74,14 @@ class TcpTransport(NonblockingTransport):
     def __init__(self, opened: socket.socket, port: str) -> None:
         super().__init__(port, opened)
         self._socket = opened
+        self._floods = 0  # in a row
+
+    def receive_nowait(self) -> bytes:
+        data = super().receive_nowait()
+        self._floods = self._floods + 1 if self.flooded else 0
+        if self._floods >= FLOODS_BEFORE_RECONNECTING:
+            raise self._lost("data arrives without end")
+        return data
 
     def _read(self) -> bytes:
         return self._socket.recv(CHUNK)

@@ -118,6 +118,22 @@ def test_a_recording_without_a_row_is_a_warning(rig: RigConfig, capsys: pytest.C
     assert "warning: nothing was recorded: the recording ended before the first slot" in capsys.readouterr().err
 
 
+def test_a_device_without_any_value_is_a_warning_and_has_another_exit_code(
+    rig: RigConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = recorded(rig)
+    assert report(outcome, as_json=True) == 0
+    channel = next(iter(outcome.summary.channels))
+    for seen in (seen for other, seen in outcome.summary.channels.items() if other.device == channel.device):
+        seen.rows_without_value = seen.rows
+    capsys.readouterr()
+    assert report(outcome, as_json=True) == 1
+    assert f"warning: {channel.device}: not one value was received" in capsys.readouterr().err
+    outcome.absent = {channel.device: "port not found"}
+    assert report(outcome, as_json=True) == 1
+    assert "not one value" not in capsys.readouterr().err
+
+
 def test_a_high_polling_load_is_a_warning(rig: RigConfig, capsys: pytest.CaptureFixture[str]) -> None:
     loads = (PortUtilisation("/dev/ttyUSB0", ("oven", "kiln"), 0.85), PortUtilisation("/dev/ttyUSB1", ("gas",), 0.2))
     warn_of_high_load(msgspec.structs.replace(rig, utilisation=loads))

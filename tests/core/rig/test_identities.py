@@ -119,6 +119,12 @@ async def test_a_replaced_instrument_is_accepted_by_name_in_a_new_run(rig: Rig) 
     assert (third, reported) == (second, [])  # the new run has the new identity
 
 
+async def test_an_instrument_that_is_the_same_replaces_nothing(rig: Rig) -> None:
+    await rig.record()
+    _, reported = await rig.record(resume=True, accept_identity=["oven"])
+    assert [event.message for event in reported] == [f"identity accepted by user {user()}: it is SN-1 as before"]
+
+
 async def test_only_the_named_device_is_accepted(rig: Rig) -> None:
     await rig.record()
     run, reported = await rig.record(oven="SN-2", stack="GA-2", resume=True, accept_identity=["stack"])

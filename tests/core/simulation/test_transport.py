@@ -1,11 +1,15 @@
 """The simulated port: a transport whose other end runs in the same process."""
 
+import socket
+import struct
+
 import anyio
 import pytest
 from toy import ToySimulator
 
 from riglog.errors import ConnectionLostError
-from riglog.simulation import FaultyWire, SimulatedTransport
+from riglog.simulation import FaultyWire, SimulatedPeer, SimulatedTransport
+from riglog.simulation.serve import serve_tcp
 
 
 def port() -> SimulatedTransport:
@@ -59,3 +63,27 @@ async def test_closing_ends_a_receive_that_waits_and_may_be_repeated() -> None:
 async def _close_later(transport: SimulatedTransport) -> None:
     await anyio.sleep(1)
     await transport.aclose()
+
+
+@pytest.mark.real_time
+async def test_a_client_that_resets_its_connection_ends_no_server() -> None:
+    """Also while the server sends: the next client is served."""
+
+    class Talker(SimulatedPeer):
+        def send(self, data: bytes, now: float) -> None: ...
+
+        def take(self, now: float) -> bytes:
+            return bytes(65_536)
+
+        def next_due(self, now: float) -> float | None:
+            return now + 0.001
+
+    async with serve_tcp(Talker()) as url:
+        host, _, port = url.removeprefix("tcp://").rpartition(":")
+        for _ in range(3):
+            client = socket.create_connection((host, int(port)))
+            await anyio.sleep(0.05)
+            assert client.recv(10)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()  # with unread data: a reset
+            await anyio.sleep(0.05)

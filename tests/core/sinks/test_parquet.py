@@ -1,7 +1,10 @@
 """Parquet: readable at any moment by any reader, in few files, with the types of the schema."""
 
+import errno
+import os
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import anyio
 import pyarrow
@@ -13,7 +16,7 @@ from recorded import WARM, make_run, steady, store, varied
 
 from riglog.errors import NotARecordingError, StorageError
 from riglog.recordings import read
-from riglog.sinks import ParquetSink, parquet, rows
+from riglog.sinks import ParquetSink, disk, parquet, rows
 
 KILLED = """
 import sys, anyio
@@ -91,6 +94,38 @@ async def test_a_part_never_replaces_a_file_that_appeared_meanwhile(tmp_path: Pa
     await sink.aclose()
     assert [entry.name for entry in folder.iterdir()] == ["part-000001.parquet"]
     assert (folder / "part-000001.parquet").read_text() == "precious"
+
+
+FAILING = [(os, "replace", False), (os, "replace", True), (os, "close", True), (disk, "sync_folder", True)]
+
+
+@pytest.mark.parametrize(("module", "name", "done"), FAILING)
+async def test_one_call_that_fails_costs_no_row(
+    module: ModuleType, name: str, done: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a reserved name nor a part whose name was not synced is in the way of the next attempt."""
+    run, batches = make_run(), varied(make_run())[:3]
+    sink = ParquetSink(tmp_path / "rows")
+    await sink.open(run)
+    really = getattr(module, name)
+    for batch in batches:
+        calls: list[object] = []
+
+        def fail_once(*args: object, calls: list[object] = calls) -> object:
+            calls.append(args)
+            if len(calls) > 1 or done:
+                result = really(*args)
+            if len(calls) == 1:
+                raise OSError(errno.EIO, "Input/output error")
+            return result
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, fail_once)
+            with pytest.raises(StorageError, match="Input/output error"):
+                await sink.write([batch], [])
+        await sink.write([batch], [])
+    await sink.aclose()
+    assert list(read(tmp_path / "rows")) == list(rows(run.id, batches))
 
 
 async def test_what_a_power_failure_left_behind_is_removed(tmp_path: Path) -> None:

@@ -4,13 +4,15 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from recorded import make_run, store, varied
 
+from riglog.errors import NotARecordingError
 from riglog.recordings import read
-from riglog.sinks import CsvSink, JsonlSink, ParquetSink, SqliteSink, disk, rows
+from riglog.sinks import CsvSink, JsonlSink, ParquetSink, SqliteSink, disk, rows, text_files
 from riglog.sinks.disk import Durability
 from riglog.sinks.files import FileSink
 from riglog.sinks.sqlite.schema import open_database
@@ -127,8 +129,10 @@ def test_a_hidden_file_follows_no_link(tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", TEXT)
 @pytest.mark.parametrize("hole", [(700, 1500), (900, 901), (2000, 4096), (0, 300)])
 async def test_a_hole_costs_the_lines_that_it_touches_and_they_are_counted(
-    make: Callable[..., TextFileSink], hole: tuple[int, int], tmp_path: Path
+    make: Callable[..., TextFileSink], hole: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A damaged disk: everything here was acknowledged long ago."""
+    monkeypatch.setattr(text_files, "FLUSH_BYTES", 0)
     path, run = tmp_path / "rows", make_run()
     await store(make(path), run, varied(run, ticks=8))
     data = path.read_bytes()
@@ -164,3 +168,83 @@ async def test_a_file_whose_first_flush_was_lost_is_read_as_empty_and_continued(
     assert list(read(path)) == []
     await store(make(path), run, varied(run))
     assert list(read(path)) == list(rows(run.id, varied(run)))
+
+
+@pytest.mark.parametrize("make", TEXT)
+@pytest.mark.parametrize("hole", [(0, 300), (0, 512), (700, 1500), (900, 901)])
+async def test_nothing_behind_nul_bytes_in_the_last_flush_is_read_or_continued(
+    make: Callable[..., TextFileSink], hole: tuple[int, int], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A power failure during a flush: its blocks reach the disk in any order, and none of it was acknowledged."""
+    path, run = tmp_path / "rows", make_run()
+    batches = varied(run, ticks=8)
+    sink = make(path)
+    await sink.open(run)
+    await sink.write(batches[:3], [])
+    acknowledged = path.stat().st_size
+    await sink.write(batches[3:], [])
+    await sink.aclose()
+    data = path.read_bytes()
+    start, end = (acknowledged + at for at in hole)
+    path.write_bytes(data[:start] + bytes(end - start) + data[end:])
+    written, found = list(rows(run.id, batches)), read(path)
+    kept = list(found)
+    assert kept == written[: len(kept)]
+    assert len(kept) >= len(list(rows(run.id, batches[:3])))
+    assert found.damage.lines == data[start:].count(b"\n") - (data[start:end].count(b"\n"))
+    await store(make(path), run, batches[:2])
+    assert list(read(path)) == [*kept, *rows(run.id, batches[:2])]
+    assert b"\0" not in path.read_bytes()
+    assert "a power failure has left NUL bytes" in caplog.text
+
+
+@pytest.mark.parametrize("make", TEXT)
+async def test_the_first_line_and_each_piece_of_a_large_flush_are_on_the_disk_before_the_next(
+    make: Callable[..., TextFileSink], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_files, "FLUSH_BYTES", 1000)
+    path, run, sizes = tmp_path / "rows", make_run(), []
+    monkeypatch.setattr(text_files, "sync_file", lambda file: sizes.append(os.fstat(file).st_size))
+    await store(make(path), run, varied(run, ticks=8))
+    data = path.read_bytes()
+    assert sizes[0] == data.index(b"\n") + 1
+    assert sizes[-1] == len(data)
+    assert all(after - before <= 1000 for before, after in pairwise(sizes))
+
+
+@pytest.mark.parametrize("make", TEXT)
+async def test_a_file_whose_first_line_was_torn_is_read_as_empty_and_continued(
+    make: Callable[..., TextFileSink], tmp_path: Path
+) -> None:
+    path, run = tmp_path / f"rows.{make.name}", make_run()  # type: ignore[attr-defined]
+    await store(make(path), run, varied(run))
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"\n") - 10] + bytes(20))
+    assert list(read(path)) == []
+    await store(make(path), run, varied(run))
+    assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("make", TEXT)
+@pytest.mark.parametrize("text", ["run,forest", '{"run": 1, "tick": 2}', '{"run":"a"}', "minutes"])
+async def test_a_short_text_of_somebody_else_is_not_taken_for_a_torn_line(
+    make: Callable[..., TextFileSink], text: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"notes.{make.name}"  # type: ignore[attr-defined]
+    path.write_text(text)
+    with pytest.raises(NotARecordingError):
+        await make(path).open(make_run())
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("rest", ["part-000001.parquet", "part-000002.parquet", ".riglog-12ab.new"])
+async def test_a_part_that_a_power_failure_left_empty_is_no_part(rest: str, tmp_path: Path) -> None:
+    path, run = tmp_path / "rows", make_run()
+    if rest == "part-000002.parquet":
+        await store(ParquetSink(path), run, varied(run))
+    path.mkdir(exist_ok=True)
+    before = list(read(path))
+    (path / rest).write_bytes(b"")
+    assert list(read(path)) == before
+    await store(ParquetSink(path), run, varied(run))
+    assert list(read(path)) == [*before, *rows(run.id, varied(run))]

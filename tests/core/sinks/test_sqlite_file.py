@@ -234,3 +234,40 @@ async def test_an_event_of_a_newer_version_is_read_as_it_is(tmp_path: Path) -> N
     with closing(sqlite3.connect(path, isolation_level=None)) as file:
         file.execute("UPDATE event SET kind = 'lamp_replaced'")
     assert {event.kind for event in read_events(path)} == {"lamp_replaced"}
+
+
+async def test_a_connection_whose_lock_is_lost_is_closed_before_it_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One unlock failed: SQLite then tries for 10 s at every write, also in a second connection beside the first."""
+    path, run = tmp_path / "run.sqlite", make_run()
+    first, second, third = steady(run, [Channel(device="d", driver="x", protocol="p", address=1, parameter="v")], 3)
+    sink = SqliteSink(path)
+    await sink.open(run)
+    await sink.write([first], [])
+    assert sink._file is not None
+    broken, opened = sink._file.database, open_database
+    lost = sqlite3.OperationalError("locking protocol")
+    lost.sqlite_errorname = "SQLITE_PROTOCOL"  # type: ignore[attr-defined]
+
+    def open_when_closed(*args: Any, **options: Any) -> sqlite3.Connection:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            broken.execute("SELECT 1")
+        raise_first.append(1)
+        if len(raise_first) == 1:
+            raise lost
+        return opened(*args, **options)
+
+    raise_first: list[int] = []
+    monkeypatch.setattr("riglog.sinks.sqlite.run_file.open_database", open_when_closed)
+    with monkeypatch.context() as patch:
+        patch.setattr("riglog.sinks.sqlite.run_file.RunFile.write", lambda *_: (_ for _ in ()).throw(lost))
+        with pytest.raises(StorageError):
+            await sink.write([second], [])
+    with pytest.raises(StorageError):  # it cannot be opened yet
+        await sink.write([second], [])
+    await sink.write([second], [])
+    await sink.write([third], [])
+    await sink.aclose()
+    assert list(read(path)) == list(rows(run.id, [first, second, third]))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run.sqlite"]

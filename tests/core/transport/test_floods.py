@@ -1,5 +1,6 @@
 """A port that sends without end, or accepts nothing, costs the others nothing: real pseudo-terminals and sockets."""
 
+import errno
 import os
 import socket
 import sys
@@ -20,7 +21,7 @@ from riglog.manager import Manager
 from riglog.model import SYSTEM_CLOCK, Batch, EventKind, Status
 from riglog.plugin import Registry
 from riglog.protocol import Connection, ProtocolClient
-from riglog.transport import Link, Transport, nonblocking, open_transport, read_limit
+from riglog.transport import Link, Transport, input_wait, nonblocking, open_transport, read_limit
 from riglog.transport.read_limit import BURST_BYTES, BYTES_PER_SECOND, ReadLimit
 
 pytestmark = [pytest.mark.real_time, pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")]
@@ -159,6 +160,16 @@ async def test_what_has_arrived_is_read_up_to_a_limit_and_the_rest_is_reported()
     await transport.aclose()
 
 
+async def test_a_tcp_connection_that_is_flooded_is_given_up_because_of_what_both_ends_keep_of_it() -> None:
+    transport, peer = await flooded_tcp()
+    with anyio.fail_after(5), pytest.raises(ConnectionLostError, match="data arrives without end"):
+        while True:
+            transport.receive_nowait()
+            await anyio.lowlevel.checkpoint()
+    peer.close()
+    await transport.aclose()
+
+
 async def test_a_port_whose_flood_has_ended_is_clean_again() -> None:
     with instruments(1) as (flooder,):
         transport = await open_transport(flooder.path, LINK)
@@ -206,6 +217,8 @@ async def test_a_flooded_port_costs_its_neighbour_no_slot_and_memory_stays_bound
     assert recording.summary.sources[quiet.path].slots_skipped == 0
     reasons = {sample.error for batch in batches for sample in batch.samples if sample.device == "flooder"}
     assert any("data arrives without end" in (reason or "") for reason in reasons)
+    told = [event for event in recording.take_events() if event.kind is EventKind.DEVICE_NOT_RESPONDING]
+    assert [event.device for event in told] == ["flooder"]
 
 
 def resident_bytes() -> int:
@@ -285,3 +298,36 @@ def test_the_limit_is_a_burst_and_then_a_rate(monkeypatch: pytest.MonkeyPatch) -
         limit.spend(4096)
         read += 4096
     assert read <= min(BURST_BYTES, BYTES_PER_SECOND / 2) + 4096
+
+
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.ENOSPC, errno.EINTR])
+async def test_a_port_that_the_operating_system_does_not_watch_is_a_lost_connection(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with instruments(1) as (quiet,):
+        transport = await open_transport(quiet.path, LINK)
+        monkeypatch.setattr(input_wait.AnyioInputWait, "_receive", refuse)
+        monkeypatch.setattr(input_wait.RegisteredInputWait, "receive", refuse)
+        with pytest.raises(ConnectionLostError, match=os.strerror(number)):
+            await transport.receive()
+        monkeypatch.undo()
+        await transport.aclose()
+
+
+async def test_a_port_that_cannot_be_closed_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with instruments(1) as (quiet,):
+        transport = await open_transport(quiet.path, LINK)
+        really = os.close
+
+        def close(file: int) -> None:
+            really(file)
+            raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr(os, "close", close)
+        await transport.aclose()
+        monkeypatch.undo()
+        with pytest.raises(anyio.ClosedResourceError):
+            await transport.receive()

@@ -468,7 +468,7 @@ def torn_line_kept() -> Sequence[Replacement]:
 
     from riglog.sinks import text_files
 
-    return [(text_files, "end_of_last_line", lambda file: os.lseek(file, 0, os.SEEK_END))]
+    return [(text_files, "end_of_sound_lines", lambda file: os.lseek(file, 0, os.SEEK_END))]
 
 
 # --- the end

@@ -73,8 +73,8 @@ async def _discover(
     tables = _tables(found)
     if as_json:
         print_json([entry | {"identity": one.found.identity} for one, entry in zip(found, tables, strict=True)])
-    else:
-        _print(found, tables, scanned)
+    elif found or len(closed) < len(scanned):
+        _print(found, tables, [port for port in scanned if port not in {result.device for result in closed}])
     if write is not None and tables:
         _write(write, tables)
     codes = [explain(result.error) for result in closed if result.error is not None]

@@ -8,12 +8,14 @@ import click
 
 from riglog.cli.console import messages, plain, plural, print_json, print_warning
 from riglog.cli.errors import DONE
-from riglog.cli.options import RenamedOption, json_option
+from riglog.cli.options import Duration, RenamedOption, json_option
 from riglog.cli.signals import Interruption, run
 from riglog.sinks.postgres import ForwardProgress, forward
 from riglog.sinks.postgres.address import unencrypted_warning
 from riglog.sinks.postgres.central import check_url
 from riglog.sinks.postgres.forwarder import SCHEMA
+
+GIVE_UP_AFTER_SECONDS = 60.0
 
 
 @click.command("forward", short_help="Forward a recording to a PostgreSQL database.")
@@ -46,8 +48,9 @@ from riglog.sinks.postgres.forwarder import SCHEMA
     "--patience",
     "give_up_after",
     cls=RenamedOption,
-    type=float,
-    help="Stop when the database has been unreachable for this many seconds. Default: 60; with --follow never.",
+    type=Duration(),
+    help="Stop when the database has been unreachable for this time, for example 90 or 10m. Default: 60;"
+    " with --follow never.",
 )
 @json_option
 def command(
@@ -61,7 +64,7 @@ def command(
     if address.unencrypted_host:
         print_warning(unencrypted_warning(address.unencrypted_host))
     if give_up_after is None and not follow:
-        give_up_after = 60.0
+        give_up_after = GIVE_UP_AFTER_SECONDS
     return run(partial(_forward, file, url, schema, follow, restart, give_up_after, as_json))
 
 

@@ -69,7 +69,7 @@ def command(
 ) -> int:
     """Record the rig described in RIG, until the duration has elapsed or Ctrl-C or SIGTERM is received.
 
-    The exit code is 1 if a device was absent until the end.
+    The exit code is 1 if a device was absent until the end, or gave no value at all.
     """
     if require_all and wait:
         raise ConfigError("--wait: cannot be combined with --require-all", hint="Remove one of them")
@@ -90,9 +90,10 @@ async def _record(
 ) -> Callable[[], int]:
     from riglog.cli.recording import record_with_progress
     from riglog.config import load_rig, seconds
-    from riglog.rig import ResumePlan, plan_resume
+    from riglog.rig import ResumePlan, check_accepted, plan_resume
 
     rig = load_rig(path, out=out)
+    check_accepted(rig, accept_identity)
     plan = plan_resume(rig) if resume and not accept_identity else ResumePlan()
     length = plan.remaining(rig.duration) if duration is None else seconds(duration, "--duration")
     until = "until Ctrl-C" if length is None else f"for {length:g} s"

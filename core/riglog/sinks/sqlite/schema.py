@@ -18,6 +18,8 @@ CHECKED_BYTES = 256 * 1024 * 1024
 """A file of this size is checked within about a second when it is opened for writing."""
 LOG_BYTES = 16 * 1024 * 1024
 """How far the write-ahead log grows before it is written back into the file."""
+FULL_ERRORS = ("SQLITE_IOERR_SHMSIZE",)
+"""How SQLite calls a full disk besides "database or disk is full"."""
 DATA_ERRORS = (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.IntegrityError)
 """Errors of SQLite about the data of a statement. All others are about the file."""
 
@@ -188,9 +190,9 @@ def storage_error(error: sqlite3.Error, path: Path) -> StorageError:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return _damaged(path)
-    if "full" in text:
+    if "full" in text or name in FULL_ERRORS:
         return StorageError("disk full", hint="Free disk space", path=path)
-    if name.startswith("SQLITE_PROTOCOL") or ("locked" in text and not _has_locks(path)):
+    if is_lock_lost(error) or ("locked" in text and not _has_locks(path)):
         hint = "Record onto a local disk, and copy the finished recording"
         return StorageError("the file system of this directory does not support locks", hint=hint, path=path)
     if "locked" in text or "busy" in text:
@@ -203,6 +205,11 @@ def storage_error(error: sqlite3.Error, path: Path) -> StorageError:
         hint = "Check the disk and its cable; if they are sound, the free space and the permissions"
         return StorageError(f"SQLite error: {text} ({name})", hint=hint, path=path)
     return StorageError(f"SQLite error: {text}", path=path)
+
+
+def is_lock_lost(error: BaseException) -> bool:
+    """Return True if SQLite cannot lock, although no other connection has a lock."""
+    return getattr(error, "sqlite_errorname", "").startswith("SQLITE_PROTOCOL")
 
 
 def _has_locks(path: Path) -> bool:

@@ -1,1 +1,0 @@
-"""Lines of text: the codec, and the transactions."""
