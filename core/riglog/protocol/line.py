@@ -317,6 +317,7 @@ class Line(Generic[Request, Reply]):
         if self.codec.new_transaction_number():
             raise refusal  # its number proves it
         outstanding = self._outstanding
+        outstanding.forget_old(self.clock.monotonic_ns())  # what the resync request has passed can be old, too
         unproven = outstanding.any_unpassed(request) or (outstanding.any_at(request) and self._order_proves_nothing())
         if not unproven and (not self.codec.is_repeatable(request) or request in self._refused):
             raise refusal

@@ -147,6 +147,17 @@ async def test_a_refusal_proves_nothing_while_a_reply_is_outstanding() -> None:
         await client.transact(Read())
 
 
+async def test_where_replies_were_overtaken_a_refusal_is_proven_when_none_can_arrive_any_more() -> None:
+    """Otherwise a device that refuses what is read first, as its serial number, has no values for ten minutes."""
+    _, client = signed(1, {0: Decision(())} | {number: Decision(refused=True) for number in range(1, 20)})
+    client.line._evidence.note_late(client.line.clock.monotonic_ns(), overtaken=True)
+    with pytest.raises(ReplyTimeoutError):
+        await client.transact(Read())
+    await anyio.sleep(2 * LIMIT)
+    with pytest.raises(DeviceRefusedError):
+        await client.transact(Read())
+
+
 class Counting(ModbusServer):
     """Registers 0 to 4; every read gives the next number. ``refuses`` are counts that it does not read."""
 
