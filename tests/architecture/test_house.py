@@ -43,7 +43,7 @@ def imported(path: Path) -> set[str]:
         ("asyncpg", []),
         ("trio", ["testing/"]),
         ("asyncio", ["testing/", "sinks/postgres/", "transport/input_wait.py"]),
-        ("termios", ["transport/serial_settings.py", "simulation/serve.py"]),
+        ("termios", ["transport/serial_settings.py", "simulation/serve.py", "cli/keys.py"]),
         ("fcntl", ["sinks/disk.py"]),
         ("logging", ["log.py"]),
     ],

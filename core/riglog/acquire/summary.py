@@ -13,7 +13,7 @@ class ChannelSummary(Struct):
 
     ``rows_without_value`` counts every row without a value, whatever its status. ``text`` and ``unit`` belong to
     ``last_value``, which was received at ``last_value_ns`` (monotonic clock). ``longest_gap_s`` is the longest time
-    between two values.
+    between two values. ``status`` and ``error`` are those of the last row.
     """
 
     rows: int = 0
@@ -23,6 +23,8 @@ class ChannelSummary(Struct):
     unit: str | None = None
     last_value_ns: int = 0
     longest_gap_s: float = 0.0
+    status: Status = Status.OK
+    error: str | None = None
 
     def gap_until(self, now_ns: int) -> float:
         """Return the longest time without a value, in seconds, up to ``now_ns`` on the monotonic clock."""
@@ -135,6 +137,7 @@ class AcquisitionSummary(Struct):
                 channel = self._add(sample.channel)
                 channels = self.channels
             channel.rows += 1
+            channel.status, channel.error = sample.status, sample.error
             if sample.value is None:
                 channel.rows_without_value += 1
                 source.samples_missing_or_skipped += sample.status in (Status.MISSING, Status.SKIPPED)

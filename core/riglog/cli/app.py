@@ -14,6 +14,10 @@ COMMANDS = {
     "set": "Change one parameter of one device.",
     "discover": "Scan ports for instruments.",
     "simulate": "Simulate instruments on a port.",
+    "info": "Show what a recording contains.",
+    "runs": "List the runs of a recording.",
+    "tail": "Print the newest rows of a recording.",
+    "watch": "Show a recording on the screen while it grows.",
     "gaps": "Show gaps in the data: where, how long and why.",
     "events": "List the events of a recording.",
     "export": "Export a recording to CSV, JSON Lines or Parquet.",
@@ -22,6 +26,7 @@ COMMANDS = {
     "ports": "List the serial ports of this machine.",
     "plugins": "List plugins, drivers and sinks.",
     "instrument": "Check, write and document instrument files.",
+    "schema": "Print the JSON schema of rig files, for editors.",
 }
 """Each command with the first sentence of its help: ``riglog --help`` imports none of them."""
 

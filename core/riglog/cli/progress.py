@@ -1,5 +1,6 @@
-"""The progress display of a recording: elapsed time, number of rows, and the latest value of every channel."""
+"""The progress display of a recording: elapsed time, number of rows, and a table of all channels."""
 
+from collections import deque
 from collections.abc import Mapping
 
 import anyio
@@ -8,15 +9,14 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from riglog.acquire import AcquisitionSummary, ActiveRun
-from riglog.cli.console import format_age, format_value, messages
+from riglog.acquire import AcquisitionSummary, ActiveRun, ChannelSummary
+from riglog.cli.console import channel_name, messages
 from riglog.cli.freshness import Freshness, age_of
-from riglog.cli.screen import STDERR, in_foreground, printable
-from riglog.model import NS, SYSTEM_CLOCK, Event, EventKind
+from riglog.cli.live_table import TREND_WIDTH, ChannelLine, LiveView, has_blocks, render
+from riglog.cli.screen import STDERR, in_foreground
+from riglog.model import NS, SYSTEM_CLOCK, Channel, Event, EventKind, Value
 
 REFRESH_SECONDS = 0.2
-SEPARATOR = "   "
-NO_VALUE = "--"
 
 
 class WaitingFor:
@@ -48,7 +48,7 @@ async def show_progress(
     console = messages()
     if not console.is_terminal or not in_foreground():
         return
-    freshness = Freshness(periods, recording.summary.anchor_ns)
+    screen = Screen(Freshness(periods, recording.summary.anchor_ns))
     progress = Progress(
         TextColumn("[bold]recording"),
         *([BarColumn(bar_width=20)] if duration else []),
@@ -63,9 +63,10 @@ async def show_progress(
             now = SYSTEM_CLOCK.monotonic_ns()
             elapsed = (now - recording.summary.anchor_ns) / NS
             progress.update(bar, completed=elapsed, rows=_rows(recording.summary))
-            values = latest_values(recording.summary, now, console.width, freshness)
             waiting = [Text(waiting_for.text, style="yellow")] if waiting_for.text else []
-            live.update(Group(progress, *waiting, values), refresh=STDERR.idle)
+            view = LiveView(facts=(), lines=screen.lines(recording.summary, now))
+            channels = render(view, console.width, console.height - 2 - len(waiting), ascii_only=not has_blocks())
+            live.update(Group(progress, *waiting, channels), refresh=STDERR.idle)
             await anyio.sleep(REFRESH_SECONDS)
 
 
@@ -74,25 +75,38 @@ def _rows(summary: AcquisitionSummary) -> str:
     return f"{summary.samples} rows" + (f", [yellow]{count} missing or skipped[/]" if count else "")
 
 
-def latest_values(summary: AcquisitionSummary, now_ns: int, width: int, freshness: Freshness) -> Text:
-    """Return the latest value of every channel; an old one is dimmed and has its age, ``--`` stands for none.
+class Screen:
+    """The lines of all channels, and the last values of each."""
 
-    Lines are broken between channels.
-    """
-    lines = Text()
-    column = 0
-    for channel, seen in summary.channels.items():
-        age = age_of(seen, now_ns)
-        old = freshness.is_old(channel, seen, now_ns)
-        value = NO_VALUE if age is None else f"{format_value(seen.last_value, seen.text)} {seen.unit or ''}".rstrip()
-        aged = f" ({format_age(age)} old)" if age is not None and old else ""
-        latest = Text(printable(f"{channel} {value}{aged}"), style="dim" if old or age is None else "")
-        if column and column + len(SEPARATOR) + len(latest) > width:
-            lines.append("\n")
-            column = 0
-        elif column:
-            lines.append(SEPARATOR)
-            column += len(SEPARATOR)
-        lines.append_text(latest)
-        column += len(latest)
-    return lines
+    def __init__(self, freshness: Freshness) -> None:
+        self._freshness = freshness
+        self._trends: dict[Channel, deque[float | None]] = {}
+        self._seen_ns: dict[Channel, int] = {}
+
+    def lines(self, summary: AcquisitionSummary, now_ns: int) -> list[ChannelLine]:
+        """Return a line for each channel: its last value with its age, and the status of its last row."""
+        return [self._line(channel, seen, now_ns) for channel, seen in summary.channels.items()]
+
+    def _line(self, channel: Channel, seen: ChannelSummary, now_ns: int) -> ChannelLine:
+        trend = self._trends.setdefault(channel, deque(maxlen=TREND_WIDTH))
+        number, label = _shown(seen.last_value, seen.text)
+        if self._seen_ns.get(channel) != seen.last_value_ns:
+            self._seen_ns[channel] = seen.last_value_ns
+            trend.append(number)
+        return ChannelLine(
+            device=channel.device,
+            channel=channel_name(channel),
+            value=number,
+            text=label,
+            unit=seen.unit,
+            status=seen.status.value,
+            error=seen.error,
+            age=age_of(seen, now_ns),
+            old=self._freshness.is_old(channel, seen, now_ns),
+            trend=trend,
+        )
+
+
+def _shown(value: Value, text: str | None) -> tuple[float | None, str | None]:
+    """Return a value as its number and its text."""
+    return (None, value) if isinstance(value, str) else (value, text)

@@ -15,7 +15,7 @@ from riglog.cli.console import (
 )
 from riglog.cli.errors import DONE, INCOMPLETE, STORAGE, explain
 from riglog.cli.freshness import age_of
-from riglog.cli.progress import NO_VALUE
+from riglog.cli.live_table import NO_VALUE
 from riglog.cli.screen import STDOUT
 from riglog.model import NS, iso
 from riglog.rig import Outcome

@@ -1,6 +1,7 @@
 """Reading back: the rows of a recording, its events and gaps, and export into other formats."""
 
 from riglog.recordings.absences import Absence, AbsenceFinder
+from riglog.recordings.contents import Contents, RunContents, contents, latest_rows, newest_rows, rows_since
 from riglog.recordings.export import Exported, export
 from riglog.recordings.gaps import Availability, Gap, GapFinder
 from riglog.recordings.reading import Rows, read
@@ -15,15 +16,21 @@ __all__ = [
     "Absence",
     "AbsenceFinder",
     "Availability",
+    "Contents",
     "EventRow",
     "Exported",
     "Gap",
     "GapFinder",
     "Rows",
+    "RunContents",
     "Salvaged",
     "Selection",
+    "contents",
     "export",
+    "latest_rows",
+    "newest_rows",
     "read",
     "read_events",
+    "rows_since",
     "salvage",
 ]

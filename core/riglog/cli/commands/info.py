@@ -1,0 +1,52 @@
+"""``riglog info``: what a recording contains."""
+
+import click
+
+from riglog.cli.console import add_row, format_value, plural, print_json, print_warning, results, table
+from riglog.cli.local_time import format_local
+from riglog.cli.options import json_option
+from riglog.cli.sizes import format_bytes
+from riglog.recordings import Contents, contents
+
+
+@click.command("info", short_help="Show what a recording contains.")
+@click.argument("file", type=click.Path(readable=False))
+@json_option
+def command(file: str, as_json: bool) -> None:
+    """Show the runs of the recording FILE, and the newest value of every channel.
+
+    The file may be growing. Times are local, with the offset from UTC.
+    """
+    found = contents(file)
+    if as_json:
+        print_json(found)
+        return
+    schema = "" if found.schema is None else f", schema {found.schema}"
+    facts = [
+        f"{found.format}{schema}",
+        format_bytes(found.bytes),
+        plural(found.rows, "row"),
+        plural(len(found.runs), "run"),
+    ]
+    results().print(f"{found.path}: {', '.join(facts)}", soft_wrap=True)
+    if found.damaged_lines:
+        print_warning(f"{file}: {found.damaged_lines} damaged lines skipped")
+    results().print()
+    print_runs(found)
+    results().print()
+    newest = table("device", "channel", "newest value", "unit", "status", "received")
+    for row in found.latest:
+        name = row.parameter if row.instance == 1 else f"{row.parameter}[{row.instance}]"
+        value = format_value(row.value, row.text) if row.value is not None else (row.text or "-")
+        add_row(newest, row.device, name, value, row.unit or "", row.status, format_local(row.received_at))
+    results().print(newest)
+
+
+def print_runs(found: Contents) -> None:
+    """Print a line for each run."""
+    runs = table("run", "started", "ended", "rows", "channels", "rate")
+    for run in found.runs:
+        ended = format_local(run.finished_at) if run.finished_at else f"open, last row {format_local(run.last_row_at)}"
+        rate = "-" if run.rate_hz is None else f"{run.rate_hz:g} Hz"
+        add_row(runs, run.run, format_local(run.started_at), ended, run.rows, run.channels, rate)
+    results().print(runs)

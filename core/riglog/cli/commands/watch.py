@@ -1,0 +1,165 @@
+"""``riglog watch``: a recording on the screen while it grows, from any terminal."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from riglog.cli.console import format_age, results
+from riglog.cli.keys import Keys, keys
+from riglog.cli.live_table import ChannelLine, LiveView, has_blocks, render, room_for_channels
+from riglog.cli.local_time import format_local, local, offset
+from riglog.cli.sizes import format_bytes, free_bytes
+from riglog.recordings import Contents, contents, read_events
+from riglog.sinks.rows import EventRow, Row
+
+REFRESH_SECONDS = 0.5
+TREND_VALUES = 120
+EVENTS = 8
+FILE_WIDTH = 140
+"""Columns in a file or a pipe."""
+LEAST_OLD_SECONDS = 3.0
+PERIODS = 2.0
+QUIT = ("q", "Q", "escape")
+HELP = "q quit   arrows, page up, page down: scroll"
+Series = tuple[str, str, int]
+
+
+@click.command("watch", short_help="Show a recording on the screen while it grows.")
+@click.argument("file", type=click.Path(readable=False))
+@click.option("--once", is_flag=True, help="Print one screen and exit.")
+def command(file: str, once: bool) -> None:
+    """Show the newest value of every channel of the recording FILE, and the newest events.
+
+    Reading does not disturb the recorder. In a pipe one screen is printed. Times are local.
+    """
+    screen = RecordingScreen(Path(file))
+    console = results()
+    if once or not console.is_terminal:
+        width = min(console.width, FILE_WIDTH)
+        console.print(render(screen.view(footer=False), width, None, ascii_only=not has_blocks()))
+        return
+    from rich.live import Live
+
+    with keys() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            view = screen.view()
+            live.update(render(view, console.width, console.height, ascii_only=not has_blocks()), refresh=True)
+            for key in _keys_until(pressed, REFRESH_SECONDS):
+                if key in QUIT:
+                    return
+                screen.scroll(_lines(key, console.height), console.height)
+
+
+class RecordingScreen:
+    """What is shown of a file: read again for each view."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.first = 0
+        self._trends: dict[Series, deque[float | None]] = {}
+        self._received: dict[Series, str] = {}
+        self._intervals: dict[Series, float] = {}
+        self._sizes: deque[tuple[float, int]] = deque(maxlen=240)
+
+    def view(self, *, footer: bool = True) -> LiveView:
+        """Return the screen as it is now.
+
+        Raises:
+            RiglogError: the file cannot be read.
+        """
+        found = contents(self.path)
+        now = datetime.now(UTC)
+        events = list(_newest_events(self.path))
+        finished = bool(found.runs) and found.runs[-1].finished_at is not None
+        return LiveView(
+            facts=[self._title(found, finished), self._disk(found)],
+            lines=[self._line(row, now, finished) for row in found.latest],
+            events=[_event_text(event) for event in events],
+            first=min(self.first, max(0, len(found.latest) - 1)),
+            footer=HELP if footer else "",
+        )
+
+    def scroll(self, lines: int, height: int) -> None:
+        """Move the channels that are shown."""
+        if not lines:
+            return
+        view = self.view()
+        last = max(0, len(view.lines) - room_for_channels(view, height))
+        self.first = min(max(0, self.first + lines), last)
+
+    def _title(self, found: Contents, finished: bool) -> str:
+        if not found.runs:
+            return f"{self.path.name}: no run"
+        run = found.runs[-1]
+        state = f"ended {format_local(run.finished_at)}" if finished else f"recording since {_short(run.started_at)}"
+        rate = "" if run.rate_hz is None else f", {run.rate_hz:g} Hz"
+        return f"{self.path.name}  run {run.name}: {state}{rate}"
+
+    def _disk(self, found: Contents) -> str:
+        self._sizes.append((time.monotonic(), found.bytes))
+        (start, before), (end, size) = self._sizes[0], self._sizes[-1]
+        facts = [f"{found.rows:,} rows".replace(",", " "), format_bytes(size)]
+        free = free_bytes(self.path)
+        if free is not None:
+            facts.append(f"{format_bytes(free)} free")
+            growth = (size - before) / (end - start) if end > start else 0
+            if growth > 0:
+                facts.append(f"disk full in about {format_age(free / growth)}")
+        return ", ".join(facts)
+
+    def _line(self, row: Row, now: datetime, finished: bool) -> ChannelLine:
+        series = (row.device, row.parameter, row.instance)
+        received = self._received.get(series)
+        if received != row.received_at:
+            self._received[series] = row.received_at
+            self._trends.setdefault(series, deque(maxlen=TREND_VALUES)).append(row.value)
+            if received is not None:
+                self._intervals[series] = (local(row.received_at) - local(received)).total_seconds()
+        age = max(0.0, (now - local(row.received_at)).total_seconds())
+        limit = max(LEAST_OLD_SECONDS, PERIODS * self._intervals.get(series, 0.0))
+        return ChannelLine(
+            device=row.device,
+            channel=row.parameter if row.instance == 1 else f"{row.parameter}[{row.instance}]",
+            value=row.value,
+            text=row.text,
+            unit=row.unit,
+            status=row.status,
+            error=row.error,
+            age=age,
+            old=not finished and age > limit,
+            trend=self._trends[series],
+        )
+
+
+def _short(at: str) -> str:
+    """Return a local time, with its date unless that is today."""
+    moment = local(at)
+    today = moment.date() == datetime.now(moment.tzinfo).date()
+    return f"{moment:%H:%M:%S} {offset(moment)}" if today else format_local(at)
+
+
+def _newest_events(path: Path) -> Iterator[EventRow]:
+    yield from deque(read_events(path), maxlen=EVENTS)
+
+
+def _event_text(event: EventRow) -> str:
+    where = " ".join(name for name in (event.port, event.device) if name)
+    return f"{format_local(event.at)[11:19]}  {event.kind}  {f'{where}: ' if where else ''}{event.message}"
+
+
+def _keys_until(pressed: Keys, seconds: float) -> Iterator[str]:
+    """Yield keys as they come, for so long."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        yield from pressed.pressed()
+        time.sleep(0.05)
+
+
+def _lines(key: str, height: int) -> int:
+    """Return by how many channels a key scrolls."""
+    page = max(1, height // 2)
+    return {"up": -1, "down": 1, "page up": -page, "page down": page, "home": -(10**6), "end": 10**6}.get(key, 0)

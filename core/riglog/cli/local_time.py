@@ -1,0 +1,24 @@
+"""Times on screens: local, with the offset from UTC. Recordings, files and JSON stay in UTC."""
+
+from datetime import UTC, datetime
+
+
+def local(at: str) -> datetime:
+    """Return an ISO 8601 time as a datetime in the time zone of this computer."""
+    parsed = datetime.fromisoformat(at)
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone()
+
+
+def format_local(at: str | None, *, milliseconds: bool = False) -> str:
+    """Return an ISO 8601 time for a table: ``2026-11-20 13:00:00 +01:00``; ``-`` for None."""
+    if at is None:
+        return "-"
+    moment = local(at)
+    fraction = f".{moment.microsecond // 1000:03d}" if milliseconds else ""
+    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} {offset(moment)}"
+
+
+def offset(moment: datetime) -> str:
+    """Return the offset from UTC: ``+01:00``."""
+    text = f"{moment:%z}"
+    return f"{text[:3]}:{text[3:5]}"

@@ -1,0 +1,218 @@
+"""What a recording contains, at a glance: its runs, and the newest row of every series. Cheap also in a large file."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+from riglog.errors import error_context
+from riglog.model import NS, iso
+from riglog.sinks.base import Damage
+from riglog.sinks.formats import format_of
+from riglog.sinks.rows import Row
+from riglog.sinks.sqlite.reader import SQLITE_FORMAT, open_recording
+from riglog.sinks.sqlite.recorded import Recorded, Recorded2, Selection, nanoseconds, recorded
+from riglog.sinks.sqlite.schema import sqlite_errors
+
+FIRST_SPAN_NS = 10 * NS
+
+
+class RunContents(Struct, frozen=True, kw_only=True):
+    """One run. Times are ISO 8601 UTC; ``finished_at`` is None while it is recorded, or if it broke off."""
+
+    run: str
+    name: str
+    started_at: str
+    finished_at: str | None
+    last_row_at: str | None
+    rate_hz: float | None
+    host: str | None
+    rows: int
+    channels: int
+
+
+class Contents(Struct, frozen=True, kw_only=True):
+    """``latest`` is the newest row of every series. ``schema`` is that of an SQLite recording. ``damaged_lines`` of a
+    text file were skipped."""
+
+    path: str
+    format: str
+    schema: int | None
+    bytes: int
+    runs: list[RunContents]
+    latest: list[Row]
+    damaged_lines: int = 0
+
+    @property
+    def rows(self) -> int:
+        return sum(run.rows for run in self.runs)
+
+
+def contents(path: str | Path) -> Contents:
+    """Return what a recording contains. It may be growing.
+
+    Raises:
+        NotARecordingError, NewerSchemaError, StorageError: it cannot be read.
+    """
+    path = Path(path)
+    format = format_of(path)
+    if format is not SQLITE_FORMAT:
+        damage = Damage()
+        runs, latest = _of_rows(format.read(path, damage))
+        return _contents(path, format.name, None, runs, latest, damage.lines)
+    with _opened(path) as source:
+        (schema,) = source.database.execute("PRAGMA user_version").fetchone()
+        return _contents(path, format.name, int(schema), _runs(source), _latest(source))
+
+
+def latest_rows(path: str | Path) -> list[Row]:
+    """Return the newest row of every series of a recording, in the order in which they first appeared.
+
+    Raises:
+        NotARecordingError, NewerSchemaError, StorageError: it cannot be read.
+    """
+    path = Path(path)
+    format = format_of(path)
+    if format is not SQLITE_FORMAT:
+        return _of_rows(format.read(path, Damage()))[1]
+    with _opened(path) as source:
+        return _latest(source)
+
+
+def newest_rows(path: str | Path, count: int) -> list[Row]:
+    """Return the last ``count`` rows of a recording, oldest first.
+
+    Raises:
+        NotARecordingError, NewerSchemaError, StorageError: it cannot be read.
+    """
+    path = Path(path)
+    format = format_of(path)
+    if format is not SQLITE_FORMAT:
+        return list(deque(format.read(path, Damage()), maxlen=count))
+    with _opened(path) as source:
+        return list(deque(_back_from_the_end(source, count), maxlen=count))
+
+
+def rows_since(path: str | Path, received_at: str) -> Iterator[Row]:
+    """Return the rows of an SQLite recording that were received at this time (ISO 8601) or later.
+
+    Raises:
+        NotARecordingError, NewerSchemaError, StorageError: it cannot be read.
+    """
+    with _opened(Path(path)) as source:
+        for page in source.pages(Selection(start=received_at)):
+            yield from page.rows
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Recorded]:
+    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+        yield recorded(database)
+
+
+def _contents(
+    path: Path, format: str, schema: int | None, runs: list[RunContents], latest: list[Row], damaged: int = 0
+) -> Contents:
+    logs = [path.with_name(path.name + "-wal")] if format == "sqlite" else []
+    files = [each for each in ([path, *logs] if path.is_file() else path.rglob("*")) if each.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    return Contents(
+        path=str(path), format=format, schema=schema, bytes=size, runs=runs, latest=latest, damaged_lines=damaged
+    )
+
+
+def _runs(source: Recorded) -> list[RunContents]:
+    newest = {row.run: row.received_at for row in sorted(_latest(source), key=lambda row: row.received_at)}
+    columns = f"run.run, run.name, run.started_ns, run.finished_ns, run.rate_hz, run.host, {_counted(source)}"
+    found = source.database.execute(f"SELECT {columns} FROM run ORDER BY run.id")  # noqa: S608 - constants
+    return [
+        RunContents(
+            run=run,
+            name=name,
+            started_at=iso(started),
+            finished_at=None if finished is None else iso(finished),
+            last_row_at=newest.get(run),
+            rate_hz=rate,
+            host=host,
+            rows=rows,
+            channels=channels,
+        )
+        for run, name, started, finished, rate, host, rows, channels in found
+    ]
+
+
+def _counted(source: Recorded) -> str:
+    """Return the SQL of the number of rows and of channels of a run."""
+    if isinstance(source, Recorded2):
+        return (
+            "(SELECT coalesce(sum(rows), 0) FROM flush WHERE run_id = run.id),"
+            " (SELECT count(DISTINCT series_id) FROM channel WHERE run_id = run.id)"
+        )
+    return (
+        "(SELECT count(*) FROM reading JOIN channel ON channel.id = channel_id WHERE run_id = run.id),"
+        " (SELECT count(*) FROM channel WHERE run_id = run.id)"
+    )
+
+
+def _latest(source: Recorded) -> list[Row]:
+    columns = ", ".join(Row.__struct_fields__)
+    if isinstance(source, Recorded2):
+        found = source.database.execute(f"SELECT {columns} FROM latest ORDER BY series_id")  # noqa: S608 - field names
+        return [Row(*each) for each in found]
+    newest = "reading.id IN (SELECT max(id) FROM reading GROUP BY channel_id) ORDER BY reading.id"
+    found = source.database.execute(f"SELECT {source.columns} {source.tables} WHERE {newest}")
+    return list(_newest_of_each(Row(*each) for each in found).values())
+
+
+def _newest_of_each(rows: Iterable[Row]) -> dict[tuple[str, str, int], Row]:
+    newest: dict[tuple[str, str, int], Row] = {}
+    for row in rows:
+        newest[row.device, row.parameter, row.instance] = row
+    return newest
+
+
+def _back_from_the_end(source: Recorded, count: int) -> Iterator[Row]:
+    """Return at least the last ``count`` rows: from so long before the newest one that there are enough."""
+    received = [row.received_at for row in _latest(source)]
+    if not received:
+        return
+    newest, span = nanoseconds(max(received)), FIRST_SPAN_NS
+    total = source.count()
+    while True:
+        rows = [row for page in source.pages(Selection(start=iso(newest - span))) for row in page.rows]
+        if len(rows) >= min(count, total) or newest - span < 0:
+            yield from rows
+            return
+        span *= 8
+
+
+def _of_rows(rows: Iterable[Row]) -> tuple[list[RunContents], list[Row]]:
+    """Return runs and newest rows of a file that has to be read as a whole."""
+    first: dict[str | None, Row] = {}
+    last: dict[str | None, Row] = {}
+    counts: dict[str | None, int] = {}
+    series: dict[str | None, set[tuple[str, str, int]]] = {}
+    newest: dict[tuple[str, str, int], Row] = {}
+    for row in rows:
+        key = (row.device, row.parameter, row.instance)
+        first.setdefault(row.run, row)
+        last[row.run] = newest[key] = row
+        counts[row.run] = counts.get(row.run, 0) + 1
+        series.setdefault(row.run, set()).add(key)
+    runs = [
+        RunContents(
+            run=run or "-",
+            name=(run or "-").partition(".")[0],
+            started_at=row.received_at,
+            finished_at=None,
+            last_row_at=last[run].received_at,
+            rate_hz=None,
+            host=None,
+            rows=counts[run],
+            channels=len(series[run]),
+        )
+        for run, row in first.items()
+    ]
+    return runs, list(newest.values())
