@@ -49,7 +49,7 @@ FLOOD_PAUSE_SECONDS = 0.001
 """Between two pieces of a flood: a pseudo-terminal then gives about 4 MB/s, a TCP port what the network gives."""
 RECOVERY_SECONDS = 15.0
 """After a disturbance of a port: until then a device may be without values."""
-GROWTH_KB = 4_096
+WARM_SECONDS, GROWTH_KB = 60.0, 4_096
 WITHOUT_VALUE = 0.05
 """Of the undisturbed slots: on a machine with other work polls overrun now and then, and their slots are skipped."""
 Table = dict[str, Any]
@@ -200,7 +200,8 @@ class ServiceManager:
                 alive = time.monotonic()
             if life.ready and time.monotonic() - alive > WATCHDOG_SECONDS:
                 self.watchdog_kills += 1
-                life.lost_from = min(life.lost_from or time.time(), alive + time.time() - time.monotonic())
+                lost_from = self.full_since or time.time()
+                life.lost_from = min(life.lost_from or lost_from, lost_from) - 2 * WATCHDOG_SECONDS
                 process.kill()
             if time.monotonic() - measured > 2:
                 measured = time.monotonic()
@@ -427,9 +428,10 @@ class Judge:
 
     def _judge_memory(self) -> None:
         for number, life in enumerate(self._manager.lives):
-            if len(life.memory) < 60:
+            memory = [kb for at, kb in life.memory if life.ready and at > life.ready + WARM_SECONDS]
+            if len(memory) < 60:
                 continue
-            first, last = (statistics.median(kb for _, kb in part) for part in (life.memory[10:25], life.memory[-15:]))
+            first, last = statistics.median(memory[:15]), statistics.median(memory[-15:])
             minutes = (life.memory[-1][0] - life.memory[0][0]) / 60
             self._demand(last - first < GROWTH_KB, f"process {number}: {first:.0f} kB grew to {last:.0f} kB")
             self.lines.append(

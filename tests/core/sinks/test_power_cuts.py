@@ -132,7 +132,7 @@ async def test_a_hole_costs_the_lines_that_it_touches_and_they_are_counted(
     make: Callable[..., TextFileSink], hole: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A damaged disk: everything here was acknowledged long ago."""
-    monkeypatch.setattr(text_files, "FLUSH_BYTES", 0)
+    monkeypatch.setattr(text_files, "FLUSH_BYTES", 1000)
     path, run = tmp_path / "rows", make_run()
     await store(make(path), run, varied(run, ticks=8))
     data = path.read_bytes()
