@@ -17,7 +17,7 @@ import pytest
 from riglog.acquire import recorder
 from riglog.testing import virtual_backend
 
-pytest_plugins = ["riglog.testing.pytest_plugin"]
+pytest_plugins = ["riglog.testing.pytest_plugin", "pytester"]
 """Also without the entry point; a plugin of this name is loaded once."""
 
 BYTECODE = Path(__file__).parents[1] / ".pytest_cache" / "bytecode"

@@ -51,5 +51,8 @@ def _listed(module: str) -> dict[str, str]:
     """Return the names that a module exports, with the module from which it imports each."""
     spec = find_spec(module)
     source = getattr(spec.loader, "get_source", lambda _: None)(module) if spec is not None else None
+    if source is None and spec is not None and spec.origin is not None:  # pytest rewrites modules, and has no source
+        with open(spec.origin, encoding="utf-8") as file:
+            source = file.read()
     imports = [line.split() for line in (source or "").splitlines() if line.startswith("from ")]
     return {words[-1]: words[1] for words in imports}

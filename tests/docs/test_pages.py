@@ -126,7 +126,7 @@ def test_the_changes_list_every_renamed_event_kind() -> None:
 def test_the_changes_list_every_renamed_option() -> None:
     from riglog.cli.options import RenamedOption
 
-    commands = [import_module(f"riglog.cli.commands.{name}").command for name in COMMANDS]
+    commands = [import_module(f"riglog.cli.commands.{name.replace('-', '_')}").command for name in COMMANDS]
     options = [option for command in commands for option in command.params if isinstance(option, RenamedOption)]
     assert options
     assert renamed("option") == {option.opts[0]: option.opts[-1] for option in options}

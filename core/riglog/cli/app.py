@@ -18,6 +18,7 @@ COMMANDS = {
     "runs": "List the runs of a recording.",
     "tail": "Print the newest rows of a recording.",
     "watch": "Show a recording on the screen while it grows.",
+    "new-driver": "Write the package of a new driver.",
     "gaps": "Show gaps in the data: where, how long and why.",
     "events": "List the events of a recording.",
     "export": "Export a recording to CSV, JSON Lines or Parquet.",
@@ -40,7 +41,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in COMMANDS:
-            command: click.Command = import_module(f"riglog.cli.commands.{name}").command
+            command: click.Command = import_module(f"riglog.cli.commands.{name.replace('-', '_')}").command
             return command
         self._add_plugin_commands()
         return self.commands.get(name)

@@ -4,5 +4,7 @@ from riglog.testing.conformance import DriverConformance as DriverConformance
 from riglog.testing.scripted import ScriptStep as ScriptStep
 from riglog.testing.scripted import scripted as scripted
 from riglog.testing.scripted import step as step
+from riglog.testing.transcript import Dialogue as Dialogue
+from riglog.testing.transcript import load_dialogue as load_dialogue
 from riglog.testing.virtual_time import LoopClock as LoopClock
 from riglog.testing.virtual_time import virtual_backend as virtual_backend

@@ -75,7 +75,7 @@ def test_blanks_around_key_and_value_are_removed() -> None:
     ],
 )
 def test_a_former_name_works_but_is_not_shown(command: str, former: str, name: str) -> None:
-    found: click.Command = import_module(f"riglog.cli.commands.{command}").command
+    found: click.Command = import_module(f"riglog.cli.commands.{command.replace('-', '_')}").command
     text = CliRunner().invoke(found, ["--help"]).output
     assert name in text
     assert former not in text
@@ -93,7 +93,7 @@ def test_a_former_name_works_but_is_not_shown(command: str, former: str, name: s
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_has_a_help_text(name: str) -> None:
-    for parameter in import_module(f"riglog.cli.commands.{name}").command.params:
+    for parameter in import_module(f"riglog.cli.commands.{name.replace('-', '_')}").command.params:
         assert isinstance(parameter, click.Argument) or parameter.help
 
 

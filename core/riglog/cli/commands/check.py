@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,23 +11,60 @@ from riglog.cli.console import add_row, format_value, messages, plain, plural, p
 from riglog.cli.errors import DONE, explain
 from riglog.cli.options import json_option
 from riglog.cli.signals import Interruption, run
-from riglog.errors import DeviceError, RiglogError
+from riglog.errors import ConfigError, DeviceError, RiglogError
 from riglog.model import Sample
 
 if TYPE_CHECKING:
     from riglog.config import RigConfig
 
 
+NOT_STATED = "not stated"
+
+
 @click.command("check", short_help="Validate a rig file; with --live, also read every device.")
 @click.argument("rig", type=click.Path(readable=False))
 @click.option("--live", is_flag=True, help="Also open every device and read it once.")
+@click.option(
+    "--evidence",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --live and one device: write a transcript of a read-only session, without serial numbers.",
+)
+@click.option("--model", default=NOT_STATED, help="For --evidence: the model of the instrument.")
+@click.option("--firmware", default=NOT_STATED, help="For --evidence: its firmware.")
+@click.option("--adapter", default=NOT_STATED, help="For --evidence: the adapter between computer and instrument.")
 @json_option
-def command(rig: str, live: bool, as_json: bool) -> int:
+def command(rig: str, live: bool, evidence: Path | None, as_json: bool, **stated: str) -> int:
     """Validate the rig file RIG.
 
     No port is opened, unless --live is given: then every device is opened and read once.
     """
+    if evidence is not None:
+        if not live:
+            raise click.UsageError("--evidence needs --live: it is a session with a real instrument")
+        if evidence.exists():
+            raise ConfigError(f"{evidence} exists already", hint="Choose another name for the transcript")
+        return run(partial(_write_evidence, rig, evidence, stated))
     return run(partial(_check, rig, live, as_json))
+
+
+async def _write_evidence(rig: str, path: Path, stated: dict[str, str], interruption: Interruption) -> int:
+    """Write a transcript of the only device of a rig; an existing file is not replaced."""
+    import msgspec
+
+    from riglog.config import load_rig
+    from riglog.testing.evidence import record_evidence
+
+    specs = load_rig(rig).specs
+    if len(specs) != 1:
+        hint = "Use a rig file with only one device"
+        raise ConfigError(f"--evidence: {rig} has {plural(len(specs), 'device')}; expected 1", hint=hint)
+    dialogue = await record_evidence(specs[0], **stated)
+    with path.open("xb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(dialogue), indent=1) + b"\n")
+    readings = plural(len(dialogue.readings), "reading")
+    results().print(f"{path}: {len(dialogue.exchanges)} requests, {readings}", markup=False, soft_wrap=True)
+    return DONE
 
 
 async def _check(path: str, live: bool, as_json: bool, interruption: Interruption) -> int:

@@ -33,13 +33,16 @@ QUERY = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, para
     callback=sqlite_name,
     help="SQLite file to record into.",
 )
+@click.option("--driver", help="Only the instruments of this driver.")
 @json_option
-def command(duration: str, out: str, as_json: bool) -> int:
+def command(duration: str, out: str, driver: str | None, as_json: bool) -> int:
     """Simulate instruments of every installed plugin on pseudo-terminals and record them."""
-    return run(partial(_demo, duration, out, as_json))
+    return run(partial(_demo, duration, out, driver, as_json))
 
 
-async def _demo(duration: str, out: str, as_json: bool, interruption: Interruption) -> int | Callable[[], int]:
+async def _demo(
+    duration: str, out: str, driver: str | None, as_json: bool, interruption: Interruption
+) -> int | Callable[[], int]:
     from riglog.cli.recording import record_with_progress
     from riglog.config import RigConfig, seconds
     from riglog.manager import resolve_device
@@ -47,7 +50,13 @@ async def _demo(duration: str, out: str, as_json: bool, interruption: Interrupti
     from riglog.sinks import SqliteSink
 
     registry = installed()
-    tables = await _usable(registry, registry.demo_tables(_warn))
+    tables = registry.demo_tables(_warn)
+    if driver is not None:
+        tables = [table for table in tables if table["driver"] == registry.driver(driver).name]
+        if not tables:
+            print_error(f"driver {driver} has no simulated instruments", "Its method demo() returns none")
+            return USAGE
+    tables = await _usable(registry, tables)
     if not tables:
         hint = "Install the vendor plugins: pip install 'riglog[all]'"
         print_error("no plugin with simulated instruments is installed", hint)

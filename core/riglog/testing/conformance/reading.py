@@ -12,6 +12,7 @@ from riglog.protocol import Connection
 from riglog.testing.conformance.bench import Bench
 from riglog.testing.conformance.subject import Subject
 from riglog.testing.conformance.wire import KitTransport, KitWire
+from riglog.testing.transcript import load_dialogue
 from riglog.testing.virtual_time import EPOCH_NS, LoopClock
 
 POLLS = 8
@@ -287,6 +288,21 @@ class ReadingChecks(Subject):
         except RiglogError as error:
             message = error.message
         assert not message.startswith(DRIVER_ERROR), message
+
+    async def test_transcripts_of_real_instruments_give_the_same_values(self) -> None:
+        """A session with a real instrument is replayed for ever: the driver sends the same, and reads the same.
+
+        `riglog check --live --evidence FILE` writes it.
+        """
+        self.port_driver()
+        replayed = 0
+        for path in self.transcripts():
+            dialogue = load_dialogue(path)
+            if dialogue.driver == self.driver.name and dialogue.protocol == self.bench().specs[0].protocol:
+                assert await dialogue.replay(self.driver) == list(dialogue.readings), path.name
+                replayed += 1
+        if not replayed:
+            pytest.skip("no transcript of a real instrument")
 
     def knows_truth(self, bench: Bench) -> None:
         """Skip the check if the simulator cannot say what is true."""

@@ -1,6 +1,8 @@
 """What a subclass of the kit says about its driver, and what the checks need to ask of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -37,15 +39,21 @@ class Subject:
         assert isinstance(driver, Driver)
         return driver.simulator(config)
 
+    def transcripts(self) -> Sequence[Path]:
+        """Return the transcripts of real sessions: default: those in the folder ``evidence`` of the package."""
+        spec = find_spec(type(self.driver).__module__.partition(".")[0])
+        folder = Path(spec.origin).parent / "evidence" if spec is not None and spec.origin else None
+        return sorted(folder.glob("*.json")) if folder is not None else []
+
     def other_instrument(self, config: Any) -> Simulator | None:
         """Return another instrument of the same kind with another identity; None: there is none."""
         return None
 
     @pytest.fixture(params=["asyncio", pytest.param("trio", marks=pytest.mark.slow)])
     def anyio_backend(self, request: pytest.FixtureRequest) -> object:
-        """Both event loops, in virtual time."""
+        """Both event loops, in virtual time; without a port in real time, because its library needs threads."""
         pytest.importorskip(request.param)
-        return virtual_backend(request.param)
+        return virtual_backend(request.param) if isinstance(self.driver, Driver) else (request.param, {})
 
     # --- for the checks
 
