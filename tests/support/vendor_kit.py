@@ -3,6 +3,7 @@
 import random
 from typing import Any
 
+import pytest
 from msgspec import structs
 from rig_years.instruments import instrument
 
@@ -13,6 +14,9 @@ from riglog.testing import DriverConformance
 
 class VendorConformance(DriverConformance):
     """A driver whose simulator follows a known course."""
+
+    def test_mypy_finds_nothing(self) -> None:
+        pytest.skip("mypy runs once for the whole repository")
 
     def instrument(self, config: Any) -> Simulator:
         return instrument(table_of(config), random.Random(str(config.name)))

@@ -18,8 +18,9 @@ IN_A_DISTRIBUTION = {
     "test_mypy_finds_nothing",
     "test_the_readme_explains_the_driver",
     "test_the_readme_names_the_faults_that_cannot_be_detected",
+    "test_transcripts_of_real_instruments_give_the_same_values",
 }
-"""Their broken drivers are distributions: see test_conformance_of_distributions.py."""
+"""Broken in a distribution or a transcript: see test_conformance_of_distributions.py and test_transcripts.py."""
 
 
 class TestMeter(MeterKit):

@@ -25,13 +25,6 @@ def config(**keys: Any) -> SartoriusConfig:
     return made
 
 
-def test_the_plugin_is_installed_and_sound() -> None:
-    registry = installed()
-    assert registry.driver("sartorius").name == "sartorius"
-    (plugin,) = [plugin for plugin in registry.plugins if plugin.name == "sartorius"]
-    assert plugin.problem is None
-
-
 def test_the_link_of_sbi_does_not_depend_on_autoprint() -> None:
     polled, autoprint = DRIVER.link(config(protocol="sbi")), DRIVER.link(config(protocol="sbi", autoprint=True))
     assert polled == autoprint
@@ -96,11 +89,6 @@ def test_more_polling_than_a_slow_line_can_carry_is_refused() -> None:
     (use,) = port_utilisation([slow], 1.0)
     with pytest.raises(ConfigError, match="exceeds the capacity"):
         use.refuse_impossible()
-
-
-def test_the_tables_of_the_demo_are_configurations() -> None:
-    for table in DRIVER.demo():
-        assert configure(DRIVER, table, "demo").name
 
 
 def test_settings_of_a_found_balance_are_a_configuration() -> None:

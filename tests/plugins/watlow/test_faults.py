@@ -101,30 +101,3 @@ async def test_a_fault_gives_no_wrong_value_and_valid_values_soon_follow(
     # over Modbus, once a second a reply is that of the settings, without which neither value is proven
     assert good >= READS * (1 - (4 if protocol == "stdbus" else 5) / EVERY)
     assert good == READS or fault not in (Fault.GARBAGE, Fault.SPLIT)
-
-
-@pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_a_line_that_fails_in_every_way_at_once_gives_no_wrong_value(
-    protocol: str, seed: int, bench: Callable[..., Any]
-) -> None:
-    sent: list[Sent] = []
-    no_fault = [None] * 30  # until both are open
-    faults = set(faults_of(protocol))
-    if protocol == "modbus-tcp":  # a late reply delays all after it: a stream has no reply inside another
-        faults.remove(Fault.LATE)
-    rates = dict.fromkeys(sorted(faults), 0.03)
-    rig = bench(*(peer(protocol, one, sent) for one in (1, 2)), script=no_fault, seed=seed, late=0.7)
-    ovens = await two_ovens(rig, protocol)
-    rig.wire.set_rates(rates)
-    values = 0
-    for index in range(300):
-        before = len(sent)
-        for sample in await ovens[index % 2].poll():
-            if sample.value is not None:
-                values += 1
-                replies = [one for one in sent[before:] if one[:2] == (sample.address, sample.parameter)]
-                assert replies[-1] == (sample.address, sample.parameter, sample.value)
-    # Of 600: late replies are overtaken here, so that only waiting proves anything, and with more than one reply in
-    # five damaged there is often something to wait for.
-    assert values > 220

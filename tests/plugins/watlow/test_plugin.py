@@ -52,11 +52,3 @@ def test_a_client_of_another_protocol_is_a_programming_error() -> None:
     config = riglog_watlow.WatlowConfig(name="oven", driver="watlow", port="sim:", protocol="modbus-rtu")
     with pytest.raises(TypeError, match="needs a ModbusClient"):
         driver.device(config, client, context_for(config, client.clock))
-
-
-def test_every_demo_table_is_valid() -> None:
-    driver = riglog_watlow.WatlowDriver()
-    for table in driver.demo():
-        config = riglog_watlow.WatlowConfig(**table)
-        driver.check(config)
-        assert driver.transactions(config)

@@ -32,6 +32,7 @@ class FaultChecks(ReadingChecks):
         await self.expose_to(fault, READS, seed=1)
 
     @pytest.mark.slow
+    @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
     @pytest.mark.parametrize("seed", SEEDS)
     @pytest.mark.parametrize("fault", FAULTS)
     async def test_a_fault_gives_no_wrong_value_in_a_long_run(self, fault: Fault, seed: int) -> None:
