@@ -16,7 +16,7 @@ from riglog.plugin import AnyDriver, Driver, configure
 from riglog.plugin.options import convert
 from riglog.protocol import Connection
 from riglog.simulation import SimulatedTransport
-from riglog.testing.scripted import Script, ScriptStep
+from riglog.testing.script import Script, ScriptStep
 from riglog.testing.virtual_time import LoopClock
 
 FORMAT = "riglog transcript 1"

@@ -1,10 +1,12 @@
 """The scripted port: only the expected requests, and the replies at their times."""
 
+from pathlib import Path
+
 import anyio
 import pytest
 
 from riglog.testing import scripted, step
-from riglog.testing.scripted import Script
+from riglog.testing.script import Script
 
 
 async def test_a_script_is_replayed_with_its_times() -> None:
@@ -40,3 +42,11 @@ async def test_a_reply_that_was_not_received_leaves_the_script_unfinished() -> N
     await anyio.sleep(1)
     assert transport.receive_nowait() == b"a1\n"
     assert transport.peer.finished
+
+
+def test_no_public_name_of_the_package_is_also_a_module_of_it() -> None:
+    """Whichever was imported first would decide what the name means."""
+    import riglog.testing
+
+    modules = {path.stem for path in Path(riglog.testing.__file__).parent.glob("*.py")}
+    assert not modules & {*riglog.testing.__all__}
