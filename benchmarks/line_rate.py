@@ -17,7 +17,7 @@ from riglog import Manager, MemorySink, new_run, pipe, record
 from riglog.acquire import AcquisitionSummary
 
 BAUDRATE = 38400
-LINE_SECONDS, CPU_SECONDS, CPU_RATE_HZ = 5.0, 3.0, 500.0
+LINE_SECONDS, CPU_SECONDS, CPU_RATE_HZ = 5.0, 5.0, 50.0
 PROTOCOLS = ("stdbus", "modbus-rtu")
 LINE_MILLISECONDS = {"stdbus": 37 * 10e3 / 38400, "modbus-rtu": 17 * 10e3 / 38400}
 """What the characters of one request and its reply take: 37 and 17 of them, ten bits each."""

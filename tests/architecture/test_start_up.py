@@ -9,7 +9,13 @@ PORTS = ("serial", "pymodbus")
 STORES = ("sqlite3", "pyarrow", "asyncpg", "riglog.sinks.postgres", "riglog.recordings")
 LOOPS = ("anyio", "asyncio", "trio")
 SCREEN = ("rich", "click")
-VENDORS = ("riglog_watlow.driver", "riglog_servomex.driver", "riglog_sartorius.driver", "riglog_modbus.driver")
+VENDORS = (
+    "riglog_watlow.driver",
+    "riglog_servomex.driver",
+    "riglog_sartorius.driver",
+    "riglog_modbus.driver",
+    "riglog_ascii.driver",
+)
 METADATA = ("importlib.metadata", "email")
 ENTRIES = {
     "riglog --version": (

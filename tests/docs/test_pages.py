@@ -59,7 +59,7 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 def test_the_readme_has_the_two_commands_and_the_fast_tests() -> None:
     code = "\n".join(re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
-    vendors = "watlow", "servomex", "sartorius", "modbus"
+    vendors = "watlow", "servomex", "sartorius", "modbus", "ascii"
     assert [line for line in code.splitlines() if line.startswith("pip install")] == [
         f"pip install . {' '.join(f'./plugins/{vendor}' for vendor in vendors)} && riglog demo",
         f'pip install -e ".[dev]" {" ".join(f"-e ./plugins/{vendor}" for vendor in vendors)} && {ALL}',

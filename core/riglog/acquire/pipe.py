@@ -123,6 +123,7 @@ async def store(
             try:
                 await _feed(active_run, writers)
             finally:
+                active_run.stream.pass_on = None
                 active_run.abort()  # before a write in progress is finished: nothing is polled after a cancellation
             tasks.cancel_scope.cancel()
     finally:
@@ -174,6 +175,14 @@ def _raise_if_incomplete(results: list[SinkResult]) -> None:
 
 async def _feed(active_run: ActiveRun, writers: Sequence[SinkWriter]) -> None:
     """Pass every batch to every writer until the stream ends, or all buffers are full and no sink can store."""
+
+    def pass_on(batch: Batch) -> bool:
+        if not writers or not all(writer.idle for writer in writers):
+            return False  # a source that never waits must let the sinks write
+        _enqueue(active_run, (batch,), writers)
+        return True
+
+    active_run.stream.pass_on = pass_on
     while batches := await active_run.stream.next_batches():
         _enqueue(active_run, batches, writers)
         for writer in writers:

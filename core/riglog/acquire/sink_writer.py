@@ -113,6 +113,11 @@ class SinkWriter:
         if self._buffered >= self._batch_size:  # waking the writer costs more than all that is done here
             self._notify()
 
+    @property
+    def idle(self) -> bool:
+        """True if there is too little to write, and nothing that failed."""
+        return self._buffered < self._batch_size and not self._failures
+
     async def wait_for_space(self) -> None:
         """Wait while the sink is slow and its buffer is full."""
         while self._buffered > self._buffer_size and not self._failures:

@@ -44,6 +44,7 @@ class SimulatedInstrument:
 
     Attributes:
         now: the time of the last request, in seconds.
+        places: digits behind the point with which a number is sent; those of other numbers have single precision.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class SimulatedInstrument:
         number: int = 1,
     ) -> None:
         self.now = 0.0
+        self.places: dict[str, int] = {}
         self.quantities = quantities
         self.meanings = meanings
         self._proofs = Proofs(quantities, meanings)
@@ -182,8 +184,11 @@ class SimulatedInstrument:
         if len(values) != len(meant) or not stated.unit_valid:
             return Truth(None, None)
         step = abs(self.quantities[name].scale) * 10.0 ** -(stated.decimals or 0)
-        error = max(map(abs, values)) * SINGLE if self.meanings[name].kind == "float" else step
-        return Truth(min(values), max(values), stated.unit, error)
+        if name in self.places:
+            step *= 10.0 ** -self.places[name]
+        elif self.meanings[name].kind == "float":
+            step = max(map(abs, values)) * SINGLE
+        return Truth(min(values), max(values), stated.unit, step)
 
     def _meant(self, name: str, number: float | Fixed, stated: Stated) -> Raw | None:
         raw = number.raw if isinstance(number, Fixed) else self._raw_of(name, number)

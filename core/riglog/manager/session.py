@@ -59,7 +59,7 @@ class Session(ABC):
         self._schedules: list[NextDue] = []
         self._maintenance = anyio.Lock()
         self._wake = anyio.Event()
-        self._poll_ended = anyio.Event()
+        self._poll_ended: anyio.Event | None = None  # while somebody waits for it
         self._last_poll = self._now()
 
     @abstractmethod
@@ -208,11 +208,14 @@ class Session(ABC):
         self._note_responses()
         if any(due <= now for due in self._due_times()):
             self._wake_up()
-        self._poll_ended.set()
-        self._poll_ended = anyio.Event()
+        if self._poll_ended is not None:
+            self._poll_ended.set()
+            self._poll_ended = None
 
     async def _wait_for_poll(self) -> None:
         """Wait for the end of a poll of this session."""
+        if self._poll_ended is None:
+            self._poll_ended = anyio.Event()
         await self._poll_ended.wait()
 
     def _wake_up(self) -> None:

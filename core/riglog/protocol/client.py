@@ -124,6 +124,10 @@ class ProtocolClient(Transactor[Request, Reply]):
         """
         return self.line.receive_unsolicited_nowait()
 
+    def next_received(self) -> TimedReply[Reply] | None:
+        """Return an unsolicited frame from what was received before; None if there is none. Reads nothing."""
+        return self.line.next_received()
+
     def discard_input(self) -> None:
         """Discard what has been received; a frame that has begun is not completed."""
         self.line.discard_input()

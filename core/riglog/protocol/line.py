@@ -182,6 +182,10 @@ class Line(Generic[Request, Reply]):
             self._append_received(data)
         return self._unsolicited()
 
+    def next_received(self) -> TimedReply[Reply] | None:
+        """Return an unsolicited frame from what was received before; None if there is none. Reads nothing."""
+        return self._unsolicited()
+
     def discard_input(self) -> None:
         """Discard what has been received; a frame that has begun is not completed."""
         self.counters.stale_bytes += len(self._buffer) + self.transport.discard_input()

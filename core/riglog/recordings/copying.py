@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from riglog.model import Channel
 from riglog.recordings.damaged import Columns, Damaged
+from riglog.sinks.sqlite.overviews import rebuild
 from riglog.sinks.sqlite.places import Places
 
 REBUILT = {"meta", "block", "reading", "flush", "minute", "hour", "seal", "burst"}
@@ -73,13 +74,14 @@ def _insert(target: sqlite3.Connection, table: str, row: Sequence[object]) -> No
 
 
 def _counts(target: sqlite3.Connection) -> Counts:
-    """Note the flushes of the copy, ten seconds in each, and count what is in it."""
+    """Note the flushes of the copy, ten seconds in each, write its overviews, and count what is in it."""
     target.execute(
         "INSERT INTO flush (run_id, segment, first_ns, last_ns, rows)"
         " SELECT run_id, segment, min(received_ns), max(received_ns), count(*)"
         " FROM reading JOIN channel ON channel.id = channel_id"
         " GROUP BY run_id, segment, received_ns / 10000000000 ORDER BY run_id, segment, min(received_ns)"
     )
+    rebuild(target)
     counts: Counts = target.execute(
         "SELECT (SELECT count(*) FROM run), (SELECT count(*) FROM event), (SELECT count(*) FROM reading)"
     ).fetchone()

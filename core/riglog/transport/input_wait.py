@@ -2,13 +2,15 @@
 
 anyio registers the descriptor anew for every wait, and makes a cancel scope for every timeout: more than half of what
 an exchange with an instrument costs. On an event loop of asyncio that watches descriptors the descriptor therefore
-stays registered, is read when it becomes readable, and a timeout is a timer of the loop. Everywhere else anyio waits.
+stays registered, is read when it becomes readable, and one timer of the loop is for the timeouts of all waits, as
+nearly none of them passes. Everywhere else anyio waits.
 """
 
 import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING
 
 import anyio
@@ -83,19 +85,19 @@ class RegisteredInputWait(InputWait):
         self._registered = False
         self._waiting: asyncio.Future[bytes] | None = None
         self._kept = b""
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None  # for this deadline, or that of an earlier wait
 
     async def receive(self, seconds: float | None) -> bytes:
         if self._waiting is not None:
             raise RuntimeError("another task receives from this port")
         loop = self._loop
         waiting = self._waiting = loop.create_future()
-        timer = None
         try:
             if not self._registered:
                 loop.add_reader(self._fd, self._readable)
                 self._registered = True
-            if seconds is not None:
-                timer = loop.call_later(seconds, _set_empty, waiting)
+            self._set_deadline(seconds)
             data: bytes = await waiting
             return data
         except BaseException:
@@ -104,8 +106,6 @@ class RegisteredInputWait(InputWait):
             raise
         finally:
             self._waiting = None
-            if timer is not None:
-                timer.cancel()
 
     def take_kept(self) -> bytes:
         kept, self._kept = self._kept, b""
@@ -114,6 +114,8 @@ class RegisteredInputWait(InputWait):
     def notify_closing(self) -> None:
         self._unregister()
         os.close(self._fd)
+        if self._timer is not None:
+            self._timer.cancel()
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(anyio.ClosedResourceError())
 
@@ -131,12 +133,29 @@ class RegisteredInputWait(InputWait):
         else:
             waiting.set_result(data)
 
+    def _set_deadline(self, seconds: float | None) -> None:
+        """Set when the wait ends. A timer that is set already for an earlier time is moved on when it is over."""
+        if seconds is None:
+            self._deadline = inf
+            return
+        self._deadline = self._loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._deadline:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._deadline, self._time_over)
+
+    def _time_over(self) -> None:
+        self._timer = None
+        waiting = self._waiting
+        if waiting is None or waiting.done() or self._deadline == inf:
+            return
+        if self._loop.time() >= self._deadline:
+            waiting.set_result(b"")
+        else:
+            self._timer = self._loop.call_at(self._deadline, self._time_over)
+
     def _unregister(self) -> None:
         if self._registered:
             self._registered = False
             self._loop.remove_reader(self._fd)
-
-
-def _set_empty(waiting: "asyncio.Future[bytes]") -> None:
-    if not waiting.done():
-        waiting.set_result(b"")

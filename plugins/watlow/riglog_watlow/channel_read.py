@@ -19,6 +19,7 @@ class ChannelRead(Struct, frozen=True):
         input_settings: those that show whether an input measures a temperature.
         settings: all that decide what the number means, checked by rule S: the layout, the unit, the decimal places,
             and those of the inputs.
+        input_error: the companion with the error of the input, by which rule E proves a value.
     """
 
     channel: Channel
@@ -26,11 +27,7 @@ class ChannelRead(Struct, frozen=True):
     companions: tuple[Target, ...] = ()
     input_settings: tuple[Target, ...] = ()
     settings: tuple[Target, ...] = ()
-
-    @property
-    def input_error(self) -> Target | None:
-        """The companion with the error of the input, by which rule E proves a value."""
-        return next((one for one in self.companions if one.parameter.name == INPUT_ERROR), None)
+    input_error: Target | None = None
 
 
 class Group(Struct, frozen=True):
@@ -80,6 +77,11 @@ class PollPlan:
 
 def _by_target(protocol: WatlowProtocol, targets: Iterable[Target]) -> dict[Target, Block]:
     return {target: block for block in protocol.group_into_blocks(targets) for target in block}
+
+
+def input_error_of(companions: Iterable[Target]) -> Target | None:
+    """Return the companion with the error of an input."""
+    return next((one for one in companions if one.parameter.name == INPUT_ERROR), None)
 
 
 def companions_of(target: Target, registry: Registry) -> tuple[Target, ...]:

@@ -16,7 +16,7 @@ from riglog.errors import ConfigError, UnsupportedError, WrongInstrumentError
 from riglog.model import Channel, Sample
 from riglog.plugin import AnyClient
 from riglog.protocol import HeldLine
-from riglog_watlow.channel_read import ChannelRead, PollPlan, companions_of
+from riglog_watlow.channel_read import ChannelRead, PollPlan, companions_of, input_error_of
 from riglog_watlow.channels import configured_targets, require_available
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.connect import protocol_for
@@ -269,7 +269,7 @@ class Controller(PortDevice[AnyClient]):
                 unit=declared_unit(parameter, self._proofs.context(inputs)),
             )
         companions = companions_of(target, self.registry)
-        return ChannelRead(channel, target, companions, inputs, self._settings_of(target))
+        return ChannelRead(channel, target, companions, inputs, self._settings_of(target), input_error_of(companions))
 
     def _settings_of(self, target: Target) -> tuple[Target, ...]:
         """Return the settings that decide what a number means, and whether it is one."""

@@ -66,7 +66,9 @@ class Proofs:
 
     def health(self, input_error: Target) -> InputHealth:
         """Return what is known about an input."""
-        health = self._inputs.setdefault(input_error, InputHealth())
+        health = self._inputs.get(input_error)
+        if health is None:
+            health = self._inputs[input_error] = InputHealth()
         latched_check, facts = self.config.latched_check, self.config.facts
         if not isinstance(self.config.input_check, str | None):
             health.max_time = min(self.config.input_check, MAX_TIME)
@@ -91,7 +93,10 @@ class Proofs:
 
     def last(self, target: Target) -> LastProven:
         """Return the last proven value of a target."""
-        return self._values.setdefault(target, LastProven(REACH))
+        last = self._values.get(target)
+        if last is None:
+            last = self._values[target] = LastProven(REACH)
+        return last
 
     def note(self, setting: Target, value: WireValue | None, at: float) -> bool:
         """Note a setting that was read; return whether it is not as it was."""

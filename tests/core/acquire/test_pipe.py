@@ -1,7 +1,7 @@
 """Piping into sinks: by size, by time, with sinks that fail, and without losing received samples."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import anyio
@@ -9,8 +9,9 @@ import pytest
 from toy import Metronome
 
 from riglog.acquire import ActiveRun, SamplesLostError, open_sinks, pipe, record
+from riglog.device import Pace
 from riglog.errors import StorageError
-from riglog.model import Batch, Event, EventKind, Run, Sink
+from riglog.model import Batch, Channel, Event, EventKind, Run, Sample, Sink, Stamp
 from riglog.sinks import MemorySink
 from riglog.testing import LoopClock
 
@@ -332,3 +333,32 @@ async def test_a_sink_that_fails_again_and_again_delays_the_end_by_no_more_than_
     assert anyio.current_time() - began < 10 + 3 + 1
     assert len(sink.samples) == len(healthy.samples) == 200
     assert sink.closed
+
+
+class Flood:
+    """A device-paced source that never waits; ``stop`` is called at poll number ``polls``."""
+
+    name = "flood"
+    pace = Pace.DEVICE
+    rate_hz = None
+    channels = (Channel(device="flood", driver="d", protocol="p", address=None, parameter="value"),)
+
+    def __init__(self, polls: int, stop: Callable[[], None]) -> None:
+        self.polls = polls
+        self.stop = stop
+
+    async def poll(self) -> Sequence[Sample]:
+        self.polls -= 1
+        if not self.polls:
+            self.stop()
+        return [Sample(channel=self.channels[0], stamp=Stamp(0, None, 0), value=1.0, unit=None)]
+
+
+async def test_the_sinks_write_and_other_tasks_run_while_a_source_never_waits(run: Run) -> None:
+    sink = MoodySink()
+    written: list[int] = []
+    source = Flood(5_000, lambda: (written.append(sum(sink.sizes)), active_run.stop()))
+    async with record(source, rate_hz=1, clock=LoopClock()) as active_run:
+        await pipe(active_run, sink, run=run, batch_size=512, clock=LoopClock())
+    assert written[0] > 3_000
+    assert sum(sink.sizes) == 5_000

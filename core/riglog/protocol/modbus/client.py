@@ -17,10 +17,20 @@ from riglog.protocol.client import ProtocolClient, Transactor
 from riglog.protocol.connection import Connection
 from riglog.protocol.modbus.codec import ModbusCodec
 from riglog.protocol.modbus.framing import framing_of
-from riglog.protocol.modbus.pdu import ModbusRequest, expected_reply, is_supported
+from riglog.protocol.modbus.pdu import (
+    ModbusRequest,
+    bits_in,
+    expected_reply,
+    is_supported,
+    read_request,
+    registers_in,
+)
 from riglog.protocol.timed_reply import TimedReply
 
 _DECODER = DecodePDU(False)
+MOST_REQUESTS = 1024
+"""Requests whose time on the wire is remembered."""
+
 MAX_UNIT_IDENTIFIER = 255
 """The standard ends at 247 on a serial line; some instruments and gateways use the rest."""
 
@@ -43,6 +53,7 @@ class ModbusClient(ProtocolClient[ModbusRequest, bytes]):
         framing = framing_of(link.protocol, accepted)
         super().__init__(connection, ModbusCodec(framing, link), timeout=timeout, retries=retries)
         self.link = link
+        self._wire_times: dict[ModbusRequest, float] = {}
 
     def unit(
         self, address: int, *, timeout: float | None = None, minimum_timeout: float = 0.0, retries: int | None = None
@@ -65,11 +76,16 @@ class ModbusClient(ProtocolClient[ModbusRequest, bytes]):
 
     def wire_time(self, request: ModbusRequest) -> float:
         """Return the seconds for which request and reply are on the wire, in the longest variant; 0 on TCP."""
-        framing = self.codec.framing
-        if framing.numbered:
-            return 0.0
-        longest = self.codec.variants(request)[-1]
-        return self.link.seconds(framing.size(len(request.pdu)) + framing.size(expected_reply(longest).length))
+        seconds = self._wire_times.get(request)
+        if seconds is None:
+            framing = self.codec.framing
+            longest = self.codec.variants(request)[-1]
+            size = framing.size(len(request.pdu)) + framing.size(expected_reply(longest).length)
+            seconds = 0.0 if framing.numbered else self.link.seconds(size)
+            if len(self._wire_times) >= MOST_REQUESTS:
+                self._wire_times.clear()
+            self._wire_times[request] = seconds
+        return seconds
 
 
 class ModbusUnit(ModbusClientMixin[Awaitable[TimedReply[ModbusPDU]]]):
@@ -109,6 +125,29 @@ class ModbusUnit(ModbusClientMixin[Awaitable[TimedReply[ModbusPDU]]]):
         other._spare = number
         return other
 
+    async def read_registers(
+        self, line: Transactor[Any, Any], function: int, start: int, count: int, *, spare: int = 0
+    ) -> TimedReply[tuple[int, ...]]:
+        """Read registers with function 3 or 4, as the calls of pymodbus do, without its objects: the way of every poll.
+
+        Args:
+            line: the line that is held, or its client.
+            spare: see ``with_spare``.
+        """
+        pdu, stamp = await self._exchange(line, read_request(self.address, function, start, count, spare))
+        return TimedReply(registers_in(pdu), stamp)
+
+    async def read_bits(
+        self, line: Transactor[Any, Any], function: int, start: int, count: int, *, spare: int = 0
+    ) -> TimedReply[list[bool]]:
+        """Read bits with function 1 or 2; see ``read_registers``."""
+        pdu, stamp = await self._exchange(line, read_request(self.address, function, start, count, spare))
+        return TimedReply(bits_in(pdu), stamp)
+
+    def _exchange(self, line: Transactor[Any, Any], request: ModbusRequest) -> Awaitable[TimedReply[bytes]]:
+        timeout = max(self.timeout + self.client.wire_time(request), self.minimum_timeout)
+        return line.transact(request, timeout=timeout, retries=self.retries, skip_resync=self._skip_resync)
+
     def execute(self, no_response_expected: bool, request: ModbusPDU) -> Awaitable[TimedReply[ModbusPDU]]:
         """Send a PDU of functions 1 to 6, 15 and 16, or of function 8 as loopback of two bytes.
 
@@ -127,15 +166,11 @@ class ModbusUnit(ModbusClientMixin[Awaitable[TimedReply[ModbusPDU]]]):
         return self._transact(ModbusRequest(self.address, pdu, self._spare))
 
     async def _transact(self, request: ModbusRequest) -> TimedReply[ModbusPDU]:
-        client = self.client
-        timeout = max(self.timeout + client.wire_time(request), self.minimum_timeout)
-        pdu, stamp = await self._transactor.transact(
-            request, timeout=timeout, retries=self.retries, skip_resync=self._skip_resync
-        )
+        pdu, stamp = await self._exchange(self._transactor, request)
         reply = _DECODER.decode(pdu)
         if reply is None:
             raise MalformedReplyError(
-                "malformed reply: the PDU cannot be decoded", address=self.address, port=client.port, reply=pdu
+                "malformed reply: the PDU cannot be decoded", address=self.address, port=self.client.port, reply=pdu
             )
         reply.dev_id = self.address
         return TimedReply(reply, stamp)

@@ -1,5 +1,6 @@
 """Function codes, and what the reply to a request must look like. Pure functions over bytes."""
 
+import struct
 from collections.abc import Container, Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -72,6 +73,27 @@ def expected_reply(request: ModbusRequest) -> Expected:
         return Expected(request.unit, bytes([function, size]), 2 + size)
     echoed = pdu if function in ECHOED else pdu[:5]
     return Expected(request.unit, echoed, len(echoed))
+
+
+@lru_cache(maxsize=1024)
+def read_request(unit: int, function: int, start: int, count: int, spare: int = 0) -> ModbusRequest:
+    """Return the request to read registers or bits.
+
+    Raises:
+        struct.error: a number does not fit its place.
+    """
+    return ModbusRequest(unit, struct.pack(">BHH", function, start, count), spare)
+
+
+def registers_in(reply: bytes) -> tuple[int, ...]:
+    """Return the registers in the reply to a read of registers."""
+    return struct.unpack_from(f">{reply[1] // 2}H", reply, 2)
+
+
+def bits_in(reply: bytes) -> list[bool]:
+    """Return the bits in the reply to a read of bits, those that fill the last byte included."""
+    number = int.from_bytes(reply[2:], "little")
+    return [bool(number >> place & 1) for place in range(8 * reply[1])]
 
 
 @lru_cache(maxsize=1024)

@@ -8,7 +8,7 @@ import anyio
 
 from riglog.errors import StorageError
 from riglog.model import SYSTEM_CLOCK, Batch, Event, EventKind, Run
-from riglog.sinks.base import FileConfig, SinkType
+from riglog.sinks.base import SinkType
 from riglog.sinks.disk import Durability
 from riglog.sinks.postgres.address import Address, unencrypted_warning
 from riglog.sinks.postgres.asyncio_thread import AsyncioThread
@@ -16,12 +16,14 @@ from riglog.sinks.postgres.central import check_url
 from riglog.sinks.postgres.forwarder import SCHEMA, Forwarder, ForwardProgress
 from riglog.sinks.postgres.tables import identifier
 from riglog.sinks.sqlite import SqliteSink
+from riglog.sinks.sqlite.blocks import Profile
+from riglog.sinks.sqlite.sink import SqliteConfig
 
 CLOSE_TIMEOUT_SECONDS = 5.0
 """How long the end of a run waits for the network. The rest is forwarded by ``riglog forward``."""
 
 
-class PostgresConfig(FileConfig, kw_only=True, frozen=True):
+class PostgresConfig(SqliteConfig, kw_only=True, frozen=True):
     """``url`` of the database, ``path`` of the local recording, which no other sink may use."""
 
     url: str
@@ -45,8 +47,9 @@ class PostgresSink(SqliteSink):
         schema: str = SCHEMA,
         overwrite: bool = False,
         durability: Durability = "flush",
+        profile: Profile = "desk",
     ) -> None:
-        super().__init__(path, overwrite=overwrite, durability=durability)
+        super().__init__(path, overwrite=overwrite, durability=durability, profile=profile)
         self.url = url
         self.schema = schema
         self._address: Address | None = None
@@ -132,5 +135,6 @@ POSTGRES = SinkType(
         schema=config.schema,
         overwrite=config.overwrite,
         durability=config.durability,
+        profile=config.profile,
     ),
 )

@@ -5,6 +5,7 @@ begins a new *segment*, in which every channel is a new one. So the order of key
 """
 
 import sqlite3
+from collections.abc import Iterator
 
 from riglog.model import Channel
 from riglog.sinks.sqlite.views import newest
@@ -36,6 +37,7 @@ class Places:
         self._run_id = run_id
         self._places: dict[Channel, Place] = {}
         self.segment = 0
+        self.closed: list[Place] = []  # of the segments that ended since this list was emptied
         self.load()
 
     def load(self) -> None:
@@ -68,6 +70,13 @@ class Places:
             )
             places[channel] = Place(number, *at)
         self.segment, self._places = segment, places
+        self.closed.clear()
+
+    def __iter__(self) -> Iterator[Place]:
+        return iter(self._places.values())
+
+    def __len__(self) -> int:
+        return len(self._places)
 
     def next(self, channel: Channel, received_ns: int) -> Place:
         """Return the place of a reading that is stored now."""
@@ -75,6 +84,7 @@ class Places:
         if place is None or received_ns < place.received_ns:
             if place is not None:
                 self.segment += 1
+                self.closed += self._places.values()
                 self._places.clear()
             place = self._places[channel] = Place(self._insert(channel))
         if received_ns == place.received_ns:

@@ -10,7 +10,9 @@ import msgspec
 from riglog.model import OK, Batch, Event, Run, Sample
 from riglog.sinks.disk import identity, is_deleted, open_descriptor
 from riglog.sinks.rows import content, flags
+from riglog.sinks.sqlite.blocks import Blocks, Profile
 from riglog.sinks.sqlite.displaced import is_displaced, leave_displaced
+from riglog.sinks.sqlite.overviews import Overviews
 from riglog.sinks.sqlite.places import Places
 from riglog.sinks.sqlite.schema import open_database
 from riglog.sinks.sqlite.writer_lock import WriterLock
@@ -23,11 +25,12 @@ class RunFile:
     """The open database, with the ids of the channels and annotations in it. Blocking; one thread at a time."""
 
     def __init__(
-        self, path: Path, run: Run, *, durable: bool, samples: int = 0, lock: WriterLock | None = None
+        self, path: Path, run: Run, *, durable: bool, profile: Profile, samples: int = 0, lock: WriterLock | None = None
     ) -> None:
         self.path = path
         self.run = run
         self.durable = durable
+        self.profile = profile
         self.samples = samples  # stored since the recording was opened
         self.left = False  # closed, because it was deleted or moved
         self.disconnected = False  # closed, to be opened again
@@ -43,9 +46,9 @@ class RunFile:
         try:
             self.run_id = self._insert_run()
             self.places = Places(self.database, self.run_id)
-            (self.block_id,) = self.database.execute(
-                "SELECT max(id) FROM block WHERE run_id = ?", (self.run_id,)
-            ).fetchone()
+            self.overviews = Overviews(self.database, self.run_id)
+            self.blocks = Blocks(self.database, self.run_id, profile)
+            self.block_id = 0  # of the flush that is being stored
             self.identity = identity(path)
         except BaseException:
             self.database.close()
@@ -79,7 +82,9 @@ class RunFile:
         self.disconnected = True
         with suppress(sqlite3.Error):
             self.database.close()
-        return RunFile(self.path, self.run, durable=self.durable, samples=self.samples, lock=self.lock)
+        return RunFile(
+            self.path, self.run, durable=self.durable, profile=self.profile, samples=self.samples, lock=self.lock
+        )
 
     def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         """Store all of it, or none and raise."""
@@ -88,8 +93,12 @@ class RunFile:
             self._roll_back()
         database.execute("BEGIN IMMEDIATE")
         try:
+            count = sum(len(batch.samples) for batch in batches)
+            if count:
+                self.block_id = self.blocks.next(count, len(self.places))
             found = self._segments(batches)
             for readings in found.values():
+                readings.sort()
                 database.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", readings)
             if events:
                 database.executemany(
@@ -101,7 +110,9 @@ class RunFile:
         except BaseException:
             self._roll_back()
             raise
-        self.samples += sum(len(batch.samples) for batch in batches)
+        self.samples += count
+        with suppress(sqlite3.Error):  # the rows are stored: merging is repeated with the next flush
+            self.blocks.merge_if_due(len(self.places))
 
     def close(self) -> None:
         """Finish the run, write the write-ahead log back into the file, and close."""
@@ -109,6 +120,8 @@ class RunFile:
             self.lock.release()
             return
         try:
+            self.blocks.merge()
+            self.overviews.complete(self.places)
             self.database.execute(
                 "UPDATE run SET finished_ns = (SELECT max(at_ns) FROM event WHERE run_id = :id) WHERE id = :id",
                 {"id": self.run_id},
@@ -174,6 +187,11 @@ class RunFile:
             stamp.monotonic_ns - run.anchor_ns - (stamp.midpoint_ns - run.started_ns),
         )
 
+    def _complete_overviews(self, newest_ns: int) -> None:
+        self.overviews.complete(self.places.closed)
+        self.places.closed.clear()
+        self.overviews.update(self.places, newest_ns)
+
     def _insert_flush(self, found: dict[int, list[ReadingColumns]], *, with_events: bool) -> None:
         """Note what this transaction adds: the range of times in each segment, and the newest event."""
         event_id = None
@@ -183,6 +201,7 @@ class RunFile:
         for segment, readings in found.items():
             times = [received_ns for _, _, received_ns, *_ in readings]
             ranges.append((segment, min(times), max(times), len(times)))
+            self._complete_overviews(max(times))
         for segment, first, last, rows in ranges or ([(self.places.segment, None, None, 0)] if with_events else []):
             self.database.execute(
                 "INSERT INTO flush (run_id, segment, first_ns, last_ns, rows, event_id) VALUES (?, ?, ?, ?, ?, ?)",
@@ -206,4 +225,6 @@ class RunFile:
             self.database.execute("ROLLBACK")
         self.annotations.clear()
         self.places.load()
+        self.blocks.load()
+        self.overviews.forget()
         self.rollback_pending = False

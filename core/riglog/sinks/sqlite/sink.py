@@ -2,18 +2,27 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from riglog.errors import StorageError
 from riglog.model import Batch, Event, Run
 from riglog.sinks.base import FileConfig, SinkType
+from riglog.sinks.disk import Durability
 from riglog.sinks.files import FileSink, deleted_error
+from riglog.sinks.sqlite.blocks import Profile
 from riglog.sinks.sqlite.run_file import RunFile
 from riglog.sinks.sqlite.schema import DATA_ERRORS, check_path, is_lock_lost, remove_recording, storage_error
 from riglog.sinks.sqlite.writer_lock import check_unlocked
 
 T = TypeVar("T")
 FAILURES_BEFORE_REOPENING = 3
+
+
+class SqliteConfig(FileConfig, kw_only=True, frozen=True):
+    """``profile``: ``desk`` answers questions fastest, ``card`` writes the fewest bytes to flash memory."""
+
+    profile: Profile = "desk"
 
 
 class SqliteSink(FileSink):
@@ -23,6 +32,17 @@ class SqliteSink(FileSink):
     _file: "RunFile | None" = None
     _failures = 0  # consecutive
 
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        overwrite: bool = False,
+        durability: Durability = "flush",
+        profile: Profile = "desk",
+    ) -> None:
+        super().__init__(path, overwrite=overwrite, durability=durability)
+        self.profile: Profile = profile
+
     async def check(self) -> None:
         await self._in_thread(lambda: check_path(self.path, overwrite=self.overwrite))
         await self._in_thread(lambda: check_unlocked(self.path))
@@ -31,7 +51,7 @@ class SqliteSink(FileSink):
         if self.overwrite:
             await self._in_thread(lambda: check_unlocked(self.path))
             await self._in_thread(lambda: remove_recording(self.path, unless_run=run.id))
-        self._file = await self._in_thread(lambda: RunFile(self.path, run, durable=self.durable))
+        self._file = await self._in_thread(lambda: RunFile(self.path, run, durable=self.durable, profile=self.profile))
 
     async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         await self._in_thread(lambda: self._write(batches, events), passing=DATA_ERRORS)
@@ -76,7 +96,7 @@ class SqliteSink(FileSink):
         try:
             if not file.left and not file.disconnected:
                 self.path, self.warning = file.leave()
-            self._file = RunFile(self.path, file.run, durable=self.durable, samples=file.samples)
+            self._file = RunFile(self.path, file.run, durable=self.durable, profile=self.profile, samples=file.samples)
         except (OSError, sqlite3.Error, StorageError) as error:
             cause = storage_error(error, self.path) if isinstance(error, sqlite3.Error) else error
             raise deleted_error(self.path, cause) from error
@@ -94,6 +114,8 @@ class SqliteSink(FileSink):
 SQLITE = SinkType(
     "sqlite",
     "SQLite file with any number of runs",
-    FileConfig,
-    lambda config: SqliteSink(config.path, overwrite=config.overwrite, durability=config.durability),
+    SqliteConfig,
+    lambda config: SqliteSink(
+        config.path, overwrite=config.overwrite, durability=config.durability, profile=config.profile
+    ),
 )

@@ -31,6 +31,8 @@ if TYPE_CHECKING:  # it imports pymodbus
 TURNAROUND, MINIMUM_TIMEOUT = 0.5, 1.0
 """Seconds, unless ``timeout`` is configured: the turnaround, to which the time on the wire is added, and the least."""
 REFUSALS = (IllegalDataAddressError, IllegalDataValueError)
+DISCRETE_INPUTS, INPUT_REGISTERS = 2, 4
+"""The functions that read them."""
 CALL_RETRIES = 2
 """Retries of calls that a person waits for; a poll has those of the configuration."""
 
@@ -52,21 +54,21 @@ class ModbusProtocol:
         self._selected: Sequence[Position] = ALL
 
     async def discover(self, line: HeldLine[Any, Any]) -> Readings:
-        return await Sweep(self._call_unit.on(line), self._spans).discover(ALL, thorough=True)
+        return await Sweep(self._call_unit, line, self._spans).discover(ALL, thorough=True)
 
     async def select(self, line: HeldLine[Any, Any], positions: Sequence[Position]) -> None:
         self._selected = tuple(positions)
         if self._spans.refused_as_a_whole:  # find the largest that it accepts
-            await Sweep(self._call_unit.on(line), self._spans).discover(self._selected, thorough=True)
+            await Sweep(self._call_unit, line, self._spans).discover(self._selected, thorough=True)
 
     async def reconnected(self, line: HeldLine[Any, Any]) -> None:
-        await Sweep(self._poll_unit.on(line), self._spans).discover(self._selected, thorough=False)
+        await Sweep(self._poll_unit, line, self._spans).discover(self._selected, thorough=False)
 
     async def read_identity(self, line: HeldLine[Any, Any]) -> Readings:
-        return await Sweep(self._poll_unit.on(line), self._spans.copy()).discover(ALL, thorough=False)
+        return await Sweep(self._poll_unit, line, self._spans.copy()).discover(ALL, thorough=False)
 
     def reads(self, line: HeldLine[Any, Any]) -> Sequence[Read]:
-        sweep = Sweep(self._poll_unit.on(line), self._spans)
+        sweep = Sweep(self._poll_unit, line, self._spans)
         flags = self._spans.flags.covering(map(flags_of, self._selected))
         values = self._spans.values.covering(map(values_of, self._selected))
         return [
@@ -76,13 +78,13 @@ class ModbusProtocol:
         ]
 
     async def read_channel(self, line: HeldLine[Any, Any], position: Position) -> Reading:
-        sweep = Sweep(self._call_unit.on(line), self._spans.copy())
+        sweep = Sweep(self._call_unit, line, self._spans.copy())
         await sweep.read_flags(alone(flags_of(position)))
         return (await sweep.read_values(alone(values_of(position))))[position.id]
 
     async def read_analyzer(self, line: HeldLine[Any, Any]) -> AnalyzerStatus:
-        reply = (await self._call_unit.on(line).read_discrete_inputs(ANALYZER_START, count=ANALYZER_BITS)).reply
-        return decode_analyzer(reply.bits)
+        bits, _ = await self._call_unit.read_bits(line, DISCRETE_INPUTS, ANALYZER_START, ANALYZER_BITS)
+        return decode_analyzer(bits)
 
     async def start_calibration(self, group: int, report: Callable[[str], None]) -> None:
         await calibration.pulse(self._call_unit, calibration.coil_of(group), report)
@@ -97,12 +99,14 @@ class Sweep:
     Each poll and each call has a sweep of its own, so that a value never gets the flags of an earlier poll.
 
     Args:
-        unit: the server, over a line that is held.
+        unit: the server.
+        line: the line that is held.
         spans: the spans in which it can be read; refusals are noted in them.
     """
 
-    def __init__(self, unit: "ModbusUnit", spans: Spans) -> None:
+    def __init__(self, unit: "ModbusUnit", line: HeldLine[Any, Any], spans: Spans) -> None:
         self._unit = unit
+        self._line = line
         self._spans = spans
         self._flags: dict[str, Flags] = {}
         self._analyzer: AnalyzerStatus | None = None
@@ -110,33 +114,35 @@ class Sweep:
     async def read_flags(self, block: Block[Position]) -> Readings:
         """Read the flags of a block, for its values; there are no readings yet."""
         try:
-            unit = self._unit.with_spare(block.spare)
-            reply = (await unit.read_discrete_inputs(block.start, count=block.count)).reply
+            bits, _ = await self._unit.read_bits(
+                self._line, DISCRETE_INPUTS, block.start, block.count, spare=block.spare
+            )
         except REFUSALS:
             self._spans.flags.refuse(block)
             raise
         for place in block.places:
-            self._flags[place.key.id] = decode_flags(place.key.kind, part_of(block, place, reply.bits))
+            self._flags[place.key.id] = decode_flags(place.key.kind, part_of(block, place, bits))
         return {}
 
     async def read_analyzer(self) -> Readings:
         """Read the status of the analyzer, for the readings that follow."""
-        reply = (await self._unit.read_discrete_inputs(ANALYZER_START, count=ANALYZER_BITS)).reply
-        self._analyzer = decode_analyzer(reply.bits)
+        bits, _ = await self._unit.read_bits(self._line, DISCRETE_INPUTS, ANALYZER_START, ANALYZER_BITS)
+        self._analyzer = decode_analyzer(bits)
         return {}
 
     async def read_values(self, block: Block[Position]) -> Readings:
         """Return the readings of a block, except those of positions whose flags are unknown."""
         try:
-            unit = self._unit.with_spare(block.spare)
-            reply, stamp = await unit.read_input_registers(block.start, count=block.count)
+            words, stamp = await self._unit.read_registers(
+                self._line, INPUT_REGISTERS, block.start, block.count, spare=block.spare
+            )
         except REFUSALS:
             self._spans.values.refuse(block)
             raise
         readings = {}
         for place in block.places:
             if (flags := self._flags.get(place.key.id)) is not None:
-                registers = part_of(block, place, reply.registers)
+                registers = part_of(block, place, words)
                 readings[place.key.id] = decode_channel(place.key, registers, flags, stamp, self._analyzer)
         return readings
 

@@ -34,11 +34,13 @@ from riglog_watlow.samples import Raw, WireUnits, label_of
 from riglog_watlow.targets import Settings, Target
 
 if TYPE_CHECKING:
-    from riglog.protocol.modbus.client import ModbusClient
+    from riglog.protocol.modbus.client import ModbusClient, ModbusUnit
 
 ABSENT = (IllegalFunctionError, IllegalDataAddressError)
 REFUSED_BLOCK = (*ABSENT, IllegalDataValueError)
 LAST_REGISTER = 0xFFFF
+HOLDING = 3
+"""The function that reads holding registers."""
 
 
 class ModbusProtocol(WatlowProtocol):
@@ -56,6 +58,7 @@ class ModbusProtocol(WatlowProtocol):
         self.setup = Setup()
         self.layout = layout_setting(config)
         self._plan = block_plan(config.facts.family, self.setup.register_map)
+        self._units: dict[int, ModbusUnit] = {}  # by retries
         self._parts: dict[Block, list[PlannedBlock[Target]]] = {}
         self._unit_setting, self._decimals_setting = unit_setting(config), decimals_setting(config)
 
@@ -223,9 +226,10 @@ class ModbusProtocol(WatlowProtocol):
     async def _registers(
         self, line: AnyTransactor, start: int, count: int, retries: int, *, spare: int = 0
     ) -> tuple[Sequence[int], Stamp]:
-        unit = self.client.unit(self.config.address, retries=retries).on(line).with_spare(spare)
-        reply, stamp = await unit.read_holding_registers(start + self.config.offset, count=count)
-        return reply.registers, stamp
+        unit = self._units.get(retries)
+        if unit is None:
+            unit = self._units[retries] = self.client.unit(self.config.address, retries=retries)
+        return await unit.read_registers(line, HOLDING, start + self.config.offset, count, spare=spare)
 
 
 def _absent_error(refusal: IllegalFunctionError | IllegalDataAddressError, start: int) -> NoSuchRegisterError:
