@@ -27,7 +27,7 @@ class AsciiRequest(Struct, frozen=True, cache_hash=True):
         end: of the reply.
         address: that every reply carries; None: replies carry none.
         signature: equal for requests whose replies can be confused.
-        other: a read whose reply cannot be confused with that of this one.
+        others: reads whose replies cannot be confused with that of this one.
     """
 
     frame: bytes
@@ -38,7 +38,7 @@ class AsciiRequest(Struct, frozen=True, cache_hash=True):
     repeatable: bool = True
     address: str | None = None
     signature: str = ""
-    other: "AsciiRequest | None" = None
+    others: tuple["AsciiRequest", ...] = ()
 
 
 class AsciiReply(NamedTuple):
@@ -78,8 +78,7 @@ class AsciiCodec(Codec[AsciiRequest, AsciiReply]):
 
     def resync_request(self, request: AsciiRequest, outstanding: Sequence[AsciiRequest]) -> AsciiRequest | None:
         taken = {self.reply_signature(one) for one in (request, *outstanding)}
-        other = request.other
-        return other if other is not None and self.reply_signature(other) not in taken else None
+        return next((other for other in request.others if self.reply_signature(other) not in taken), None)
 
     def confirming_request(self, request: AsciiRequest, outstanding: Sequence[AsciiRequest]) -> AsciiRequest | None:
         return self.resync_request(request, outstanding)

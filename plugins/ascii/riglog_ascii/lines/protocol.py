@@ -1,6 +1,6 @@
 """One instrument with requests and replies: which request reads which quantities."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import structs
@@ -95,11 +95,19 @@ class LineProtocol:
             for read in polled
             if read.request is not None
         }
-        others = {
-            name: next((one for one in made.values() if one.signature != request.signature), None)
+        return {
+            name: structs.replace(request, others=tuple(_others(request, made.values())))
             for name, request in made.items()
         }
-        return {name: structs.replace(request, other=others[name]) for name, request in made.items()}
+
+
+def _others(request: AsciiRequest, requests: Iterable[AsciiRequest]) -> Iterator[AsciiRequest]:
+    """Yield a read of each other signature."""
+    seen = {request.signature}
+    for other in requests:
+        if other.signature not in seen:
+            seen.add(other.signature)
+            yield other
 
 
 def readings_of(

@@ -1,0 +1,31 @@
+"""The conformance kit, for instrument files: nothing is written for an instrument but its file."""
+
+import pytest
+from vendor_kit import installed_driver
+
+from riglog.errors import ReplyTimeoutError
+from riglog.simulation import Fault
+from riglog.testing import DriverConformance
+
+
+class LineConformance(DriverConformance):
+    driver = installed_driver("ascii")
+    undetectable = {Fault.CORRUPT: "lines have no checksum"}
+
+    @pytest.mark.xfail(
+        reason="if the resync request is cancelled too, the next request waits until no late reply can arrive",
+        raises=ReplyTimeoutError,
+        strict=True,
+    )
+    async def test_opening_can_be_cancelled_at_every_await(self) -> None:
+        await super().test_opening_can_be_cancelled_at_every_await()
+
+
+class TestBalance(LineConformance):
+    options = {"instrument": "mettler-mt-sics", "late_reply_limit": 2.0}
+
+
+@pytest.mark.slow
+class TestController(LineConformance):
+    options = {"instrument": "lakeshore-331", "late_reply_limit": 2.0}
+    writes = {"setpoint": "77.35"}
