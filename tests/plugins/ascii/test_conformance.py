@@ -28,4 +28,8 @@ class TestBalance(LineConformance):
 @pytest.mark.slow
 class TestController(LineConformance):
     options = {"instrument": "lakeshore-331", "late_reply_limit": 2.0}
+    undetectable = {
+        Fault.CORRUPT: "lines have no checksum",
+        Fault.GARBAGE: "a reply is a number alone: a sign in front of it belongs to it",
+    }
     writes = {"setpoint": "77.35"}

@@ -129,5 +129,5 @@ def reply_in(request: AsciiRequest, line: bytes) -> AsciiReply | None:
 
 def text_of(line: bytes) -> str | None:
     """Return a line as text, without line ends; None if it has characters that no text has."""
-    text = line.strip(b"\r\n\0").decode("latin-1")
+    text = line.strip(b"\r\n").decode("latin-1")
     return text if all(sign.isprintable() or sign in "\x02\x03\x06\x15" for sign in text) else None
