@@ -13,7 +13,8 @@ import anyio.to_thread
 
 from riglog.errors import StorageError
 from riglog.model import Batch, Event, Run, Sink
-from riglog.sinks.disk import Durability, create_file, create_hidden, publish, sync_file, sync_folder
+from riglog.sinks import disk
+from riglog.sinks.disk import Durability, create_file, create_hidden, publish, sync_file
 from riglog.sinks.rows import Row, rows
 
 T = TypeVar("T")
@@ -144,7 +145,7 @@ def appearing(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
             file.close()  # Windows moves closed files only
             if replace:
                 os.replace(hidden, path)
-                sync_folder(path.parent)
+                disk.sync_folder(path.parent)
             else:
                 publish(hidden, path)
         finally:
