@@ -17,7 +17,7 @@ def python(code: str) -> str:
 
 
 def test_all_and_dir_are_the_names_of_the_list() -> None:
-    listed = sorted(name for name in vars(_names) if not name.startswith("_"))
+    listed = sorted(name for name in vars(_names) if name.isidentifier() and not name.startswith("_"))
     assert riglog.__all__ == dir(riglog) == listed
     for name in listed:
         assert getattr(riglog, name) is getattr(_names, name)
