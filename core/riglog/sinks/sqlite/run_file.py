@@ -120,12 +120,15 @@ class RunFile:
             self.lock.release()
             return
         try:
-            self.blocks.merge()
+            with suppress(sqlite3.Error):  # no space: the rows are stored, only not as they are read fastest
+                self.blocks.merge()
+            self.database.execute("BEGIN IMMEDIATE")
             self.overviews.complete(self.places)
             self.database.execute(
                 "UPDATE run SET finished_ns = (SELECT max(at_ns) FROM event WHERE run_id = :id) WHERE id = :id",
                 {"id": self.run_id},
             )
+            self.database.execute("COMMIT")
             self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             self.database.close()
