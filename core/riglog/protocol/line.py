@@ -420,12 +420,11 @@ class Line(Generic[Request, Reply]):
                     if not (self._has_line_time and self._is_early(len(frame) + size - len(buffer), sent)):
                         raise
                     early = True
-                if reply is None:
-                    if len(received) > MAX_REPLY_BYTES or now >= deadline:
-                        break
-                elif self._has_line_time and self._is_early(len(frame) + size - len(buffer), sent):
+                if reply is not None and self._has_line_time and self._is_early(len(frame) + size - len(buffer), sent):
                     reply, early = None, True
                 left = (deadline - now) / NS
+                if reply is None and (left <= 0 or len(received) > MAX_REPLY_BYTES):
+                    break
             if reply is None:
                 reply = codec.decode(request, buffer, final=True)
         except (DeviceRefusedError, MalformedReplyError) as error:
