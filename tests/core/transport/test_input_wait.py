@@ -1,5 +1,6 @@
 """Waiting for the input of a descriptor: nothing is lost if a task is cancelled, and each wait has its own timeout."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -8,7 +9,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from riglog.transport.input_wait import InputWait, input_wait
+from riglog.transport.input_wait import InputWait, RegisteredInputWait, input_wait
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "set_blocking"), reason="needs descriptors that do not block")
 
@@ -108,3 +109,19 @@ async def test_a_wait_ends_when_the_descriptor_is_closed(pipe: Pipe) -> None:
         tasks.start_soon(close)
         with pytest.raises(anyio.ClosedResourceError):
             await waiting.receive(10.0)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_input_that_was_read_for_a_cancelled_task_is_kept(pipe: Pipe) -> None:
+    """anyio cancels no task whose input is there; a program of asyncio can."""
+    waiting = pipe.wait()
+    assert isinstance(waiting, RegisteredInputWait)
+    task = asyncio.ensure_future(waiting.receive(10.0))
+    await asyncio.sleep(0)
+    pipe.write(b"reply")
+    waiting._readable()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert waiting.take_kept() == b"reply"
+    waiting.notify_closing()
