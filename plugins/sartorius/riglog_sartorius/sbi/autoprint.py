@@ -8,7 +8,7 @@ from msgspec import structs
 
 from riglog.device import Pace
 from riglog.errors import ConnectionLostError, ReplyTimeoutError
-from riglog.model import Status
+from riglog.model import NS, Status
 from riglog.protocol import TimedReply
 from riglog_sartorius.config import Quantity
 from riglog_sartorius.errors import autoprint_busy_error, other_weight_error, seven_bit_error, unproven_error
@@ -55,7 +55,7 @@ class AutoprintProtocol(SbiProtocol):
         self.unrecognised = 0
         self._client = client
         self._line_begin_seen = False
-        self._last_read = 0.0  # on the clock of the event loop
+        self._last_read = 0.0  # on the monotonic clock
 
     async def handshake(self, line: SbiLine) -> None:
         self._line_begin_seen = False
@@ -104,7 +104,7 @@ class AutoprintProtocol(SbiProtocol):
             LineSettingsError: 7-bit text is received as 8-bit characters.
         """
         unrecognised, other = self.unrecognised, None
-        now = anyio.current_time()
+        now = self._now()
         if now - self._last_read > MAX_BACKLOG_SECONDS:
             self._discard_backlog()
         received = self._client.next_received() if self._line_begin_seen else None
@@ -125,7 +125,7 @@ class AutoprintProtocol(SbiProtocol):
                     self.unrecognised += not is_autoprint_line(line)
                     received = None
         finally:
-            self._last_read = anyio.current_time()
+            self._last_read = self._now()
         if other is not None:
             raise other_weight_error(" or ".join(quantities), other)
         raise ReplyTimeoutError(
@@ -135,6 +135,9 @@ class AutoprintProtocol(SbiProtocol):
             "set timeout to the longest expected pause",
             port=self._client.port,
         )
+
+    def _now(self) -> float:
+        return self._client.clock.monotonic_ns() / NS
 
     async def _complete_line(self) -> TimedReply[Line]:
         """Return the next line that was received from its beginning."""
