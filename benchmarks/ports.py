@@ -32,7 +32,7 @@ class Rig(NamedTuple):
     seconds: float
 
 
-SHORT = [Rig(4, 4, 100.0, 2.0)]
+SHORT = [Rig(4, 4, 100.0, 1.0)]
 LONG = [
     Rig(4, 4, 100.0, 10.0),
     *(Rig(ports, 1, 10.0, 5.0) for ports in (1, 4, 16, 64)),

@@ -35,10 +35,10 @@ CHANNELS = [
     )
     for n in range(10)
 ]
-ROWS = 50_000
+ROWS = 20_000
 FLUSHED = 510
 PERIOD_NS = 100_000_000
-RATE_HZ, SECONDS = 500.0, 2.0
+RATE_HZ, SECONDS = 500.0, 1.0
 
 
 def batches(start_ns: int, anchor_ns: int, ticks: range) -> list[Batch]:
