@@ -8,6 +8,7 @@ operating system, write-ahead log included. The flat table has the twenty column
 
 import os
 import sqlite3
+import statistics
 import sys
 import tempfile
 import time
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from figure import ROUNDS, Extent, Figure
 from measuring import pin
 from msgspec import structs
 
@@ -24,6 +26,7 @@ from riglog.sinks.sqlite.blocks import Profile
 from riglog.sinks.sqlite.run_file import RunFile
 
 COST_ROWS = 100_000
+SHORT_ROWS = 10_000
 QUESTIONS = {
     "average of each channel": "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, parameter",
     "newest row of every channel": "SELECT * FROM latest",
@@ -111,18 +114,19 @@ def flat_cost(path: Path, channels: int, rate_hz: int, count: int = COST_ROWS) -
 
 
 def timed(path: Path, sql: str) -> float:
-    """Seconds of CPU: the best of three, each with a new connection."""
+    """Seconds of CPU: the median of five, each with a new connection."""
     found = []
-    for _ in range(3):
+    for _ in range(ROUNDS):
         with closing(sqlite3.connect(path)) as file:
             file.execute("SELECT count(*) FROM sqlite_master").fetchone()
             start = time.process_time()
             file.execute(sql).fetchall()
             found.append(time.process_time() - start)
-    return min(found)
+    return statistics.median(found)
 
 
-def questions(folder: Path, count: int, say: Callable[[str], None]) -> None:
+def build(folder: Path, count: int) -> int:
+    """Write the same rows into a recording and into a flat table; return the time in their middle."""
     run = new_run("questions")
     file = RunFile(folder / "desk", run, durable=False, profile="desk")
     with closing(sqlite3.connect(folder / "flat", isolation_level=None)) as flat:
@@ -136,10 +140,28 @@ def questions(folder: Path, count: int, say: Callable[[str], None]) -> None:
             flat.executemany(insert, map(structs.astuple, rows(run.id, flush)))
             flat.execute("COMMIT")
     file.close()
-    middle = run.started_ns + count // 200 * NS
+    return run.started_ns + count // 200 * NS
+
+
+def answers(folder: Path, middle: int) -> Iterator[tuple[str, float, float]]:
+    """Return each question with the seconds of CPU that the recording and the flat table take for it."""
     for name, sql in QUESTIONS.items():
         took = timed(folder / "desk", sql.format(middle=middle))
-        floor = timed(folder / "flat", FLAT.get(name, sql).format(middle=middle))
+        yield name, took, timed(folder / "flat", FLAT.get(name, sql).format(middle=middle))
+
+
+def figures(extent: Extent) -> Iterator[Figure]:
+    for count in (10**exponent for exponent in range(4, 9)):
+        if count > (extent.rows if extent.long else SHORT_ROWS):
+            break
+        with tempfile.TemporaryDirectory() as name:
+            middle = build(Path(name), count)
+            for question, took, floor in answers(Path(name), middle):
+                yield Figure(f"{question}, {count} rows", took * 1e3, "ms CPU", floor * 1e3, "a flat table")
+
+
+def questions(folder: Path, count: int, say: Callable[[str], None]) -> None:
+    for name, took, floor in answers(folder, build(folder, count)):
         say(f"{name}: {took / floor:.4f} of the flat table ({took * 1e3:.1f} ms, {floor * 1e3:.0f} ms)")
     size, flat_size = (os.path.getsize(folder / name) / count for name in ("desk", "flat"))
     say(f"size: {size:.1f} bytes per row; flat {flat_size:.0f}")
