@@ -24,6 +24,7 @@ COMMANDS = {
     "export": "Export a recording to CSV, JSON Lines or Parquet.",
     "forward": "Forward a recording to a PostgreSQL database.",
     "salvage": "Copy what can be read of a damaged recording into a new one.",
+    "upgrade": "Copy a recording of an earlier schema into a new file.",
     "ports": "List the serial ports of this machine.",
     "plugins": "List plugins, drivers and sinks.",
     "instrument": "Check, write and document instrument files.",

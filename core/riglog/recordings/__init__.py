@@ -7,6 +7,7 @@ from riglog.recordings.gaps import Availability, Gap, GapFinder
 from riglog.recordings.reading import Rows, read
 from riglog.recordings.salvage import Salvaged, salvage
 from riglog.recordings.selection import Selection
+from riglog.recordings.upgrade import Upgraded, upgrade
 from riglog.sinks.formats import EXPORT_FORMATS
 from riglog.sinks.rows import EventRow
 from riglog.sinks.sqlite import read_events
@@ -25,6 +26,7 @@ __all__ = [
     "RunContents",
     "Salvaged",
     "Selection",
+    "Upgraded",
     "contents",
     "export",
     "latest_rows",
@@ -33,4 +35,5 @@ __all__ = [
     "read_events",
     "rows_since",
     "salvage",
+    "upgrade",
 ]
