@@ -14,7 +14,7 @@ from riglog.recordings import upgrade
 def command(file: str, out: str | None, as_json: bool) -> None:
     """Copy the SQLite recording FILE of an earlier schema into a new file, and compare both row by row.
 
-    FILE is not changed. Every command reads it as before; the new file answers questions faster, and can be continued.
+    FILE is not changed. Every command reads it as before; the new file is read faster, and can be continued.
     """
     done = upgrade(file, out)
     if as_json:
