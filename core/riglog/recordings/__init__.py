@@ -4,6 +4,7 @@ from riglog.recordings.absences import Absence, AbsenceFinder
 from riglog.recordings.contents import Contents, RunContents, contents, latest_rows, newest_rows, rows_since
 from riglog.recordings.export import Exported, export
 from riglog.recordings.gaps import Availability, Gap, GapFinder
+from riglog.recordings.overview import Bucket
 from riglog.recordings.reading import Rows, read
 from riglog.recordings.salvage import Salvaged, salvage
 from riglog.recordings.selection import Selection
@@ -17,6 +18,7 @@ __all__ = [
     "Absence",
     "AbsenceFinder",
     "Availability",
+    "Bucket",
     "Contents",
     "EventRow",
     "Exported",

@@ -10,13 +10,14 @@ from msgspec import structs
 
 from riglog.errors import ConfigError, error_context
 from riglog.log import get_logger
+from riglog.recordings.overview import Bucket, overview, overview_of_rows
 from riglog.recordings.selection import Moment, Selection, check_selection
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch
 from riglog.sinks.base import Damage
 from riglog.sinks.formats import format_of
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.reader import SQLITE_FORMAT, open_recording
-from riglog.sinks.sqlite.recorded import PAGE_ROWS, recorded
+from riglog.sinks.sqlite.recorded import PAGE_ROWS, nanoseconds, recorded
 from riglog.sinks.sqlite.schema import sqlite_errors
 
 log = get_logger("riglog.recordings")
@@ -28,8 +29,12 @@ class Rows:
     ``damage.lines`` is the number of damaged lines of a text file that were skipped by the last iteration.
     """
 
-    def __init__(self, pages: Callable[[Damage], Iterator[list[Row]]]) -> None:
+    def __init__(
+        self, pages: Callable[[Damage], Iterator[list[Row]]], path: Path, selection: Selection | None = None
+    ) -> None:
         self._read = pages
+        self._path = path
+        self._selection = selection  # of an SQLite recording
         self.damage = Damage()
 
     def _pages(self) -> Iterator[list[Row]]:
@@ -43,6 +48,35 @@ class Rows:
     def __iter__(self) -> Iterator[Row]:
         for page in self._pages():
             yield from page
+
+    def overview(self, start: Moment = None, end: Moment = None, buckets: int = 1000) -> list[Bucket]:
+        """Return each channel in at most so many buckets of time: rows, count, low, high, mean, first and last.
+
+        In an SQLite recording the cost of buckets of a minute and more depends on their number, not on the number of
+        rows. Every bucket begins at a multiple of its width, which is a round number of seconds, minutes or hours.
+
+        Args:
+            start, end: from when to when, as for ``read``; default: those of the selection, else all of it.
+
+        Raises:
+            ConfigError: an invalid time or number of buckets.
+            StorageError: the recording cannot be read.
+        """
+        selection = self._selection or Selection()
+        selection = structs.replace(
+            selection,
+            start=selection.start if start is None else start,
+            end=selection.end if end is None else end,
+        )
+        if self._selection is not None:
+            return overview(self._path, selection, buckets)
+        first, last = selection.start_ns, selection.end_ns
+        timed = ((nanoseconds(row.received_at), row) for row in self)
+        return overview_of_rows(
+            (row for at, row in timed if (first is None or at >= first) and (last is None or at < last)),
+            selection,
+            buckets,
+        )
 
     def batches(self) -> Iterator[Any]:
         """Return the rows as Arrow record batches of some thousand rows.
@@ -91,12 +125,12 @@ def read(
     if format is SQLITE_FORMAT:
         with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
             check_selection(selection, database)  # so that errors are raised here, not at the first row
-        return Rows(lambda damage: _selected_pages(path, selection))
+        return Rows(lambda damage: _selected_pages(path, selection), path, selection)
     if selection:
         raise ConfigError(
             "selecting rows is only supported for SQLite recordings", hint="Read all rows and filter them", path=path
         )
-    return Rows(lambda damage: _pages(format.read(path, damage)))
+    return Rows(lambda damage: _pages(format.read(path, damage)), path)
 
 
 def _selected_pages(path: Path, selection: Selection) -> Iterator[list[Row]]:

@@ -9,7 +9,9 @@ from riglog.recordings import upgrade
 
 @click.command("upgrade", short_help="Copy a recording of an earlier schema into a new file.")
 @click.argument("file", type=click.Path(readable=False))
-@click.option("--out", type=click.Path(readable=False), help="The new file. Default: NAME-schema-2.sqlite in its folder.")
+@click.option(
+    "--out", type=click.Path(readable=False), help="The new file. Default: NAME-schema-2.sqlite in its folder."
+)
 @json_option
 def command(file: str, out: str | None, as_json: bool) -> None:
     """Copy the SQLite recording FILE of an earlier schema into a new file, and compare both row by row.

@@ -1,0 +1,259 @@
+"""Overviews of a recording: each channel in a number of buckets of time, at a cost that depends on their number.
+
+The hours and minutes that the recorder has written are used where they are there and fit into a bucket; where there is
+none, the readings are asked: in the newest minute, and where a channel has few readings.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from msgspec import Struct
+
+from riglog.errors import ConfigError, error_context
+from riglog.model import NS, iso
+from riglog.sinks.rows import Row
+from riglog.sinks.sqlite.overviews import HOUR_NS, MINUTE_NS
+from riglog.sinks.sqlite.reader import open_recording
+from riglog.sinks.sqlite.recorded import EARLIEST_NS, LATEST_NS, Recorded2, Selection, nanoseconds, recorded
+from riglog.sinks.sqlite.schema import sqlite_errors
+
+MAX_BUCKETS = 100_000
+ROUND = tuple(
+    round(seconds * NS)
+    for seconds in (*(step * 10.0**power for power in range(-6, 1) for step in (1, 2, 5)), 10, 15, 20, 30)
+)
+"""Widths of a bucket below a minute."""
+
+
+class Bucket(Struct, frozen=True):
+    """What the rows of one channel come to between ``start`` (included) and ``end`` (excluded), ISO 8601 UTC.
+
+    ``rows`` counts all of them, ``count`` those with a number. ``low``, ``high``, ``mean``, ``first`` and ``last`` are
+    None without one. A bucket without rows does not exist.
+    """
+
+    device: str
+    parameter: str
+    instance: int
+    start: str
+    end: str
+    rows: int
+    count: int
+    low: float | None
+    high: float | None
+    mean: float | None
+    first: float | None
+    last: float | None
+
+
+class _Part(Struct):
+    """A part of a bucket, or all of it so far: parts are added in the order of time."""
+
+    rows: int = 0
+    count: int = 0
+    low: float | None = None
+    high: float | None = None
+    total: float = 0.0
+    first: float | None = None
+    last: float | None = None
+
+    def add(self, part: "_Part") -> None:
+        self.rows += part.rows
+        if not part.count:
+            return
+        assert part.low is not None
+        assert part.high is not None
+        self.low = part.low if self.low is None else min(self.low, part.low)
+        self.high = part.high if self.high is None else max(self.high, part.high)
+        self.first = part.first if not self.count else self.first
+        self.last = part.last
+        self.total += part.total
+        self.count += part.count
+
+
+Series = tuple[str, str, int]
+Parts = Iterator[tuple[int, _Part]]
+"""Parts with the time at which each begins, oldest first."""
+
+
+def bucket_width(span_ns: int, buckets: int) -> int:
+    """Return the width of a bucket: round, and so that there are at most so many of them.
+
+    Raises:
+        ConfigError: the number is out of range.
+    """
+    if not 1 <= buckets <= MAX_BUCKETS:
+        raise ConfigError(f"buckets: {buckets} must be from 1 to {MAX_BUCKETS}")
+    least = max(1, -(-span_ns // buckets))
+    for width in ROUND:
+        if width >= least:
+            return width
+    unit = MINUTE_NS if least <= HOUR_NS else HOUR_NS
+    return -(-least // unit) * unit
+
+
+def overview(path: Path, selection: Selection, buckets: int) -> list[Bucket]:
+    """Return the overview of a selection of an SQLite recording; see ``Rows.overview``."""
+    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+        source = recorded(database)
+        if not isinstance(source, Recorded2):
+            rows = [row for page in source.pages(selection) for row in page.rows]
+            return overview_of_rows(rows, selection, buckets)
+        channels = _channels(database, selection)
+        spans = [_span(database, run, channel) for _, run, channel in channels]
+        limits = _limits(spans, selection)
+        if limits is None:
+            return []
+        start, end, width = *limits, bucket_width(limits[1] - limits[0], buckets)
+        found: dict[Series, dict[int, _Part]] = {}
+        for series, run, channel in channels:
+            for at, part in _parts(database, run, channel, start, end, width):
+                found.setdefault(series, {}).setdefault(at // width, _Part()).add(part)
+        return _buckets(found, width)
+
+
+def overview_of_rows(rows: Iterable[Row], selection: Selection, buckets: int) -> list[Bucket]:
+    """Return the overview of rows that have no overviews of their own: all of them are read."""
+    timed = [(nanoseconds(row.received_at), row) for row in rows]
+    limits = _limits([(at, at) for at, _ in timed], selection)
+    if limits is None:
+        return []
+    width = bucket_width(limits[1] - limits[0], buckets)
+    found: dict[Series, dict[int, _Part]] = {}
+    for at, row in timed:
+        number = _Part(1) if row.value is None else _Part(1, 1, row.value, row.value, row.value, row.value, row.value)
+        series = found.setdefault((row.device, row.parameter, row.instance), {})
+        series.setdefault(at // width, _Part()).add(number)
+    return _buckets(found, width)
+
+
+def _buckets(found: dict[Series, dict[int, _Part]], width: int) -> list[Bucket]:
+    return [
+        Bucket(
+            *series,
+            iso(number * width),
+            iso((number + 1) * width),
+            part.rows,
+            part.count,
+            part.low,
+            part.high,
+            part.total / part.count if part.count else None,
+            part.first,
+            part.last,
+        )
+        for series, parts in found.items()
+        for number, part in sorted(parts.items())
+    ]
+
+
+def _limits(spans: Iterable[tuple[int, int] | None], selection: Selection) -> tuple[int, int] | None:
+    """Return from when to when the overview goes: as selected, or from the first to the last row."""
+    known = [span for span in spans if span is not None]
+    if not known:
+        return None
+    start, end = selection.start_ns, selection.end_ns
+    start = min(first for first, _ in known) if start is None else start
+    end = max(last for _, last in known) + 1 if end is None else end
+    return (start, end) if start < end else None
+
+
+def _channels(database: sqlite3.Connection, selection: Selection) -> list[tuple[Series, int, int]]:
+    """Return series, run and id of the selected channels, the earlier ones of a series first."""
+    where, values = Selection(selection.run, selection.device, selection.parameter).condition("")
+    tables = f"channel JOIN series ON series.id = series_id WHERE {where} ORDER BY series.id, run_id, segment"
+    query = f"SELECT device, parameter, instance, run_id, channel.id FROM {tables}"  # noqa: S608 - with placeholders
+    found = database.execute(query, values)
+    return [((device, parameter, instance), run, channel) for device, parameter, instance, run, channel in found]
+
+
+def _span(database: sqlite3.Connection, run: int, channel: int) -> tuple[int, int] | None:
+    """Return the times of the first and the last reading of a channel; None if it has none."""
+    edges = [
+        f"(SELECT received_ns FROM reading WHERE block_id = block.id AND channel_id = :channel"  # noqa: S608
+        f" ORDER BY received_ns {direction} LIMIT 1)"
+        for direction in ("ASC", "DESC")
+    ]
+    first, last = database.execute(
+        f"SELECT min({edges[0]}), max({edges[1]}) FROM block WHERE run_id = :run",  # noqa: S608 - constants
+        {"run": run, "channel": channel},
+    ).fetchone()
+    return None if first is None else (first, last)
+
+
+def _parts(database: sqlite3.Connection, run: int, channel: int, start: int, end: int, width: int) -> Parts:
+    """Return the parts of the readings of a channel, in the order of time."""
+
+    def readings(first: int, last: int) -> Parts:
+        return _readings(database, run, channel, first, last, width)
+
+    def minutes(first: int, last: int) -> Parts:
+        return _stored(database, "minute", MINUTE_NS, channel, first, last, readings)
+
+    def hours(first: int, last: int) -> Parts:
+        return _stored(database, "hour", HOUR_NS, channel, first, last, minutes)
+
+    return (readings if width % MINUTE_NS else minutes if width % HOUR_NS else hours)(start, end)
+
+
+def _stored(
+    database: sqlite3.Connection,
+    table: str,
+    unit: int,
+    channel: int,
+    start: int,
+    end: int,
+    elsewhere: Callable[[int, int], Parts],
+) -> Parts:
+    """Return the minutes or hours that are stored and lie within, and from ``elsewhere`` what is between them."""
+    done = start
+    for at, *values in database.execute(
+        f"SELECT {table}, rows, count, low, high, total, first, last FROM {table}"  # noqa: S608 - a constant
+        f" WHERE channel_id = ? AND {table} >= ? AND {table} < ? ORDER BY {table}",
+        (channel, -(-start // unit), end // unit),
+    ).fetchall():
+        if at * unit > done:
+            yield from elsewhere(done, at * unit)
+        yield at * unit, _part(values)
+        done = (at + 1) * unit
+    if done < end:
+        yield from elsewhere(done, end)
+
+
+def _readings(database: sqlite3.Connection, run: int, channel: int, start: int, end: int, width: int) -> Parts:
+    """Return the readings of a channel, one part for each bucket."""
+    tables = (
+        "FROM block CROSS JOIN reading ON reading.block_id = block.id AND reading.channel_id = :channel"
+        " AND received_ns >= :start AND received_ns < :end WHERE block.run_id = :run"
+    )
+    values = {
+        "run": run,
+        "channel": channel,
+        "start": max(start, EARLIEST_NS),
+        "end": min(end, LATEST_NS),
+        "width": width,
+    }
+    edges = []
+    for extreme in ("min", "max"):  # of one extreme, SQLite returns the other columns of its row
+        edges.append(
+            {
+                bucket: value
+                for bucket, _, value in database.execute(
+                    f"SELECT received_ns / :width AS bucket, {extreme}(received_ns), value {tables}"
+                    " AND value IS NOT NULL GROUP BY bucket",
+                    values,
+                )
+            }
+        )
+    for bucket, *sums in database.execute(
+        f"SELECT received_ns / :width AS bucket, count(*), count(value), min(value), max(value), sum(value) {tables}"
+        " GROUP BY bucket ORDER BY bucket",
+        values,
+    ).fetchall():
+        yield bucket * width, _part([*sums, edges[0].get(bucket), edges[1].get(bucket)])
+
+
+def _part(values: list[float | None]) -> _Part:
+    rows, count, low, high, total, first, last = values
+    return _Part(int(rows or 0), int(count or 0), low, high, total or 0.0, first, last)
