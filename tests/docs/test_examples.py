@@ -170,8 +170,13 @@ def test_the_commands_and_the_python_of_the_how_to_pages_run(tmp_path: Path) -> 
             if line.startswith("riglog ") and "record" not in line:
                 done = riglog(*line.partition("#")[0].split()[1:], cwd=tmp_path)
                 assert done.code == 0, f"{page.name}: {line}: {done.err}"
-    frames, batches = python("read-with-pandas.md")
-    for code in (*python("record-from-python.md"), batches, *([frames] if _there_is_pandas() else [])):
+    frames, *others = python("read-with-pandas.md")
+    for code in (
+        *python("record-from-python.md"),
+        *python("come-from-another-library.md"),
+        *others,
+        *([frames] if _there_is_pandas() else []),
+    ):
         subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60, check=True)
 
 
