@@ -25,7 +25,8 @@ BYTECODE = Path(__file__).parents[1] / ".pytest_cache" / "bytecode"
 
 def pytest_configure() -> None:
     """Where PYTHONDONTWRITEBYTECODE keeps the tree clean, the hundreds of processes of a run still share bytecode."""
-    os.environ.pop("COLUMNS", None)  # of the terminal of the run: what tests print is as wide as in a pipe
+    for size in ("COLUMNS", "LINES"):  # of the terminal of the run: what tests print is as wide as in a pipe
+        os.environ.pop(size, None)
     if sys.dont_write_bytecode:
         sys.dont_write_bytecode = False
         sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(BYTECODE)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import subprocess
 import sys
 import time
@@ -77,6 +78,12 @@ def test_watch_prints_one_screen_into_a_pipe(recording: Path) -> None:
     assert "control_mode" in done.stdout
 
 
+def within_a_minute(terminal: int) -> bytes:
+    """Return what a program prints next."""
+    assert select.select([terminal], [], [], 60)[0], "the program prints nothing"
+    return os.read(terminal, 65536)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_watch_on_a_terminal_scrolls_and_ends_with_q_and_restores_it(recording: Path) -> None:
     import fcntl
@@ -94,11 +101,11 @@ def test_watch_on_a_terminal_scrolls_and_ends_with_q_and_restores_it(recording: 
     seen = b""
     for key, wanted in ((b"\x1b[6~", b"q quit"), (b"q", b"channels ")):
         while wanted not in seen:
-            seen += os.read(terminal, 65536)
+            seen += within_a_minute(terminal)
         os.write(terminal, key)
         time.sleep(0.1)
     try:
-        while data := os.read(terminal, 65536):
+        while data := within_a_minute(terminal):
             seen += data
             after = termios.tcgetattr(terminal)
     except OSError:  # the program has ended
