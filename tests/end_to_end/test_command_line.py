@@ -227,7 +227,7 @@ def test_a_newer_recording_is_not_modified(tmp_path: Path) -> None:
     before = (tmp_path / "new.sqlite").read_bytes()
     done = riglog("demo", "--duration", "1s", "--out", "new.sqlite", cwd=tmp_path)
     assert done.code == 4
-    assert "schema version 99 is newer than this riglog supports (1)" in done.err
+    assert "schema version 99 is newer than this riglog supports (2)" in done.err
     assert (tmp_path / "new.sqlite").read_bytes() == before
 
 

@@ -28,14 +28,21 @@ CORE_COMMANDS = frozenset(
         "export",
         "forward",
         "gaps",
+        "info",
         "instrument",
+        "new-driver",
         "plugins",
         "ports",
         "read",
         "record",
+        "runs",
         "salvage",
+        "schema",
         "set",
         "simulate",
+        "tail",
+        "upgrade",
+        "watch",
     )
 )
 """The commands of riglog itself: names that no plugin can use."""

@@ -4,7 +4,7 @@ import itertools
 import math
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -167,12 +167,12 @@ def read_or_nothing(path: Path) -> Iterator[Row]:
 async def test_drivers_in_any_order_leave_the_same_columns_of_the_same_types(make: Make, tmp_path: Path) -> None:
     recorded = await every_driver()
     schemas = set()
-    for number, order in enumerate(itertools.permutations(recorded)):
+    for number, order in enumerate(orders(recorded)):
         path = tmp_path / f"store-{number}"
         run = make_run(number=number)
         batches = [batch for name in order for batch in recorded[name]]
         await store(make(path), run, batches)
-        assert list(read(path)) == expected(run, batches)
+        assert sorted(read(path), key=by_time) == sorted(expected(run, batches), key=by_time)
         schemas.add(schema_of(make, path))
     assert len(schemas) == 1
 
@@ -181,13 +181,25 @@ async def test_drivers_in_any_order_leave_the_same_columns_of_the_same_types(mak
 async def test_drivers_in_any_order_go_into_one_table(database: str, schema: str, tmp_path: Path) -> None:
     recorded = await every_driver()
     wanted = []
-    for number, order in enumerate(itertools.permutations(recorded)):
+    for number, order in enumerate(orders(recorded)):
         run = make_run(number=number)
         batches = [batch for name in order for batch in recorded[name]]
         await store(SqliteSink(tmp_path / "run.sqlite"), run, batches)
         wanted += [structs.astuple(row) for row in rows(run.id, batches)]
     await forward(tmp_path / "run.sqlite", database, schema=schema)
-    assert await rows_there(database, schema) == wanted
+    assert sorted(await rows_there(database, schema), key=repr) == sorted(wanted, key=repr)
+
+
+def orders(names: Iterable[str]) -> Iterator[Sequence[str]]:
+    """Return orders in which each name is first, last, and before and after another one."""
+    forth = list(names)
+    for back in (forth, forth[::-1]):
+        yield from (back[at:] + back[:at] for at in range(len(back)))
+
+
+def by_time(row: Row) -> tuple[object, ...]:
+    """Stores return rows as they were recorded, or in the order of their times."""
+    return row.received_at, row.device, row.parameter, row.instance
 
 
 def schema_of(make: Make, path: Path) -> object:
