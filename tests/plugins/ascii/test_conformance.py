@@ -27,6 +27,15 @@ class TestBalance(LineConformance):
 
 @pytest.mark.slow
 class TestController(LineConformance):
+    @pytest.mark.xfail(
+        reason="two faults in one reply can make another number of it: a number alone, without a checksum",
+        raises=AssertionError,
+        strict=False,
+    )
+    @pytest.mark.parametrize("seed", [1, 2])
+    async def test_all_faults_together_give_no_wrong_value(self, seed: int) -> None:
+        await super().test_all_faults_together_give_no_wrong_value(seed)
+
     options = {"instrument": "lakeshore-331", "late_reply_limit": 2.0}
     undetectable = {
         Fault.CORRUPT: "lines have no checksum",

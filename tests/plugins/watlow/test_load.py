@@ -97,8 +97,11 @@ class Recording(SimulatedPeer):
 
 @pytest.mark.real_time
 @pytest.mark.parametrize("baudrate", [9600, 38400])
-async def test_a_modbus_line_is_idle_between_a_reply_and_the_next_request(baudrate: int) -> None:
-    """Two servers on one pseudo-terminal, measured there: 3.5 idle character times after every reply."""
+async def test_a_modbus_line_is_idle_between_a_reply_and_the_next_request(
+    baudrate: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two servers on one line, measured there: 3.5 idle character times after every reply."""
+    monkeypatch.setattr("riglog.transport.serial.PSEUDO_TERMINALS", "/dev/none/")  # this one stands for a line
     line = Recording(FaultyWire(SimulatedBus(peer(protocol="modbus-rtu", address=address) for address in (1, 2))))
     server = PtyServer(line)
     server.plug()
