@@ -28,12 +28,17 @@ class TestBalance(LineConformance):
 @pytest.mark.slow
 class TestController(LineConformance):
     @pytest.mark.xfail(
-        reason="two faults in one reply can make another number of it: a number alone, without a checksum",
+        reason="a reply is late while that of a later request is lost: this wire needs strict = true",
         raises=AssertionError,
         strict=False,
     )
     @pytest.mark.parametrize("seed", [1, 2])
     async def test_all_faults_together_give_no_wrong_value(self, seed: int) -> None:
+        await super().test_all_faults_together_give_no_wrong_value(seed)
+
+    @pytest.mark.parametrize("seed", [1, 2])
+    async def test_on_a_strict_port_all_faults_together_give_no_wrong_value(self, seed: int) -> None:
+        self.options = {**type(self).options, "strict": True}
         await super().test_all_faults_together_give_no_wrong_value(seed)
 
     options = {"instrument": "lakeshore-331", "late_reply_limit": 2.0}
