@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # rich is imported when something is printed with it
     from rich.table import Table
 
     from riglog.model import Channel
+    from riglog.sinks.rows import Row
 
 
 @cache
@@ -93,6 +94,11 @@ def format_age(seconds: float) -> str:
 def channel_name(channel: "Channel") -> str:
     """Return the name of a channel without its device: ``setpoint``, ``setpoint[2]``."""
     return str(channel).removeprefix(f"{channel.device}.")
+
+
+def row_channel(row: "Row") -> str:
+    """Return the name of the channel of a row, as ``channel_name``."""
+    return row.parameter if row.instance == 1 else f"{row.parameter}[{row.instance}]"
 
 
 def format_time(at: str) -> str:

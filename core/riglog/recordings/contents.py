@@ -64,7 +64,8 @@ def contents(path: str | Path) -> Contents:
         return _contents(path, format.name, None, runs, latest, damage.lines)
     with _opened(path) as source:
         (schema,) = source.database.execute("PRAGMA user_version").fetchone()
-        return _contents(path, format.name, int(schema), _runs(source), _latest(source))
+        latest = _latest(source)
+        return _contents(path, format.name, int(schema), _runs(source, latest), latest)
 
 
 def latest_rows(path: str | Path) -> list[Row]:
@@ -123,8 +124,8 @@ def _contents(
     )
 
 
-def _runs(source: Recorded) -> list[RunContents]:
-    newest = {row.run: row.received_at for row in sorted(_latest(source), key=lambda row: row.received_at)}
+def _runs(source: Recorded, latest: list[Row]) -> list[RunContents]:
+    newest = {row.run: row.received_at for row in sorted(latest, key=lambda row: row.received_at)}
     columns = f"run.run, run.name, run.started_ns, run.finished_ns, run.rate_hz, run.host, {_counted(source)}"
     found = source.database.execute(f"SELECT {columns} FROM run ORDER BY run.id")  # noqa: S608 - constants
     return [

@@ -2,7 +2,7 @@
 
 import click
 
-from riglog.cli.console import add_row, format_value, plural, print_json, print_warning, results, table
+from riglog.cli.console import add_row, format_value, plural, print_json, print_warning, results, row_channel, table
 from riglog.cli.local_time import format_local
 from riglog.cli.options import json_option
 from riglog.cli.sizes import format_bytes
@@ -36,7 +36,7 @@ def command(file: str, as_json: bool) -> None:
     results().print()
     newest = table("device", "channel", "newest value", "unit", "status", "received")
     for row in found.latest:
-        name = row.parameter if row.instance == 1 else f"{row.parameter}[{row.instance}]"
+        name = row_channel(row)
         value = format_value(row.value, row.text) if row.value is not None else (row.text or "-")
         add_row(newest, row.device, name, value, row.unit or "", row.status, format_local(row.received_at))
     results().print(newest)

@@ -4,7 +4,7 @@ import time
 
 import click
 
-from riglog.cli.console import print_json, results
+from riglog.cli.console import print_json, results, row_channel
 from riglog.cli.local_time import format_local
 from riglog.cli.options import json_option
 from riglog.cli.screen import STDOUT
@@ -52,7 +52,7 @@ def _key(row: Row) -> tuple[object, ...]:
 
 def _print(rows: list[Row]) -> None:
     for row in rows:
-        name = row.parameter if row.instance == 1 else f"{row.parameter}[{row.instance}]"
+        name = row_channel(row)
         value = (
             "--"
             if row.value is None and row.text is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from riglog.cli.console import format_age, results
+from riglog.cli.console import format_age, results, row_channel
 from riglog.cli.keys import Keys, keys
 from riglog.cli.live_table import ChannelLine, LiveView, has_blocks, render, room_for_channels
 from riglog.cli.local_time import format_local, local, offset
@@ -123,7 +123,7 @@ class RecordingScreen:
         limit = max(LEAST_OLD_SECONDS, PERIODS * self._intervals.get(series, 0.0))
         return ChannelLine(
             device=row.device,
-            channel=row.parameter if row.instance == 1 else f"{row.parameter}[{row.instance}]",
+            channel=row_channel(row),
             value=row.value,
             text=row.text,
             unit=row.unit,
