@@ -159,8 +159,8 @@ class Recorded2(Recorded):
         """Return the runs and segments in the order of recording."""
         return self.database.execute(
             "SELECT DISTINCT run_id, segment FROM channel"
-            " WHERE ?1 IS NULL OR run_id IN (SELECT id FROM run WHERE ?1 IN (run, name)) ORDER BY run_id, segment",
-            (selection.run,),
+            " WHERE :run IS NULL OR run_id IN (SELECT id FROM run WHERE :run IN (run, name)) ORDER BY run_id, segment",
+            {"run": selection.run},
         ).fetchall()
 
     def keyed_pages(
