@@ -8,6 +8,7 @@ from riglog.cli.errors import DONE, explain
 
 COMMANDS = {
     "demo": "Record simulated instruments of every installed plugin.",
+    "init": "Write a rig file, by questions or by options.",
     "record": "Record a rig.",
     "check": "Validate a rig file; with --live, also read every device.",
     "read": "Read one device, once or repeatedly.",

@@ -1,6 +1,6 @@
 """The rig file: rig.toml as typed configuration."""
 
 from riglog.config.duration import seconds
-from riglog.config.rig import RigConfig, load_rig
+from riglog.config.rig import RigConfig, load_rig, parse_rig
 
-__all__ = ["RigConfig", "load_rig", "seconds"]
+__all__ = ["RigConfig", "load_rig", "parse_rig", "seconds"]

@@ -66,9 +66,15 @@ def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | P
         ConfigError: the file cannot be read, or is not TOML.
     """
     path = Path(path)
-    plugins = registry or installed()
     with error_context(file=path):
         text = _read(path)
+    return parse_rig(text, path, registry=registry, out=out)
+
+
+def parse_rig(text: str, path: Path, *, registry: Registry | None = None, out: str | Path | None = None) -> RigConfig:
+    """Check the text of a rig file, which is or will be at ``path``; as ``load_rig``."""
+    plugins = registry or installed()
+    with error_context(file=path):
         parsed = _parse(text)
     problems = Problems(path)
     problems.extend(_unknown_tables(parsed))
@@ -137,7 +143,7 @@ def _specs(table: Mapping[str, Any], plugins: Registry, problems: Problems) -> t
     for number, device in enumerate(devices):
         whole = problems.attempt(_with_port, device, ports)
         if whole is not None:
-            whole = _with_files(whole, plugins, problems.path.parent)
+            whole = with_files(whole, plugins, problems.path.parent)
             specs.append(problems.attempt(resolve_device, plugins, whole, place("device", number, device)))
     return tuple(spec for spec in specs if spec is not None)
 
@@ -230,7 +236,7 @@ def _with_port(device: dict[str, Any], ports: Mapping[str, Any]) -> dict[str, An
     return device | {key: value for key, value in named.items() if key != "device"} | {"port": named["device"]}
 
 
-def _with_files(device: dict[str, Any], plugins: Registry, folder: Path) -> dict[str, Any]:
+def with_files(device: dict[str, Any], plugins: Registry, folder: Path) -> dict[str, Any]:
     """Return a device's table with the paths of files that its driver reads: they are relative to the rig file."""
     driver = plugins.drivers.get(str(device.get("driver")))
     keys = () if driver is None else driver.config.file_keys

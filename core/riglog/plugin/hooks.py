@@ -29,6 +29,7 @@ CORE_COMMANDS = frozenset(
         "forward",
         "gaps",
         "info",
+        "init",
         "instrument",
         "new-driver",
         "plugins",

@@ -317,7 +317,7 @@ def test_a_broken_plugin_stops_no_command(site: PluginSite, run: Run, tmp_path: 
     read = run("read", "healthy", "--port", "sim:x", "--json")
     assert [row["parameter"] for row in json.loads(read.out) if row["value"]] == ["level", "flow"]
     found = run("discover", "--port", "anywhere", "--driver", "healthy", "--json")
-    assert found.err == "anywhere: probing for healthy at 9600 baud 8N1\n"
+    assert found.err == "anywhere: probing for healthy at 9600 baud 8N1\nreading healthy-1 on anywhere (1 of 1)\n"
     assert [(one["driver"], one["identity"]) for one in json.loads(found.out)] == [("healthy", "toy")]
     assert run("discover").code == 0
     helped = run("record", "--help")

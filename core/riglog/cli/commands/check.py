@@ -11,6 +11,7 @@ from riglog.cli.console import add_row, format_value, messages, plain, plural, p
 from riglog.cli.errors import DONE, explain
 from riglog.cli.options import json_option
 from riglog.cli.signals import Interruption, run
+from riglog.cli.steps import steps
 from riglog.errors import ConfigError, DeviceError, RiglogError
 from riglog.model import Sample
 
@@ -102,10 +103,11 @@ async def _read_live(rig: "RigConfig", devices: list[dict[str, Any]]) -> int:
 
     code = DONE
     async with Manager() as manager:
-        for spec, entry in zip(rig.specs, devices, strict=True):
-            place = f"{spec.name} on {plain(spec.port_name or spec.protocol)}"
+        for number, (spec, entry) in enumerate(zip(rig.specs, devices, strict=True), 1):
+            place = f"{spec.name} on {spec.port_name or spec.protocol} ({number} of {len(devices)})"
             try:
-                with messages().status(f"reading {place}"):
+                with steps("reading") as step:
+                    step(f"reading {place}")
                     device = await manager.add_spec(spec)
                     samples = await device.poll()
                     _refuse_no_value(spec.name, samples)
