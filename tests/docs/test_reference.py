@@ -109,6 +109,7 @@ def test_every_link_between_pages_leads_somewhere() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 def test_the_python_example_of_the_readme_runs(tmp_path: Path) -> None:
     code = re.findall(
         r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fresh_environment import FreshEnvironment, build_wheels, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.real_time]
+pytestmark = [pytest.mark.slow, pytest.mark.real_time, pytest.mark.xdist_group("fresh_environments")]
 
 KINDS = ("ascii", "binary", "modbus", "direct")
 VENDORS = {"watlow", "servomex", "sartorius"}
