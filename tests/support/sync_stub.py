@@ -19,11 +19,12 @@ FUNCTIONS = {
     "record": "acquire/recorder.py",
     "pipe": "rig/piping.py",
     "record_rig": "rig/record.py",
+    "note": "recordings/notes.py",
 }
 HIDDEN = {
     *("on_write", "in_thread", "wrote", "open", "aclose", "reconnected", "sources", "changed", "subscribe", "add_spec"),
     *("stream", "abort", "reschedule", "sleep_until", "add_event", "add_event_throttled", "note_identities"),
-    *("report_absences", "expect_identities"),
+    *("report_absences", "expect_identities", "deliver"),
 }
 """What plugins and the recorder use."""
 KEPT = {"Device": {"name", "pace", "rate_hz", "channels"}, "ActiveRun": set(), "Manager": {"name", "pace", "rate_hz"}}

@@ -1,6 +1,7 @@
 """A run while it is being recorded: its stream, its summary, its events, and how to stop it."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -8,7 +9,7 @@ from anyio.lowlevel import checkpoint
 from riglog.acquire.buffer import BatchBuffer
 from riglog.acquire.joined_slots import JoinedSlots
 from riglog.acquire.summary import AcquisitionSummary
-from riglog.model import IDENTITY, NS, Batch, Clock, Event, EventKind
+from riglog.model import IDENTITY, NS, Batch, Clock, Event, EventKind, Note, new_note
 
 THROTTLE_NS = 60 * NS
 MAX_EVENTS = 10_000
@@ -35,6 +36,7 @@ class ActiveRun:
         self._sleeps: set[anyio.CancelScope] = set()  # those in progress
         self._identities: dict[str, str] = {}
         self._identified: list[Event] = []  # not taken yet
+        self._delivered: set[str] = set()  # messages of other programs
         self._throttled_until: dict[tuple[EventKind, str], int] = {}
 
     def __aiter__(self) -> AsyncIterator[Batch]:
@@ -106,6 +108,28 @@ class ActiveRun:
         self.summary.port_losses += event.kind is EventKind.PORT_LOST
         if self.on_event is not None:
             self.on_event(event)
+
+    def add_note(
+        self, text: str, *, at: datetime | None = None, author: str | None = None, device: str | None = None
+    ) -> Note:
+        """Add words of the operator to the recording; they are stored with the next flush.
+
+        Args:
+            at: the time that they are about, UTC if it has no time zone; default: now.
+            author: default: the user of the operating system.
+
+        Raises:
+            ConfigError: there is no text, too much of it, or ``at`` is in the future.
+        """
+        note = new_note(text, program="riglog", at=at, author=author, device=device, clock=self.clock)
+        self.deliver(note)
+        return note
+
+    def deliver(self, message: Note) -> None:
+        """Take in a message of another program, or of this one; a second time it is ignored."""
+        if message.message_id not in self._delivered:
+            self._delivered.add(message.message_id)
+            self.add_event(message.event)
 
     def add_event_throttled(self, kind: EventKind, subject: str, message: str) -> None:
         """Add an event that may occur very often: at most one a minute for each kind and subject."""

@@ -15,6 +15,8 @@ from riglog.acquire.sink_writer import SamplesLostError, SinkResult, SinkWriter
 from riglog.model import SYSTEM_CLOCK, Batch, Clock, Event, EventKind, Run, Sink
 
 CLOSE_TIMEOUT_SECONDS = 5.0
+MAX_DELIVERY_SECONDS = 1.0
+"""What other programs send to the recording is looked for with every flush, and at least so often."""
 MOST_ROUNDS = 10
 """Each round stores the events about the round before. A sink that fails in every second write would never end it."""
 UNAVAILABLE_HINT = "Free disk space or repair the storage, then resume the run (`riglog record … --resume`)"
@@ -120,6 +122,7 @@ async def store(
         async with anyio.create_task_group() as tasks:
             for writer in writers:
                 tasks.start_soon(writer.run)
+            tasks.start_soon(_deliver_steadily, active_run, writers, min(flush_interval, MAX_DELIVERY_SECONDS))
             try:
                 await _feed(active_run, writers)
             finally:
@@ -128,6 +131,7 @@ async def store(
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
+            await _deliver(active_run, writers)
             active_run.add_event(Event(clock.utc_ns(), EventKind.RUN_FINISHED, _run_finished_message(active_run)))
             _enqueue(active_run, active_run.stream.drain(), writers)
             await _close(active_run, writers)
@@ -189,6 +193,20 @@ async def _feed(active_run: ActiveRun, writers: Sequence[SinkWriter]) -> None:
             await writer.wait_for_space()
         if writers and all(writer.overflowed for writer in writers):
             active_run.stop()
+
+
+async def _deliver_steadily(active_run: ActiveRun, writers: Sequence[SinkWriter], interval: float) -> None:
+    while True:
+        await anyio.sleep(interval)
+        await _deliver(active_run, writers)
+
+
+async def _deliver(active_run: ActiveRun, writers: Sequence[SinkWriter]) -> None:
+    """Take in what other programs have sent to the recording; it is stored with the next flush."""
+    for writer in writers:
+        for message in await writer.incoming():
+            active_run.deliver(message)
+    _enqueue(active_run, (), writers)
 
 
 def _enqueue(active_run: ActiveRun, batches: Sequence[Batch], writers: Sequence[SinkWriter]) -> None:

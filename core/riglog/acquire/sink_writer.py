@@ -9,7 +9,7 @@ from riglog.acquire.active_run import MAX_EVENTS
 from riglog.acquire.flush import Flush
 from riglog.errors import RiglogError, StorageError, describe
 from riglog.log import get_logger
-from riglog.model import Batch, Clock, Event, EventKind, Sink, storable
+from riglog.model import Batch, Clock, Event, EventKind, Note, Sink, storable
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 log = get_logger("riglog.acquire")
@@ -94,6 +94,7 @@ class SinkWriter:
         self._undecided = False  # whether the sink rejects all that is buffered, or is unavailable
         self._retried_until: float | None = None  # at the end of the run
         self._changed = anyio.Event()
+        self._inbox_problems: set[str] = set()  # reported already
 
     @property
     def failing(self) -> bool:
@@ -117,6 +118,17 @@ class SinkWriter:
     def idle(self) -> bool:
         """True if there is too little to write, and nothing that failed."""
         return self._buffered < self._batch_size and not self._failures
+
+    async def incoming(self) -> Sequence[Note]:
+        """Return what other programs have sent to the recording; none if that cannot be read now."""
+        try:
+            return await self.sink.incoming()
+        except Exception as error:
+            problem = describe(error)
+            if problem not in self._inbox_problems:
+                self._inbox_problems.add(problem)
+                log.warning("sink %s: messages of other programs cannot be read: %s", self.sink.name, problem)
+            return ()
 
     async def wait_for_space(self) -> None:
         """Wait while the sink is slow and its buffer is full."""

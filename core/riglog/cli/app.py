@@ -19,6 +19,7 @@ COMMANDS = {
     "runs": "List the runs of a recording.",
     "tail": "Print the newest rows of a recording.",
     "watch": "Show a recording on the screen while it grows.",
+    "note": "Write a note into a recording, or list its notes.",
     "new-driver": "Write the package of a new driver.",
     "gaps": "Show gaps in the data: where, how long and why.",
     "events": "List the events of a recording.",

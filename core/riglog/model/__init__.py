@@ -1,9 +1,11 @@
 """The vocabulary of riglog as types. No I/O."""
 
+from riglog.model.actor import Actor, this_actor
 from riglog.model.batch import Batch
 from riglog.model.channel import Channel
 from riglog.model.clock import SYSTEM_CLOCK, Clock
-from riglog.model.event import IDENTITY, RENAMED_KINDS, Event, EventKind, current_kind
+from riglog.model.event import IDENTITY, RENAMED_KINDS, Detail, Event, EventKind, current_kind
+from riglog.model.note import Note, new_note
 from riglog.model.pending_proof import PendingProof
 from riglog.model.policy import DeviceResult, ErrorPolicy
 from riglog.model.run import Run, new_run
@@ -18,13 +20,16 @@ __all__ = [
     "OK",
     "RENAMED_KINDS",
     "SYSTEM_CLOCK",
+    "Actor",
     "Batch",
     "Channel",
     "Clock",
+    "Detail",
     "DeviceResult",
     "ErrorPolicy",
     "Event",
     "EventKind",
+    "Note",
     "PendingProof",
     "Run",
     "Sample",
@@ -35,8 +40,10 @@ __all__ = [
     "current_kind",
     "iso",
     "missing_sample",
+    "new_note",
     "new_run",
     "settled",
     "storable",
+    "this_actor",
     "utc",
 ]

@@ -45,10 +45,15 @@ class EventKind(StrEnum):
     RECORDING_MOVED = "recording_moved"  # somebody deleted or moved the file; the message says where the rows are
     FORWARD_DELAYED = "forward_delayed"  # the rows are stored locally, and not in the central database yet
     FORWARD_RESUMED = "forward_resumed"
+    NOTE = "note"  # words of the operator
 
     @classmethod
     def _missing_(cls, value: object) -> "EventKind | None":
         return cls(RENAMED_KINDS[value]) if isinstance(value, str) and value in RENAMED_KINDS else None
+
+
+class Detail(Struct, frozen=True):
+    """What a store with tables keeps of an event besides its message."""
 
 
 class Event(Struct, frozen=True):
@@ -59,6 +64,7 @@ class Event(Struct, frozen=True):
     message: str
     device: str | None = None
     port: str | None = None
+    detail: Detail | None = None
 
 
 def current_kind(stored: str) -> str:

@@ -6,6 +6,7 @@ from typing import Self
 
 from riglog.model.batch import Batch
 from riglog.model.event import Event
+from riglog.model.note import Note
 from riglog.model.run import Run
 
 
@@ -51,6 +52,14 @@ class Sink(ABC):
             Exception: any other error means that the sink rejects the data. The caller then writes smaller parts to
                 find the samples that are rejected, sets these aside, and does not write them again.
         """
+
+    async def incoming(self) -> Sequence[Note]:
+        """Return what other programs have sent to this recording. It returns again until ``write`` has stored it.
+
+        Raises:
+            StorageError, OSError: it cannot be read now.
+        """
+        return ()
 
     @abstractmethod
     async def aclose(self) -> None:

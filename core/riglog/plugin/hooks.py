@@ -32,6 +32,7 @@ CORE_COMMANDS = frozenset(
         "init",
         "instrument",
         "new-driver",
+        "note",
         "plugins",
         "ports",
         "read",

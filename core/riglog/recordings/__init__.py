@@ -4,6 +4,8 @@ from riglog.recordings.absences import Absence, AbsenceFinder
 from riglog.recordings.contents import Contents, RunContents, contents, latest_rows, newest_rows, rows_since
 from riglog.recordings.export import Exported, export
 from riglog.recordings.gaps import Availability, Gap, GapFinder
+from riglog.recordings.messages import Delivery
+from riglog.recordings.notes import NoteRow, note, read_notes, write_note
 from riglog.recordings.overview import Bucket
 from riglog.recordings.reading import Rows, read
 from riglog.recordings.salvage import Salvaged, salvage
@@ -20,10 +22,12 @@ __all__ = [
     "Availability",
     "Bucket",
     "Contents",
+    "Delivery",
     "EventRow",
     "Exported",
     "Gap",
     "GapFinder",
+    "NoteRow",
     "Rows",
     "RunContents",
     "Salvaged",
@@ -33,9 +37,12 @@ __all__ = [
     "export",
     "latest_rows",
     "newest_rows",
+    "note",
     "read",
     "read_events",
+    "read_notes",
     "rows_since",
     "salvage",
     "upgrade",
+    "write_note",
 ]

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from riglog.errors import error_context
 from riglog.model import NS, iso
+from riglog.recordings.notes import NoteRow, read_notes
 from riglog.sinks.base import Damage
 from riglog.sinks.formats import format_of
 from riglog.sinks.rows import Row
@@ -34,8 +35,8 @@ class RunContents(Struct, frozen=True, kw_only=True):
 
 
 class Contents(Struct, frozen=True, kw_only=True):
-    """``latest`` is the newest row of every series. ``schema`` is that of an SQLite recording. ``damaged_lines`` of a
-    text file were skipped."""
+    """``latest`` is the newest row of every series. ``schema`` is that of an SQLite recording, and only that has
+    ``notes``. ``damaged_lines`` of a text file were skipped."""
 
     path: str
     format: str
@@ -44,6 +45,7 @@ class Contents(Struct, frozen=True, kw_only=True):
     runs: list[RunContents]
     latest: list[Row]
     damaged_lines: int = 0
+    notes: list[NoteRow] = []
 
     @property
     def rows(self) -> int:
@@ -65,7 +67,8 @@ def contents(path: str | Path) -> Contents:
     with _opened(path) as source:
         (schema,) = source.database.execute("PRAGMA user_version").fetchone()
         latest = _latest(source)
-        return _contents(path, format.name, int(schema), _runs(source, latest), latest)
+        found = _contents(path, format.name, int(schema), _runs(source, latest), latest)
+    return structs.replace(found, notes=list(read_notes(path)))
 
 
 def latest_rows(path: str | Path) -> list[Row]:

@@ -26,6 +26,7 @@ from riglog.sinks import SqliteSink as SqliteSink
 from riglog.sync.functions import ActiveRun as ActiveRun
 from riglog.sync.functions import Device as Device
 from riglog.sync.functions import Manager as Manager
+from riglog.sync.functions import note as note
 from riglog.sync.functions import open_device as open_device
 from riglog.sync.functions import open_rig as open_rig
 from riglog.sync.functions import pipe as pipe

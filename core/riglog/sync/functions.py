@@ -10,12 +10,14 @@ from riglog import rig as asynchronous
 from riglog.acquire import record as record_asynchronously
 from riglog.config import RigConfig
 from riglog.manager import Manager as AsynchronousManager
+from riglog.recordings import note as write_note
 from riglog.rig import Outcome
 from riglog.sync.proxies import Blocking, BlockingManager, blocking, opened, unwrap, wrap
 
 LOOK_SECONDS = 0.05
 Device = ActiveRun = Blocking  # for isinstance; functions.pyi has what they provide
 pipe = blocking(asynchronous.pipe)
+note = blocking(write_note)
 
 
 def Manager(**options: Any) -> BlockingManager:  # noqa: N802

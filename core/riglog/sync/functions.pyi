@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar, overload
 
@@ -13,8 +14,9 @@ from riglog.acquire.summary import AcquisitionSummary
 from riglog.config import RigConfig
 from riglog.device import Pace, PollSource, SourceGroup
 from riglog.errors import RiglogError
-from riglog.model import SYSTEM_CLOCK, Batch, Channel, Clock, DeviceResult, ErrorPolicy, Event, Run, Sample, Sink
+from riglog.model import SYSTEM_CLOCK, Batch, Channel, Clock, DeviceResult, ErrorPolicy, Event, Note, Run, Sample, Sink
 from riglog.plugin import AnyDriver, Registry
+from riglog.recordings.messages import WAIT_SECONDS, Delivery
 from riglog.rig.outcome import Outcome
 from riglog.transport import Transport
 
@@ -111,6 +113,9 @@ class ActiveRun:
     def stop(self) -> None: ...
     @property
     def stopping(self) -> bool: ...
+    def add_note(
+        self, text: str, *, at: datetime | None = None, author: str | None = None, device: str | None = None
+    ) -> Note: ...
     def take_events(self) -> list[Event]: ...
     def __iter__(self) -> Iterator[Batch]: ...
     def close(self) -> None: ...
@@ -172,3 +177,12 @@ def record_rig(
     registry: Registry | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Outcome: ...
+def note(
+    path: str | Path,
+    text: str,
+    *,
+    at: datetime | str | None = None,
+    author: str | None = None,
+    device: str | None = None,
+    timeout: float = WAIT_SECONDS,
+) -> Delivery: ...

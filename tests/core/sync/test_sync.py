@@ -23,7 +23,16 @@ pytestmark = pytest.mark.real_time
 
 def test_the_names_are_those_of_riglog() -> None:
     assert {*dir(sync)} == {*dir(riglog), "Device"}
-    for name in set(dir(riglog)) - {"ActiveRun", "Manager", "open_device", "open_rig", "pipe", "record", "record_rig"}:
+    for name in set(dir(riglog)) - {
+        "ActiveRun",
+        "Manager",
+        "open_device",
+        "open_rig",
+        "pipe",
+        "record",
+        "record_rig",
+        "note",
+    }:
         assert getattr(sync, name) is getattr(riglog, name)
         assert not inspect.iscoroutinefunction(getattr(sync, name))
 

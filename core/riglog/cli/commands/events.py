@@ -4,20 +4,25 @@ import click
 
 from riglog.cli.console import add_row, format_time, print_json, results, table
 from riglog.cli.options import json_option, require_matching_rows
+from riglog.errors import ConfigError
+from riglog.model import EventKind
 from riglog.recordings import read_events
 
 
 @click.command("events", short_help="List the events of a recording.")
 @click.argument("file", type=click.Path(readable=False))
 @click.option("--run", help="Only events of the run with this id, or of the runs with this name.")
+@click.option("--kind", "kinds", multiple=True, help="Only events of this kind, such as note; may be repeated.")
 @json_option
-def command(file: str, run: str | None, as_json: bool) -> None:
+def command(file: str, run: str | None, kinds: tuple[str, ...], as_json: bool) -> None:
     """List the events of the recording FILE.
 
-    Events are: lost and restored ports, devices not responding, writes, clock steps, sink errors and others.
+    Events are: lost and restored ports, devices not responding, writes, notes, clock steps, sink errors and others.
     """
-    found = list(read_events(file, run=run))
-    if not found:
+    for kind in kinds:
+        _refuse_unknown(kind)
+    found = [event for event in read_events(file, run=run) if not kinds or event.kind in kinds]
+    if not found and not kinds:
         require_matching_rows(file, run=run)
     if as_json:
         print_json(found)
@@ -28,3 +33,8 @@ def command(file: str, run: str | None, as_json: bool) -> None:
         text = f"{where}: {event.message}" if where else event.message
         add_row(events, format_time(event.at), event.kind, text)
     results().print(events)
+
+
+def _refuse_unknown(kind: str) -> None:
+    if kind not in {each.value for each in EventKind}:
+        raise ConfigError(f"--kind: unknown kind {kind!r}", hint=f"Kinds: {', '.join(EventKind)}")

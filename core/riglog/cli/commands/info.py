@@ -8,12 +8,14 @@ from riglog.cli.options import json_option
 from riglog.cli.sizes import format_bytes
 from riglog.recordings import Contents, contents
 
+SHOWN_NOTES = 5
+
 
 @click.command("info", short_help="Show what a recording contains.")
 @click.argument("file", type=click.Path(readable=False))
 @json_option
 def command(file: str, as_json: bool) -> None:
-    """Show the runs of the recording FILE, and the newest value of every channel.
+    """Show the runs of the recording FILE, the newest value of every channel, and the notes.
 
     The file may be growing. Times are local, with the offset from UTC.
     """
@@ -40,6 +42,12 @@ def command(file: str, as_json: bool) -> None:
         value = format_value(row.value, row.text) if row.value is not None else (row.text or "-")
         add_row(newest, row.device, name, value, row.unit or "", row.status, format_local(row.received_at))
     results().print(newest)
+    if found.notes:
+        results().print()
+        notes = table("time", "author", "note", title=plural(len(found.notes), "note"))
+        for note in found.notes[-SHOWN_NOTES:]:
+            add_row(notes, format_local(note.at), note.author or "", note.text)
+        results().print(notes)
 
 
 def print_runs(found: Contents) -> None:

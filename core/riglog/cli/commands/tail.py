@@ -1,16 +1,19 @@
 """``riglog tail``: the newest rows of a recording."""
 
 import time
+from pathlib import Path
 
 import click
 
 from riglog.cli.console import print_json, results, row_channel
 from riglog.cli.local_time import format_local
 from riglog.cli.options import json_option
-from riglog.cli.screen import STDOUT
+from riglog.cli.screen import STDOUT, printable
 from riglog.errors import ConfigError
-from riglog.recordings import newest_rows, rows_since
+from riglog.recordings import NoteRow, newest_rows, read_notes, rows_since
+from riglog.sinks.formats import format_of
 from riglog.sinks.rows import Row, as_json_object
+from riglog.sinks.sqlite.reader import SQLITE_FORMAT
 
 LOOK_SECONDS = 0.5
 
@@ -21,26 +24,33 @@ LOOK_SECONDS = 0.5
 @click.option("-f", "--follow", is_flag=True, help="Print further rows as they are recorded, until Ctrl-C.")
 @json_option
 def command(file: str, count: int, follow: bool, as_json: bool) -> None:
-    """Print the newest rows of the recording FILE, oldest first. Times are local, with the offset from UTC."""
+    """Print the newest rows of the recording FILE with the notes among them, oldest first. Times are local."""
     if follow and as_json:
         raise ConfigError("--follow: cannot be combined with --json", hint="Remove one of them")
     found = newest_rows(file, count)
     if as_json:
         print_json([{"run": row.run, **as_json_object(row)} for row in found])
         return
-    _print(found)
+    oldest = min((row.received_at for row in found), default="")
+    notes = _notes(file)
+    _print(found, [note for note in notes if note.at >= oldest])
     if follow:
-        _follow(file, found)
+        _follow(file, found, notes)
 
 
-def _follow(file: str, found: list[Row]) -> None:
-    """Print new rows. Those of the newest time seen are read again, and compared."""
+def _notes(file: str) -> list[NoteRow]:
+    return list(read_notes(file)) if format_of(Path(file)) is SQLITE_FORMAT else []
+
+
+def _follow(file: str, found: list[Row], notes: list[NoteRow]) -> None:
+    """Print new rows and notes. Rows of the newest time seen are read again, and compared."""
     since = max((row.received_at for row in found), default="1970-01-01T00:00:00Z")
     seen = {_key(row) for row in found if row.received_at == since}
     while STDOUT.error is None:
         time.sleep(LOOK_SECONDS)
         rows = [row for row in rows_since(file, since) if _key(row) not in seen]
-        _print(rows)
+        known, notes = notes, _notes(file)
+        _print(rows, [note for note in notes if note not in known])
         newest = max((row.received_at for row in rows), default=since)
         seen = {_key(row) for row in rows if row.received_at == newest} | (seen if newest == since else set())
         since = newest
@@ -50,15 +60,32 @@ def _key(row: Row) -> tuple[object, ...]:
     return row.run, row.device, row.parameter, row.instance, row.received_at, row.tick
 
 
-def _print(rows: list[Row]) -> None:
+def _print(rows: list[Row], notes: list[NoteRow]) -> None:
+    """Print rows in their order, and each note before the first row that is later."""
+    waiting = list(notes)
     for row in rows:
-        name = row_channel(row)
-        value = (
-            "--"
-            if row.value is None and row.text is None
-            else " ".join(str(part) for part in (row.value, row.text, row.unit) if part is not None)
-        )
-        reason = f": {row.error}" if row.error else ""
-        status = "" if row.status == "ok" else f" ({row.status}{reason})"
-        at = format_local(row.received_at, milliseconds=True)
-        results().print(f"{at} {row.device}.{name} {value}{status}", markup=False, soft_wrap=True)
+        while waiting and waiting[0].at <= row.received_at:
+            _print_line(_note_line(waiting.pop(0)))
+        _print_line(_row_line(row))
+    for note in waiting:
+        _print_line(_note_line(note))
+
+
+def _print_line(text: str) -> None:
+    results().print(printable(text), markup=False, soft_wrap=True)
+
+
+def _note_line(note: NoteRow) -> str:
+    about = f" {note.device}" if note.device else ""
+    return f"{format_local(note.at, milliseconds=True)} note{about} {note.author}: {note.text}"
+
+
+def _row_line(row: Row) -> str:
+    value = (
+        "--"
+        if row.value is None and row.text is None
+        else " ".join(str(part) for part in (row.value, row.text, row.unit) if part is not None)
+    )
+    reason = f": {row.error}" if row.error else ""
+    status = "" if row.status == "ok" else f" ({row.status}{reason})"
+    return f"{format_local(row.received_at, milliseconds=True)} {row.device}.{row_channel(row)} {value}{status}"

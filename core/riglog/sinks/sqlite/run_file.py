@@ -12,6 +12,7 @@ from riglog.sinks.disk import identity, is_deleted, open_descriptor
 from riglog.sinks.rows import content, flags
 from riglog.sinks.sqlite.blocks import Blocks, Profile
 from riglog.sinks.sqlite.displaced import is_displaced, leave_displaced
+from riglog.sinks.sqlite.messages import insert_event
 from riglog.sinks.sqlite.overviews import Overviews
 from riglog.sinks.sqlite.places import Places
 from riglog.sinks.sqlite.schema import open_database
@@ -100,11 +101,8 @@ class RunFile:
             for readings in found.values():
                 readings.sort()
                 database.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", readings)
-            if events:
-                database.executemany(
-                    "INSERT INTO event (run_id, at_ns, kind, device, port, message) VALUES (?, ?, ?, ?, ?, ?)",
-                    [(self.run_id, e.at_ns, e.kind.value, e.device, e.port, e.message) for e in events],
-                )
+            for event in events:
+                insert_event(database, self.run_id, event)
             self._insert_flush(found, with_events=bool(events))
             database.execute("COMMIT")
         except BaseException:

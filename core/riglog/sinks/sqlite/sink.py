@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from riglog.errors import StorageError
-from riglog.model import Batch, Event, Run
+from riglog.model import Batch, Event, Note, Run
 from riglog.sinks.base import FileConfig, SinkType
 from riglog.sinks.disk import Durability
 from riglog.sinks.files import FileSink, deleted_error
+from riglog.sinks.inbox import Inbox
 from riglog.sinks.sqlite.blocks import Profile
+from riglog.sinks.sqlite.messages import message_ids
 from riglog.sinks.sqlite.run_file import RunFile
 from riglog.sinks.sqlite.schema import DATA_ERRORS, check_path, is_lock_lost, remove_recording, storage_error
 from riglog.sinks.sqlite.writer_lock import check_unlocked
@@ -42,6 +44,7 @@ class SqliteSink(FileSink):
     ) -> None:
         super().__init__(path, overwrite=overwrite, durability=durability)
         self.profile: Profile = profile
+        self._inboxes = [Inbox(self.path)]
 
     async def check(self) -> None:
         await self._in_thread(lambda: check_path(self.path, overwrite=self.overwrite))
@@ -55,6 +58,9 @@ class SqliteSink(FileSink):
 
     async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         await self._in_thread(lambda: self._write(batches, events), passing=DATA_ERRORS)
+
+    async def incoming(self) -> Sequence[Note]:
+        return await self._in_thread(lambda: [note for inbox in self._inboxes for note in inbox.messages()])
 
     async def aclose(self) -> None:
         if self._file is not None:
@@ -73,6 +79,9 @@ class SqliteSink(FileSink):
             self._failures += FAILURES_BEFORE_REOPENING if is_lock_lost(error) else 1
             raise
         self._failures = 0
+        stored = [message_id for event in events for message_id in message_ids(event)]
+        for inbox in self._inboxes if stored else ():
+            inbox.discard(stored)
 
     def _close(self) -> None:
         file = self._file
@@ -96,6 +105,7 @@ class SqliteSink(FileSink):
         try:
             if not file.left and not file.disconnected:
                 self.path, self.warning = file.leave()
+                self._inboxes.append(Inbox(self.path))
             self._file = RunFile(self.path, file.run, durable=self.durable, profile=self.profile, samples=file.samples)
         except (OSError, sqlite3.Error, StorageError) as error:
             cause = storage_error(error, self.path) if isinstance(error, sqlite3.Error) else error

@@ -88,6 +88,15 @@ def check_unlocked(path: Path) -> None:
         os.close(file)
 
 
+def is_locked(path: Path) -> bool:
+    """Return whether a program writes a recording. Reads only."""
+    try:
+        check_unlocked(path)
+    except StorageError:
+        return True
+    return False
+
+
 def lock_path(path: Path) -> Path:
     """Return where the lock of a recording is."""
     return path.with_name(f"{path.name}.lock")

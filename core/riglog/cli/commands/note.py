@@ -1,0 +1,48 @@
+"""``riglog note``: the operator's words, written into a recording or listed."""
+
+import click
+
+from riglog.cli.console import add_row, messages, plain, print_json, results, table
+from riglog.cli.local_time import format_local
+from riglog.cli.options import json_option
+from riglog.errors import ConfigError
+from riglog.recordings import Delivery, read_notes, write_note
+
+
+@click.command("note", short_help="Write a note into a recording, or list its notes.")
+@click.argument("file", type=click.Path(readable=False))
+@click.argument("text", required=False)
+@click.option("--at", help="The time that the note is about: ISO 8601, UTC if it has no time zone. Default: now.")
+@click.option("--author", help="Who writes it. Default: the user of the operating system.")
+@click.option("--device", help="The device that it is about.")
+@json_option
+def command(file: str, text: str | None, at: str | None, author: str | None, device: str | None, as_json: bool) -> None:
+    """Write the note TEXT into the SQLite recording FILE, also while it is recorded; without TEXT, list them.
+
+    A note is never changed or removed.
+    """
+    if text is None:
+        if at or author or device:
+            raise ConfigError("--at, --author and --device need the text of a note", hint="Add the text, in quotes")
+        _list(file, as_json)
+        return
+    delivery = write_note(file, text, program="riglog note", at=at, author=author, device=device)
+    if as_json:
+        print_json({"state": delivery.value})
+    elif delivery is Delivery.STORED:
+        messages().print(f"[dim]note stored in {plain(file)}[/]", soft_wrap=True)
+    else:
+        messages().print(
+            f"[dim]note waits in {plain(file)}.inbox; the recorder stores it with its next flush[/]", soft_wrap=True
+        )
+
+
+def _list(file: str, as_json: bool) -> None:
+    found = list(read_notes(file))
+    if as_json:
+        print_json(found)
+        return
+    notes = table("time", "author", "device", "note")
+    for each in found:
+        add_row(notes, format_local(each.at), each.author or "", each.device or "", each.text)
+    results().print(notes)
