@@ -8,6 +8,7 @@ killed in between. Whatever else is in the folder is ignored: everybody who can 
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -141,19 +142,17 @@ class Inbox:
             self.folder.mkdir()
         except FileExistsError:
             return
-        parent = self.folder.parent.stat()
-        with suppress(OSError, AttributeError):  # not the group of this user, or Windows
-            os.chown(self.folder, -1, parent.st_gid)
-        with suppress(OSError):
-            self.folder.chmod(stat.S_IMODE(parent.st_mode))
-        sync_folder(self.folder.parent)
+        parent = self.folder.parent
+        _take_over(self.folder, stat.S_IMODE(parent.stat().st_mode), parent)
+        sync_folder(parent)
 
     def _write(self, path: Path, data: bytes) -> None:
         file, hidden = create_hidden(path)
         try:
             try:
                 os.write(file, data)
-                self._share(file)
+                mode = stat.S_IMODE(self.recording.stat().st_mode) & 0o666
+                _take_over(file, mode, self.recording)  # who may read the recording may read this: another user records
                 sync_file(file)
             finally:
                 os.close(file)
@@ -162,11 +161,12 @@ class Inbox:
             hidden.unlink(missing_ok=True)
         sync_folder(path.parent)
 
-    def _share(self, file: int) -> None:
-        """Let whoever may read the recording read the message: the recorder may be another user."""
-        recording = self.recording.stat()
-        if hasattr(os, "fchmod"):
-            with suppress(OSError):
-                os.fchmod(file, stat.S_IMODE(recording.st_mode) & 0o666)
-            with suppress(OSError):
-                os.fchown(file, -1, recording.st_gid)
+
+def _take_over(path: Path | int, mode: int, pattern: Path) -> None:
+    """Give a file or folder a mode, and the group of another one, as far as this user may."""
+    if sys.platform == "win32":
+        return
+    with suppress(OSError):
+        os.chown(path, -1, pattern.stat().st_gid)
+    with suppress(OSError):
+        os.chmod(path, mode)
