@@ -1,10 +1,14 @@
 """``riglog``: one program with commands. The module of a command is imported when the command is used."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from riglog.cli.errors import DONE, explain
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "demo": "Record simulated instruments of every installed plugin.",
@@ -27,9 +31,11 @@ COMMANDS = {
     "forward": "Forward a recording to a PostgreSQL database.",
     "salvage": "Copy what can be read of a damaged recording into a new one.",
     "upgrade": "Copy a recording of an earlier schema into a new file.",
+    "doctor": "Look for what would disturb a recording.",
     "ports": "List the serial ports of this machine.",
     "plugins": "List plugins, drivers and sinks.",
     "instrument": "Check, write and document instrument files.",
+    "completion": "Print the script for completion in a shell.",
     "schema": "Print the JSON schema of rig files, for editors.",
 }
 """Each command with the first sentence of its help: ``riglog --help`` imports none of them."""
@@ -57,6 +63,16 @@ class LazyGroup(click.Group):
         shown = others | COMMANDS
         with formatter.section("Commands"):
             formatter.write_dl([(name, shown[name]) for name in names if name in shown])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Return what click returns, without importing the commands of riglog."""
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        own = {name: found.get_short_help_str() for name, found in self.commands.items() if not found.hidden}
+        shown = own | COMMANDS
+        commands = [CompletionItem(name, help=shown[name]) for name in names if name in shown]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

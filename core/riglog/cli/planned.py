@@ -12,6 +12,7 @@ from riglog.cli.steps import steps
 from riglog.config.rig import with_files
 from riglog.errors import RiglogError
 from riglog.manager import DeviceSpec, Manager, resolve_device
+from riglog.manager.declared import declared_channels
 from riglog.model import Channel, Sample
 from riglog.plugin import Registry
 
@@ -65,7 +66,7 @@ def plan(
         spec = resolve_device(registry, whole, strict=strict)
         known = msgspec.to_builtins(spec.config)
         kept = {key: given[key] if key in spec.config.file_keys else known[key] for key in given}
-        devices.append(Planned(spec, kept, identity))
+        devices.append(Planned(spec, kept, identity, declared_channels(spec)))
     return devices
 
 

@@ -22,8 +22,10 @@ API_VERSIONS = range(OLDEST_API, API_VERSION + 1)
 CORE_COMMANDS = frozenset(
     (
         "check",
+        "completion",
         "demo",
         "discover",
+        "doctor",
         "events",
         "export",
         "forward",

@@ -20,6 +20,7 @@ LOG_BYTES = 16 * 1024 * 1024
 """How far the write-ahead log grows before it is written back into the file."""
 FULL_ERRORS = ("SQLITE_IOERR_SHMSIZE",)
 """How SQLite calls a full disk besides "database or disk is full"."""
+SQLITE_VERSION = sqlite3.sqlite_version_info
 DATA_ERRORS = (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.IntegrityError)
 """Errors of SQLite about the data of a statement. All others are about the file."""
 

@@ -1,0 +1,1 @@
+"""The state of this computer for recording: what ``riglog doctor`` looks at."""
