@@ -10,30 +10,41 @@ ATTEMPTS = 5
 
 
 class ClockWatch:
-    """``offset_ns`` is UTC minus monotonic time, as last accepted.
+    """Compares the two clocks.
 
     On Linux the monotonic clock stands still while the computer is suspended, so that UTC has run ahead afterwards.
+
+    Attributes:
+        offset_ns: UTC minus monotonic time, as last accepted.
+        steady_until_ns: the monotonic time up to which UTC is known not to have stepped since the last step.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.steady_until_ns = clock.monotonic_ns()
         self.offset_ns = self._read()
         self._ahead_ns = 0  # the sum of all steps
         self._most_ahead_ns = 0
 
     def step_ns(self) -> int:
         """Return by how much UTC has stepped since the last call, 0 if it has not. ``accept`` takes the step over."""
+        now = self._clock.monotonic_ns()
         moved = self._read() - self.offset_ns
         if abs(moved) > STEP_NS:
             return moved
         self.offset_ns += moved
+        self.steady_until_ns = now
         return 0
 
+    def unrecorded_ns(self, step_ns: int) -> int:
+        """Return for how long nothing can have been recorded in a step: UTC never was so far ahead before."""
+        return max(0, self._ahead_ns + step_ns - self._most_ahead_ns)
+
     def accept(self, step_ns: int) -> int:
-        """Take over a step. Return for how long nothing can have been recorded: UTC never was so far ahead before."""
+        """Take over a step. Return for how long nothing can have been recorded."""
+        unrecorded = self.unrecorded_ns(step_ns)
         self.offset_ns += step_ns
         self._ahead_ns += step_ns
-        unrecorded = max(0, self._ahead_ns - self._most_ahead_ns)
         self._most_ahead_ns += unrecorded
         return unrecorded
 

@@ -79,7 +79,7 @@ class SinkWriter:
         self.sink = sink
         self.result = SinkResult(sink.name)
         self.overflowed = False
-        """Samples were lost because the buffer was full."""
+        """Samples were lost because the buffer was full, and the sink has not recovered since."""
         self._add_event = add_event
         self._batch_size = min(batch_size, buffer_size)  # a full buffer is written, not waited for
         self._flush_interval = flush_interval
@@ -223,7 +223,7 @@ class SinkWriter:
             self._report(EventKind.SINK_FAILED, message)
 
     def _recovered(self) -> None:
-        self._failures = 0
+        self._failures, self.overflowed = 0, False
         message = f"sink {self.sink.name}: writing again; all buffered samples stored, {self.result.lost} lost"
         self._report(EventKind.SINK_RECOVERED, message)
 

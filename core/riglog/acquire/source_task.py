@@ -46,6 +46,7 @@ HANGING = "slot skipped: the previous poll has not returned"
 SLOW_SINKS = "slot skipped: the sinks are slower than polling"
 BUSY = "slot skipped: the computer was busy or stopped"
 STOPPED = "slot skipped: polling stopped before it was served"
+STEPPED_BEFORE = "slot skipped: the system clock (UTC) stepped before it was polled"
 NOT_RETURNED = "no value: the poll has not returned"
 CANCELLED = "no value: the poll was cancelled when polling stopped"
 STEPPED = "no value: the system clock (UTC) stepped during the poll"
@@ -58,6 +59,8 @@ HANG_SECONDS = 10.0
 """A poll hangs if it takes longer than this, longer than HANG_FACTOR times the last polls, and longer than its slot."""
 HANG_FACTOR = 3
 RECENT_POLLS = 10
+IDLE_WHILE_WAITING_NS = 10 * NS
+"""While nothing is polled because the sinks are slow, the line counts as idle for so long: identities are checked."""
 
 
 class SourceTask:
@@ -150,10 +153,18 @@ class SourceTask:
             self._settle(now, NOT_RETURNED, over_only=True)
         self._store(self._held.released(self.clock.monotonic_ns()))
 
-    def before_step(self) -> None:
-        """Write the rows of the slots that were due before UTC stepped, with the times of then."""
-        if self.source.pace is Pace.HOST and not self._finished:
-            self._settle(self._now(), STEPPED, over_only=True)
+    def before_step(self, unrecorded_ns: int) -> None:
+        """Write the rows of the slots that were due before UTC stepped, with the times of then.
+
+        A slot that was waiting to be polled has its row too if it is over when the schedule has moved.
+        """
+        if self.source.pace is not Pace.HOST or self._finished:
+            return
+        now = self._now()
+        self._settle(now, STEPPED, over_only=True)
+        for tick in self.schedule.due(min(now, self._watch.steady_until_ns)):
+            if self.schedule.due_ns(tick + 1) - unrecorded_ns < now:
+                self._skip(tick, now, self._reason_at(now) or STEPPED_BEFORE)
 
     def after_step(self, unrecorded_ns: int) -> None:
         """Move the schedule by a time that the monotonic clock has not counted."""
@@ -167,9 +178,13 @@ class SourceTask:
             await self._run_on_schedule()
             return
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.source.maintain, lambda: self._next_due_ns)
+            tasks.start_soon(self.source.maintain, self._next_poll_ns)
             await self._run_on_schedule()
             tasks.cancel_scope.cancel()
+
+    def _next_poll_ns(self) -> int:
+        """Return when the next poll is due. While the sinks are too slow there is none, and the line is idle."""
+        return self.clock.monotonic_ns() + IDLE_WHILE_WAITING_NS if self._wait.in_progress else self._next_due_ns
 
     async def _run_on_schedule(self) -> None:
         schedule, stream = self.schedule, self.active_run.stream
@@ -257,8 +272,8 @@ class SourceTask:
             elif not over_only or self.schedule.due_ns(tick + 1) <= until_ns:
                 self._skip(tick, until_ns)
 
-    def _skip(self, tick: int, now_ns: int) -> None:
-        reason = self._reason(tick, now_ns)
+    def _skip(self, tick: int, now_ns: int, reason: str | None = None) -> None:
+        reason = reason or self._reason(tick, now_ns)
         rows = self._without_value(tick, Status.SKIPPED, reason)
         self.schedule.mark_served(tick)
         if not rows:
@@ -272,11 +287,13 @@ class SourceTask:
     def _reason(self, tick: int, now_ns: int) -> str:
         """Return why a slot was not polled: what happened when it was over."""
         over_ns = self.schedule.due_ns(tick + 1)
-        if over_ns > now_ns:
-            return STOPPED
-        if self._poll.covers(over_ns):
+        return STOPPED if over_ns > now_ns else self._reason_at(over_ns) or BUSY
+
+    def _reason_at(self, ns: int) -> str | None:
+        """Return what kept slots from being polled at a time; None: nothing did."""
+        if self._poll.covers(ns):
             return HANGING if self._hanging else OVERRUN
-        return SLOW_SINKS if self._wait.covers(over_ns) else BUSY
+        return SLOW_SINKS if self._wait.covers(ns) else None
 
     def _without_value(self, tick: int, status: Status, reason: str) -> list[Sample]:
         due = self.schedule.due_ns(tick)
@@ -368,6 +385,10 @@ class _Interval:
 
     def end(self, now_ns: int) -> None:
         self._ended_ns = now_ns
+
+    @property
+    def in_progress(self) -> bool:
+        return self._ended_ns is None
 
     def covers(self, ns: int) -> bool:
         """Return True if a time that is over lies in it."""

@@ -84,7 +84,7 @@ class SourceTasks:
         if not step_ns:
             return False
         for task in self.running.values() if step_ns > 0 else ():
-            task.before_step()
+            task.before_step(self.watch.unrecorded_ns(step_ns))
         unrecorded_ns = self.watch.accept(step_ns)
         if unrecorded_ns:
             self.start_ns -= unrecorded_ns

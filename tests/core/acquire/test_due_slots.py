@@ -22,6 +22,7 @@ from riglog.acquire.source_task import (
     REMOVED,
     SLOW_SINKS,
     STEPPED,
+    STEPPED_BEFORE,
     STOPPED,
 )
 from riglog.device import Pace
@@ -273,7 +274,7 @@ def check_reasons(case: Case) -> None:
     """A reason is given only if what it names can have happened."""
     samples = case.sinks[0].samples
     reasons = {sample.error for sample in samples if sample.status is Status.SKIPPED}
-    assert reasons <= {OVERRUN, HANGING, SLOW_SINKS, STOPPED}
+    assert reasons <= {OVERRUN, HANGING, SLOW_SINKS, STOPPED, *([STEPPED_BEFORE] if case.steps_s else [])}
     assert BUSY not in reasons, "nothing blocks in virtual time"
     if all(max(port.delays) < 1 / (port.rate_hz or case.active_run.rate_hz) for port in case.group.ports):
         assert not reasons & {OVERRUN, HANGING}

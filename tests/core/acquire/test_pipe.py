@@ -108,6 +108,22 @@ async def test_when_no_sink_can_store_and_the_buffer_is_full_the_recording_stops
         await record_into(run, moody, duration=1e6, buffer_size=50)
 
 
+async def test_a_sink_that_lost_samples_and_writes_again_keeps_the_recording_going(run: Run) -> None:
+    recovered, broken = MoodySink(failing=True), MoodySink()
+
+    async def change() -> None:
+        await anyio.sleep(6)
+        recovered.failing = False
+        await anyio.sleep(1)
+        broken.failing = True
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(change)
+        with pytest.raises(StorageError, match="samples lost"):
+            await record_into(run, recovered, broken, duration=20, buffer_size=50)
+    assert recovered.batches[-1].tick == 199
+
+
 async def test_samples_that_did_not_fit_into_the_buffer_are_in_the_event_of_the_recovery(run: Run) -> None:
     moody = MoodySink(failing=True)
 

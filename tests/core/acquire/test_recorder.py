@@ -9,6 +9,7 @@ import pytest
 from toy import Metronome
 
 from riglog.acquire import Overflow, record
+from riglog.acquire.source_task import SLOW_SINKS
 from riglog.errors import ConfigError
 from riglog.model import NS, Batch, EventKind, Run, Sample, Status
 from riglog.testing import LoopClock
@@ -518,3 +519,17 @@ async def test_a_slot_that_is_due_earlier_after_a_suspend_is_polled_then() -> No
     assert [batch.tick for batch in batches] == [0, 1, 2]
     times = [(batch.samples[0].stamp.received_ns - active_run.summary.started_ns) / NS for batch in batches]
     assert times == pytest.approx([0, 60, 120])
+
+
+async def test_a_slot_that_was_due_before_a_suspend_has_its_row_although_the_sinks_were_slow() -> None:
+    clock, source = LoopClock(), Metronome()
+    source.clock = clock
+    async with record(source, rate_hz=0.1, duration=100, buffer_size=1, clock=clock) as active_run:
+        await anyio.sleep(35)  # slots 0 and 1 fill the stream, slots 2 and 3 wait
+        clock.step_ns += 60 * NS
+        await anyio.sleep(5)
+        batches = await all_of(active_run)
+    ticks = [batch.tick for batch in batches]
+    assert ticks == [0, 1, 2, 3, *range(10, 16)]
+    waited = [sample for batch in batches for sample in batch.samples if batch.tick in (2, 3)]
+    assert {(sample.status, sample.error) for sample in waited} == {(Status.SKIPPED, SLOW_SINKS)}

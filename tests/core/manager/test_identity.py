@@ -5,7 +5,7 @@ import pytest
 from recorded_rig import recorded, rows
 from toy import Ask, Toy, ToyDriver, ToySimulator
 
-from riglog.acquire import ActiveRun
+from riglog.acquire import ActiveRun, record
 from riglog.errors import ConfigError, DeviceRefusedError
 from riglog.manager import Manager
 from riglog.manager.acceptance import user
@@ -150,6 +150,22 @@ async def test_another_instrument_is_noticed_although_the_line_stays_up(registry
     assert skipped[-1] in (21, 22)  # the right instrument is back
     (confirmed,) = of_kind(recording, EventKind.IDENTITY_CONFIRMED)
     assert confirmed.message == "identity confirmed again: SN-1"
+
+
+async def test_another_instrument_is_noticed_while_slow_sinks_keep_it_from_being_polled(
+    registry: Registry, toy: ToyDriver
+) -> None:
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("one", "sim:1", driver="toy", identity="SN-1", identity_check=5)
+        async with record(manager, rate_hz=1, duration=60, buffer_size=1, clock=LoopClock()) as recording:
+            await anyio.sleep(10)  # nothing is polled after the first slots
+            toy.simulators["one"].identity = "SN-2"
+            await anyio.sleep(20)
+            batches = [batch async for batch in recording.stream]
+    (wrong,) = of_kind(recording, EventKind.WRONG_INSTRUMENT)
+    assert wrong.message.startswith(f"{WRONG}; those from ")
+    assert rows(batches, "one", Status.OK) == [0, 1]
+    assert [batch.tick for batch in batches] == list(range(60))
 
 
 async def test_a_line_that_is_never_idle_long_enough_is_not_checked_and_loses_no_slot(

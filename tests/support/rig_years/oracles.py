@@ -8,6 +8,7 @@ disturbs a device, its values are ``ok``. Reasons: each other status has a reaso
 import csv
 import hashlib
 import json
+import re
 import sqlite3
 from bisect import bisect_right
 from collections import Counter
@@ -46,6 +47,14 @@ class Finding(Struct, frozen=True):
     """What is not as it must be."""
 
     oracle: str
+    text: str
+
+
+class Gap(Struct, frozen=True):
+    """Rows of one channel that are not there: how many, and where."""
+
+    session: int
+    rows: int
     text: str
 
 
@@ -111,6 +120,7 @@ class Judge:
         self.rows = rows_of(world)
         self.findings: list[Finding] = []
         self._counts: Counter[str] = Counter()
+        self._gaps: list[Gap] = []
         self._disturbed = {
             str(table["name"]): merged(self._disturbances(port, str(table["name"])))
             for port in self.plan.ports
@@ -270,6 +280,8 @@ class Judge:
                 self.find("slots", f"{channel} has {count} rows for slot {tick} of {run.split('.')[0]}")
         for (session, channel), found in grouped(polled):
             self._judge_channel(self.world.logs[session], channel, found)
+        for session, gaps in groupby(self._gaps, key=lambda gap: gap.session):
+            self._judge_gaps(self.world.logs[session], list(gaps))
 
     def _judge_channel(self, log: SessionLog, channel: tuple[str, str, int], rows: Sequence[StoredRow]) -> None:
         """Each slot that was due in a session has its row, and its value was taken in it."""
@@ -293,7 +305,8 @@ class Judge:
                 continue
             left_out = 0.0 if slept == 0 else slept + period  # where in a slot the sleep began is not known
             if last <= first or (last - first - 1) * period > left_out:
-                self.find("slots", f"{what}: slot {last} follows {first}")
+                rows_without = max(last - first - 1 - int(left_out / period), 1)
+                self._gaps.append(Gap(log.session.number, rows_without, f"{what}: slot {last} follows {first}"))
         if ended < begun:  # it was stopped while it opened the devices: slot 0 has its row all the same
             return
         if any(since - period < begun + period for since, _ in left):
@@ -305,9 +318,16 @@ class Judge:
             due = origin - self._moved(log, ended) + ((last.tick or 0) + 1) * period
             since = ended - max(period, SETTLE_SECONDS)  # slots of a time that was slept have no rows
             if due < ended - 0.001 and self._moved(log, ended) == self._moved(log, since):
-                self.find("slots", f"{what}: ended at {ended:.2f}, last row {last.tick} at {last.requested:.2f}")
+                text = f"{what}: ended at {ended:.2f}, last row {last.tick} at {last.requested:.2f}"
+                self._gaps.append(Gap(log.session.number, int((ended - due) / period) + 1, text))
             if due - period > ended + START_SLACK:
                 self.find("slots", f"{what}: ended at {ended:.2f}, but has slot {last.tick}")
+
+    def _judge_gaps(self, log: SessionLog, gaps: Sequence["Gap"]) -> None:
+        """Rows that are not there were lost by a sink that said so, row for row, or by nobody's leave."""
+        if sum(gap.rows for gap in gaps) > lost_rows(log):
+            for gap in gaps:
+                self.find("slots", gap.text)
 
     def _moved(self, log: SessionLog, at: float) -> float:
         """Return by how much the slots have moved in a session: the slots of a time that was slept are left out."""
@@ -348,7 +368,9 @@ class Judge:
         for at, event in log.events:
             if event.kind in (lost, restored):
                 subject = subject_of(event)
-                if states.get(subject, (0.0, restored))[1] is event.kind:
+                if any(states.get(subject, (at, None))[0] < left < at for left, _ in log.left.get(subject, [])):
+                    del states[subject]  # it was removed, and added again: it begins anew
+                if states.get(subject, (0.0, restored))[1] is event.kind and not is_final(log, at, event):
                     self.find("events", f"session {log.session.number} {at:.1f}: {event.kind} again: {subject}")
                 states[subject] = at, event.kind
                 if event.kind is lost and not self._may_be_lost(lost, subject, self.at(at)):
@@ -400,7 +422,8 @@ class Judge:
             ]
             for found in swaps:
                 tail = self.tail(found, self.plan.port_of(name))
-                during = [at for at in events if found.start <= at <= found.end + tail]
+                next_swap = min((other.start for other in swaps if other.start > found.end), default=float("inf"))
+                during = [at for at in events if found.start <= at <= min(found.end + tail, next_swap)]
                 events = [at for at in events if at not in during]
                 seen = (
                     found.start > begun
@@ -571,6 +594,18 @@ def grouped(rows: Iterable[StoredRow]) -> Iterator[tuple[tuple[int, tuple[str, s
 
 def of_kind(log: SessionLog, kind: EventKind) -> Iterator[tuple[float, Event]]:
     return ((at, event) for at, event in log.events if event.kind is kind)
+
+
+def is_final(log: SessionLog, at: float, event: Event) -> bool:
+    """Return True for what a failing sink says at the end: how many samples it has lost. That is no change of state."""
+    ended = log.ended if log.ended is not None else log.finished
+    return ended is not None and at >= ended and re.search(r"^sink \w+: \d+ samples lost", event.message) is not None
+
+
+def lost_rows(log: SessionLog) -> int:
+    """Return how many samples the database sink of a session has reported as lost, all in all."""
+    found = (re.search(r"^sink sqlite: .*?(\d+) (?:samples )?lost", event.message) for _, event in log.events)
+    return max([0, *(int(match[1]) for match in found if match)])
 
 
 def subject_of(event: Event) -> str:
