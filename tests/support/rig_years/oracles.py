@@ -39,6 +39,8 @@ START_SLACK = 0.5
 """A poll starts at most this late while nothing disturbs its port."""
 LONGEST_POLL = 12.0
 """Seconds that the poll of one device takes at most, with all its timeouts."""
+CLOSING_SECONDS = 5.0
+"""So long a failing sink is retried at the end."""
 MOST_FINDINGS = 5
 """Of one oracle, in one life."""
 
@@ -370,7 +372,7 @@ class Judge:
                 subject = subject_of(event)
                 if any(states.get(subject, (at, None))[0] < left < at for left, _ in log.left.get(subject, [])):
                     del states[subject]  # it was removed, and added again: it begins anew
-                if states.get(subject, (0.0, restored))[1] is event.kind and not is_final(log, at, event):
+                if states.get(subject, (0.0, restored))[1] is event.kind and not is_final(event):
                     self.find("events", f"session {log.session.number} {at:.1f}: {event.kind} again: {subject}")
                 states[subject] = at, event.kind
                 if event.kind is lost and not self._may_be_lost(lost, subject, self.at(at)):
@@ -536,6 +538,12 @@ class Judge:
 
     # --- sessions
 
+    def _gave_up(self, log: SessionLog) -> bool:
+        """Return True if a session ended because no sink could store any more: each has said what it has lost."""
+        final = {event.message.split(":")[0] for _, event in log.events if is_final(event)}
+        at = self.at(log.finished or 0.0) - CLOSING_SECONDS
+        return len(final) == len(SINKS) and self._may_be_lost(EventKind.SINK_FAILED, "", at)
+
     def judge_sessions(self) -> None:
         for log in self.world.logs:
             number = log.session.number
@@ -543,7 +551,7 @@ class Judge:
                 self.find("ends", f"session {number} ended with {log.error!r}")
             if log.ports_left_open:
                 self.find("ends", f"session {number} left ports open: {log.ports_left_open}")
-            if log.begun is not None and log.ended is None:
+            if log.begun is not None and log.ended is None and not self._gave_up(log):
                 self.find("ends", f"session {number} ended although it was not asked to")
             if log.ended is not None and log.finished is not None:
                 allowed = 20.0 + sum(
@@ -596,10 +604,9 @@ def of_kind(log: SessionLog, kind: EventKind) -> Iterator[tuple[float, Event]]:
     return ((at, event) for at, event in log.events if event.kind is kind)
 
 
-def is_final(log: SessionLog, at: float, event: Event) -> bool:
+def is_final(event: Event) -> bool:
     """Return True for what a failing sink says at the end: how many samples it has lost. That is no change of state."""
-    ended = log.ended if log.ended is not None else log.finished
-    return ended is not None and at >= ended and re.search(r"^sink \w+: \d+ samples lost", event.message) is not None
+    return re.search(r"^sink \w+: \d+ samples lost", event.message) is not None
 
 
 def lost_rows(log: SessionLog) -> int:

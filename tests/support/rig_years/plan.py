@@ -17,7 +17,8 @@ WIRE_FAULTS = (
     "copy",
     "glue-sent",
 )
-"""Damage of single replies. ``late`` comes 0.3 to 2.5 s late, ``late-aimed`` while the next poll waits for its reply;
+"""Damage of single replies. ``late`` comes 0.3 to 2.5 s late, ``late-aimed`` while the next poll waits for its reply,
+if a reply can be so late (``late_reply_limit``);
 ``copy`` is followed by a second, equal reply. ``glue-sent`` is ``glue`` of frames that nothing has requested."""
 PORT_KINDS = ("cable", "off", "swap-cut", "swap-off", "swap-silent", "swap-live")
 PANEL_KINDS = ("panel-unit", "panel-word_order", "panel-decimals", "panel-sensor", "panel-during-poll")

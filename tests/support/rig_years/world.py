@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -29,6 +30,7 @@ from riglog.config import load_rig
 from riglog.errors import PortNotFoundError, RiglogError, StorageError
 from riglog.manager import DeviceSpec, Manager
 from riglog.model import NS, Batch, Event, Sink
+from riglog.protocol.line import LATE_REPLY_LIMIT
 from riglog.rig import Outcome, record_rig
 from riglog.simulation import (
     Fault,
@@ -72,14 +74,17 @@ class WorldClock(LoopClock):
 
 
 class DrawnWire(FaultyWire):
-    """A line that damages replies in the times and at the rates of its plan."""
+    """A line that damages replies in the times and at the rates of its plan, and delays none longer than ``latest``."""
 
-    def __init__(self, simulator: Simulator, spells: Sequence[Disturbance], period: float, rng: random.Random) -> None:
+    def __init__(
+        self, simulator: Simulator, spells: Sequence[Disturbance], period: float, latest: float, rng: random.Random
+    ) -> None:
         super().__init__(simulator)
         self.injected: Counter[str] = Counter()
         self._spells = spells
         self._random = rng
         self._period = period
+        self._latest = latest
         self._now = 0.0
 
     def send(self, data: bytes, now: float) -> None:
@@ -103,7 +108,8 @@ class DrawnWire(FaultyWire):
         if fault == "late":
             return [(due + self._random.uniform(0.3, 2.5), reply)]
         if fault == "late-aimed":
-            return [(due + self._period + self._random.uniform(-0.05, 0.3), reply)]
+            aimed = self._period + self._random.uniform(-0.05, 0.3)
+            return [(due + min(aimed, self._latest - self._random.uniform(0.0, 1.0)), reply)]
         if fault == "copy":
             return [(due, reply), (due + self._random.choice([0.0005, 0.01, 0.2, 1.0]), reply)]
         return super()._damaged(reply, due, None if fault is None else Fault(fault.removesuffix("-sent")))
@@ -142,7 +148,8 @@ class Port:
             for table in plan.devices
         }
         spells = [found for found in world.plan.disturbances if found.kind == "wire" and found.port == plan.key]
-        self.wire = DrawnWire(SimulatedBus(self.places.values()), spells, world.plan.period, rng)
+        latest = inf if plan.key == "pm-tcp" else LATE_REPLY_LIMIT
+        self.wire = DrawnWire(SimulatedBus(self.places.values()), spells, world.plan.period, latest, rng)
         self.open_transports: list[PortTransport] = []
 
     def stranger(self, device: str) -> Instrument:
