@@ -1,13 +1,16 @@
 """What a user installs: wheels, extras, and the package that `riglog new-driver` writes."""
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from fresh_environment import FreshEnvironment, build_wheels, run
+from fresh_environment import ROOT, FreshEnvironment, build_wheels, environment, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_time, pytest.mark.xdist_group("fresh_environments")]
 
@@ -77,3 +80,45 @@ def test_a_new_driver_installs_is_listed_is_recorded_and_passes_the_kit(wheels: 
             environment.python, "-m", "pytest", "-q", "-m", "not slow or not anyio", cwd=tmp_path / f"riglog-{name}"
         )
         assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
+def test_the_package_of_an_outsider_passes_the_kit_and_is_recorded_with_another_vendor(
+    wheels: Path, tmp_path: Path
+) -> None:
+    """Everything in a new environment: its own tests, then three instruments on two real ports into one file."""
+    package, out = tmp_path / "riglog-alicat", tmp_path / "mixed.sqlite"
+    shutil.copytree(ROOT / "examples" / "riglog-alicat", package, ignore=shutil.ignore_patterns("build", "*.egg-info"))
+    fresh = FreshEnvironment(tmp_path / "venv", wheels)
+    fresh.install("riglog", "riglog-watlow", "pytest", "-e", package)
+    assert vendors_of(fresh) == {"watlow", "alicat"}
+    done = run(fresh.python, "-m", "pytest", "-q", "-m", "not slow", cwd=package)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+    script = ROOT / "examples" / "mixed_watlow_alicat.py"
+    with ExitStack() as stack:
+        ports = [
+            stack.enter_context(simulated(fresh, tmp_path / driver, driver, *addresses))
+            for driver, *addresses in (("watlow", "1"), ("alicat", "A", "B"))
+        ]
+        done = run(fresh.python, script, out, "2", *ports)
+    assert done.returncode == 0, done.stderr[-2000:]
+    with sqlite3.connect(out) as recording:
+        found = recording.execute("SELECT device, count(*), count(coalesce(value, text)) FROM samples GROUP BY device")
+        rows = {device: (count, good) for device, count, good in found}
+    assert {*rows} == {"oven", "argon", "nitrogen"}
+    assert [device for device, (count, good) in rows.items() if not count == good > 0] == []
+
+
+@contextmanager
+def simulated(fresh: FreshEnvironment, link: Path, driver: str, *addresses: str) -> Iterator[Path]:
+    """Simulate instruments of a driver on a pseudo-terminal until the end of the block."""
+    options = [part for address in addresses for part in ("--address", address)]
+    command = [str(fresh.python), "-m", "riglog", "simulate", driver, *options, "--link", str(link)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()  # one line when it is ready
+        try:
+            yield link
+        finally:
+            process.terminate()

@@ -1,0 +1,1 @@
+"""Alicat flow and pressure instruments for riglog."""
