@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from riglog.errors import ConfigError
 
-SCHEMES = ("tcp", "sim", "usb")
+SCHEMES = ("tcp", "rfc2217", "sim", "usb")
+ON_A_NETWORK = ("tcp", "rfc2217")
 
 
 def canonical_port(port: str, *, platform: str = sys.platform) -> str:
@@ -25,19 +26,13 @@ def canonical_port(port: str, *, platform: str = sys.platform) -> str:
             "invalid port name: empty, or contains a NUL character",
             hint="Use a device path, a COM port, usb:SERIAL or tcp://HOST:PORT",
         )
-    if name.startswith("tcp://"):
-        return "tcp://{}:{}".format(*tcp_address(name))
     scheme, colon, rest = name.partition(":")
+    if scheme in ON_A_NETWORK and rest.startswith("//"):
+        return "{}://{}:{}".format(scheme, *tcp_address(name))
     if colon and scheme in ("sim", "usb"):
         if not rest:
             raise ConfigError(f"invalid port name: nothing follows {scheme}:", hint=f"Write {scheme}:NAME", port=name)
         return name
-    if name.startswith("rfc2217://"):
-        raise ConfigError(
-            "invalid port name: RFC 2217 is not supported",
-            hint="Store the serial settings in the device server, and use tcp://HOST:PORT",
-            port=name,
-        )
     if "://" in name:
         raise ConfigError(
             "invalid port name: unknown scheme", hint=f"Available schemes: {', '.join(SCHEMES)}", port=name
@@ -48,7 +43,7 @@ def canonical_port(port: str, *, platform: str = sys.platform) -> str:
 
 
 def tcp_address(port: str) -> tuple[str, int]:
-    """Return host (lower case) and port number of ``tcp://HOST:PORT``.
+    """Return host (lower case) and port number of ``tcp://HOST:PORT`` or ``rfc2217://HOST:PORT``.
 
     Raises:
         ConfigError: no host, or no valid port number.

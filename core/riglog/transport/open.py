@@ -10,7 +10,8 @@ log = get_logger("riglog.transport")
 
 
 async def open_transport(port: str, link: Link) -> Transport:
-    """Open a port, given as a device path, ``COM3``, ``usb:SERIAL`` or ``tcp://HOST:PORT``.
+    """Open a port, given as a device path, ``COM3``, ``usb:SERIAL``, ``tcp://HOST:PORT`` or
+    ``rfc2217://HOST:PORT``.
 
     Raises:
         ConfigError: the name is invalid.
@@ -21,6 +22,10 @@ async def open_transport(port: str, link: Link) -> Transport:
         from riglog.transport.tcp import open_tcp  # imports socket
 
         opened: Transport = await open_tcp(key)
+    elif key.startswith("rfc2217://"):
+        from riglog.transport.rfc2217 import open_rfc2217
+
+        opened = await open_rfc2217(key, link)
     elif key.startswith("usb:"):
         opened = await open_serial(usb_device(key.removeprefix("usb:")), link, name=port)
     else:

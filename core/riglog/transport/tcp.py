@@ -24,10 +24,19 @@ async def open_tcp(port: str, *, timeout: float = CONNECT_SECONDS) -> "TcpTransp
     Raises:
         PortError: the connection was refused, or not established within ``timeout`` seconds.
     """
+    return TcpTransport(await connected(port, timeout=timeout), port)
+
+
+async def connected(port: str, *, timeout: float = CONNECT_SECONDS) -> socket.socket:
+    """Return a connection to the address of a port.
+
+    Raises:
+        PortError: the connection was refused, or not established within ``timeout`` seconds.
+    """
     host, number = tcp_address(port)
     try:
         with anyio.fail_after(timeout):
-            return TcpTransport(await _connect(host, number), port)
+            return await _connect(host, number)
     except TimeoutError as error:
         hint = "Check host address and network"
         raise PortError(f"TCP connect timed out after {timeout:g} s", hint=hint, port=port) from error

@@ -36,7 +36,5 @@ def test_an_invalid_name_is_refused(name: str) -> None:
         canonical_port(name)
 
 
-def test_rfc_2217_is_refused_with_the_way_out() -> None:
-    with pytest.raises(ConfigError, match="RFC 2217 is not supported") as caught:
-        canonical_port("rfc2217://host:4001")
-    assert "tcp://HOST:PORT" in (caught.value.hint or "")
+def test_a_device_server_with_rfc_2217_is_named_by_host_and_port() -> None:
+    assert canonical_port("rfc2217://Host:4001") == "rfc2217://host:4001"
