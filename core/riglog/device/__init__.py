@@ -1,5 +1,6 @@
 """Devices: what they report, what sets their pace, how they are checked, and what may change them."""
 
+from riglog.device.burst import burst_samples
 from riglog.device.context import DeviceContext
 from riglog.device.device import Device, PortDevice
 from riglog.device.facts import StatedFacts
@@ -34,6 +35,7 @@ __all__ = [
     "SourceGroup",
     "StatedFacts",
     "SteadySource",
+    "burst_samples",
     "check_channels",
     "check_poll",
     "in_thread",

@@ -84,7 +84,7 @@ class Sample(Struct, frozen=True, kw_only=True):
 
     @property
     def midpoint_at(self) -> datetime:
-        """Halfway between request and reply (UTC)."""
+        """Halfway between request and reply, or when the instrument states that it measured (UTC)."""
         return self.stamp.midpoint_at
 
     @property

@@ -14,11 +14,14 @@ class Stamp(Struct, frozen=True):
     ``received_ns``: when the last byte of the reply was read; UTC, nanoseconds since the epoch.
     ``latency_ns``: from the request to the reply; None without a request (broadcast, autoprint).
     ``monotonic_ns``: midpoint of the transaction on the monotonic clock, for order and rates.
+    ``own_ns``: when the instrument states that it measured, of a sample that arrived in a burst; UTC, as
+    ``received_ns``. It is then the midpoint, and ``monotonic_ns`` belongs to it.
     """
 
     received_ns: int
     latency_ns: int | None
     monotonic_ns: int
+    own_ns: int | None = None
 
     @property
     def requested_ns(self) -> int | None:
@@ -26,7 +29,7 @@ class Stamp(Struct, frozen=True):
 
     @property
     def midpoint_ns(self) -> int:
-        return self.received_ns - (self.latency_ns or 0) // 2
+        return self.received_ns - (self.latency_ns or 0) // 2 if self.own_ns is None else self.own_ns
 
     @property
     def received_at(self) -> datetime:
@@ -64,7 +67,7 @@ def iso_times(stamp: Stamp) -> tuple[str | None, str, str]:
     received, latency = stamp.received_ns, stamp.latency_ns
     if latency is None:
         text = iso(received)
-        return None, text, text
+        return None, text, text if stamp.own_ns is None else iso(stamp.own_ns)
     rest = received % NS
     if not 0 <= latency <= rest:
         return iso(received - latency), iso(received), iso(received - latency // 2)

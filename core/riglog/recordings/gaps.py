@@ -76,7 +76,7 @@ class GapFinder:
         for row in rows:
             yield from self._add(row)
         for key, gap in self._open.items():
-            gap.ended_at = self._last[key].received_at
+            gap.ended_at = _measured_at(self._last[key])
             yield gap
 
     def _add(self, row: Row) -> Iterator[Gap]:
@@ -86,14 +86,14 @@ class GapFinder:
         without_row = self._slots_without_row(key, row) + clocks.slots_suspended(row)
         if without_row:
             seen.slots_due += without_row
-            self._extend(key, self._last[key].received_at, without_row, NO_ROWS)
+            self._extend(key, _measured_at(self._last[key]), without_row, NO_ROWS)
         seen.slots_due += 1
         if row.value is None and row.text is None:
-            self._extend(key, row.received_at, 1, row.error or row.status)
+            self._extend(key, _measured_at(row), 1, row.error or row.status)
         else:
             seen.slots_with_value += 1
             if (gap := self._open.pop(key, None)) is not None:
-                gap.ended_at = row.received_at
+                gap.ended_at = max(gap.started_at, _measured_at(row))  # it may be the clock of the instrument
                 yield gap
         self._last[key] = row
 
@@ -114,6 +114,16 @@ class GapFinder:
             gap.slots += slots
 
 
+def _has_own_time(row: Row) -> bool:
+    """Return True for a sample of a burst: the instrument states when it was measured."""
+    return row.latency_s is None and row.midpoint_at != row.received_at
+
+
+def _measured_at(row: Row) -> str:
+    """Return the time at which a gap begins or ends: many samples of a burst were received at the same time."""
+    return row.midpoint_at if _has_own_time(row) else row.received_at
+
+
 class _Clocks:
     """Both clocks at the rows of one channel: finds what the numbers of the slots do not show."""
 
@@ -126,7 +136,8 @@ class _Clocks:
     def slots_suspended(self, row: Row) -> int:
         """Return how many slots passed before this row while the monotonic clock stood still."""
         previous, self._last = self._last, row
-        if previous is None or row.monotonic_ns <= previous.monotonic_ns:  # or the computer was restarted
+        backwards = previous is not None and row.monotonic_ns <= previous.monotonic_ns  # the computer was restarted
+        if previous is None or backwards or _has_own_time(row) or _has_own_time(previous):
             self._restart(row, None)
             return 0
         offset_s = datetime.fromisoformat(row.midpoint_at).timestamp() - row.monotonic_ns / 1e9

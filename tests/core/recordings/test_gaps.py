@@ -28,7 +28,7 @@ def row(tick: int | None, value: float | None, error: str | None = None, *, devi
         "flags": "",
         "error": error,
         "received_at": iso((tick if tick is not None else at) * SECOND),
-        "midpoint_at": "",
+        "midpoint_at": iso((tick if tick is not None else at) * SECOND),
         "monotonic_ns": 0,
     }
     return Row(**columns)  # type: ignore[arg-type]

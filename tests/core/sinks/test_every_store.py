@@ -14,8 +14,9 @@ from msgspec import structs
 from postgres import rows_there
 from recorded import SERIAL, WARM, every_driver, make_run, stamp, store, varied
 
+from riglog.device import burst_samples
 from riglog.errors import ConfigError, NotARecordingError, StorageError
-from riglog.model import Batch, Run, Sample, Sink, Status
+from riglog.model import NS, Batch, Run, Sample, Sink, Status
 from riglog.plugin import installed
 from riglog.recordings import read
 from riglog.sinks import COLUMNS, CsvSink, JsonlSink, MemorySink, ParquetSink, Row, SqliteSink, rows
@@ -71,6 +72,20 @@ async def test_a_number_that_is_not_finite_is_never_stored_as_a_value(
     assert found == memory.rows
     assert [(row.value, row.status, row.unit) for row in found] == [(None, "out_of_range", "degC")] * 2
     assert [row.error for row in found] == ["no value: the number is not finite", "sensor error: open"]
+
+
+async def test_a_burst_is_read_back_with_the_times_of_the_instrument(make: Make, tmp_path: Path) -> None:
+    """All of it was received at one moment; equal own times, and a clock that is set back, are kept."""
+    run, burst = make_run(), burst_samples
+    times = [5 * NS, 5 * NS, 6 * NS, 4 * NS]
+    samples = burst(WARM, [1, 2, None, 4], stamp(run, 1.0, None), rate_hz=1000, unit="degC", own_ns=times, lost=2)
+    memory = MemorySink()
+    for sink in (memory, make(tmp_path / "store")):
+        await store(sink, run, [Batch("card", None, samples)])
+    found = list(read(tmp_path / "store"))
+    assert found == memory.rows
+    assert [row.value for row in found] == [None, None, 1, 2, None, 4]
+    assert [row.midpoint_at[17:] for row in found[2:]] == ["05.000000Z", "05.000000Z", "06.000000Z", "04.000000Z"]
 
 
 async def test_texts_with_line_ends_and_quotes_are_read_back(make: Make, tmp_path: Path) -> None:
@@ -184,6 +199,8 @@ async def test_drivers_in_any_order_go_into_one_table(database: str, schema: str
     for number, order in enumerate(orders(recorded)):
         run = make_run(number=number)
         batches = [batch for name in order for batch in recorded[name]]
+        at = stamp(run, 0.5, None)
+        batches.append(Batch("card", None, burst_samples(WARM, [1, 2], at, rate_hz=9, unit="V", own_ns=NS, lost=1)))
         await store(SqliteSink(tmp_path / "run.sqlite"), run, batches)
         wanted += [structs.astuple(row) for row in rows(run.id, batches)]
     await forward(tmp_path / "run.sqlite", database, schema=schema)

@@ -57,7 +57,7 @@ def _follow(file: str, found: list[Row], notes: list[NoteRow]) -> None:
 
 
 def _key(row: Row) -> tuple[object, ...]:
-    return row.run, row.device, row.parameter, row.instance, row.received_at, row.tick
+    return row.run, row.device, row.parameter, row.instance, row.received_at, row.midpoint_at, row.tick
 
 
 def _print(rows: list[Row], notes: list[NoteRow]) -> None:

@@ -18,7 +18,7 @@ from riglog.sinks.sqlite.places import Places
 from riglog.sinks.sqlite.schema import open_database
 from riglog.sinks.sqlite.writer_lock import WriterLock
 
-ReadingColumns = tuple[int, int, int, int, float | None, int | None, int | None, int | None, int]
+ReadingColumns = tuple[int, int, int, int, float | None, int | None, int | None, int | None, int, int | None]
 CACHED_ANNOTATIONS = 10_000
 
 
@@ -100,7 +100,7 @@ class RunFile:
             found = self._segments(batches)
             for readings in found.values():
                 readings.sort()
-                database.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", readings)
+                database.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", readings)
             for event in events:
                 insert_event(database, self.run_id, event)
             self._insert_flush(found, with_events=bool(events))
@@ -186,6 +186,7 @@ class RunFile:
             tick,
             stamp.latency_ns,
             stamp.monotonic_ns - run.anchor_ns - (stamp.midpoint_ns - run.started_ns),
+            stamp.own_ns,
         )
 
     def _complete_overviews(self, newest_ns: int) -> None:

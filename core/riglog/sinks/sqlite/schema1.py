@@ -66,7 +66,7 @@ CREATE TABLE event (
 """
 
 RECEIVED = "(run.started_ns + reading.received_ns)"
-SAMPLE_COLUMNS = sample_columns(RECEIVED, "reading.note_id")
+SAMPLE_COLUMNS = sample_columns(RECEIVED, "reading.note_id", "NULL")
 SAMPLE_TABLES = """
 FROM reading
 CROSS JOIN channel ON channel.id = reading.channel_id

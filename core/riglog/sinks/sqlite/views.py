@@ -10,14 +10,17 @@ def iso(ns: str) -> str:
     return f"strftime('%Y-%m-%dT%H:%M:%S', {ns} / 1000000000, 'unixepoch') || printf('.%06dZ', {ns} / 1000 % 1000000)"
 
 
-def sample_columns(received: str, annotation_id: str) -> str:
+def sample_columns(received: str, annotation_id: str, own: str) -> str:
     """Return the SQL of the twenty columns of a row.
 
     Args:
         received: the SQL of the time of receipt, in ns since the epoch.
         annotation_id: the column that refers to the annotation.
+        own: the SQL of the instrument's own time; NULL if there is none.
     """
     midpoint = f"({received} - coalesce(reading.latency_ns, 0) / 2)"
+    if own != "NULL":
+        midpoint = f"coalesce({own}, {midpoint})"
     return f"""
     run.run AS run,
     reading.tick AS tick,
@@ -46,7 +49,7 @@ def unit(annotation_id: str) -> str:
     return f"CASE WHEN {annotation_id} IS NULL THEN channel.unit ELSE annotation.unit END"
 
 
-SAMPLE_COLUMNS = sample_columns("reading.received_ns", "reading.annotation_id")
+SAMPLE_COLUMNS = sample_columns("reading.received_ns", "reading.annotation_id", "reading.own_ns")
 SAMPLE_TABLES = """
 FROM series
 JOIN channel ON channel.series_id = series.id
