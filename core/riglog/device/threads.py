@@ -4,63 +4,21 @@ The thread is a daemon of its own, not one of the event loop's: a call that neve
 ending, nor takes a thread away from other devices.
 """
 
-import threading
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import anyio
-from anyio.lowlevel import current_token
 
 from riglog.errors import ReplyTimeoutError
+from riglog.transport.thread_call import ThreadCall, start_daemon
 
 T = TypeVar("T")
 HINT = "Check the instrument and its vendor software; raise the timeout if the call is slow"
 
 
-class _Call(Generic[T]):
-    """One call: waiting for the thread, started, or ended. It is withdrawn only before it has started."""
-
-    def __init__(self, function: Callable[[], T]) -> None:
-        self.done = anyio.Event()
-        self.ended = False
-        self._function = function
-        self._token = current_token()
-        self._started = False
-        self._decision = threading.Lock()
-        self._result: T
-        self._error: BaseException | None = None
-
-    def run(self) -> None:
-        """Make the call; in the thread."""
-        from anyio import from_thread  # takes long to import, and few devices need it
-
-        with self._decision:
-            if self.ended:
-                return
-            self._started = True
-        try:
-            self._result = self._function()
-        except BaseException as error:
-            self._error = error
-        self.ended = True
-        with suppress(RuntimeError):  # the event loop has ended
-            from_thread.run_sync(self.done.set, token=self._token)
-
-    def withdraw(self) -> None:
-        """Do not start the call, if it has not been started yet."""
-        with self._decision:
-            self.ended = self.ended or not self._started
-
-    def result(self) -> T:
-        if self._error is not None:
-            raise self._error
-        return self._result
-
-
-Calls = SimpleQueue[_Call[Any] | None]
+Calls = SimpleQueue[ThreadCall[Any] | None]
 
 
 def _serve(calls: Calls) -> None:
@@ -79,7 +37,7 @@ class BlockingCalls:
 
     def __init__(self) -> None:
         self._turn = anyio.Lock()
-        self._last: _Call[Any] | None = None
+        self._last: ThreadCall[Any] | None = None
         self._calls: Calls | None = None
 
     async def run(self, call: Callable[[], T], *, timeout: float) -> T:
@@ -91,7 +49,7 @@ class BlockingCalls:
         async with self._turn:
             if self._last is not None and not self._last.ended:
                 raise ReplyTimeoutError("an earlier call has not returned yet", reason="blocking_call", hint=HINT)
-            running: _Call[T] = _Call(call)
+            running: ThreadCall[T] = ThreadCall(call)
             self._last = running
             self._thread_calls().put(running)
             try:
@@ -99,7 +57,7 @@ class BlockingCalls:
                     await running.done.wait()
                     return running.result()
             finally:
-                running.withdraw()
+                running.abandon()
                 if running.ended:
                     self._last = None  # its result is the caller's
         raise ReplyTimeoutError(f"no result within {timeout:g} s", reason="blocking_call", hint=HINT)
@@ -108,7 +66,7 @@ class BlockingCalls:
         """Return the calls of the thread, which is started with the first one."""
         if self._calls is None:
             self._calls = SimpleQueue()
-            threading.Thread(target=_serve, args=(self._calls,), name="riglog-blocking-calls", daemon=True).start()
+            start_daemon(_serve, self._calls, name="riglog-blocking-calls")
             weakref.finalize(self, self._calls.put, None).atexit = False
         return self._calls
 

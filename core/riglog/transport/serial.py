@@ -8,10 +8,11 @@ import errno
 import os
 import re
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
-import anyio.to_thread
 from msgspec import Struct
 
 from riglog.errors import PortBusyError, PortDeniedError, PortError, PortNotFoundError, PortSettingsError
@@ -20,14 +21,20 @@ from riglog.transport.link import Link
 from riglog.transport.nonblocking import CHUNK, NonblockingTransport
 from riglog.transport.serial_settings import check_parity, ignored_settings
 from riglog.transport.serial_windows import READ_SECONDS, ThreadedSerialTransport
+from riglog.transport.thread_call import ThreadCall, start_daemon
 
 NONBLOCKING_ARGS: dict[str, Any] = {"timeout": 0, "write_timeout": 0, "exclusive": True, "inter_byte_timeout": 0.0}
 BLOCKING_ARGS: dict[str, Any] = {"timeout": READ_SECONDS, "write_timeout": 2.0}
+OPEN_SECONDS = 10.0
+"""A serial port over Bluetooth needs some seconds."""
+BLOCKED_HINT = "Unplug the adapter and plug it in again, or switch the instrument on"
 CLOSE_SECONDS = 0.5
 """For what was sent before the port is closed: 60 bytes at 1200 baud."""
 POLL_SECONDS = 0.01
 PSEUDO_TERMINALS = ("/dev/pts/", "/dev/ttys")
 WITHOUT_LINE_TIME = (*PSEUDO_TERMINALS, "/dev/ttyACM", "/dev/tty.usbmodem", "/dev/cu.usbmodem")
+_opening: dict[str, ThreadCall[Any]] = {}
+"""By port: the attempt under way, also one that was given up and still blocks."""
 _TERMIOS = re.compile(r"\((\d+), '(.*)'\)$")
 
 
@@ -43,11 +50,36 @@ async def open_serial(port: str, link: Link, *, name: str | None = None) -> Tran
     """
     shown = name or port
     args = BLOCKING_ARGS if sys.platform == "win32" else NONBLOCKING_ARGS
-    # In a thread, because opening may block in the driver; shielded, because a cancelled task could not close the port.
-    opened = None
-    with anyio.CancelScope(shield=True):
-        opened = await anyio.to_thread.run_sync(_open, port, link, shown, args)
+    opened = await _open_in_thread(port, lambda: _open(port, link, shown, args), shown)
     return ThreadedSerialTransport(opened, shown) if sys.platform == "win32" else SerialTransport(opened, shown)
+
+
+async def _open_in_thread(port: str, open_: Callable[[], Any], shown: str) -> Any:
+    """Return the open port. A driver of the operating system may block: a port that opens too late is closed again.
+
+    Raises:
+        PortError: it does not open in time, or an earlier attempt still blocks: it must not collect threads.
+    """
+    if port in _opening and not _opening[port].ended:
+        raise PortError("port does not open: an earlier attempt still blocks", hint=BLOCKED_HINT, port=shown)
+    call = _opening[port] = ThreadCall(open_, discard=_close_late)
+    start_daemon(call.run, name="riglog-open-port")
+    try:
+        with anyio.fail_after(OPEN_SECONDS):
+            await call.done.wait()
+    except TimeoutError:
+        call.abandon()
+        raise PortError(f"port does not open within {OPEN_SECONDS:g} s", hint=BLOCKED_HINT, port=shown) from None
+    except BaseException:
+        call.abandon()
+        raise
+    _opening.pop(port, None)
+    return call.result()
+
+
+def _close_late(opened: Any) -> None:
+    with suppress(Exception):  # nobody uses it
+        opened.close()
 
 
 def _open(port: str, link: Link, shown: str, args: dict[str, Any]) -> Any:

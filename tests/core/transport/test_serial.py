@@ -2,8 +2,10 @@
 
 import os
 import socket
+import subprocess
 import sys
 import termios
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -269,3 +271,81 @@ async def test_the_loss_of_a_device_server_is_detected_by_keepalive() -> None:
         ]
         assert options == [value for _, value in KEEPALIVE_OPTIONS]
         await transport.aclose()
+
+
+@pytest.fixture
+def blocking_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A port whose driver blocks while it is opened, until somebody opens the other end."""
+    path, opens = tmp_path / "blocks", serial_port._open
+    os.mkfifo(path)
+
+    def open_(port: str, *args: Any) -> Any:
+        if port == str(path):
+            return os.fdopen(os.open(path, os.O_RDONLY), "rb")
+        return opens(port, *args)
+
+    monkeypatch.setattr(serial_port, "_open", open_)
+    monkeypatch.setattr(serial_port, "OPEN_SECONDS", 0.2)
+    return path
+
+
+async def test_a_port_that_does_not_open_keeps_no_other_port_closed_and_no_task_waiting(blocking_port: Path) -> None:
+    errors: list[PortError] = []
+
+    async def attempt() -> None:
+        with pytest.raises(PortError) as refused:
+            await open_transport(str(blocking_port), LINK)
+        errors.append(refused.value)
+
+    async with serve_pty(FaultyWire(Mirror())) as server, anyio.create_task_group() as tasks:
+        threads = threading.active_count()
+        tasks.start_soon(attempt)
+        await anyio.lowlevel.checkpoint()
+        transport = await open_transport(server.path, LINK)
+        assert await echoed(transport, b"hello") == b"hello"
+        await transport.aclose()
+        while not errors:
+            await anyio.sleep(0.02)
+        await attempt()
+        assert [error.message for error in errors] == [
+            "port does not open within 0.2 s",
+            "port does not open: an earlier attempt still blocks",
+        ]
+        assert threading.active_count() <= threads + 1, "each attempt has a thread"
+        os.close(os.open(blocking_port, os.O_WRONLY))
+
+
+async def test_a_port_that_opens_too_late_is_closed_again(blocking_port: Path) -> None:
+    with anyio.move_on_after(0.05):
+        await open_transport(str(blocking_port), LINK)
+    assert serial_port._opening
+    other_end = os.open(blocking_port, os.O_WRONLY)
+    with anyio.fail_after(5):
+        while not serial_port._opening[str(blocking_port)].ended:
+            await anyio.sleep(0.01)
+        while _has_reader(other_end):
+            await anyio.sleep(0.01)
+    os.close(other_end)
+
+
+def _has_reader(pipe: int) -> bool:
+    try:
+        os.write(pipe, b"x")
+    except BrokenPipeError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_port_that_does_not_open_does_not_keep_the_program_from_ending(tmp_path: Path, backend: str) -> None:
+    os.mkfifo(tmp_path / "blocks")
+    program = f"""
+import anyio, os
+from riglog.transport import Link, open_transport, serial
+serial._open = lambda *args: os.open({str(tmp_path / "blocks")!r}, os.O_RDONLY)
+async def main():
+    with anyio.move_on_after(0.05):
+        await open_transport("/dev/blocks", Link(protocol="p"))
+anyio.run(main, backend={backend!r})
+"""
+    subprocess.run([sys.executable, "-c", program], timeout=60, check=True)
