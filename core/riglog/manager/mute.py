@@ -37,8 +37,11 @@ class MuteConnection:
         self._since, self._new = now, True
         self._times += 1
 
+    @property
+    def reopen_at(self) -> float | None:
+        """When the connection is to be opened again, unless a device responds; None: a device responds."""
+        return None if self._since is None else self._since + REOPEN_SECONDS[min(self._times, len(REOPEN_SECONDS) - 1)]
+
     def must_reopen(self, now: float) -> bool:
         """Return True if no device has responded for long enough."""
-        return (
-            self._since is not None and now >= self._since + REOPEN_SECONDS[min(self._times, len(REOPEN_SECONDS) - 1)]
-        )
+        return self.reopen_at is not None and now >= self.reopen_at

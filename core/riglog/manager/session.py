@@ -181,7 +181,9 @@ class Session(ABC):
         return min([*later, self._last_poll + LOSS_CHECK_SECONDS]) - self._now()
 
     def _due_times(self) -> Iterator[float]:
-        """Return when checks of identities and attempts to open absent devices are due, in seconds."""
+        """Return when there is something to do between two polls, in seconds."""
+        if self._can_be_mute() and self._mute.reopen_at is not None:
+            yield self._mute.reopen_at
         for device in self.devices.values():
             if device.absence is not None:
                 yield from device.absence.due_times
