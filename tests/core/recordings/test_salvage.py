@@ -42,7 +42,7 @@ async def test_everything_is_copied_from_a_sound_recording(path: Path, tmp_path:
     assert (found.runs, found.rows) == (2, len(list(read(path))))
 
 
-@pytest.mark.parametrize(("start", "end"), [(18, 21), (30, 31), (40, 55)])
+@pytest.mark.parametrize(("start", "end"), [(8, 11), (20, 21), (30, 45), (40, 55)])
 async def test_pages_in_the_middle_cost_their_own_rows(path: Path, tmp_path: Path, start: int, end: int) -> None:
     written = {str(row) for row in read(path)}
     damage(path, start * PAGE, end * PAGE)
@@ -52,7 +52,8 @@ async def test_pages_in_the_middle_cost_their_own_rows(path: Path, tmp_path: Pat
     assert not found.complete
     assert set(kept) <= written
     assert len(kept) == len(set(kept)) == found.rows
-    assert found.rows >= len(written) * (1 - 1.4 * (end - start + 8) / 50)
+    a_page = len(written) / (len(before) / PAGE)  # some pages are those of other tables
+    assert len(written) - found.rows <= 1.4 * (end - start) * a_page
     assert path.read_bytes() == before
 
 
@@ -73,7 +74,7 @@ async def test_a_file_cut_to_half_keeps_its_first_half(path: Path, tmp_path: Pat
     path.write_bytes(data[: len(data) // 2 // PAGE * PAGE])
     found = salvage(path, tmp_path / "new.sqlite")
     assert {str(row) for row in read(tmp_path / "new.sqlite")} <= written
-    assert found.rows > len(written) / 6
+    assert found.rows > len(written) * 0.4
 
 
 async def test_a_destroyed_list_of_tables_costs_nothing(path: Path, tmp_path: Path) -> None:
