@@ -192,7 +192,7 @@ class SinkWriter:
             self._recovered()
         if self.sink.warning != self._warning:
             self._warning = self.sink.warning
-            self._report(EventKind.RECORDING_MOVED, f"sink {self.sink.name}: {self._warning}")
+            self._report(self.sink.warning_kind, f"sink {self.sink.name}: {self._warning}")
         self._notify()
         return flush.error is None
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from riglog.model.batch import Batch
-from riglog.model.event import Event
+from riglog.model.event import Event, EventKind
 from riglog.model.note import Note
 from riglog.model.run import Run
 
@@ -16,6 +16,8 @@ class Sink(ABC):
     name: str
     warning: str | None = None
     """What the user should know although no sample was lost; set by ``write`` or ``aclose``."""
+    warning_kind: EventKind = EventKind.RECORDING_MOVED
+    """The kind of the event with a warning that ``write`` sets."""
     samples_deleted: int = 0
     """Stored samples that somebody deleted while the sink was open, together with the file; set by ``aclose``."""
 

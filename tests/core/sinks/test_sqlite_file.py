@@ -11,11 +11,15 @@ import pytest
 from msgspec import structs
 from recorded import EVENTS, later, make_run, sqlite_recording, steady, store, varied
 
+from riglog.acquire.sink_writer import SinkWriter
 from riglog.errors import StorageError
 from riglog.model import NS, RENAMED_KINDS, Channel, EventKind, iso
 from riglog.recordings import read, read_events
 from riglog.sinks import COLUMNS, SqliteSink, rows
+from riglog.sinks.sqlite import schema
+from riglog.sinks.sqlite import sink as sqlite_sink
 from riglog.sinks.sqlite.schema import check_recording, create_tables, open_database
+from riglog.testing import LoopClock
 
 QUESTION = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, parameter"
 
@@ -271,3 +275,48 @@ async def test_a_connection_whose_lock_is_lost_is_closed_before_it_is_opened_aga
     await sink.aclose()
     assert list(read(path)) == list(rows(run.id, [first, second, third]))
     assert [entry.name for entry in tmp_path.iterdir()] == ["run.sqlite"]
+
+
+async def test_a_reader_without_end_is_reported_and_the_log_shrinks_when_it_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixteen devices; without a reader the log stays at its size, with one SQLite cannot reuse it."""
+    limit, most = 128 * 1024, 512 * 1024
+    monkeypatch.setattr(schema, "LOG_BYTES", limit)
+    monkeypatch.setattr(sqlite_sink, "MOST_LOG_BYTES", most)
+    channels = [
+        Channel(device=f"d{n}", driver="toy", protocol="toy", address=n, parameter="t", unit="K") for n in range(16)
+    ]
+    path, run, sizes, events = tmp_path / "run.sqlite", make_run(), [], []
+    log = path.with_name("run.sqlite-wal")
+    sink = SqliteSink(path)
+    await sink.open(run)
+    writer = SinkWriter(
+        sink,
+        add_event=events.append,
+        batch_size=1,
+        flush_interval=1.0,
+        buffer_size=1000,
+        close_timeout=5.0,
+        clock=LoopClock(),
+    )
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        for batch in steady(run, channels, 200):
+            writer.enqueue([batch], [])
+            assert await writer.flush()
+            sizes.append(log.stat().st_size)
+            if batch.tick == 99:
+                assert max(sizes) < 1.5 * limit
+                assert not events
+                reader.execute("BEGIN")
+                reader.execute("SELECT * FROM samples").fetchone()
+        assert [event.kind for event in events] == [EventKind.LOG_GROWING]
+        assert str(log) in events[0].message
+        assert max(sizes) > most
+        reader.execute("COMMIT")
+    for batch in steady(run, channels, 5, first=200):
+        await sink.write([batch], [])
+    assert log.stat().st_size < 1.5 * limit
+    await writer.close()
+    assert writer.result.written == 200 * 16
+    assert len(list(read(path))) == 205 * 16

@@ -112,6 +112,13 @@ class RunFile:
         with suppress(sqlite3.Error):  # the rows are stored: merging is repeated with the next flush
             self.blocks.merge_if_due(len(self.places))
 
+    def log_bytes(self) -> int:
+        """Return the size of the write-ahead log."""
+        try:
+            return self.path.with_name(f"{self.path.name}-wal").stat().st_size
+        except OSError:
+            return 0
+
     def close(self) -> None:
         """Finish the run, write the write-ahead log back into the file, and close."""
         if self.disconnected:

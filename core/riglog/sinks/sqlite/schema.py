@@ -18,6 +18,8 @@ CHECKED_BYTES = 256 * 1024 * 1024
 """A file of this size is checked within about a second when it is opened for writing."""
 LOG_BYTES = 16 * 1024 * 1024
 """How far the write-ahead log grows before it is written back into the file."""
+MOST_LOG_BYTES = 4 * LOG_BYTES
+"""Above this the recorder says so: only a reader whose transaction does not end lets the log grow further."""
 FULL_ERRORS = ("SQLITE_IOERR_SHMSIZE",)
 """How SQLite calls a full disk besides "database or disk is full"."""
 SQLITE_VERSION = sqlite3.sqlite_version_info

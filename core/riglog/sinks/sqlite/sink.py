@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from riglog.errors import StorageError
-from riglog.model import Batch, Event, Note, Run
+from riglog.model import Batch, Event, EventKind, Note, Run
 from riglog.sinks.base import FileConfig, SinkType
 from riglog.sinks.disk import Durability
 from riglog.sinks.files import FileSink, deleted_error
@@ -14,7 +14,14 @@ from riglog.sinks.inbox import Inbox
 from riglog.sinks.sqlite.blocks import Profile
 from riglog.sinks.sqlite.messages import message_ids
 from riglog.sinks.sqlite.run_file import RunFile
-from riglog.sinks.sqlite.schema import DATA_ERRORS, check_path, is_lock_lost, remove_recording, storage_error
+from riglog.sinks.sqlite.schema import (
+    DATA_ERRORS,
+    MOST_LOG_BYTES,
+    check_path,
+    is_lock_lost,
+    remove_recording,
+    storage_error,
+)
 from riglog.sinks.sqlite.writer_lock import check_unlocked
 
 T = TypeVar("T")
@@ -82,6 +89,12 @@ class SqliteSink(FileSink):
         stored = [message_id for event in events for message_id in message_ids(event)]
         for inbox in self._inboxes if stored else ():
             inbox.discard(stored)
+        if file.log_bytes() > MOST_LOG_BYTES and self.warning is None:
+            self.warning_kind = EventKind.LOG_GROWING
+            self.warning = (
+                "another program reads the recording in one transaction that does not end, so the write-ahead log"
+                f" grows: {self.path}-wal"
+            )
 
     def _close(self) -> None:
         file = self._file
@@ -106,6 +119,7 @@ class SqliteSink(FileSink):
             if not file.left and not file.disconnected:
                 self.path, self.warning = file.leave()
                 self._inboxes.append(Inbox(self.path))
+                self.warning_kind = EventKind.RECORDING_MOVED
             self._file = RunFile(self.path, file.run, durable=self.durable, profile=self.profile, samples=file.samples)
         except (OSError, sqlite3.Error, StorageError) as error:
             cause = storage_error(error, self.path) if isinstance(error, sqlite3.Error) else error
