@@ -88,6 +88,9 @@ class LineSettingsError(ProtocolError):
     """Bytes arrive, but not with the data bits, parity or protocol for which the port is set up."""
 
 
+LINE_REASONS = ("line_busy", "waiting", "echo", "no_echo")
+"""Reasons of a ReplyTimeoutError that concern the line and not the balance: the hint of the core is the right one."""
+
 XBPI_ERRORS: dict[int, tuple[type[XbpiError], str]] = {
     0x03: (ValueOutOfRangeError, "value out of range"),
     0x04: (UnknownOpcodeError, "command not supported"),

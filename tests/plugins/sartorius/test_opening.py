@@ -8,7 +8,7 @@ import pytest
 
 from riglog.errors import ReplyTimeoutError
 from riglog.model import Status
-from riglog.simulation import Fault
+from riglog.simulation import Fault, Simulator
 from riglog_sartorius.errors import LineSettingsError
 from riglog_sartorius.simulator.sbi import SbiBalance
 from riglog_sartorius.simulator.xbpi import XbpiBalance
@@ -34,6 +34,36 @@ async def test_no_reply_on_an_xbpi_port_points_to_the_factory_setting(new_bench:
     assert caught.value.hint
     assert 'protocol = "sbi"' in caught.value.hint
     assert caught.value.context["device"] == "balance"
+
+
+class Babbler(Simulator):
+    """Something that sends without a pause."""
+
+    latency = 0.0
+    due = 0.0
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        return b""
+
+    def idle(self, now: float) -> bytes:
+        if now < self.due:
+            return b""
+        self.due = now + 0.002
+        return b"\xff\x00"
+
+    def next_due(self, now: float) -> float:
+        return self.due
+
+
+@pytest.mark.parametrize("protocol", ["xbpi", "sbi"])
+async def test_on_a_line_that_is_never_idle_the_hint_is_about_the_line(
+    new_bench: Callable[..., Any], protocol: str
+) -> None:
+    bench = new_bench(Babbler(), protocol=protocol)
+    with pytest.raises(ReplyTimeoutError) as caught:
+        await bench.balance.open()
+    assert caught.value.reason == "line_busy"
+    assert "second master" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("render", ["plain", "7-as-8"])

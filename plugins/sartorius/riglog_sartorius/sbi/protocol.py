@@ -6,7 +6,14 @@ from riglog.device import Safety, StatedFacts
 from riglog.errors import ConfigError, ReplyTimeoutError
 from riglog.model import OK, Stamp, Status
 from riglog_sartorius.config import SBI_QUANTITIES, Quantity
-from riglog_sartorius.errors import OtherWeightError, not_available_error, other_weight_error, sbi_error, unproven_error
+from riglog_sartorius.errors import (
+    LINE_REASONS,
+    OtherWeightError,
+    not_available_error,
+    other_weight_error,
+    sbi_error,
+    unproven_error,
+)
 from riglog_sartorius.identity import Identity
 from riglog_sartorius.protocol import SartoriusProtocol
 from riglog_sartorius.samples import Reading, State
@@ -59,9 +66,10 @@ class SbiProtocol(SartoriusProtocol):
         try:
             await self._session.transact(line, PRINT)
         except ReplyTimeoutError as error:
-            error.hint = (
-                'Check that the port is in SBI mode, else set protocol = "xbpi". Old balances need rtscts = true'
-            )
+            if error.reason not in LINE_REASONS:
+                error.hint = (
+                    'Check that the port is in SBI mode, else set protocol = "xbpi". Old balances need rtscts = true'
+                )
             raise
 
     async def identify(self, line: SbiLine) -> Identity:

@@ -10,6 +10,7 @@ from riglog.model.units import DEG_C
 from riglog.protocol import TimedReply, Transactor
 from riglog_sartorius.config import Quantity
 from riglog_sartorius.errors import (
+    LINE_REASONS,
     InvalidArgumentsError,
     UnknownOpcodeError,
     text_received_error,
@@ -93,7 +94,8 @@ class XbpiProtocol(SartoriusProtocol):
                 if error.reason == TEXT:
                     raise text_received_error(**error.context) from error
                 if not retries_left:
-                    error.hint = 'The factory setting is SBI: set protocol = "sbi", or check the wiring'
+                    if error.reason not in LINE_REASONS:
+                        error.hint = 'The factory setting is SBI: set protocol = "sbi", or check the wiring'
                     raise
             else:
                 return
