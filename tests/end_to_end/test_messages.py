@@ -102,7 +102,7 @@ LISTED: list[tuple[list[str], int, list[str]]] = [
     (["simulate", "watlow", "--link", "latin.toml"], 2, ["--link: path exists and is not a symbolic link"]),
     (["simulate", "watlow", "--link", "no/such"], 2, ["--link: cannot create the symbolic link: No such file or dir"]),
     (["discover", "--write", "latin.toml"], 2, ["latin.toml", "file exists and was not overwritten"]),
-    (["export", "no.sqlite", "--format", "parquet"], 2, ["Parquet cannot be written to standard output"]),
+    (["export", "no.sqlite", "--format", "parquet"], 2, ["parquet cannot be written to standard output"]),
     (["gaps", "no.sqlite"], 4, ["no.sqlite", "file not found. Check the path."]),
     (["export", "latin.toml"], 4, ["latin.toml", "file exists and is not an SQLite database. Give a riglog"]),
     (["export", "no.sqlite", "--from", "yesterday"], 2, ["invalid time 'yesterday'. Use ISO 8601, for example"]),

@@ -11,11 +11,12 @@ from riglog.recordings.reading import Rows, read
 from riglog.recordings.salvage import Salvaged, salvage
 from riglog.recordings.selection import Selection
 from riglog.recordings.upgrade import Upgraded, upgrade
-from riglog.sinks.formats import EXPORT_FORMATS
+from riglog.sinks.formats import BINARY_FORMATS, EXPORT_FORMATS
 from riglog.sinks.rows import EventRow
 from riglog.sinks.sqlite import read_events
 
 __all__ = [
+    "BINARY_FORMATS",
     "EXPORT_FORMATS",
     "Absence",
     "AbsenceFinder",

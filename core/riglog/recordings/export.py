@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,17 +11,22 @@ from msgspec import Struct, structs
 
 from riglog.errors import ConfigError, StorageError, error_context
 from riglog.model import NS
+from riglog.recordings.local_times import localised
 from riglog.recordings.selection import Selection, check_selection
 from riglog.recordings.wide import Layout, layout, wide_records
-from riglog.sinks.base import Records
+from riglog.sinks.base import Records, RecordWriter
+from riglog.sinks.csv import CSV_FORMAT, CsvStyle, CsvWriter
 from riglog.sinks.files import appearing, check_writable, file_error
-from riglog.sinks.formats import is_export, record_writer
+from riglog.sinks.formats import EXPORT_FORMATS, is_export, record_writer
 from riglog.sinks.rows import ROW, Columns
 from riglog.sinks.sqlite import Recorded, open_recording, recorded
 from riglog.sinks.sqlite.schema import sqlite_errors
+from riglog.sinks.xlsx import XLSX_FORMAT
 
 Pages = Iterator[tuple[float, Records]]
 """Pages of records, each with the share of the recording that is complete after it."""
+
+SEPARATORS = (",", ";", "\t")
 
 
 class Exported(Struct):
@@ -39,17 +45,24 @@ def export(
     wide: bool = False,
     every: float | None = None,
     overwrite: bool = False,
+    separator: str | None = None,
+    decimal_comma: bool = False,
+    local_time: bool = False,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Exported:
     """Write the rows of an SQLite recording, oldest first, into a file of another format.
 
     Args:
         out: a path, where the file appears when it is complete, or an open binary file.
-        format: ``csv``, ``jsonl`` or ``parquet``.
+        format: ``csv``, ``jsonl``, ``parquet`` or ``xlsx``.
         selection: which rows; default: all.
         wide: one row per slot, one column per channel. If the channels have different rates, or with ``every``, a row
             covers so many seconds since the start of the run, and holds the last value of each channel.
         overwrite: replace an earlier export in the same format. Nothing else is ever replaced.
+        separator: between the fields of CSV: ``,``, ``;`` or a tab; default: ``,``, with ``decimal_comma`` ``;``.
+        decimal_comma: write numbers in CSV with a comma, as the spreadsheets of many countries read them.
+        local_time: write times in the time zone of this computer, with the offset from UTC. Their columns are called
+            ``…_local``, and the export cannot be read back. Recordings stay in UTC.
         progress: called with the share that is complete, 0 to 1.
     Raises:
         ConfigError: an invalid argument; a run, device or parameter that is not in the recording; pyarrow is not
@@ -58,10 +71,13 @@ def export(
     """
     if every is not None and not (wide and every > 0):
         raise ConfigError("--every needs --wide and a time greater than 0 s", hint="Add --wide")
-    make = record_writer(format)
+    make: Callable[..., RecordWriter] = record_writer(format)
+    if (style := _style(format, separator, decimal_comma)) is not None:
+        make = partial(CsvWriter, style=style)
     selection = selection or Selection()
     selection.condition("")  # an invalid time is refused before anything is opened
     if isinstance(out, (str, Path)):
+        _check_ending(Path(out), format)
         _check_target(Path(out), format, overwrite)
     with closing(open_recording(Path(path))) as database, sqlite_errors(Path(path)), error_context(path=path):
         check_selection(selection, database)
@@ -74,15 +90,41 @@ def export(
             pages = _wide_pages(found, selection, shape)
         else:
             pages = _long_pages(found, selection)
+        if local_time:
+            columns, pages = localised(columns, pages, offset=format == XLSX_FORMAT.name)
         with _output(out, format, overwrite) as file:
             writer = make(file, columns, marked=isinstance(out, (str, Path)))
-            for share, records in pages:
-                writer.write(records)
-                done.rows += len(records)
-                progress(share)
-            writer.close()
+            try:
+                for share, records in pages:
+                    writer.write(records)
+                    done.rows += len(records)
+                    progress(share)
+                writer.close()
+            except BaseException:
+                writer.discard()
+                raise
     progress(1.0)
     return done
+
+
+def _style(format: str, separator: str | None, decimal_comma: bool) -> CsvStyle | None:
+    """Return the style of a CSV export; None if it is the usual one.
+
+    Raises:
+        ConfigError: another format, or a separator that numbers contain.
+    """
+    if separator is None and not decimal_comma:
+        return None
+    if format != CSV_FORMAT.name:
+        raise ConfigError(
+            "--separator and --decimal are for CSV only", hint="Remove them: other formats store numbers as numbers"
+        )
+    style = CsvStyle(";" if separator is None else separator, "," if decimal_comma else ".")
+    if style.separator not in SEPARATORS:
+        raise ConfigError(f"--separator: invalid value {separator!r}", hint='Use ",", ";" or a tab')
+    if style.separator == style.decimal:
+        raise ConfigError("--separator: a comma is the decimal sign already", hint='Use ";" or a tab')
+    return style
 
 
 def _long_pages(found: Recorded, selection: Selection) -> Pages:
@@ -95,6 +137,20 @@ def _wide_pages(found: Recorded, selection: Selection, shape: Layout) -> Pages:
     for readings, records in wide_records(found, selection, shape):
         done += readings
         yield min(1.0, done / total), records
+
+
+def _check_ending(path: Path, format: str) -> None:
+    """Refuse a name whose ending is that of another format.
+
+    Raises:
+        ConfigError: it is.
+    """
+    ending = path.suffix.removeprefix(".").lower()
+    if ending != format and ending in EXPORT_FORMATS:
+        raise ConfigError(
+            f"--out: {path.name!r} would have the format {format}, despite its ending",
+            hint=f"Use the ending .{format}, or the format {ending}",
+        )
 
 
 def _check_target(path: Path, format: str, overwrite: bool) -> None:

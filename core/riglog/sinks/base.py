@@ -66,6 +66,10 @@ class RecordWriter(ABC):
         """Complete the file."""
         return None
 
+    def discard(self) -> None:
+        """Release what is held beside the file, which will not be completed."""
+        return None
+
 
 class Damage(Struct):
     """What could not be read of a recording: the number of damaged ``lines``, which were skipped."""

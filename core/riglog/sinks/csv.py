@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import msgspec
+from msgspec import Struct
 
 from riglog.errors import NotARecordingError
 from riglog.sinks.base import Damage, FileConfig, Format, Records, RecordWriter, SinkType
@@ -48,15 +49,28 @@ class CsvSink(TextFileSink):
             raise NotARecordingError("file exists with different columns", hint=NOT_MODIFIED, path=self.path)
 
 
+class CsvStyle(Struct, frozen=True):
+    """How an export is written for the spreadsheets of a country; only the usual style can be read back."""
+
+    separator: str = ","
+    decimal: str = "."
+
+
+USUAL = CsvStyle()
+
+
 class CsvWriter(RecordWriter):
     """Exports to CSV; the first line has the names of the columns."""
 
-    def __init__(self, file: BinaryIO, columns: Columns, *, marked: bool = False) -> None:
+    def __init__(self, file: BinaryIO, columns: Columns, *, marked: bool = False, style: CsvStyle = USUAL) -> None:
         self._file = file
-        file.write(_lines([[column.name for column in columns]], csv.QUOTE_ALL if marked else csv.QUOTE_MINIMAL))
+        self._style = style
+        names = [[column.name for column in columns]]
+        quoting: Literal[0, 1] = csv.QUOTE_ALL if marked else csv.QUOTE_MINIMAL
+        file.write(_lines(names, quoting) if style == USUAL else _styled_lines(names, style, quoting))
 
     def write(self, records: Records) -> None:
-        self._file.write(_lines(records))
+        self._file.write(_lines(records) if self._style == USUAL else _styled_lines(records, self._style))
 
 
 def read_csv(path: Path, damage: Damage) -> Iterator[Row]:
@@ -99,7 +113,7 @@ class _Lines(list[str]):
 
 def is_export(path: Path) -> bool:
     """Return True if CsvWriter wrote and marked the file."""
-    return first_line(path).startswith(b'"run",')
+    return first_line(path).startswith((b'"run",', b'"run";', b'"run"\t'))
 
 
 def _lines(records: Iterable[Sequence[object]], quoting: Literal[0, 1] = csv.QUOTE_MINIMAL) -> bytes:
@@ -112,6 +126,23 @@ def _lines(records: Iterable[Sequence[object]], quoting: Literal[0, 1] = csv.QUO
             writer.writerow([_guarded(cell) if type(cell) is str else cell for cell in records[number]])
             lines[number] = lines.pop()
     return "".join([line.removesuffix("\r\n") + "\n" for line in lines]).encode()
+
+
+def _styled_lines(
+    records: Iterable[Sequence[object]], style: CsvStyle, quoting: Literal[0, 1] = csv.QUOTE_MINIMAL
+) -> bytes:
+    """Return what ``_lines`` returns, in another style. A number is never quoted: its comma is no separator."""
+    lines = _Lines()
+    csv.writer(lines, quoting=quoting, delimiter=style.separator).writerows(
+        [_styled(cell, style) for cell in record] for record in records
+    )
+    return "".join([line.removesuffix("\r\n") + "\n" for line in lines]).encode()
+
+
+def _styled(cell: object, style: CsvStyle) -> object:
+    if type(cell) is float:
+        return repr(cell).replace(".", style.decimal)
+    return _guarded(cell) if type(cell) is str else cell
 
 
 def _plain_lines(records: Sequence[Sequence[object]]) -> bytes | None:

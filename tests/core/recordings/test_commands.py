@@ -51,7 +51,7 @@ def test_a_wide_export_tells_its_rule(recording: Path) -> None:
         (("export", "nothing.sqlite"), 4, "file not found"),
         (("export", __file__), 4, "not an SQLite database"),
         (("export", "{}", "--from", "yesterday"), 2, "invalid time 'yesterday'"),
-        (("export", "{}", "--format", "parquet"), 2, "Parquet cannot be written to standard output"),
+        (("export", "{}", "--format", "parquet"), 2, "parquet cannot be written to standard output"),
         (("export", "{}", "--every", "1"), 2, "Add --wide"),
         (("export", "{}", "--out", "rows.xls"), 2, "unknown ending '.xls'. Use one of .csv, .jsonl, .parquet"),
         (("export", "{}", "--out", "{}", "--format", "csv", "--overwrite"), 4, "file exists and is not an export"),

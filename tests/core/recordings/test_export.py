@@ -58,7 +58,7 @@ def test_an_export_that_fails_does_not_change_an_existing_file(recording: Path, 
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize("name", ["recording", "rig.toml", "other.csv", "notes.csv", "rows.csv", "wide.jsonl"])
+@pytest.mark.parametrize("name", ["recording", "rig.toml", "other.csv", "notes.csv", "rows.csv", "wide.data"])
 def test_an_export_replaces_neither_a_recording_nor_a_rig_file_nor_notes(
     recording: Path, tmp_path: Path, name: str, overwrite: bool
 ) -> None:
@@ -71,7 +71,7 @@ def test_an_export_replaces_neither_a_recording_nor_a_rig_file_nor_notes(
         out.write_text("run,time,remark\n1,2,precious\n")
     elif name == "rows.csv":  # a recording in CSV has the same rows as an export
         anyio.run(store, CsvSink(out), RUN, list(steady(RUN, [WARM], 3)))
-    elif name == "wide.jsonl":  # an export in another format
+    elif name == "wide.data":  # an export in another format
         export(recording, out, format="jsonl", wide=True)
     before = out.read_bytes()
     with pytest.raises(StorageError, match="file exists and is not an export"):
@@ -158,7 +158,7 @@ async def test_a_sink_does_not_continue_an_export(
 
 def test_bad_input_is_refused(recording: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="unknown format"):
-        export(recording, tmp_path / "out", format="xlsx")
+        export(recording, tmp_path / "out", format="xls")
     with pytest.raises(ConfigError, match="wide"):
         export(recording, tmp_path / "out", format="csv", every=1.0)
     with pytest.raises(StorageError, match="directory not found"):

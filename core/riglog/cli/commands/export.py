@@ -1,4 +1,4 @@
-"""``riglog export``: writes the rows of a recording as CSV, JSON Lines or Parquet."""
+"""``riglog export``: writes the rows of a recording as CSV, JSON Lines, Parquet or an Excel workbook."""
 
 import io
 import sys
@@ -13,10 +13,10 @@ from riglog.cli.console import messages, plain, plural
 from riglog.cli.errors import DONE, USAGE, print_error
 from riglog.cli.screen import STDOUT, discard_further_output, printable
 from riglog.errors import ConfigError, StorageError
-from riglog.recordings import EXPORT_FORMATS, Exported, Selection, export
+from riglog.recordings import BINARY_FORMATS, EXPORT_FORMATS, Exported, Selection, export
 
 
-@click.command("export", short_help="Export a recording to CSV, JSON Lines or Parquet.")
+@click.command("export", short_help="Export a recording to CSV, Excel, JSON Lines or Parquet.")
 @click.argument("file", type=click.Path(readable=False))
 @click.option(
     "--format",
@@ -33,6 +33,16 @@ from riglog.recordings import EXPORT_FORMATS, Exported, Selection, export
 @click.option("--to", "end", metavar="TIME", help="Only rows received before this time (ISO 8601, UTC).")
 @click.option("--wide", is_flag=True, help="One row per slot, one column per channel.")
 @click.option("--every", type=click.FloatRange(min=0, min_open=True), help="With --wide: width of a row in seconds.")
+@click.option(
+    "--decimal",
+    type=click.Choice(("point", "comma")),
+    default="point",
+    help="Decimal sign of numbers in CSV; with comma the separator is a semicolon.",
+)
+@click.option("--separator", help='Separator of CSV: ",", ";" or "tab".')
+@click.option(
+    "--local-time", is_flag=True, help="Times of this computer's zone, with their offset. Recordings stay in UTC."
+)
 def command(
     file: str,
     format_: str | None,
@@ -45,11 +55,14 @@ def command(
     end: str | None,
     wide: bool,
     every: float | None,
+    decimal: str,
+    separator: str | None,
+    local_time: bool,
 ) -> int:
     """Export the rows of the recording FILE, oldest first, to another format."""
     chosen = format_ or _format_of(out)
-    if chosen == "parquet" and out is None:
-        print_error("Parquet cannot be written to standard output", "Add --out FILE.parquet")
+    if chosen in BINARY_FORMATS and out is None:
+        print_error(f"{chosen} cannot be written to standard output", f"Add --out FILE.{chosen}")
         return USAGE
     selection = Selection(run, device, parameter, start, end)
     target = out or _standard_output()
@@ -63,6 +76,9 @@ def command(
                 wide=wide,
                 every=every,
                 overwrite=overwrite,
+                separator="\t" if separator == "tab" else separator,
+                decimal_comma=decimal == "comma",
+                local_time=local_time,
                 progress=update,
             )
         if out is None:
@@ -72,7 +88,7 @@ def command(
         return DONE
     except OSError as error:
         raise StorageError(f"cannot write to standard output: {error.strerror}") from error
-    _print_result(done, out)
+    _print_result(done, out, wide=wide)
     return DONE
 
 
@@ -123,7 +139,9 @@ def _progress(enabled: bool) -> Iterator[Callable[[float], None]]:
         yield lambda share: progress.update(bar, completed=share)
 
 
-def _print_result(done: Exported, out: str | None) -> None:
+def _print_result(done: Exported, out: str | None, *, wide: bool) -> None:
     where = f" written to {out}" if out else ""
-    rule = f"; each row covers {done.every:g} s and holds the last value of every channel" if done.every else ""
+    rule = "; each row is one slot of all channels" if wide else ""
+    if done.every:
+        rule = f"; each row covers {done.every:g} s and holds the last value of every channel"
     messages().print(f"[dim]{plural(done.rows, 'row')}{plain(where)}{rule}[/]", soft_wrap=True)

@@ -1,0 +1,50 @@
+"""Times of an export in the time zone of this computer, each with its offset from UTC. Recordings stay in UTC."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import lru_cache
+
+from riglog.sinks.base import Records
+from riglog.sinks.rows import Column, Columns, Kind
+
+OFFSET = Column("utc_offset", Kind.TEXT, True)
+Pages = Iterator[tuple[float, Records]]
+
+
+def localised(columns: Columns, pages: Pages, *, offset: bool) -> tuple[Columns, Pages]:
+    """Return the columns and pages with local times; their names end with ``_local``.
+
+    Args:
+        offset: add a column with the offset of the last time of a record, for a format whose times cannot have one.
+    """
+    places = [place for place, column in enumerate(columns) if column.kind is Kind.TIME]
+    named = [
+        Column(f"{column.name}_local", column.kind, column.required) if column.kind is Kind.TIME else column
+        for column in columns
+    ]
+    return [*named, OFFSET] if offset else named, _pages(pages, places, offset)
+
+
+def _pages(pages: Pages, places: list[int], offset: bool) -> Pages:
+    for share, records in pages:
+        yield share, [_record(list(record), places, offset) for record in records]
+
+
+def _record(record: list[object], places: list[int], offset: bool) -> list[object]:
+    at = ""
+    for place in places:
+        time = record[place]
+        if isinstance(time, str):
+            record[place] = at = to_local(time)
+    return [*record, at[-6:]] if offset else record
+
+
+def to_local(time: str) -> str:
+    """Return an ISO 8601 time in UTC as one with the offset of this computer at that time; all digits are kept."""
+    minute = _local_minute(time[:16])
+    return f"{minute[:16]}{time[16:].rstrip('Z')}{minute[-6:]}"
+
+
+@lru_cache(maxsize=4096)
+def _local_minute(minute: str) -> str:
+    return datetime.fromisoformat(f"{minute}:00+00:00").astimezone().isoformat()
