@@ -23,7 +23,6 @@ from riglog.recordings.local_times import to_local
 from riglog.sinks import SqliteSink, xlsx
 from riglog.sinks.rows import COLUMNS, Column, Kind
 
-
 openpyxl = pytest.importorskip("openpyxl")  # another program than the one that writes
 pytest.importorskip("openpyxl.utils.escape")
 pytest.importorskip("xlsxwriter")
