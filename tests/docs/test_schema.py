@@ -102,7 +102,7 @@ def query(path: Path, sql: str) -> list[dict[str, Any]]:
 
 
 def test_there_is_a_recipe_for_each_common_query() -> None:
-    assert len(RECIPES) == 6
+    assert len(RECIPES) == 7
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -111,7 +111,7 @@ def test_a_recipe_runs_and_finds_something(recording: Path, recipe: str) -> None
 
 
 def test_the_recipes_give_the_right_numbers(recording: Path) -> None:
-    latest, span, averages, availability, beside, _ = (query(recording, recipe) for recipe in RECIPES)
+    latest, span, hours, averages, availability, beside, _ = (query(recording, recipe) for recipe in RECIPES)
     oven = next(row for row in latest if row["parameter"] == "process_value" and row["instance"] == 1)
     assert oven["value"] == 119.1
     assert oven["received_at"].startswith("2026-11-20T15:00:59.")
@@ -123,3 +123,6 @@ def test_the_recipes_give_the_right_numbers(recording: Path) -> None:
     assert missing["errors"].startswith("no reply")
     assert {(row["parameter"], row["tick"]) for row in beside} == {("process_value", tick) for tick in range(3)}
     assert [row["value"] for row in span] == [tick + 0.1 for tick in range(120)]
+    newest = {key: hours[-1][key] for key in ("since", "n", "low", "high")}
+    assert newest == {"since": "2026-11-20T15:00:00Z", "n": 120, "low": 0.1, "high": 119.1}
+    assert hours[-1]["mean"] == pytest.approx(59.6)

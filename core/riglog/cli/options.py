@@ -11,6 +11,8 @@ from riglog.errors import ConfigError
 
 if TYPE_CHECKING:
     from riglog.manager import DeviceSpec
+    from riglog.model import Sink
+    from riglog.sinks.sqlite.blocks import Profile
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -109,6 +111,30 @@ def sqlite_name(ctx: click.Context, option: click.Parameter, path: str | None) -
         hint = f"Use a name such as {Path(path or '').stem}.sqlite. For other formats add a [[sink]] to the rig file"
         raise ConfigError(f"--out: {path!r} would be an SQLite file, despite its ending {ending!r}", hint=hint)
     return path
+
+
+def profile_option(function: F) -> F:
+    """Add ``--profile``, for a command that records into an SQLite file; see ``set_profile``."""
+    return click.option(
+        "--profile",
+        type=click.Choice(("desk", "card")),
+        help="How an SQLite file is written. desk: for the fastest queries; card: with few bytes to flash memory.",
+    )(function)
+
+
+def set_profile(sinks: Sequence["Sink"], profile: "Profile | None") -> None:
+    """Let the SQLite sinks write with a profile, instead of that of the rig file.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    from riglog.sinks import SqliteSink
+
+    files = [sink for sink in sinks if isinstance(sink, SqliteSink)]
+    if profile is not None and not files:
+        raise ConfigError("--profile: no SQLite file is recorded", hint="Remove --profile, or add --out FILE")
+    for file in files:
+        file.profile = profile or file.profile
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:

@@ -59,15 +59,16 @@ def iso(ns: int) -> str:
     return "%s%06dZ" % (_second(ns // NS), ns % NS // 1000)  # noqa: UP031 - half the time of an f-string
 
 
-def iso_times(stamp: Stamp) -> tuple[str | None, str, str]:
-    """Return when the request was sent, the reply was received, and the midpoint, each as ``iso`` does.
+def iso_times(received: int, latency: int | None, own: int | None) -> tuple[str | None, str, str]:
+    """Return when the request of a stamp was sent, the reply was received, and the midpoint, each as ``iso`` does.
 
     They are nearly always within one second, which is formatted once: this is what a row of a text file costs.
     """
-    received, latency = stamp.received_ns, stamp.latency_ns
     if latency is None:
         text = iso(received)
-        return None, text, text if stamp.own_ns is None else iso(stamp.own_ns)
+        return None, text, text if own is None else iso(own)
+    if own is not None:
+        return iso(received - latency), iso(received), iso(own)
     rest = received % NS
     if not 0 <= latency <= rest:
         return iso(received - latency), iso(received), iso(received - latency // 2)

@@ -65,10 +65,38 @@ def contents(path: str | Path) -> Contents:
         runs, latest = _of_rows(format.read(path, damage))
         return _contents(path, format.name, None, runs, latest, damage.lines)
     with _opened(path) as source:
-        (schema,) = source.database.execute("PRAGMA user_version").fetchone()
-        latest = _latest(source)
-        found = _contents(path, format.name, int(schema), _runs(source, latest), latest)
-    return structs.replace(found, notes=list(read_notes(path)))
+        return _sqlite_contents(path, source)
+
+
+class GrowingContents:
+    """What a recording contains, again and again while it grows: each row is counted once."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._counts: dict[int, int] = {}  # of each run, up to and with the flush
+        self._flush: tuple[int, ...] = (0,)
+
+    def read(self) -> Contents:
+        """Return it as it is now; see ``contents``."""
+        if format_of(self._path) is not SQLITE_FORMAT:
+            return contents(self._path)
+        with _opened(self._path) as source:
+            if not isinstance(source, Recorded2):
+                return contents(self._path)
+            self._count(source)
+            return _sqlite_contents(self._path, source, self._counts)
+
+    def _count(self, source: Recorded2) -> None:
+        columns = "SELECT id, run_id, first_ns, last_ns, rows FROM flush"
+        number = self._flush[0]
+        if source.database.execute(f"{columns} WHERE id = ?", (number,)).fetchone() != self._flush:
+            self._counts, number = {}, 0  # at first; or the file was replaced
+        newest = source.database.execute(f"{columns} ORDER BY id DESC LIMIT 1").fetchone() or (0,)
+        for run_id, rows in source.database.execute(
+            "SELECT run_id, sum(rows) FROM flush WHERE id > ? AND id <= ? GROUP BY run_id", (number, newest[0])
+        ):
+            self._counts[run_id] = self._counts.get(run_id, 0) + rows
+        self._flush = newest
 
 
 def latest_rows(path: str | Path) -> list[Row]:
@@ -116,6 +144,18 @@ def _opened(path: Path) -> Iterator[Recorded]:
         yield recorded(database)
 
 
+def _sqlite_contents(path: Path, source: Recorded, counts: dict[int, int] | None = None) -> Contents:
+    """Return what an SQLite recording contains.
+
+    Args:
+        counts: the number of rows of each run, if it is known.
+    """
+    (schema,) = source.database.execute("PRAGMA user_version").fetchone()
+    latest = _latest(source)
+    found = _contents(path, SQLITE_FORMAT.name, int(schema), _runs(source, latest, counts), latest)
+    return structs.replace(found, notes=list(read_notes(path)))
+
+
 def _contents(
     path: Path, format: str, schema: int | None, runs: list[RunContents], latest: list[Row], damaged: int = 0
 ) -> Contents:
@@ -127,9 +167,13 @@ def _contents(
     )
 
 
-def _runs(source: Recorded, latest: list[Row]) -> list[RunContents]:
+def _runs(source: Recorded, latest: list[Row], counts: dict[int, int] | None) -> list[RunContents]:
     newest = {row.run: row.received_at for row in sorted(latest, key=lambda row: row.received_at)}
-    columns = f"run.run, run.name, run.started_ns, run.finished_ns, run.rate_hz, run.host, {_counted(source)}"
+    rows_of_run, channels_of_run = _counted(source)
+    columns = (
+        "run.id, run.run, run.name, run.started_ns, run.finished_ns, run.rate_hz, run.host,"
+        f" {rows_of_run if counts is None else 'NULL'}, {channels_of_run}"
+    )
     found = source.database.execute(f"SELECT {columns} FROM run ORDER BY run.id")  # noqa: S608 - constants
     return [
         RunContents(
@@ -140,23 +184,23 @@ def _runs(source: Recorded, latest: list[Row]) -> list[RunContents]:
             last_row_at=newest.get(run),
             rate_hz=rate,
             host=host,
-            rows=rows,
+            rows=rows if counts is None else counts.get(number, 0),
             channels=channels,
         )
-        for run, name, started, finished, rate, host, rows, channels in found
+        for number, run, name, started, finished, rate, host, rows, channels in found
     ]
 
 
-def _counted(source: Recorded) -> str:
+def _counted(source: Recorded) -> tuple[str, str]:
     """Return the SQL of the number of rows and of channels of a run."""
     if isinstance(source, Recorded2):
         return (
-            "(SELECT coalesce(sum(rows), 0) FROM flush WHERE run_id = run.id),"
-            " (SELECT count(DISTINCT series_id) FROM channel WHERE run_id = run.id)"
+            "(SELECT coalesce(sum(rows), 0) FROM flush WHERE run_id = run.id)",
+            "(SELECT count(DISTINCT series_id) FROM channel WHERE run_id = run.id)",
         )
     return (
-        "(SELECT count(*) FROM reading JOIN channel ON channel.id = channel_id WHERE run_id = run.id),"
-        " (SELECT count(*) FROM channel WHERE run_id = run.id)"
+        "(SELECT count(*) FROM reading JOIN channel ON channel.id = channel_id WHERE run_id = run.id)",
+        "(SELECT count(*) FROM channel WHERE run_id = run.id)",
     )
 
 

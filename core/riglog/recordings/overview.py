@@ -5,6 +5,7 @@ none, the readings are asked: in the newest minute, and where a channel has few 
 """
 
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -185,8 +186,10 @@ def _span(database: sqlite3.Connection, run: int, channel: int) -> tuple[int, in
 def _parts(database: sqlite3.Connection, run: int, channel: int, start: int, end: int, width: int) -> Parts:
     """Return the parts of the readings of a channel, in the order of time."""
 
+    of_channel = _Readings(database, run, channel)
+
     def readings(first: int, last: int) -> Parts:
-        return _readings(database, run, channel, first, last, width)
+        return of_channel.parts(first, last, width)
 
     def minutes(first: int, last: int) -> Parts:
         return _stored(database, "minute", MINUTE_NS, channel, first, last, readings)
@@ -221,37 +224,65 @@ def _stored(
         yield from elsewhere(done, end)
 
 
-def _readings(database: sqlite3.Connection, run: int, channel: int, start: int, end: int, width: int) -> Parts:
-    """Return the readings of a channel, one part for each bucket."""
-    tables = (
-        "FROM block CROSS JOIN reading ON reading.block_id = block.id AND reading.channel_id = :channel"
-        " AND received_ns >= :start AND received_ns < :end WHERE block.run_id = :run"
-    )
-    values = {
-        "run": run,
-        "channel": channel,
-        "start": max(start, EARLIEST_NS),
-        "end": min(end, LATEST_NS),
-        "width": width,
-    }
-    edges = []
-    for extreme in ("min", "max"):  # of one extreme, SQLite returns the other columns of its row
-        edges.append(
-            {
-                bucket: value
-                for bucket, _, value in database.execute(
-                    f"SELECT received_ns / :width AS bucket, {extreme}(received_ns), value {tables}"
-                    " AND value IS NOT NULL GROUP BY bucket",
-                    values,
-                )
-            }
-        )
-    for bucket, *sums in database.execute(
-        f"SELECT received_ns / :width AS bucket, count(*), count(value), min(value), max(value), sum(value) {tables}"
-        " GROUP BY bucket ORDER BY bucket",
-        values,
-    ).fetchall():
-        yield bucket * width, _part([*sums, edges[0].get(bucket), edges[1].get(bucket)])
+TABLES = """FROM block CROSS JOIN reading ON reading.block_id = block.id AND reading.channel_id = :channel
+AND received_ns >= :start AND received_ns < :end WHERE block.run_id = :run AND block.id BETWEEN :oldest AND :newest"""
+SUMS = f"""SELECT count(*), count(value), min(value), max(value), sum(value),
+min(CASE WHEN value IS NOT NULL THEN received_ns END), max(CASE WHEN value IS NOT NULL THEN received_ns END) {TABLES}"""
+EDGES = tuple(
+    f"SELECT value {TABLES} AND value IS NOT NULL ORDER BY block.id {order}, received_ns {order}, n {order} LIMIT 1"
+    for order in ("ASC", "DESC")
+)
+NEXT = f"SELECT received_ns {TABLES} ORDER BY block.id, received_ns LIMIT 1"
+FIRST_OF_BLOCK = """SELECT received_ns FROM block CROSS JOIN reading
+ON reading.block_id = block.id AND reading.channel_id = ? WHERE block.run_id = ? AND block.id >= ?
+ORDER BY block.id, received_ns LIMIT 1"""
+
+
+class _Readings:
+    """The readings of a channel. A later block has later ones, so those of a time are in a few blocks side by side."""
+
+    def __init__(self, database: sqlite3.Connection, run: int, channel: int) -> None:
+        self._database = database
+        self._run = run
+        self._channel = channel
+        self._blocks: list[int] = []
+
+    def parts(self, start: int, end: int, width: int) -> Parts:
+        """Return them, one part for each bucket.
+
+        A search for each bucket: GROUP BY would sort all readings, as SQLite does not see that they are in order.
+        """
+        start, end = max(start, EARLIEST_NS), min(end, LATEST_NS)
+        oldest, newest = self._block_before(start), self._block_before(end)
+        place = {"run": self._run, "channel": self._channel, "oldest": oldest, "newest": newest}
+        while found := self._database.execute(NEXT, place | {"start": start, "end": end}).fetchone():
+            bucket = found[0] // width
+            bucket_end = min((bucket + 1) * width, end)
+            yield bucket * width, self._part(place, found[0], bucket_end)
+            start = bucket_end
+
+    def _part(self, place: dict[str, int], start: int, end: int) -> _Part:
+        *sums, first_ns, last_ns = self._database.execute(SUMS, place | {"start": start, "end": end}).fetchone()
+        edges = [None, None]
+        if first_ns is not None:
+            edges = [
+                self._database.execute(sql, place | {"start": at, "end": at + 1}).fetchone()[0]
+                for sql, at in zip(EDGES, (first_ns, last_ns), strict=True)
+            ]
+        return _part([*sums, *edges])
+
+    def _block_before(self, at: int) -> int:
+        """Return the last block whose first reading is before a time, or the first block."""
+        if not self._blocks:
+            found = self._database.execute("SELECT id FROM block WHERE run_id = ? ORDER BY id", (self._run,))
+            self._blocks = [block for (block,) in found]
+        behind = bisect_left(self._blocks, at, key=self._first_ns)
+        return self._blocks[max(0, behind - 1)]
+
+    def _first_ns(self, block: int) -> int:
+        """Return the time of the first reading in this block or a later one."""
+        found = self._database.execute(FIRST_OF_BLOCK, (self._channel, self._run, block)).fetchone()
+        return LATEST_NS if found is None else int(found[0])
 
 
 def _part(values: list[float | None]) -> _Part:

@@ -85,7 +85,7 @@ def wide_records(recording: Recorded, selection: Selection, shape: Layout) -> It
     where, values = selection.condition(recording.received)
     found = recording.database.execute(
         f"SELECT run.run, run.started_ns, {slot}, {since}, channel.id, {recording.unit}, reading.value,"
-        f" annotation.text {recording.tables} WHERE {where} ORDER BY run.id, {slot}, {recording.order}",
+        f" {recording.text} {recording.tables} WHERE {where} ORDER BY run.id, {slot}, {recording.order}",
         values,
     )
     page: list[list[Any]] = []
@@ -142,7 +142,7 @@ def _survey(recording: Recorded, selection: Selection) -> Iterator[_Series]:
     where, values = selection.condition(received)
     found = recording.database.execute(
         "SELECT channel.id, run.id, series.device, series.parameter, series.instance,"
-        f" {recording.unit} AS sample_unit, count(reading.value), count(annotation.text),"
+        f" {recording.unit} AS sample_unit, count(reading.value), count({recording.text}),"
         " count(*) - count(reading.tick),"
         f" (max(reading.tick) - min(reading.tick)) * 1e9 / nullif(max({received}) - min({received}), 0),"
         " coalesce(max(reading.tick) - min(reading.tick), 0), run.rate_hz"

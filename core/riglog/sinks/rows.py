@@ -111,7 +111,7 @@ def row(run: str | None, tick: int | None, sample: Sample) -> Row:
     """
     channel, stamp = sample.channel, sample.stamp
     latency = stamp.latency_ns
-    requested_at, received_at, midpoint_at = iso_times(stamp)
+    requested_at, received_at, midpoint_at = iso_times(stamp.received_ns, latency, stamp.own_ns)
     number, text, status, error = content(sample)
     return Row(
         run,

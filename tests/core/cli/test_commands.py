@@ -9,7 +9,9 @@ from toy import Toy, ToyDriver
 from riglog.cli.app import cli
 from riglog.cli.console import messages, results
 from riglog.cli.errors import USAGE, explain
+from riglog.config import RigConfig
 from riglog.device import Pace
+from riglog.errors import ConfigError
 from riglog.manager import discovery
 from riglog.model import Sample, Stamp, Status, missing_sample
 from riglog.plugin import Registry
@@ -109,6 +111,40 @@ def test_a_device_without_any_value_is_not_ok(tmp_path: Path, monkeypatch: pytes
     done = CliRunner().invoke(cli, ["check", str(rig_file(tmp_path, "sim:a")), "--live"], standalone_mode=False)
     assert done.return_value == 3
     assert "error: d0: no parameter has a value: sensor open" in done.stderr
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("arguments", [("record", "RIG", "--out", "new.sqlite"), ("demo", "--out", "new.sqlite")])
+@pytest.mark.parametrize(("option", "profile"), [((), "desk"), (("--profile", "card"), "card")])
+def test_the_profile_of_a_new_file_is_an_option(
+    arguments: tuple[str, ...],
+    option: tuple[str, ...],
+    profile: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    toy: ToyDriver,
+) -> None:
+    seen: list[object] = []
+
+    async def recorded(rig: RigConfig, *rest: object, **options: object) -> None:
+        seen.append(rig.sinks[0].profile)  # type: ignore[attr-defined]
+        raise ConfigError("seen")
+
+    monkeypatch.setattr("riglog.cli.recording.record_with_progress", recorded)
+    monkeypatch.setattr(toy, "demo", lambda: [{"driver": "toy", "name": "a", "port": "bus"}], raising=False)
+    monkeypatch.chdir(tmp_path)
+    given = [str(rig_file(tmp_path, "sim:a")) if each == "RIG" else each for each in arguments]
+    CliRunner().invoke(cli, [*given, *option])
+    assert seen == [profile]
+
+
+@pytest.mark.real_time
+def test_a_profile_without_an_sqlite_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = rig_file(tmp_path, "sim:a")
+    path.write_text(path.read_text() + f'[[sink]]\ntype = "csv"\npath = "{tmp_path / "a.csv"}"\n')
+    message = refused("record", str(path), "--profile", "card", capsys=capsys)
+    assert message.startswith("error: --profile: no SQLite file is recorded. Remove --profile")
+    assert not (tmp_path / "a.csv").exists()
 
 
 @pytest.mark.real_time

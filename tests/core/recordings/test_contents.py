@@ -7,8 +7,10 @@ import pytest
 from recorded import WARM, make_run, sqlite_recording, steady, store
 
 from riglog.model import Sink
-from riglog.recordings import contents, export, latest_rows, newest_rows, read, rows_since
+from riglog.recordings import contents, export, latest_rows, newest_rows, read, read_events, rows_since
+from riglog.recordings.contents import GrowingContents
 from riglog.sinks import CsvSink, JsonlSink, SqliteSink
+from riglog.sinks.sqlite.reader import newest_events
 
 
 @pytest.fixture(params=["sqlite", "csv", "jsonl", "parquet"])
@@ -70,3 +72,25 @@ def test_a_recording_with_many_series_is_read_in_one_order(tmp_path: Path) -> No
     path = tmp_path / "bench.sqlite"
     anyio.run(lambda: sqlite_recording(path, make_run()))
     assert [row.parameter for row in latest_rows(path)][:3] == ["process_value", "process_value", "control_mode"]
+
+
+async def test_a_growing_recording_is_counted_once_and_again_if_it_is_replaced(tmp_path: Path) -> None:
+    path, run = tmp_path / "run.sqlite", make_run()
+    growing = GrowingContents(path)
+    sink = SqliteSink(path)
+    await sink.open(run)
+    for count, batch in enumerate(steady(run, [WARM], 5), 1):
+        await sink.write([batch], [])
+        assert growing.read() == contents(path)
+        assert growing.read().rows == count
+    await sink.aclose()
+    assert growing.read() == contents(path)
+    path.unlink()
+    await sqlite_recording(path, make_run(number=2), make_run(number=3))
+    assert growing.read() == contents(path)
+    assert growing.read().rows == 38
+
+
+@pytest.mark.parametrize("count", [1, 3, 100])
+def test_the_newest_events_are_the_last_ones(recording: Path, count: int) -> None:
+    assert newest_events(recording, count) == list(read_events(recording))[-count:]

@@ -18,10 +18,11 @@ from recorded import EVENTS, make_run, sqlite_recording, steady, store, varied
 
 from riglog.errors import ConfigError, NewerSchemaError, NotARecordingError, StorageError
 from riglog.model import EventKind
-from riglog.recordings import read
+from riglog.recordings import latest_rows, read
 from riglog.sinks import PostgresSink, SqliteSink, rows
 from riglog.sinks.postgres import ForwardProgress, forward
-from riglog.sinks.postgres.tables import SAMPLES, create
+from riglog.sinks.postgres.tables import SAMPLES, TYPES, create
+from riglog.sinks.rows import ROW
 
 pytestmark = pytest.mark.real_time
 SCHEMA_1 = Path(__file__).parents[2] / "support" / "recordings" / "schema-1.sqlite"
@@ -317,12 +318,17 @@ async def test_the_queries_of_the_schema_page_run(database: str, schema: str, tm
     recipes = [
         sql for sql in re.findall(r"^```sql\n(.*?)^```", page, re.MULTILINE | re.DOTALL) if "riglog.samples" in sql
     ]
-    assert len(recipes) == 2
+    assert len(recipes) == 4
     path = await sqlite_recording(tmp_path / "run.sqlite")
     await forward(path, database, schema=schema)
-    latest, averages = [await ask(database, sql.replace("riglog.samples", f"{schema}.samples")) for sql in recipes]
-    assert {row[1:5]: row[4] for row in latest}["balance", "net", 1, 123.456] == 123.456
-    assert len(latest) == 5
+    found = [await ask(database, sql.replace("riglog.samples", f"{schema}.samples")) for sql in recipes]
+    latest, channel, minutes, averages = found
+    newest = {(row.device, row.parameter, row.instance): row.value for row in latest_rows(path)}
+    assert {row[1:4]: row[4] for row in latest} == newest
+    rows = [row for row in read(path) if (row.parameter, row.instance) == ("process_value", 1)]
+    assert [row[1] for row in channel] == [row.value for row in rows]
+    numbers = [row.value for row in rows if row.value is not None]
+    assert [row[1:4] for row in minutes] == [(len(numbers), min(numbers), max(numbers))]
     assert {row[1] for row in averages} == {
         "balance.net",
         "oven.control_mode",
@@ -330,3 +336,35 @@ async def test_the_queries_of_the_schema_page_run(database: str, schema: str, tm
         "stack.I1",
         "stack.alarm",
     }
+
+
+async def test_no_query_of_the_schema_page_reads_the_whole_table(database: str, schema: str, tmp_path: Path) -> None:
+    """Thirty days of three channels: the plans that a server chooses that knows how many rows there are."""
+    await forward(await sqlite_recording(tmp_path / "run.sqlite"), database, schema=schema)
+    columns = ", ".join(f"NULL::{TYPES[column.kind]}" if not column.required else FILLED[column.name] for column in ROW)
+    await ask(
+        database,
+        f"INSERT INTO {schema}.samples SELECT {columns}, 'lab-pc', n FROM generate_series(1, 60000) AS n",
+    )
+    await ask(database, f"ANALYZE {schema}.samples")
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "schema.md").read_text(encoding="utf-8")
+    for sql in re.findall(r"^```sql\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        if "riglog.samples" in sql:
+            plan = await ask(database, "EXPLAIN " + sql.replace("riglog.samples", f"{schema}.samples"))
+            text = "\n".join(line for (line,) in plan)
+            assert "Seq Scan on samples" not in text, text
+
+
+FILLED = {
+    "run": "'other.0001'",
+    "device": "'oven'",
+    "driver": "'toy'",
+    "protocol": "'toy'",
+    "parameter": "'p' || n % 3",
+    "instance": "1",
+    "status": "'ok'",
+    "flags": "''",
+    "received_at": "timestamptz '2026-10-01T00:00:00Z' + n * interval '43 seconds'",
+    "midpoint_at": "timestamptz '2026-10-01T00:00:00Z' + n * interval '43 seconds'",
+    "monotonic_ns": "n",
+}

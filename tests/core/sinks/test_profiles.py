@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
-from recorded import GAS, NET, WARM, ZONE, later, make_run, steady, store, varied
+from recorded import GAS, NET, WARM, ZONE, later, make_run, stamp, steady, store, varied
 
 from riglog.errors import StorageError
+from riglog.model import NS, Batch, Sample
 from riglog.recordings import read
-from riglog.sinks import SqliteSink, rows
+from riglog.sinks import COLUMNS, SqliteSink, rows
 from riglog.sinks.sqlite import blocks
 from riglog.sinks.sqlite.blocks import Profile
 
@@ -109,3 +110,54 @@ async def test_a_write_that_was_undone_leaves_no_block(tmp_path: Path) -> None:
 async def test_both_profiles_store_every_shape(tmp_path: Path, profile: Profile) -> None:
     await store(SqliteSink(tmp_path / "run", profile=profile), RUN, varied(RUN))
     assert list(read(tmp_path / "run")) == list(rows(RUN.id, varied(RUN)))
+
+
+@pytest.mark.parametrize("profile", ["desk", "card"])
+async def test_rows_are_those_of_the_view(tmp_path: Path, profile: Profile) -> None:
+    """Rows are made of the stored numbers; the view makes them of the same ones in SQL."""
+    path, run = tmp_path / "run", make_run()
+    own = structs.replace(stamp(run, 70, None), own_ns=run.started_ns + 69 * NS)
+    burst = Batch("stream", None, [Sample(channel=NET, stamp=own, value=1.5, unit="g")])
+    batches = [*varied(run, 60), burst, *later(varied(run, 3), -3600)]
+    await store(SqliteSink(path, profile=profile), run, batches)
+    with closing(sqlite3.connect(path)) as file:
+        columns = ", ".join(COLUMNS)
+        found = file.execute(f"SELECT {columns} FROM samples ORDER BY segment, received_ns, n, channel_id").fetchall()
+    assert [structs.astuple(row) for row in read(path)] == found
+    assert len({row[COLUMNS.index("status")] for row in found}) == 3
+
+
+async def test_a_mean_looks_up_no_annotation(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    await store(SqliteSink(path), RUN, BATCHES)
+    question = "SELECT device, parameter, avg(value) FROM samples GROUP BY device, parameter"
+    with closing(sqlite3.connect(path)) as file:
+        plan = [detail for *_, detail in file.execute(f"EXPLAIN QUERY PLAN {question}")]
+    assert not [step for step in plan if "annotation" in step or "TEMP B-TREE" in step]
+    assert [step for step in plan if step.startswith("SCAN")] == [
+        "SCAN series USING COVERING INDEX sqlite_autoindex_series_1"
+    ]
+
+
+@pytest.mark.parametrize("buckets", [7, 100, 4000])
+async def test_an_overview_of_many_blocks_finds_those_of_its_time(tmp_path: Path, buckets: int) -> None:
+    """Buckets below a minute are read from the readings; a channel that is not in every block has its own search."""
+    path = tmp_path / "run"
+    sink = SqliteSink(path, profile="card")
+    await sink.open(RUN)
+    rare = [batch if n % 30 else structs.replace(batch, samples=batch.samples[:1]) for n, batch in enumerate(BATCHES)]
+    await flushed(sink, rare, 3)
+    await sink.aclose()
+    assert len(found_blocks(path)) > 5
+    start, end = "2026-11-20T12:00:07Z", "2026-11-20T12:00:47Z"
+    rows = [row for row in read(path, start=start, end=end) if row.value is not None]
+    found = read(path).overview(start, end, buckets)
+    assert sum(each.count for each in found) == len(rows)
+    for each in found:
+        inside = [
+            row.value
+            for row in rows
+            if (row.device, row.parameter, row.instance) == (each.device, each.parameter, each.instance)
+            and each.start <= row.received_at < each.end
+        ]
+        assert (each.first, each.last, each.low, each.high) == (inside[0], inside[-1], min(inside), max(inside))

@@ -11,13 +11,14 @@ import click
 
 from riglog.cli.console import print_warning, results
 from riglog.cli.errors import USAGE, print_error
-from riglog.cli.options import json_option, sqlite_name
+from riglog.cli.options import json_option, profile_option, sqlite_name
 from riglog.cli.report import report
 from riglog.cli.signals import Interruption, run
 
 if TYPE_CHECKING:
     from riglog.plugin import DriverFault, Registry
     from riglog.rig import Outcome
+    from riglog.sinks.sqlite.blocks import Profile
 
 RATE_HZ = 2.0
 QUERY = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, parameter"
@@ -33,15 +34,16 @@ QUERY = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, para
     callback=sqlite_name,
     help="SQLite file to record into.",
 )
+@profile_option
 @click.option("--driver", help="Only the instruments of this driver.")
 @json_option
-def command(duration: str, out: str, driver: str | None, as_json: bool) -> int:
+def command(duration: str, out: str, profile: "Profile | None", driver: str | None, as_json: bool) -> int:
     """Simulate instruments of every installed plugin on pseudo-terminals and record them."""
-    return run(partial(_demo, duration, out, driver, as_json))
+    return run(partial(_demo, duration, out, profile or "desk", driver, as_json))
 
 
 async def _demo(
-    duration: str, out: str, driver: str | None, as_json: bool, interruption: Interruption
+    duration: str, out: str, profile: "Profile", driver: str | None, as_json: bool, interruption: Interruption
 ) -> int | Callable[[], int]:
     from riglog.cli.recording import record_with_progress
     from riglog.config import RigConfig, seconds
@@ -69,7 +71,7 @@ async def _demo(
             if "port" in table:
                 table["port"] = ports[table["port"]]
         specs = tuple(resolve_device(registry, table) for table in tables)
-        rig = RigConfig(name="demo", rate_hz=RATE_HZ, specs=specs, sinks=(SqliteSink(out),))
+        rig = RigConfig(name="demo", rate_hz=RATE_HZ, specs=specs, sinks=(SqliteSink(out, profile=profile),))
         outcome = await record_with_progress(rig, length, interruption)
     return partial(_report, outcome, out, as_json)
 

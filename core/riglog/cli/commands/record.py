@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from riglog.cli.console import messages, plain, plural, print_warning
-from riglog.cli.options import json_option, sqlite_name
+from riglog.cli.options import json_option, profile_option, set_profile, sqlite_name
 from riglog.cli.report import report
 from riglog.cli.signals import Interruption, run
 from riglog.errors import ConfigError
+
+if TYPE_CHECKING:
+    from riglog.sinks.sqlite.blocks import Profile
 
 
 class Start(NamedTuple):
@@ -34,6 +37,7 @@ class Start(NamedTuple):
     callback=sqlite_name,
     help="Record into this SQLite file instead of the sinks of the rig file.",
 )
+@profile_option
 @click.option(
     "--max-gap",
     type=click.FloatRange(min=0),
@@ -60,6 +64,7 @@ def command(
     rig: str,
     duration: str | None,
     out: str | None,
+    profile: "Profile | None",
     max_gap: float | None,
     resume: bool,
     accept_identity: tuple[str, ...],
@@ -74,13 +79,14 @@ def command(
     if require_all and wait:
         raise ConfigError("--wait: cannot be combined with --require-all", hint="Remove one of them")
     start = Start(require_all=require_all, wait=wait)
-    return run(partial(_record, rig, duration, out, max_gap, resume, accept_identity, start, as_json))
+    return run(partial(_record, rig, duration, out, profile, max_gap, resume, accept_identity, start, as_json))
 
 
 async def _record(
     path: str,
     duration: str | None,
     out: str | None,
+    profile: "Profile | None",
     max_gap: float | None,
     resume: bool,
     accept_identity: tuple[str, ...],
@@ -93,6 +99,7 @@ async def _record(
     from riglog.rig import ResumePlan, check_accepted, plan_resume
 
     rig = load_rig(path, out=out)
+    set_profile(rig.sinks, profile)
     check_accepted(rig, accept_identity)
     plan = plan_resume(rig) if resume and not accept_identity else ResumePlan()
     length = plan.remaining(rig.duration) if duration is None else seconds(duration, "--duration")

@@ -13,8 +13,10 @@ from riglog.cli.keys import Keys, keys
 from riglog.cli.live_table import ChannelLine, LiveView, has_blocks, render, room_for_channels
 from riglog.cli.local_time import format_local, local, offset
 from riglog.cli.sizes import format_bytes, free_bytes
-from riglog.recordings import Contents, contents, read_events
+from riglog.recordings import Contents
+from riglog.recordings.contents import GrowingContents
 from riglog.sinks.rows import EventRow, Row
+from riglog.sinks.sqlite.reader import newest_events
 
 REFRESH_SECONDS = 0.5
 TREND_VALUES = 120
@@ -60,6 +62,7 @@ class RecordingScreen:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.first = 0
+        self._contents = GrowingContents(path)
         self._trends: dict[Series, deque[float | None]] = {}
         self._received: dict[Series, str] = {}
         self._intervals: dict[Series, float] = {}
@@ -71,9 +74,9 @@ class RecordingScreen:
         Raises:
             RiglogError: the file cannot be read.
         """
-        found = contents(self.path)
+        found = self._contents.read()
         now = datetime.now(UTC)
-        events = list(_newest_events(self.path))
+        events = newest_events(self.path, EVENTS)
         finished = bool(found.runs) and found.runs[-1].finished_at is not None
         return LiveView(
             facts=[self._title(found, finished), self._disk(found)],
@@ -140,10 +143,6 @@ def _short(at: str) -> str:
     moment = local(at)
     today = moment.date() == datetime.now(moment.tzinfo).date()
     return f"{moment:%H:%M:%S} {offset(moment)}" if today else format_local(at)
-
-
-def _newest_events(path: Path) -> Iterator[EventRow]:
-    yield from deque(read_events(path), maxlen=EVENTS)
 
 
 def _event_text(event: EventRow) -> str:

@@ -14,6 +14,7 @@ from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.rows import EventRow, Row
 from riglog.sinks.sqlite.recorded import recorded
 from riglog.sinks.sqlite.schema import HEADER, check_recording, sqlite_errors
+from riglog.sinks.sqlite.views import iso
 
 SHOWN_NAMES = 12
 RUNS = "SELECT name FROM run UNION SELECT run FROM run"
@@ -64,6 +65,23 @@ def read_events(path: str | Path, *, run: str | None = None) -> Iterator[EventRo
             {"run": run},
         ):
             yield EventRow(run_id, at, current_kind(kind), device, port, message)
+
+
+def newest_events(path: str | Path, count: int) -> list[EventRow]:
+    """Return the events of a recording that were stored last, oldest first. The others are not read.
+
+    Raises:
+        NotARecordingError, NewerSchemaError, StorageError: it cannot be read.
+    """
+    path = Path(path)
+    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+        found = database.execute(
+            f"SELECT run.run, {iso('event.at_ns')}, kind, device, port, message"  # noqa: S608 - a constant
+            " FROM event CROSS JOIN run ON run.id = event.run_id ORDER BY event.id DESC LIMIT ?",
+            (count,),
+        ).fetchall()
+    events = [EventRow(run, at, current_kind(kind), *about) for run, at, kind, *about in reversed(found)]
+    return sorted(events, key=lambda event: event.at)
 
 
 def refuse_unknown(database: sqlite3.Connection, what: str, wanted: str | None, query: str) -> None:

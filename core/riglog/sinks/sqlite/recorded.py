@@ -11,6 +11,7 @@ from riglog.errors import ConfigError
 from riglog.model import NS
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite import schema1, views
+from riglog.sinks.sqlite.stored_rows import READING_COLUMNS, StoredRows
 
 PAGE_ROWS = 5_000
 """Reads are short: a long one prevents SQLite from writing the write-ahead log of a growing file back."""
@@ -78,14 +79,15 @@ class Page(Struct, frozen=True):
 class Recorded(ABC):
     """A recording that is open for reading.
 
-    ``columns`` of ``tables`` are a Row. ``received`` is the time of receipt in ns, ``unit`` that of a value, ``order``
-    the order of recording within a run: all in SQL.
+    ``columns`` of ``tables`` are a Row. ``received`` is the time of receipt in ns, ``unit`` and ``text`` those of a
+    value, ``order`` the order of recording within a run: all in SQL.
     """
 
     columns: str
     tables: str
     received: str
     unit: str
+    text: str
     order: str
 
     def __init__(self, database: sqlite3.Connection) -> None:
@@ -112,7 +114,8 @@ class Recorded1(Recorded):
     columns = schema1.SAMPLE_COLUMNS
     tables = schema1.SAMPLE_TABLES
     received = schema1.RECEIVED
-    unit = views.unit("reading.note_id")
+    unit = schema1.SHARED["unit"]
+    text = schema1.SHARED["text"]
     order = "reading.id"
 
     def pages(self, selection: Selection = ALL) -> Iterator[Page]:
@@ -145,8 +148,13 @@ class Recorded2(Recorded):
     columns = views.SAMPLE_COLUMNS
     tables = views.SAMPLE_TABLES
     received = "reading.received_ns"
-    unit = views.unit("reading.annotation_id")
+    unit = views.SHARED["unit"]
+    text = views.SHARED["text"]
     order = "channel.segment, reading.received_ns, reading.n, channel.id"
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        super().__init__(database)
+        self._row = StoredRows(database).row
 
     def pages(self, selection: Selection = ALL) -> Iterator[Page]:
         done, total = 0, max(1, self.count())
@@ -192,13 +200,13 @@ class Recorded2(Recorded):
     ) -> list[tuple[Key, Row]]:
         where, values = selection.condition(self.received)
         found = self.database.execute(
-            f"SELECT reading.received_ns, reading.n, channel.id, {self.columns} {self.tables}"
+            f"SELECT {READING_COLUMNS} {self.tables}"
             " WHERE channel.run_id = ? AND channel.segment = ? AND reading.received_ns >= ?"
             " AND (reading.received_ns < ?) AND (reading.received_ns, reading.n, channel.id) > (?, ?, ?)"
             f" AND {where} ORDER BY reading.received_ns, reading.n, channel.id LIMIT ?",
             (run_id, segment, start, end, *(after or (EARLIEST_NS, 0, 0)), *values, PAGE_ROWS),
-        )
-        return [((received, n, channel), Row(*columns)) for received, n, channel, *columns in found]
+        ).fetchall()
+        return [(reading[:3], self._row(reading)) for reading in found]
 
     def _next_ns(self, run_id: int, segment: int, start: int) -> int | None:
         """Return the time of the first reading that is not before ``start``: a seek in each channel and block."""

@@ -66,7 +66,14 @@ CREATE TABLE event (
 """
 
 RECEIVED = "(run.started_ns + reading.received_ns)"
-SAMPLE_COLUMNS = sample_columns(RECEIVED, "reading.note_id", "NULL")
+SHARED = {
+    "text": "annotation.text",
+    "unit": "CASE WHEN reading.note_id IS NULL THEN channel.unit ELSE annotation.unit END",
+    "status": "coalesce(annotation.status, 'ok')",
+    "flags": "coalesce(annotation.flags, '')",
+    "error": "annotation.error",
+}
+SAMPLE_COLUMNS = sample_columns(RECEIVED, SHARED, "NULL")
 SAMPLE_TABLES = """
 FROM reading
 CROSS JOIN channel ON channel.id = reading.channel_id

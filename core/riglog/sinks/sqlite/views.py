@@ -1,8 +1,11 @@
 """The view ``samples``: the row of docs/reference/schema.md out of the tables, and the views beside it.
 
 The order of the joins decides how fast a question is answered. CROSS JOIN makes SQLite start with the few channels, and
-seek in each block; it may leave ``run`` out if no column of it is used.
+seek in each block; it may leave ``run`` out if no column of it is used. Annotations are not joined: SQLite would look
+one up for every reading that it adds to a mean, also where no column of it is used.
 """
+
+from collections.abc import Mapping
 
 
 def iso(ns: str) -> str:
@@ -10,12 +13,12 @@ def iso(ns: str) -> str:
     return f"strftime('%Y-%m-%dT%H:%M:%S', {ns} / 1000000000, 'unixepoch') || printf('.%06dZ', {ns} / 1000 % 1000000)"
 
 
-def sample_columns(received: str, annotation_id: str, own: str) -> str:
+def sample_columns(received: str, shared: Mapping[str, str], own: str) -> str:
     """Return the SQL of the twenty columns of a row.
 
     Args:
         received: the SQL of the time of receipt, in ns since the epoch.
-        annotation_id: the column that refers to the annotation.
+        shared: the SQL of each column of the annotation, which several readings share.
         own: the SQL of the instrument's own time; NULL if there is none.
     """
     midpoint = f"({received} - coalesce(reading.latency_ns, 0) / 2)"
@@ -32,11 +35,11 @@ def sample_columns(received: str, annotation_id: str, own: str) -> str:
     channel.parameter_id AS parameter_id,
     series.instance AS instance,
     reading.value AS value,
-    annotation.text AS text,
-    {unit(annotation_id)} AS unit,
-    coalesce(annotation.status, 'ok') AS status,
-    coalesce(annotation.flags, '') AS flags,
-    annotation.error AS error,
+    {shared["text"]} AS text,
+    {shared["unit"]} AS unit,
+    {shared["status"]} AS status,
+    {shared["flags"]} AS flags,
+    {shared["error"]} AS error,
     CASE WHEN reading.latency_ns IS NOT NULL THEN {iso(f"({received} - reading.latency_ns)")} END AS requested_at,
     {iso(received)} AS received_at,
     {iso(midpoint)} AS midpoint_at,
@@ -44,19 +47,20 @@ def sample_columns(received: str, annotation_id: str, own: str) -> str:
     run.anchor_ns + {midpoint} - run.started_ns + coalesce(reading.skew_ns, 0) AS monotonic_ns"""
 
 
-def unit(annotation_id: str) -> str:
-    """Return the SQL of the unit of a value."""
-    return f"CASE WHEN {annotation_id} IS NULL THEN channel.unit ELSE annotation.unit END"
-
-
-SAMPLE_COLUMNS = sample_columns("reading.received_ns", "reading.annotation_id", "reading.own_ns")
+WITHOUT_ANNOTATION = {"text": "NULL", "unit": "channel.unit", "status": "'ok'", "flags": "''", "error": "NULL"}
+"""What the columns are without an annotation."""
+SHARED = {
+    column: f"CASE WHEN reading.annotation_id IS NULL THEN {otherwise}"  # noqa: S608 - constants of this file
+    f" ELSE (SELECT annotation.{column} FROM annotation WHERE annotation.id = reading.annotation_id) END"
+    for column, otherwise in WITHOUT_ANNOTATION.items()
+}
+SAMPLE_COLUMNS = sample_columns("reading.received_ns", SHARED, "reading.own_ns")
 SAMPLE_TABLES = """
 FROM series
 JOIN channel ON channel.series_id = series.id
 LEFT JOIN run ON run.id = channel.run_id
 CROSS JOIN block ON block.run_id = channel.run_id
-CROSS JOIN reading ON reading.block_id = block.id AND reading.channel_id = channel.id
-LEFT JOIN annotation ON annotation.id = reading.annotation_id"""
+CROSS JOIN reading ON reading.block_id = block.id AND reading.channel_id = channel.id"""
 MORE_COLUMNS = """,
     reading.received_ns AS received_ns,
     reading.own_ns AS own_ns,
@@ -83,8 +87,7 @@ CROSS JOIN channel ON channel.id = (
 LEFT JOIN run ON run.id = channel.run_id
 CROSS JOIN reading ON (reading.block_id, reading.channel_id, reading.received_ns, reading.n) = (
     {newest("newest.block_id, newest.channel_id, newest.received_ns, newest.n", "channel")}
-)
-LEFT JOIN annotation ON annotation.id = reading.annotation_id"""  # noqa: S608 - made of constants of this file
+)"""  # noqa: S608 - made of constants of this file
 """The newest reading of each series: later runs, and later segments of a run, are newer whatever the clock was."""
 
 VIEWS = f"""
