@@ -65,4 +65,8 @@ def test_the_times_of_a_stamp_belong_together() -> None:
 def test_the_three_times_of_a_row_are_those_of_its_stamp(received: int, latency: int | None) -> None:
     stamp = Stamp(received, latency, 0)
     requested = None if stamp.requested_ns is None else iso(stamp.requested_ns)
-    assert iso_times(stamp.received_ns, stamp.latency_ns, stamp.own_ns) == (requested, iso(received), iso(stamp.midpoint_ns))
+    assert iso_times(stamp.received_ns, stamp.latency_ns, stamp.own_ns) == (
+        requested,
+        iso(received),
+        iso(stamp.midpoint_ns),
+    )
