@@ -39,7 +39,8 @@ class RigConfig(Struct, frozen=True, kw_only=True):
     """A rig file that was checked.
 
     ``duration`` and ``flush_interval`` are in seconds. ``destinations`` are the paths of the sinks, for messages.
-    ``text`` is the file, which is stored with the run; passwords in it are replaced by ``***``.
+    ``text`` is the file, which is stored with the run, and behind it as comments the files that its drivers read;
+    passwords in it are replaced by ``***``.
     """
 
     name: str
@@ -103,7 +104,7 @@ def parse_rig(text: str, path: Path, *, registry: Registry | None = None, out: s
         overflow=Overflow(run.overflow),
         utilisation=utilisation,
         destinations=tuple(str(sink.get("path", sink.get("type"))) for sink in sinks),
-        text=without_secrets(text),
+        text=without_secrets(with_instruments(text, specs)),
     )
 
 
@@ -242,6 +243,15 @@ def with_files(device: dict[str, Any], plugins: Registry, folder: Path) -> dict[
     keys = () if driver is None else driver.config.file_keys
     texts = {key: device[key] for key in keys if isinstance(device.get(key), str)}
     return device | {key: str(folder / text) for key, text in texts.items() if Path(text).suffix}
+
+
+def with_instruments(text: str, specs: tuple[DeviceSpec, ...]) -> str:
+    """Return the text of a rig file, and behind it as comments each file that describes an instrument, once."""
+    found = {item: None for spec in specs for item in spec.driver.files(spec.config).items()}
+    for name, content in found:
+        lines = (f"#| {line}".rstrip() for line in content.splitlines())
+        text = "\n".join([text.rstrip("\n"), "", f"# File {name}, as it was when the run started:", *lines, ""])
+    return text
 
 
 def _conflicts(specs: tuple[DeviceSpec, ...]) -> Iterator[ConfigError]:

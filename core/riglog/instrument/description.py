@@ -173,11 +173,12 @@ class Block(Struct, Generic[AnyQuantity], frozen=True, kw_only=True):
 
 
 class Description(Struct, Generic[AnyQuantity], frozen=True, kw_only=True):
-    """A checked instrument file."""
+    """A checked instrument file. ``texts``: it was read from these files, by name; the first is the file itself."""
 
     head: Head
     line: LineSettings
     blocks: tuple[Block[AnyQuantity], ...]
+    texts: Mapping[str, str] = {}
 
     @property
     def quantities(self) -> dict[str, AnyQuantity]:

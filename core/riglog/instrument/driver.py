@@ -53,6 +53,9 @@ class InstrumentDriver(Driver[AnyInstrumentConfig, Client], Generic[AnyInstrumen
         """Return the instrument that the file describes; raises as ``Format.load``."""
         return self.format.load(config.instrument)
 
+    def files(self, config: AnyInstrumentConfig) -> Mapping[str, str]:
+        return self.describe(config).texts
+
     def selected(self, config: AnyInstrumentConfig) -> tuple[str, ...]:
         """Return the quantities that are channels.
 

@@ -106,7 +106,7 @@ class Format(ABC, Generic[AnyQuantity]):
                 blocks.check_known(name, ("identity", position))
         description: Description[AnyQuantity] | None = None
         if head is not None and line is not None:
-            description = Description(head=head, line=line, blocks=tuple(blocks.found))
+            description = Description(head=head, line=line, blocks=tuple(blocks.found), texts=source.texts)
             if not mistakes.found:
                 self.check_file(description, mistakes)
             if not mistakes.found and not description.recorded:

@@ -23,11 +23,15 @@ SUFFIX = ".toml"
 
 
 class Source(NamedTuple):
-    """The table of an instrument file, and the file and the line of each key."""
+    """The table of an instrument file, and the file and the line of each key.
+
+    ``texts``: what was read, by the names of the files: the file itself, and those that it extends.
+    """
 
     file: FilePath
     table: dict[str, Any]
     places: Mapping[Path, tuple[FilePath, int]]
+    texts: Mapping[str, str]
 
 
 def shipped_file(package: str, name: str) -> FilePath | None:
@@ -70,6 +74,7 @@ def read_source(file: FilePath, package: str) -> Source:
     chain: list[FilePath] = []
     table: dict[str, Any] = {}
     places: dict[Path, tuple[FilePath, int]] = {}
+    texts: dict[str, str] = {}
     following: FilePath | None = file
     while following is not None:
         with error_context(file=following):
@@ -79,14 +84,16 @@ def read_source(file: FilePath, package: str) -> Source:
             if len(chain) == MOST_FILES:
                 raise ConfigError(f"extends: a chain of more than {MOST_FILES} files", hint="Put them into fewer files")
             chain.append(resolved)
-            own, lines = _parse(_read(following))
+            text = _read(following)
+            texts[following.name if following.name not in texts else f"{following.parent.name}/{following.name}"] = text
+            own, lines = _parse(text)
             extends = own.pop("extends", None)
             places = {path: (following, line) for path, line in lines.items()} | {
                 path: place for path, place in places.items() if path != ("extends",)
             }
             table = merged(own, table)
             following = _base(following, extends, package)
-    return Source(file, table, places)
+    return Source(file, table, places, texts)
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

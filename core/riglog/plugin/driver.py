@@ -66,6 +66,10 @@ class AnyDriver(ABC, Generic[CommonConfig]):
         """Return the parameters that ``set_parameter`` of the device accepts; None if that is not known."""
         return None
 
+    def files(self, config: CommonConfig) -> Mapping[str, str]:
+        """Return the texts of the files that describe the instrument, by name: they are stored with the run."""
+        return {}
+
     def demo(self) -> Sequence[Mapping[str, Any]]:
         """Return ``[[device]]`` tables for ``riglog demo``; ``port`` is the name of a port that is simulated for it."""
         return ()

@@ -90,6 +90,7 @@ async def test_every_sample_of_a_burst_is_a_row_with_its_own_time(path: Path) ->
     assert {b.monotonic_ns - a.monotonic_ns for a, b in pairwise(rows)} == {NS // RATE_HZ}
     assert len({row.received_at for row in rows}) == 20
     with closing(open_recording(path)) as database:
+        assert database.execute("SELECT max(own_ns) FROM reading").fetchone()[0] < 0  # from the time of receipt
         query = "SELECT count(DISTINCT own_ns), min(own_ns), max(own_ns) FROM samples WHERE parameter = 'voltage'"
         assert database.execute(query).fetchone() == (2000, 0, 1999 * NS // RATE_HZ)
 

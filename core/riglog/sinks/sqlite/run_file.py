@@ -193,7 +193,7 @@ class RunFile:
             tick,
             stamp.latency_ns,
             stamp.monotonic_ns - run.anchor_ns - (stamp.midpoint_ns - run.started_ns),
-            stamp.own_ns,
+            None if stamp.own_ns is None else stamp.own_ns - stamp.received_ns,
         )
 
     def _complete_overviews(self, newest_ns: int) -> None:

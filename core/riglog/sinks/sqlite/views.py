@@ -54,16 +54,17 @@ SHARED = {
     f" ELSE (SELECT annotation.{column} FROM annotation WHERE annotation.id = reading.annotation_id) END"
     for column, otherwise in WITHOUT_ANNOTATION.items()
 }
-SAMPLE_COLUMNS = sample_columns("reading.received_ns", SHARED, "reading.own_ns")
+OWN = "(reading.received_ns + reading.own_ns)"
+SAMPLE_COLUMNS = sample_columns("reading.received_ns", SHARED, OWN)
 SAMPLE_TABLES = """
 FROM series
 JOIN channel ON channel.series_id = series.id
 LEFT JOIN run ON run.id = channel.run_id
 CROSS JOIN block ON block.run_id = channel.run_id
 CROSS JOIN reading ON reading.block_id = block.id AND reading.channel_id = channel.id"""
-MORE_COLUMNS = """,
+MORE_COLUMNS = f""",
     reading.received_ns AS received_ns,
-    reading.own_ns AS own_ns,
+    {OWN} AS own_ns,
     series.id AS series_id,
     channel.id AS channel_id,
     channel.segment AS segment,
