@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from riglog.errors import ConfigError
 from riglog.instrument import BlockOptions, Description, Format, Head, LineSettings, Mistakes, RawKind
 from riglog.instrument.description import Instead
+from riglog_ascii.checks import CheckKind, LineCheck
 from riglog_ascii.samples import RAW_KINDS, AsciiQuantity
 from riglog_ascii.templates import ADDRESS, IGNORED, VALUE, FieldKind, Template, parse
 
@@ -22,6 +23,8 @@ class AsciiLine(LineSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     ``reply_terminator``: if it is another one than that of requests. ``address_digits``: of ``{address}``, with zeros
     in front. ``echo``: the instrument repeats each request. ``period``: seconds between two lines without request.
+    ``checksum``: hexadecimal digits at the end of each line, behind ``checksum_mark``, over all characters but the
+    first ``checksum_skip``.
     """
 
     terminator: Terminator = "\r\n"
@@ -29,6 +32,16 @@ class AsciiLine(LineSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     address_digits: Annotated[int, Meta(ge=1, le=3)] = 1
     echo: bool = False
     period: Annotated[float, Meta(gt=0, le=86_400)] = 1.0
+
+    checksum: CheckKind | None = None
+    checksum_mark: Annotated[str, Meta(max_length=4)] = ""
+    checksum_skip: Annotated[int, Meta(ge=0, le=4)] = 0
+
+    @property
+    def check(self) -> LineCheck | None:
+        if self.checksum is None:
+            return None
+        return LineCheck(self.checksum, self.checksum_mark.encode("latin-1"), self.checksum_skip)
 
     @property
     def reply_end(self) -> str:
@@ -109,6 +122,12 @@ class AsciiFormat(Format[AsciiQuantity]):
             _check_templates(mistakes, path, options.request, options.replies, options.instead)
             if not options.replies:
                 mistakes.add("no replies", path, hint='Add replies = ["{flow:number}"]')
+            if options.request is None and any("\n" in reply for reply in options.replies):
+                hint = "Describe each line by a [read.NAME] of its own"
+                mistakes.add("replies of several lines need a request", (*path, "replies"), hint=hint)
+            if len({reply.count("\n") for reply in options.replies}) > 1:
+                hint = "Describe the others in instead, or in [errors]"
+                mistakes.add("replies with different numbers of lines", (*path, "replies"), hint=hint)
             for name in {field for reply in _templates(options) for field in reply.fields} - {*block.quantities}:
                 if name != ADDRESS:
                     mistakes.add(

@@ -12,7 +12,7 @@ from riglog.model import Sample
 from riglog.protocol import HeldLine
 from riglog_ascii.config import AsciiConfig
 from riglog_ascii.description import AsciiFormat, line_of
-from riglog_ascii.lines.codec import AsciiClient
+from riglog_ascii.lines.codec import AsciiClient, AsciiReply, text_of
 from riglog_ascii.lines.protocol import readings_of
 from riglog_ascii.protocol import protocol_for
 from riglog_ascii.samples import AsciiQuantity, raw_of, sent_text
@@ -63,16 +63,10 @@ class StreamingInstrument(AsciiInstrument):
 
     pace = Pace.DEVICE
 
-    def __init__(
-        self,
-        config: AsciiConfig,
-        client: AsciiClient,
-        context: DeviceContext,
-        description: Description[AsciiQuantity],
-        selected: Sequence[str],
-    ) -> None:
-        super().__init__(config, client, context, description, selected)
-        self._silence = config.timeout or max(LEAST_SILENCE, 2 * line_of(description).period + 1)
+    def __init__(self, config: AsciiConfig, client: AsciiClient, context: DeviceContext, *described: Any) -> None:
+        super().__init__(config, client, context, *described)
+        self._silence = config.timeout or max(LEAST_SILENCE, 2 * line_of(self.description).period + 1)
+        self._line_check = line_of(self.description).check
         self._begin_seen = False
         self._last_read = float("-inf")
 
@@ -112,6 +106,11 @@ class StreamingInstrument(AsciiInstrument):
     ) -> Sample | None:
         raise UnsupportedError("an instrument that sends without requests cannot be set", device=self.name)
 
+    def _checked(self, reply: AsciiReply) -> AsciiReply:
+        """Return a line without its checksum; one with another checksum matches no template."""
+        text = text_of(reply.line.encode("latin-1", "replace"), self._line_check)
+        return reply._replace(line="\ufffd" if text is None else text)
+
     async def _next(self) -> dict[str, Reading]:
         """Return the readings of the next line that is one of the file.
 
@@ -126,6 +125,7 @@ class StreamingInstrument(AsciiInstrument):
             with anyio.move_on_after(self._silence):
                 while True:
                     reply, stamp = await self.client.listen()
+                    reply = self._checked(reply)
                     if not self._begin_seen:  # the beginning of the first line may be lost
                         self._begin_seen = True
                         continue

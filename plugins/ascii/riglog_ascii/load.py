@@ -33,8 +33,10 @@ def poll_transactions(
 def _cost(description: Description[AsciiQuantity], read: Read) -> TransactionCost:
     line = line_of(description)
     assert read.request is not None
-    sent = _length(read.request) + len(line.terminator)
-    received = max(map(_length, read.replies)) + len(line.reply_end)
+    check = 0 if line.check is None else line.check.length
+    sent = _length(read.request) + check + len(line.terminator)
+    lines = len(read.replies[0].lines)
+    received = max(map(_length, read.replies)) - lines + 1 + lines * (check + len(line.reply_end))
     return TransactionCost(sent * (1 + line.echo), received, line.turnaround, line.gap)
 
 

@@ -3,7 +3,8 @@
 A template is matched from left to right, each field as far as its kind goes, and never backwards: the time is
 proportional to the length of the line, whatever the template or the line. This is why it is not a regular expression.
 
-A blank in a template is one or more blanks in the line; ``{{`` and ``}}`` are braces.
+A blank in a template is one or more blanks in the line; ``{{`` and ``}}`` are braces; a line feed stands between the
+lines of a reply of several lines.
 """
 
 import re
@@ -44,6 +45,16 @@ class Template(Struct, frozen=True, cache_hash=True):
     def fields(self) -> dict[str, FieldKind]:
         """The fields that are not ignored."""
         return {part.name: part.kind for part in self.parts if isinstance(part, Field) and part.name != IGNORED}
+
+    @property
+    def lines(self) -> "tuple[Template, ...]":
+        """The templates of the lines of which it consists."""
+        lines: list[list[str | Field]] = [[]]
+        for part in self.parts:
+            first, *rest = part.split("\n") if isinstance(part, str) else [part]
+            lines[-1] += [first] if first else []
+            lines += [[text] if text else [] for text in rest]
+        return tuple(Template(tuple(parts)) for parts in lines)
 
     @property
     def first_word(self) -> str | None:

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from riglog.protocol.modbus.framing.checks import crc16
+from riglog.protocol.checksums import crc16
 from riglog.protocol.modbus.pdu import EXCEPTION, READ_REGISTERS, reply_size, request_size
 from riglog_watlow.errors import refusal_error
 from riglog_watlow.modbus.registers import registers_of

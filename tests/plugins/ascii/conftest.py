@@ -1,7 +1,6 @@
 """Instruments of files on simulated ports in virtual time."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,18 +11,6 @@ from riglog.simulation import FaultyWire, SimulatedPeer, SimulatedTransport, Sim
 from riglog.testing import LoopClock
 from riglog_ascii import AsciiConfig, AsciiDriver, AsciiInstrument
 from riglog_ascii.simulator import AsciiSimulator
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[..., Path]:
-    """``write(text, name)``: an instrument file."""
-
-    def make(text: str, name: str = "meter.toml") -> Path:
-        path = tmp_path / name
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return make
 
 
 def config_of(instrument: object, options: dict[str, Any]) -> AsciiConfig:

@@ -35,18 +35,6 @@ def instruments() -> Path:
     return INSTRUMENTS
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[..., Path]:
-    """``write(text, name)``: an instrument file."""
-
-    def make(text: str, name: str = "meter.toml") -> Path:
-        path = tmp_path / name
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return make
-
-
 InstrumentOn = Callable[..., ModbusInstrument]
 
 

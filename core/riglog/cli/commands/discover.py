@@ -79,6 +79,12 @@ def print_found(scanned: Scan, devices: Sequence[Planned]) -> None:
     if not devices:
         none = "any port: no serial ports on this machine; give one with --port"
         messages().print(f"no instrument responded on {plain(', '.join(scanned.opened) or none)}", soft_wrap=True)
+        if scanned.opened:
+            messages().print(
+                "an instrument that an instrument file describes is not found by riglog discover;"
+                " riglog instrument new ascii (or modbus) --from-port PORT writes one",
+                soft_wrap=True,
+            )
         return
     listed = table("name", "driver", "port", "protocol", "address", "identity")
     for device in devices:

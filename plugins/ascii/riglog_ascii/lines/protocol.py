@@ -37,6 +37,7 @@ class LineProtocol:
         self._errors = errors_of(description, self.address)
         self._end = line.terminator.encode("latin-1")
         self._reply_end = line.reply_end.encode("latin-1")
+        self._check = line.check
         self._requests = self._all_requests()
 
     def groups(self, names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -72,8 +73,11 @@ class LineProtocol:
             await line.send_without_reply(request)
 
     def _request(self, text: str, replies: tuple[Template, ...], **keys: Any) -> AsciiRequest:
-        frame = text.encode("latin-1") + self._end
-        return AsciiRequest(frame=frame, replies=replies, end=self._reply_end, errors=self._errors, **keys)
+        line = text.encode("latin-1")
+        frame = (line if self._check is None else self._check.added(line)) + self._end
+        lines = max((len(reply.lines) for reply in replies), default=1)
+        keys |= {"end": self._reply_end, "errors": self._errors, "check": self._check, "lines": lines}
+        return AsciiRequest(frame=frame, replies=replies, **keys)
 
     def _all_requests(self) -> dict[str, AsciiRequest]:
         polled = [read for read in self.reads if read.request is not None]
@@ -132,7 +136,11 @@ def readings_of(
 def _signatures(reads: Sequence[Read]) -> dict[str, str]:
     """Return a text for each read, equal where two replies can be confused: the same first word, or an unknown one."""
     words: dict[str, set[str | None]] = {
-        read.name: {one.first_word for one in (*read.replies, *(template for template, _ in read.instead))}
+        read.name: {
+            line.first_word
+            for one in (*read.replies, *(template for template, _ in read.instead))
+            for line in one.lines
+        }
         for read in reads
     }
     if any(None in some for some in words.values()):

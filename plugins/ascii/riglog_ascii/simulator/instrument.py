@@ -35,6 +35,7 @@ class AsciiSimulator(TruthfulSimulator):
         self._address = address
         self._errors = [template.render({}) for template, _ in errors_of(description, address)]
         self._end, self._reply_end = line.terminator.encode("latin-1"), line.reply_end.encode("latin-1")
+        self._check = line.check
         self._echo, self._period = line.echo, line.period
         self._instead = {read.name: Timeline("") for read in self.reads}
         self._streams = all(read.request is None for read in self.reads)
@@ -46,7 +47,8 @@ class AsciiSimulator(TruthfulSimulator):
         self.instrument.now = now
         *requests, self._buffer = (self._buffer + data).split(self._end)
         self._buffer = self._buffer[-512:]
-        sent = b"".join(self._respond(request.decode("latin-1"), now) for request in requests)
+        received = [request if self._check is None else self._check.removed(request) for request in requests]
+        sent = b"".join(self._respond(request.decode("latin-1"), now) for request in received if request is not None)
         return (data + sent) if self._echo else sent
 
     def idle(self, now: float) -> bytes:
@@ -125,5 +127,6 @@ class AsciiSimulator(TruthfulSimulator):
         texts = [part for read in self.reads for reply in read.replies for part in reply.parts if isinstance(part, str)]
         return any(self._address in text for text in texts)
 
-    def _encoded(self, line: str) -> bytes:
-        return line.encode("latin-1", "replace") + self._reply_end
+    def _encoded(self, text: str) -> bytes:
+        lines = (line.encode("latin-1", "replace") for line in text.split("\n"))
+        return b"".join((line if self._check is None else self._check.added(line)) + self._reply_end for line in lines)

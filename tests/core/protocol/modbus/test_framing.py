@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from riglog.protocol.checksums import crc16, lrc
 from riglog.protocol.modbus import IllegalDataAddressError, ModbusCodec, ModbusRequest, framing_of
-from riglog.protocol.modbus.framing.checks import crc16, lrc
 from riglog.transport import Link
 
 PROTOCOLS = ("modbus-rtu", "modbus-ascii", "modbus-tcp")

@@ -3,9 +3,9 @@
 import re
 from binascii import unhexlify
 
+from riglog.protocol.checksums import lrc
 from riglog.protocol.codec import COPY_GAP
 from riglog.protocol.modbus.framing.base import Frame, Framing, matching
-from riglog.protocol.modbus.framing.checks import lrc
 from riglog.protocol.modbus.pdu import Expected
 from riglog.transport import Link
 

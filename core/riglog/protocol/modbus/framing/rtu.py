@@ -6,8 +6,8 @@ Source: Modbus over serial line V1.02, section 2.5.1.
 
 from collections.abc import Callable
 
+from riglog.protocol.checksums import crc16
 from riglog.protocol.modbus.framing.base import Frame, Framing, matching
-from riglog.protocol.modbus.framing.checks import crc16
 from riglog.protocol.modbus.pdu import Expected, reply_size, request_size
 from riglog.transport import Link
 

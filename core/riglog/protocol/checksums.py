@@ -1,4 +1,7 @@
-"""The two checksums of Modbus on a serial line. Source: Modbus over serial line V1.02, sections 6.2.1 and 6.2.2."""
+"""Checksums of serial protocols. Pure.
+
+Source of the two of Modbus: Modbus over serial line V1.02, sections 6.2.1 and 6.2.2.
+"""
 
 from collections.abc import Iterable
 
@@ -26,3 +29,16 @@ def crc16(data: Iterable[int]) -> int:
 def lrc(data: Iterable[int]) -> int:
     """Two's complement of the 8-bit sum. Over data with its own LRC it is 0."""
     return -sum(data) & 0xFF
+
+
+def sum8(data: Iterable[int]) -> int:
+    """The 8-bit sum."""
+    return sum(data) & 0xFF
+
+
+def xor8(data: Iterable[int]) -> int:
+    """Exclusive or of all bytes, as NMEA has it."""
+    result = 0
+    for byte in data:
+        result ^= byte
+    return result
