@@ -11,10 +11,11 @@ from msgspec import Struct
 
 from riglog.model.stamp import iso_times
 from riglog.sinks.rows import Row
+from riglog.sinks.sqlite.views import OWN
 
 READING_COLUMNS = (
     "reading.received_ns, reading.n, channel.id, reading.value, reading.annotation_id, reading.tick,"
-    " reading.latency_ns, reading.skew_ns, reading.own_ns"
+    f" reading.latency_ns, reading.skew_ns, {OWN}"
 )
 """What ``row`` takes, in this order."""
 CHANNEL = """
