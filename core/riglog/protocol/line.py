@@ -254,12 +254,12 @@ class Line(Generic[Request, Reply]):
         outstanding, variants = self._outstanding, self._variants
         outstanding.forget_old(self.clock.monotonic_ns())
         if variants is None or variants.count(request) == 1:
-            if self._order_proves_nothing() and outstanding.of(request) is not None:
+            if self._order_proves_nothing_about(request) and outstanding.of(request) is not None:
                 await self._wait_for_late_replies(request, timeout)
             await self._resynchronise(request, timeout)
             return request, LineEvent.REQUEST_SENT
         variant = variants.next(request, self._is_free)
-        if variant is None and self._order_proves_nothing():
+        if variant is None and all(map(self._order_proves_nothing_about, variants.all(request))):
             await self._wait_for_late_replies(request, timeout)
             variant = variants.next(request, self._cannot_arrive)
         variant = variant or variants.next(request, self._is_passed)
@@ -277,10 +277,14 @@ class Line(Generic[Request, Reply]):
 
     def _is_passed(self, variant: Request) -> bool:
         one = self._outstanding.of(variant)
-        return one is None or one.passed
+        return one is None or (one.passed and not one.uncertain)
 
     def _order_proves_nothing(self) -> bool:
         return self.link.strict or self._evidence.reordered_until > self.clock.monotonic_ns()
+
+    def _order_proves_nothing_about(self, variant: Request) -> bool:
+        one = self._outstanding.of(variant)
+        return self._order_proves_nothing() or (one is not None and one.uncertain)
 
     async def _wait_for_late_replies(self, request: Request, timeout: float) -> None:
         """Wait until a variant of the request is free: the late reply has arrived, or it cannot arrive any more.
@@ -587,6 +591,7 @@ class Line(Generic[Request, Reply]):
         usual = self._evidence.usual_latency()
         latency = reply.stamp.latency_ns or 0
         if late and usual is not None and latency > usual:
+            self._outstanding.one_of_them_arrived(variant, self._last_byte_ns + self._limit_ns(variant))
             raise failures.ambiguous(failures.TOO_LATE, **self._where(variant))
         confirming = self.codec.confirming_request(variant, self._outstanding.requests_at(variant))
         self.state = TRANSITIONS[self.state][LineEvent.REPLY_IN_WINDOW]
@@ -614,6 +619,7 @@ class Line(Generic[Request, Reply]):
         except (DeviceRefusedError, MalformedReplyError):
             pass  # it is a reply all the same
         except (ReplyTimeoutError, AmbiguousReplyError):
+            self._outstanding.one_of_them_arrived(variant, self._last_byte_ns + self._limit_ns(variant))
             raise failures.ambiguous(failures.NOT_CONFIRMED, **self._where(variant)) from None
         finally:
             self._confirmed = None

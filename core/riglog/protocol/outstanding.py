@@ -22,11 +22,17 @@ MOST_PER_SIGNATURE = 64
 
 
 class Outstanding(Struct, Generic[Request]):
-    """The outstanding replies of one signature. ``ends``: until when each of them may arrive."""
+    """The outstanding replies of one signature.
+
+    Attributes:
+        ends: until when each of them may arrive.
+        uncertain: one of them has arrived, and nobody knows which: a later reply passes none of them.
+    """
 
     request: Request
     ends: list[int]
     passed: bool = False
+    uncertain: bool = False
 
 
 class OutstandingReplies(Generic[Request, Reply]):
@@ -104,6 +110,16 @@ class OutstandingReplies(Generic[Request, Reply]):
         if clear and len(refused) == 1 and refused != [own]:
             self._clear_one(*refused[0])
         return arrived
+
+    def one_of_them_arrived(self, request: Request, until_ns: int) -> None:
+        """A reply arrived that may be the one to ``request`` or an older one: as many are still to come as before.
+
+        The last of them may be that to ``request`` itself, until ``until_ns``. No order proves which one it is.
+        """
+        one = self.of(request)
+        if one is not None:
+            one.ends = [*one.ends[1:], until_ns]
+            one.uncertain = True
 
     def one_arrived(self, request: Request) -> None:
         """One reply of this signature more than expected has arrived."""
