@@ -101,7 +101,7 @@ class Line(Generic[Request, Reply]):
         self._variants: Variants[Request, Reply] | None = None
         if type(codec).variants is not Codec.variants:
             self._variants = Variants(codec)
-        self._replied: deque[Request] = deque(maxlen=REMEMBERED)
+        self._replied: deque[tuple[Request, Reply]] = deque(maxlen=REMEMBERED)
         self._confirmed: tuple[Request, Reply] | None = None  # what the present exchange confirms
         self._refused: set[Request] = set()
         self._sizes: dict[Request, int] = {}  # the fewest bytes that came with the reply
@@ -283,6 +283,7 @@ class Line(Generic[Request, Reply]):
         return self.link.strict or self._evidence.reordered_until > self.clock.monotonic_ns()
 
     def _order_proves_nothing_about(self, variant: Request) -> bool:
+        """True if a reply to a later request does not prove that none of this signature can follow."""
         one = self._outstanding.of(variant)
         return self._order_proves_nothing() or (one is not None and one.uncertain)
 
@@ -390,7 +391,7 @@ class Line(Generic[Request, Reply]):
             self._outstanding.reply_received(request, self._last_byte_ns + self._limit_ns(request))
         elif heard > self._sizes.get(request, 0):
             self._note_size(request, heard)
-        self._replied.append(request)
+        self._replied.append((request, reply))
         if stale:
             self._heard = stale + self._heard
         return TimedReply(reply, Stamp(sent_utc + latency, latency, sent + latency // 2))
@@ -509,7 +510,7 @@ class Line(Generic[Request, Reply]):
         clear = evidence.copies_until <= now
         arrived = self._outstanding.arrived_in(heard, awaited, clear=clear, explained=is_explained)
         if copied is None:
-            places = ((request, self._place(request)) for request in reversed(self._replied))
+            places = ((request, self._place(request)) for request, _ in reversed(self._replied))
             others = (request for request, place in places if place != own and not is_explained(*place))
             copied = None if arrived else next((one for one in others if codec.replies_in(one, heard)), None)
         if copied is not None:
@@ -539,13 +540,23 @@ class Line(Generic[Request, Reply]):
         self._sizes[request] = min(heard, self._sizes.get(request, heard))
 
     def _note_second_reply(self, request: Request) -> None:
-        """Two different replies: one of them is a late one if one is outstanding, else there are copies."""
+        """Two different replies: one of them is a late one if one is outstanding, else there are copies.
+
+        One that says what a recent reply said may be a copy of that: then what is outstanding is still to come.
+        """
         now = self.clock.monotonic_ns()
         if self._outstanding and self._outstanding.of(request) is not None:
             self._evidence.note_late(now, overtaken=False)
-            self._outstanding.one_arrived(request)
+            if not self._may_be_copied(request):
+                self._outstanding.one_arrived(request)
         else:
             self._evidence.note_copy(now, self._limit_ns(request))
+
+    def _may_be_copied(self, request: Request) -> bool:
+        """Return True if what was heard last contains a recent reply that looks like one to ``request``."""
+        place, codec, heard = self._place(request), self.codec, self._heard
+        alike = [(earlier, reply) for earlier, reply in self._replied if self._place(earlier) == place]
+        return any(reply in codec.replies_in(earlier, heard) for earlier, reply in alike)
 
     # --- after a failure
 

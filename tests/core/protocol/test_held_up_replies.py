@@ -88,3 +88,39 @@ async def test_a_copy_of_the_reply_that_is_being_confirmed_is_not_a_late_one() -
         began = anyio.current_time()
         assert (await one.transact(Read())).reply == 7
         assert anyio.current_time() - began < 2.0
+
+
+async def test_the_reply_to_a_request_whose_place_an_older_one_took_is_still_to_come() -> None:
+    """An older reply comes later than usual and is refused. The request's own one must not be that to a later one."""
+    level = b"?1 level\n"
+    one = client(
+        scripted(
+            step(b"?1 flow\n", (0.005, b"1 flow 1\n")),
+            step(level),
+            step(b"?1 who\n", (0.005, b"1 who toy\n")),
+            step(level, (0.2, b"1 level 6\n"), (9.5, b"1 level 7\n")),  # that to the lost request, then its own
+            step(level, (0.005, b"1 level 8\n")),
+        )
+    )
+    assert await answered(one, FLOW) == "1"
+    assert await answered(one, LEVEL) is None
+    began = anyio.current_time()
+    while (reply := await answered(one, LEVEL)) is None:
+        pass
+    assert reply == "8"
+    assert 9 < anyio.current_time() - began < 11
+
+
+async def test_a_copy_beside_a_reply_is_not_the_late_one() -> None:
+    level, who = b"?1 level\n", b"?1 who\n"
+    one = client(
+        scripted(
+            step(level, (0.005, b"1 level 1\n")),
+            step(level),
+            step(who, (0.005, b"1 who toy\n")),
+            step(level, (0.005, b"1 level 3\n")),
+            step(level, (0.005, b"1 level 3\n1 level 4\n")),  # a copy of the last one
+            step(level, (0.004, b"1 level 2\n"), (0.02, b"1 level 5\n")),  # the late one
+        )
+    )
+    assert [await answered(one, LEVEL) for _ in range(5)] == ["1", None, "3", None, None]
