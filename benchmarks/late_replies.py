@@ -22,6 +22,15 @@ from riglog.simulation import ModbusServer, ModbusServers, SimulatedPeer, Simula
 from riglog.simulation.peer import Arrivals
 from riglog.testing import LoopClock, virtual_backend
 from riglog.transport import Link
+from riglog_sartorius.sbi.codec import SbiClient
+from riglog_sartorius.sbi.commands import PRINT, PRINT_MODEL, PRINT_SERIAL, SbiRequest
+from riglog_sartorius.simulator.instrument import FAMILIES, SimulatedBalance
+from riglog_sartorius.simulator.sbi import SbiBalance
+from riglog_sartorius.simulator.scale import Scale
+from riglog_sartorius.simulator.xbpi import XbpiBalance
+from riglog_sartorius.xbpi import opcodes
+from riglog_sartorius.xbpi.codec import XbpiClient, XbpiRequest
+from riglog_sartorius.xbpi.measurement import parse_measurement
 from riglog_watlow.stdbus import frames, message
 from riglog_watlow.stdbus.codec import ALL_MASTERS, MASTERS, StdBusCodec, read_request
 
@@ -106,6 +115,27 @@ class ModbusFarEnd(FarEnd):
         return self.bus.receive(data, 0.0)
 
 
+class CountingScale(Scale):
+    """Has a load of as many milligrams as requests were received."""
+
+    count = 0
+
+    def physical(self, now: float) -> float:
+        return self.count / 1000
+
+
+class BalanceFarEnd(FarEnd):
+    def __init__(self, balance: SimulatedBalance, faults: Faults, seed: int) -> None:
+        super().__init__(faults, seed)
+        self.balance = balance
+        self.scale = CountingScale(capacity=1200, decimals=3)
+        balance.use(FAMILIES["cubis"], self.scale)
+
+    def reply(self, data: bytes) -> bytes:
+        self.scale.count = self.count
+        return self.balance.receive(data, 0.0)
+
+
 class Figures(Struct):
     """Reads with a value, wrong values, and values per second."""
 
@@ -138,6 +168,33 @@ async def modbus(faults: Faults, reads: int, seed: int, spare: int, pause: float
     return await measure(read, far, reads, pause)
 
 
+async def sbi(faults: Faults, reads: int, seed: int, identities: tuple[str, ...], pause: float, **link: Any) -> Figures:
+    far = BalanceFarEnd(SbiBalance(), faults, seed)
+    client = SbiClient(Connection(SimulatedTransport(far), Link(protocol="sbi", **link), LoopClock()), timeout=TIMEOUT)
+    client.codec.identities = identities
+    request = SbiRequest(PRINT)
+
+    async def read() -> int:
+        value = (await client.transact(request)).reply.value
+        assert value is not None
+        return round(value * 1000)
+
+    return await measure(read, far, reads, pause)
+
+
+async def xbpi(faults: Faults, reads: int, seed: int, request: XbpiRequest, pause: float, **link: Any) -> Figures:
+    far = BalanceFarEnd(XbpiBalance(), faults, seed)
+    connection = Connection(SimulatedTransport(far), Link(protocol="xbpi", **link), LoopClock())
+    client = XbpiClient(connection, timeout=TIMEOUT)
+
+    async def read() -> int:
+        value = parse_measurement((await client.transact(request)).reply.items[0].data).value
+        assert value is not None
+        return round(value * 1000)
+
+    return await measure(read, far, reads, pause)
+
+
 async def measure(read: Any, far: FarEnd, reads: int, pause: float) -> Figures:
     began = anyio.current_time()
     ok = wrong = 0
@@ -165,6 +222,19 @@ WIRES: dict[str, Any] = {
     "rtu, 1 spare register": (modbus, 1, {}),
     "rtu, 16 spare registers": (modbus, 16, {}),
 }
+IDENTITIES = (PRINT_MODEL, PRINT_SERIAL)
+BALANCES: dict[str, Any] = {
+    "sbi": (sbi, IDENTITIES, {}),
+    "sbi, strict": (sbi, IDENTITIES, {"strict": True}),
+    "xbpi, gross": (xbpi, XbpiRequest(opcodes.READ_GROSS), {}),
+    "xbpi, gross, strict": (xbpi, XbpiRequest(opcodes.READ_GROSS), {"strict": True}),
+    "xbpi, net and status": (xbpi, XbpiRequest(opcodes.READ_NET, opcodes.COMBINED), {}),
+}
+SLOW = {
+    "4 Hz, 10 % late by 0.3-2 s": (0.25, Faults(late=0.1, delay=(0.3, 2.0))),
+    "1 Hz, 10 % late by 0.3-2 s": (1.0, Faults(late=0.1, delay=(0.3, 2.0))),
+    "1 Hz, 10 % late by 0.3-9 s, 10 % lost": (1.0, Faults(late=0.1, lost=0.1, delay=(0.3, 9.0))),
+}
 
 
 def figures(extent: Extent) -> Iterator[Figure]:
@@ -189,25 +259,20 @@ def main() -> None:
     parser.add_argument("--case", default="")
     parser.add_argument("--wire", default="")
     given = parser.parse_args()
-    for case, faults in CASES.items():
-        for wire, (run, ways, link) in WIRES.items():
-            if given.case in case and given.wire in wire:
-                figures = anyio.run(
-                    lambda: run(faults, given.reads, given.seed, ways, 0.0, **link),  # noqa: B023
-                    backend=BACKEND,
-                    backend_options=OPTIONS,
-                )
-                print(f"{case:34} {wire:26} {figures.wrong:5} wrong  {figures.per_second:6.1f} ok/s", flush=True)  # noqa: T201
-    for wire, (run, ways, link) in WIRES.items():
-        if given.case in "4 Hz" and given.wire in wire:
-            faults = Faults(late=0.1, delay=(0.3, 2.0))
+    wires = {name: wire for name, wire in (WIRES | BALANCES).items() if given.wire in name}
+    cases = {name: (0.0, faults) for name, faults in CASES.items()} | SLOW
+    for case, (pause, faults) in cases.items():
+        for wire, (run, ways, link) in wires.items() if given.case in case else ():
             figures = anyio.run(
-                lambda: run(faults, given.reads, given.seed, ways, 0.25, **link),  # noqa: B023
+                partial(run, faults, given.reads, given.seed, ways, pause, **link),
                 backend=BACKEND,
                 backend_options=OPTIONS,
             )
             share = figures.ok / given.reads
-            print(f"{'4 Hz, 10 % late by 0.3-2 s':34} {wire:26} {figures.wrong:5} wrong  {share:6.1%} ok", flush=True)  # noqa: T201
+            print(  # noqa: T201
+                f"{case:38} {wire:26} {figures.wrong:5} wrong  {figures.per_second:6.1f} ok/s  {share:6.1%} ok",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

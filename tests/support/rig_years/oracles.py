@@ -511,7 +511,12 @@ class Judge:
         if torn and not self.world.logs[-1].crashed and not self._is_full_at_the_end():
             self.find("stored", f"{name}: ends with an incomplete line: {torn!r}")
         records = csv.DictReader(lines) if name == "csv" else map(json.loads, lines)
-        return Counter(map(record_key, records))
+        keys: Counter[object] = Counter()
+        try:
+            keys.update(map(record_key, records))
+        except (ValueError, KeyError, TypeError) as error:
+            self.find("stored", f"{name}: a line is no row: {error!r}")
+        return keys
 
     def _judge_stored_events(self) -> None:
         """Every event of a run that was not killed is stored, once."""
