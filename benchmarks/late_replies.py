@@ -232,6 +232,7 @@ BALANCES: dict[str, Any] = {
 }
 SLOW = {
     "4 Hz, 10 % late by 0.3-2 s": (0.25, Faults(late=0.1, delay=(0.3, 2.0))),
+    "1 Hz, 1 % lost": (1.0, Faults(lost=0.01)),
     "1 Hz, 10 % late by 0.3-2 s": (1.0, Faults(late=0.1, delay=(0.3, 2.0))),
     "1 Hz, 10 % late by 0.3-9 s, 10 % lost": (1.0, Faults(late=0.1, lost=0.1, delay=(0.3, 9.0))),
 }
