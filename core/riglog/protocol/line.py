@@ -630,7 +630,6 @@ class Line(Generic[Request, Reply]):
         except (DeviceRefusedError, MalformedReplyError):
             pass  # it is a reply all the same
         except (ReplyTimeoutError, AmbiguousReplyError):
-            self._outstanding.one_of_them_arrived(variant, self._last_byte_ns + self._limit_ns(variant))
             raise failures.ambiguous(failures.NOT_CONFIRMED, **self._where(variant)) from None
         finally:
             self._confirmed = None

@@ -31,7 +31,7 @@ async def test_successive_requests_have_different_signatures() -> None:
     _, client = signed(3, {})
     for number in range(7):
         assert (await client.transact(Read())).reply == number
-        assert client.line._replied[-1].signature == number % 3
+        assert client.line._replied[-1][0].signature == number % 3
 
 
 async def test_after_a_lost_reply_the_next_request_goes_out_at_once_in_another_variant() -> None:
@@ -41,7 +41,7 @@ async def test_after_a_lost_reply_the_next_request_goes_out_at_once_in_another_v
     began = anyio.current_time()
     assert [(await client.transact(Read())).reply for _ in range(3)] == [1, 2, 3]
     assert anyio.current_time() - began == pytest.approx(3 * PROMPT)
-    assert {request.signature for request in client.line._replied} == {1}
+    assert {request.signature for request, _ in client.line._replied} == {1}
     assert far.requests == 4
 
 
@@ -53,10 +53,10 @@ async def test_a_signature_is_free_again_when_its_limit_is_over(link: dict[str, 
     failed = anyio.current_time()
     while anyio.current_time() - failed + PROMPT < limit:
         await client.transact(Read())
-        assert client.line._replied[-1].signature == 1
+        assert client.line._replied[-1][0].signature == 1
     await anyio.sleep(PROMPT)
     await client.transact(Read())
-    assert client.line._replied[-1].signature == 0
+    assert client.line._replied[-1][0].signature == 0
 
 
 async def test_a_strict_port_waits_until_a_late_reply_cannot_arrive_any_more() -> None:
