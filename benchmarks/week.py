@@ -30,7 +30,7 @@ from msgspec.structs import replace
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
-from rig_years.plan import PORTS, Disturbance, Plan, PortPlan, Session
+from rig_years.plan import PORTS, Disturbance, Plan, PortPlan, Session, Table
 from rig_years.world import SessionLog, World
 
 from riglog.recordings import read
@@ -54,12 +54,19 @@ def further(port: PortPlan) -> PortPlan:
     return replace(port, key=f"{port.key}-b", port=FURTHER[port.key], devices=devices)
 
 
-def sixteen_devices() -> tuple[PortPlan, ...]:
-    return (*PORTS, *(further(port) for port in PORTS if port.key in FURTHER))
+def sixteen_devices(period: float) -> tuple[PortPlan, ...]:
+    """Return the ports. What happens between the slots is as rare as these, or most of the time were spent on it."""
+    ports = (*PORTS, *(further(port) for port in PORTS if port.key in FURTHER))
+    return tuple(replace(port, devices=tuple(paced(table, period) for table in port.devices)) for port in ports)
+
+
+def paced(table: Table, period: float) -> Table:
+    slow = {"period": period} if table["protocol"] == "continuous" else {"identity_check": max(60.0, period)}
+    return {**table, **slow}
 
 
 def draw_week(seed: int, days: float, period: float) -> Plan:
-    rng, seconds, ports = random.Random(seed), days * DAY, sixteen_devices()
+    rng, seconds, ports = random.Random(seed), days * DAY, sixteen_devices(period)
     sessions = tuple(draw_sessions(rng, seconds, period))
     disturbances = []
     for kind, number in EACH_DAY.items():

@@ -11,7 +11,7 @@ import pytest
 from recorded import make_run, store, varied
 
 from riglog.errors import NotARecordingError
-from riglog.recordings import read
+from riglog.recordings import read, read_events
 from riglog.sinks import CsvSink, JsonlSink, ParquetSink, SqliteSink, disk, rows, text_files
 from riglog.sinks.disk import Durability
 from riglog.sinks.files import FileSink
@@ -107,6 +107,15 @@ def test_a_recording_in_sqlite_appears_as_a_whole(tmp_path: Path, monkeypatch: p
     open_database(path).close()
     assert os.listdir(tmp_path) == ["run.sqlite"]
     assert path.stat().st_mode & 0o002 == 0
+
+
+async def test_a_name_that_was_reserved_for_a_recording_is_an_empty_one(tmp_path: Path) -> None:
+    path, run = tmp_path / "run.sqlite", make_run()
+    path.touch()
+    assert list(read(path)) == []
+    assert list(read_events(path)) == []
+    await store(SqliteSink(path), run, varied(run))
+    assert len(list(read(path))) == len(list(rows(run.id, varied(run))))
 
 
 def test_a_recording_is_not_created_over_a_file_that_appeared_meanwhile(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from riglog.sinks.base import Damage, Format
 from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.rows import EventRow, Row
 from riglog.sinks.sqlite.recorded import recorded
-from riglog.sinks.sqlite.schema import HEADER, check_recording, sqlite_errors
+from riglog.sinks.sqlite.schema import HEADER, check_recording, create_tables, is_reserved, sqlite_errors
 from riglog.sinks.sqlite.views import iso
 
 SHOWN_NAMES = 12
@@ -29,6 +29,8 @@ def open_recording(path: Path) -> sqlite3.Connection:
     """
     refuse_known_files(path)
     refuse_row_files(path)
+    if is_reserved(path):
+        return _empty_recording()
     check_recording(path, hint="Give a riglog recording in SQLite")
     location = f"file:{quote(str(path.absolute()))}"
     with sqlite_errors(path):
@@ -38,6 +40,12 @@ def open_recording(path: Path) -> sqlite3.Connection:
             if path.with_name(path.name + "-wal").exists():
                 raise
             return _connect(location + "?immutable=1")  # a finished recording in a folder without write permission
+
+
+def _empty_recording() -> sqlite3.Connection:
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    create_tables(database)
+    return database
 
 
 def read_sqlite(path: Path, damage: Damage) -> Iterator[Row]:

@@ -142,6 +142,11 @@ def is_unused(path: Path) -> bool:
     return not path.exists() or (path.is_file() and not path.stat().st_size)
 
 
+def is_reserved(path: Path) -> bool:
+    """Return True if a power failure has left the name of a recording, and nothing of its content."""
+    return path.suffix == ".sqlite" and path.is_file() and not path.stat().st_size
+
+
 def check_recording(path: Path, *, hint: str = NOT_MODIFIED) -> int:
     """Check that a file is a riglog recording that this version can read, and return its schema. Reads only.
 
