@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -161,30 +162,26 @@ def test_every_rig_file_of_the_pages_is_valid(tmp_path: Path, page: str) -> None
 def test_the_commands_and_the_python_of_the_how_to_pages_run(tmp_path: Path) -> None:
     rig = '[[device]]\nname = "oven"\ndriver = "watlow"\nport = "sim:oven"\n'
     (tmp_path / "rig.toml").write_text(rig)
-    assert riglog("record", "rig.toml", "--duration", "1s", "--out", "run.sqlite", cwd=tmp_path).code == 0
+    for recording in ("run.sqlite", "kiln.sqlite"):
+        assert riglog("record", "rig.toml", "--duration", "1s", "--out", recording, cwd=tmp_path).code == 0
     for page in sorted((ROOT / "docs" / "how-to").glob("*.md")):
         if page.name == "first-driver.md":  # needs its plugin: test_first_driver.py
             continue
         text = page.read_text(encoding="utf-8")
         for line in "\n".join(blocks(text, "sh")).splitlines():
             if line.startswith("riglog ") and "record" not in line:
-                done = riglog(*line.partition("#")[0].split()[1:], cwd=tmp_path)
+                words = shlex.split(line, comments=True)
+                if ">" in words:
+                    words = words[: words.index(">")]
+                done = riglog(*words[1:], cwd=tmp_path)
                 assert done.code == 0, f"{page.name}: {line}: {done.err}"
-    frames, *others = python("read-with-pandas.md")
     for code in (
         *python("record-from-python.md"),
         *python("come-from-another-library.md"),
-        *others,
-        *([frames] if _there_is_pandas() else []),
+        *python("read-with-pandas.md"),
     ):
         subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60, check=True)
 
 
 def python(page: str) -> list[str]:
     return blocks((ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8"), "python")
-
-
-def _there_is_pandas() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("pandas") is not None

@@ -13,7 +13,7 @@ from riglog.errors import ConfigError, StorageError, error_context
 from riglog.model import NS
 from riglog.recordings.local_times import localised
 from riglog.recordings.selection import Selection, check_selection
-from riglog.recordings.wide import Layout, layout, wide_records
+from riglog.recordings.wide import Layout, check_interval, layout, wide_records
 from riglog.sinks.base import Records, RecordWriter
 from riglog.sinks.csv import CSV_FORMAT, CsvStyle, CsvWriter
 from riglog.sinks.files import appearing, check_writable, file_error
@@ -69,8 +69,7 @@ def export(
             installed.
         StorageError: the recording cannot be read, or the file cannot be written, or exists.
     """
-    if every is not None and not (wide and every > 0):
-        raise ConfigError("--every needs --wide and a time greater than 0 s", hint="Add --wide")
+    check_interval(wide, every)
     make: Callable[..., RecordWriter] = record_writer(format)
     if (style := _style(format, separator, decimal_comma)) is not None:
         make = partial(CsvWriter, style=style)

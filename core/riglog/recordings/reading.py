@@ -1,5 +1,6 @@
 """``riglog.read``: the rows of a recording, one by one or as a table."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import islice
@@ -12,9 +13,11 @@ from riglog.errors import ConfigError, error_context
 from riglog.log import get_logger
 from riglog.recordings.overview import Bucket, overview, overview_of_rows
 from riglog.recordings.selection import Moment, Selection, check_selection
+from riglog.recordings.wide import check_interval, column_name, layout, wide_records
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch
 from riglog.sinks.base import Damage
 from riglog.sinks.formats import format_of
+from riglog.sinks.optional_dependencies import import_optional
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.reader import SQLITE_FORMAT, open_recording
 from riglog.sinks.sqlite.recorded import PAGE_ROWS, nanoseconds, recorded
@@ -87,13 +90,65 @@ class Rows:
         for page in self._pages():
             yield record_batch([structs.astuple(row) for row in page])
 
-    def table(self) -> Any:
-        """Return all rows as one ``pyarrow.Table``, for ``.to_pandas()`` or ``polars.from_arrow``.
+    def table(self, *, wide: bool = False, every: float | None = None) -> Any:
+        """Return the rows as one ``pyarrow.Table``.
+
+        Args:
+            wide: one row per slot, one column per channel, named ``device.parameter[instance] [unit]``. If the channels
+                have different rates, or with ``every``, a row covers so many seconds since the start of the run, and
+                holds the last value of each channel. Nothing is filled in. Only of SQLite recordings.
 
         Raises:
-            ConfigError: pyarrow is not installed.
+            ConfigError: pyarrow is not installed; ``wide`` of another format; ``every`` without ``wide``.
         """
-        return pyarrow().Table.from_batches(self.batches(), arrow_schema())
+        check_interval(wide, every)
+        if not wide:
+            return pyarrow().Table.from_batches(self.batches(), arrow_schema())
+        if self._selection is None:
+            hint = "Record into SQLite, or read the rows and arrange them"
+            raise ConfigError("wide tables are only supported for SQLite recordings", hint=hint, path=self._path)
+        with closing(open_recording(self._path)) as database, sqlite_errors(self._path):
+            found = recorded(database)
+            shape = layout(found, self._selection, every)
+            pages = wide_records(found, self._selection, shape)
+            batches = [record_batch(records, shape.columns) for _, records in pages]
+        return pyarrow().Table.from_batches(batches, arrow_schema(shape.columns))
+
+    def to_pandas(self, *, wide: bool = False, every: float | None = None) -> Any:
+        """Return ``table`` as a ``pandas.DataFrame``; times have the zone UTC, and a missing value is NaN.
+
+        Raises:
+            ConfigError: as for ``table``; pandas is not installed.
+        """
+        import_optional("pandas", "pandas")
+        return self.table(wide=wide, every=every).to_pandas()
+
+    def to_polars(self, *, wide: bool = False, every: float | None = None) -> Any:
+        """Return ``table`` as a ``polars.DataFrame``; times have the zone UTC, and a missing value is null.
+
+        Raises:
+            ConfigError: as for ``table``; polars is not installed.
+        """
+        polars = import_optional("polars", "polars")
+        return polars.from_arrow(self.table(wide=wide, every=every))
+
+    def to_numpy(self) -> dict[str, Any]:
+        """Return one structured array for each channel and unit, named ``device.parameter[instance] [unit]``.
+
+        Each array has the fields ``time`` (``received_at``, datetime64[us], UTC) and ``value`` (float64, NaN where
+        there is no number), oldest first. A channel is in it under each unit in which it has rows.
+
+        Raises:
+            ConfigError: numpy is not installed.
+        """
+        numpy = import_optional("numpy", "numpy")
+        columns: dict[str, list[tuple[str, float]]] = {}
+        for row in self:
+            name = column_name(f"{row.device}.{row.parameter}[{row.instance}]", row.unit)
+            value = math.nan if row.value is None else row.value
+            columns.setdefault(name, []).append((row.received_at.removesuffix("Z"), value))
+        kinds = [("time", "datetime64[us]"), ("value", "float64")]
+        return {name: numpy.array(values, dtype=kinds) for name, values in columns.items()}
 
 
 def read(

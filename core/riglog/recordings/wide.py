@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from riglog.errors import ConfigError
 from riglog.model import NS, iso
 from riglog.sinks.rows import Column, Kind
 from riglog.sinks.sqlite.recorded import Recorded, Selection
@@ -50,6 +51,21 @@ class _Series(Struct, frozen=True):
         return 1 / float(f"{rate:.3g}")
 
 
+def check_interval(wide: bool, every: float | None) -> None:
+    """Refuse an interval of a row without the wide form, or one that is no time.
+
+    Raises:
+        ConfigError: as said.
+    """
+    if every is not None and not (wide and every > 0):
+        raise ConfigError("--every needs --wide and a time greater than 0 s", hint="Add --wide")
+
+
+def column_name(channel: str, unit: str | None) -> str:
+    """Return the name of the column of a channel in a unit."""
+    return f"{channel} [{unit}]" if unit else channel
+
+
 def layout(recording: Recorded, selection: Selection, every: float | None) -> Layout:
     """Return the columns of the selected rows. Reads the recording once.
 
@@ -62,7 +78,7 @@ def layout(recording: Recorded, selection: Selection, every: float | None) -> La
     cells, numeric = {}, set()
     for series in found:
         if series.numbers or series.texts or series.channel not in with_values:
-            label = f"{series.name} [{series.unit}]" if series.unit else series.name
+            label = column_name(series.name, series.unit)
             column = cells[series.channel, series.unit] = names.setdefault(label, len(names))
             if series.numbers:
                 numeric.add(column)

@@ -1,11 +1,13 @@
 """``riglog.read``: rows and tables from every kind of recording."""
 
 import io
+import math
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import anyio
+import pyarrow.parquet
 import pytest
 from msgspec import structs
 from recorded import WARM, make_run, steady, store, varied
@@ -14,7 +16,9 @@ import riglog
 from riglog.errors import ConfigError, NotARecordingError, StorageError
 from riglog.recordings import Selection, export, read, read_events
 from riglog.sinks import SqliteSink, rows
+from riglog.sinks.rows import ROW
 
+ROW_NAMES = [column.name for column in ROW]
 FIRST, SECOND = make_run(number=1), make_run("other", number=2)
 ALL = [row for run in (FIRST, SECOND) for row in rows(run.id, varied(run))]
 
@@ -174,3 +178,48 @@ def test_damage_inside_a_recording_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="recording is damaged"):
         export(path, tmp_path / "out.csv", format="csv")
     assert [entry.name for entry in tmp_path.iterdir() if entry.suffix != ".sqlite"] == []
+
+
+def test_a_recording_is_a_table_of_pandas_and_of_polars_in_one_call(recording: Path) -> None:
+    values = [row.value for row in ALL]
+    frame = riglog.read(recording).to_pandas()
+    assert list(frame.columns) == list(ROW_NAMES)
+    assert [None if math.isnan(value) else value for value in frame.value] == values
+    assert str(frame.received_at.dt.tz) == "UTC"
+    frame = riglog.read(recording, device="oven").to_polars()
+    assert frame["value"].to_list() == [row.value for row in ALL if row.device == "oven"]
+    assert set(frame["device"]) == {"oven"}
+
+
+def test_each_channel_is_an_array_of_numpy_with_nan_where_there_is_no_number(recording: Path) -> None:
+    arrays = riglog.read(recording).to_numpy()
+    assert sum(len(array) for array in arrays.values()) == len(ALL)
+    for name, array in arrays.items():
+        rows = [
+            row
+            for row in ALL
+            if name == f"{row.device}.{row.parameter}[{row.instance}]" + (f" [{row.unit}]" if row.unit else "")
+        ]
+        assert [None if math.isnan(value) else value for value in array["value"].tolist()] == [
+            row.value for row in rows
+        ]
+        assert [f"{time.isoformat(timespec='microseconds')}Z" for time in array["time"].tolist()] == [
+            row.received_at for row in rows
+        ]
+
+
+def test_the_wide_table_is_that_of_the_wide_export(recording: Path, tmp_path: Path) -> None:
+    for every in (None, 5.0):
+        export(recording, tmp_path / "wide.parquet", format="parquet", wide=True, every=every, overwrite=True)
+        table = riglog.read(recording).table(wide=True, every=every)
+        assert table.equals(pyarrow.parquet.read_table(tmp_path / "wide.parquet"))
+        assert len(riglog.read(recording).to_pandas(wide=True, every=every)) == table.num_rows > 0
+    with pytest.raises(ConfigError, match="--wide"):
+        riglog.read(recording).table(every=5.0)
+
+
+def test_a_wide_table_of_another_format_is_refused(recording: Path, tmp_path: Path) -> None:
+    export(recording, tmp_path / "rows.csv", format="csv")
+    with pytest.raises(ConfigError, match="wide tables are only supported for SQLite"):
+        riglog.read(tmp_path / "rows.csv").table(wide=True)
+    assert len(riglog.read(tmp_path / "rows.csv").to_pandas()) == len(ALL)
