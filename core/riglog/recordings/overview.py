@@ -197,7 +197,10 @@ def _parts(database: sqlite3.Connection, run: int, channel: int, start: int, end
     def hours(first: int, last: int) -> Parts:
         return _stored(database, "hour", HOUR_NS, channel, first, last, minutes)
 
-    return (readings if width % MINUTE_NS else minutes if width % HOUR_NS else hours)(start, end)
+    if width % MINUTE_NS:
+        return readings(start, end)
+    table, unit, singly = ("minute", MINUTE_NS, minutes) if width % HOUR_NS else ("hour", HOUR_NS, hours)
+    return _stored(database, table, unit, channel, start, end, singly, width // unit)
 
 
 def _stored(
@@ -208,22 +211,46 @@ def _stored(
     start: int,
     end: int,
     elsewhere: Callable[[int, int], Parts],
+    together: int = 1,
 ) -> Parts:
-    """Return the minutes or hours that are stored and lie within, and from ``elsewhere`` what is between them."""
-    done = start
-    for at, *values in database.execute(
-        f"SELECT {table}, rows, count, low, high, total, first, last FROM {table}"  # noqa: S608 - a constant
-        f" WHERE channel_id = ? AND {table} >= ? AND {table} < ? ORDER BY {table}",
-        (channel, -(-start // unit), end // unit),
-    ).fetchall():
-        if at * unit > done:
-            yield from elsewhere(done, at * unit)
-        yield at * unit, _part(values)
-        done = (at + 1) * unit
+    """Return the minutes or hours that are stored and lie within, and from ``elsewhere`` what is between them.
+
+    Args:
+        together: so many of them are one part, if all of them are stored.
+    """
+    size, done = unit * together, start
+    values = {
+        "channel": channel,
+        "size": together,
+        "first": -(-start // size) * together,
+        "end": end // size * together,
+    }
+    for at, *sums in database.execute(TOGETHER[table] if together > 1 else SINGLY[table], values).fetchall():
+        if at * size > done:
+            yield from elsewhere(done, at * size)
+        yield at * size, _part(sums)
+        done = (at + 1) * size
     if done < end:
         yield from elsewhere(done, end)
 
 
+WITHIN = "WHERE channel_id = :channel AND {table} >= :first AND {table} < :end"
+SINGLY = {
+    table: f"SELECT {table}, rows, count, low, high, total, first, last FROM {table}"  # noqa: S608 - constants
+    f" {WITHIN.format(table=table)} ORDER BY {table}"
+    for table in ("minute", "hour")
+}
+TOGETHER = {
+    table: f"""SELECT at, rows, count, low, high, total,
+    (SELECT first FROM {table} WHERE channel_id = :channel AND {table} >= at * :size AND {table} < (at + 1) * :size
+        AND first IS NOT NULL ORDER BY {table} LIMIT 1),
+    (SELECT last FROM {table} WHERE channel_id = :channel AND {table} >= at * :size AND {table} < (at + 1) * :size
+        AND last IS NOT NULL ORDER BY {table} DESC LIMIT 1)
+FROM (SELECT {table} / :size AS at, sum(rows) AS rows, sum(count) AS count, min(low) AS low, max(high) AS high,
+    sum(total) AS total FROM {table} {WITHIN.format(table=table)} GROUP BY at HAVING count(*) = :size)
+ORDER BY at"""  # noqa: S608 - constants
+    for table in ("minute", "hour")
+}
 TABLES = """FROM block CROSS JOIN reading ON reading.block_id = block.id AND reading.channel_id = :channel
 AND received_ns >= :start AND received_ns < :end WHERE block.run_id = :run AND block.id BETWEEN :oldest AND :newest"""
 SUMS = f"""SELECT count(*), count(value), min(value), max(value), sum(value),

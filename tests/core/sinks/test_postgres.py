@@ -14,14 +14,16 @@ import anyio
 import pytest
 from msgspec import structs
 from postgres import ask, rows_there
-from recorded import EVENTS, make_run, sqlite_recording, steady, store, varied
+from recorded import EVENTS, WARM, ZONE, make_run, sqlite_recording, steady, store, varied
 
 from riglog.errors import ConfigError, NewerSchemaError, NotARecordingError, StorageError
 from riglog.model import EventKind
 from riglog.recordings import latest_rows, read
 from riglog.sinks import PostgresSink, SqliteSink, rows
 from riglog.sinks.postgres import ForwardProgress, forward
+from riglog.sinks.postgres.forward_queue import ForwardQueue
 from riglog.sinks.postgres.tables import SAMPLES, TYPES, create
+from riglog.sinks.postgres.unsent import Cursor
 from riglog.sinks.rows import ROW
 
 pytestmark = pytest.mark.real_time
@@ -305,6 +307,21 @@ async def test_a_column_of_another_type_is_refused(database: str, schema: str, t
         NotARecordingError, match=r"column samples\.value has the type real instead of double precision"
     ):
         await forward(path, database, schema=schema, restart=True)
+
+
+async def test_the_remaining_rows_are_those_after_the_cursor_also_if_it_is_moved_back(tmp_path: Path) -> None:
+    path, run = tmp_path / "run.sqlite", make_run()
+    sink = SqliteSink(path)
+    await sink.open(run)
+    queue = ForwardQueue(path)
+    written = 0
+    for batch in steady(run, [WARM, ZONE], 6):
+        await sink.write([batch], [])
+        written += len(batch.samples)
+        for flush in (1, written // 4, 0, written // 2):
+            assert queue.remaining(Cursor(flush=flush)) == written - 2 * flush
+    queue.close()
+    await sink.aclose()
 
 
 def test_a_hypertable_has_the_time_in_its_key() -> None:

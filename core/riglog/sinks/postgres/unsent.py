@@ -91,13 +91,25 @@ class Unsent2:
     def __init__(self, recording: Recorded) -> None:
         assert isinstance(recording, Recorded2)
         self._recording = recording
+        self._after = self._newest = 0  # flushes: those between them have so many rows
+        self._rows = 0
 
     def has_read(self, cursor: Cursor) -> bool:
         found = self._query("SELECT last_ns FROM flush WHERE id = ?", cursor.flush)
         return not cursor.flush or found == [(cursor.received_ns,)]
 
     def remaining(self, cursor: Cursor) -> int:
-        return int(self._query("SELECT coalesce(sum(rows), 0) FROM flush WHERE id > ?", cursor.flush)[0][0])
+        """Count each flush when it is new, and when it is forwarded: this is asked after every page."""
+        if cursor.flush < self._after:
+            self._after = self._newest = self._rows = 0
+        ((newest,),) = self._query("SELECT coalesce(max(id), 0) FROM flush")
+        between = "SELECT coalesce(sum(rows), 0) FROM flush WHERE id > ? AND id <= ?"
+        ((added,),) = self._query(between, self._newest, newest)
+        ((gone,),) = self._query(between, self._after, cursor.flush)
+        self._newest = newest
+        self._rows += added - gone
+        self._after = cursor.flush
+        return self._rows
 
     def next(self, cursor: Cursor) -> tuple[Numbered, Cursor]:
         group = self._group(cursor)
