@@ -99,7 +99,7 @@ LISTED: list[tuple[list[str], int, list[str]]] = [
         ["--fault: invalid value 'explode=1'; expected KIND=RATE", "Faults: "],
     ),
     (["simulate", "watlow", "--fault", "drop=2"], 2, ["--fault: rate of 'drop=2' is outside 0 to 1"]),
-    (["simulate", "watlow", "--link", "latin.toml"], 2, ["--link: path exists and is not a symbolic link"]),
+    (["simulate", "watlow", "--link", "latin.toml"], 2, ["--link: path exists and is not the link of a simulator"]),
     (["simulate", "watlow", "--link", "no/such"], 2, ["--link: cannot create the symbolic link: No such file or dir"]),
     (["discover", "--write", "latin.toml"], 2, ["latin.toml", "file exists and was not overwritten"]),
     (["export", "no.sqlite", "--format", "parquet"], 2, ["parquet cannot be written to standard output"]),

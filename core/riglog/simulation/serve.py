@@ -11,10 +11,16 @@ from anyio.abc import ByteStream
 
 from riglog.errors import ConfigError, UnsupportedError
 from riglog.simulation.peer import SimulatedPeer
+from riglog.transport.serial_settings import PSEUDO_TERMINALS
 
 LOCALHOST = "127.0.0.1"
 CHECK_SECONDS = 0.2
 """Longest interval in seconds between two rounds of ``PtyServer.run``, also without any input."""
+
+
+def _is_of_a_simulator(path: Path) -> bool:
+    """Return True if a path is a link to a pseudo-terminal: one that was killed has left it behind."""
+    return path.is_symlink() and os.readlink(path).startswith(PSEUDO_TERMINALS)
 
 
 class PtyServer:
@@ -40,9 +46,9 @@ class PtyServer:
             raise UnsupportedError("pseudo-terminals are not available on Windows", hint="Use --tcp HOST:PORT")
         import tty
 
-        if self.link is not None and self.link.exists() and not self.link.is_symlink():
+        if self.link is not None and os.path.lexists(self.link) and not _is_of_a_simulator(self.link):
             hint = "Choose another path"
-            raise ConfigError("--link: path exists and is not a symbolic link", hint=hint, path=self.link)
+            raise ConfigError("--link: path exists and is not the link of a simulator", hint=hint, path=self.link)
         self._controller, self._port = os.openpty()
         tty.setraw(self._port)
         os.set_blocking(self._controller, False)

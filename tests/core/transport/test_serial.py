@@ -13,7 +13,14 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from riglog.errors import ConnectionLostError, PortBusyError, PortError, PortNotFoundError, PortSettingsError
+from riglog.errors import (
+    ConfigError,
+    ConnectionLostError,
+    PortBusyError,
+    PortError,
+    PortNotFoundError,
+    PortSettingsError,
+)
 from riglog.simulation import FaultyWire, Simulator
 from riglog.simulation.serve import PtyServer, serve_pty, serve_tcp
 from riglog.transport import Link, Transport, open_transport, serial_settings
@@ -271,6 +278,21 @@ async def test_the_loss_of_a_device_server_is_detected_by_keepalive() -> None:
         ]
         assert options == [value for _, value in KEEPALIVE_OPTIONS]
         await transport.aclose()
+
+
+@pytest.mark.parametrize("target", ["/dev/pts/9999", "adapter", None])
+async def test_a_link_is_replaced_only_if_a_simulator_has_left_it(tmp_path: Path, target: str | None) -> None:
+    path = tmp_path / "ttySIM"
+    path.touch() if target is None else path.symlink_to(target)
+    if target is not None and target.startswith("/dev/pts"):
+        async with serve_pty(FaultyWire(Mirror()), link=path) as server:
+            assert os.readlink(path) == server.path
+        return
+    with pytest.raises(ConfigError, match="not the link of a simulator"):
+        async with serve_pty(FaultyWire(Mirror()), link=path):
+            pass
+    assert path.is_symlink() == (target is not None)
+    assert os.path.lexists(path)
 
 
 @pytest.fixture
