@@ -1,6 +1,6 @@
 """A run while it is being recorded: its stream, its summary, its events, and how to stop it."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 
 import anyio
@@ -9,7 +9,22 @@ from anyio.lowlevel import checkpoint
 from riglog.acquire.buffer import BatchBuffer
 from riglog.acquire.joined_slots import JoinedSlots
 from riglog.acquire.summary import AcquisitionSummary
-from riglog.model import IDENTITY, NS, Batch, Clock, Event, EventKind, Note, new_note
+from riglog.model import (
+    IDENTITY,
+    NS,
+    Acknowledgement,
+    Batch,
+    Clock,
+    Event,
+    EventKind,
+    Message,
+    Note,
+    ShownAlarm,
+    new_note,
+    storable,
+    this_actor,
+)
+from riglog.model.note import new_identity
 
 THROTTLE_NS = 60 * NS
 MAX_EVENTS = 10_000
@@ -31,6 +46,9 @@ class ActiveRun:
         self.clock = clock
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] | None = None
+        self.watchers: list[Callable[[Batch], None]] = []  # called with every batch, as it is recorded; raise nothing
+        self.shown_alarms: Callable[[], Sequence[ShownAlarm]] = tuple  # raised, or not acknowledged
+        self.on_acknowledgement: Callable[[Acknowledgement], None] = self._without_alarms
         self.stopped_ns: int | None = None  # when stop was called, on the monotonic clock
         self.end_polling: Callable[[], None] = stream.close  # of the recorder, see abort
         self._sleeps: set[anyio.CancelScope] = set()  # those in progress
@@ -125,11 +143,25 @@ class ActiveRun:
         self.deliver(note)
         return note
 
-    def deliver(self, message: Note) -> None:
+    def acknowledge_alarm(self, name: str, *, author: str | None = None) -> None:
+        """Note that somebody has seen an alarm, on all of its channels. ``author``: default: the user."""
+        actor = this_actor("riglog", None if author is None else storable(author))
+        self.deliver(
+            Acknowledgement(message_id=new_identity(), written_ns=self.clock.utc_ns(), alarm=name, author=actor)
+        )
+
+    def deliver(self, message: Message) -> None:
         """Take in a message of another program, or of this one; a second time it is ignored."""
-        if message.message_id not in self._delivered:
-            self._delivered.add(message.message_id)
+        if message.message_id in self._delivered:
+            return
+        self._delivered.add(message.message_id)
+        if isinstance(message, Note):
             self.add_event(message.event)
+        else:
+            self.on_acknowledgement(message)
+
+    def _without_alarms(self, message: Acknowledgement) -> None:
+        self.add_event(message.unexpected)
 
     def add_event_throttled(self, kind: EventKind, subject: str, message: str) -> None:
         """Add an event that may occur very often: at most one a minute for each kind and subject."""

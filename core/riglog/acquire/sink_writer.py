@@ -9,7 +9,7 @@ from riglog.acquire.active_run import MAX_EVENTS
 from riglog.acquire.flush import Flush
 from riglog.errors import RiglogError, StorageError, describe
 from riglog.log import get_logger
-from riglog.model import Batch, Clock, Event, EventKind, Note, Sink, storable
+from riglog.model import Batch, Clock, Event, EventKind, Message, Sink, storable
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 log = get_logger("riglog.acquire")
@@ -119,7 +119,7 @@ class SinkWriter:
         """True if there is too little to write, and nothing that failed."""
         return self._buffered < self._batch_size and not self._failures
 
-    async def incoming(self) -> Sequence[Note]:
+    async def incoming(self) -> Sequence[Message]:
         """Return what other programs have sent to the recording; none if that cannot be read now."""
         try:
             return await self.sink.incoming()

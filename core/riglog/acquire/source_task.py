@@ -367,6 +367,8 @@ class SourceTask:
         summary, stream = self.active_run.summary, self.active_run.stream
         for batch in batches:
             summary.count(self.stats, batch)
+            for watch in self.active_run.watchers:
+                watch(batch)
             if not stream.put(batch):
                 summary.samples_dropped = stream.samples_dropped
                 message = f"{summary.samples_dropped} samples dropped so far: the sinks are slower than polling"

@@ -18,7 +18,7 @@ from riglog.model import Event, EventKind, Run, iso
 from riglog.plugin.guard import bugs_as
 from riglog.rig import Outcome, record_rig
 
-NOT_PRINTED = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED, EventKind.RUN_FINISHED}
+NOT_PRINTED = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED, EventKind.RUN_FINISHED, EventKind.ALARM_DEFINED}
 WARNINGS = {
     EventKind.DEVICE_ABSENT,
     EventKind.PORT_LOST,
@@ -26,6 +26,8 @@ WARNINGS = {
     EventKind.WRONG_INSTRUMENT,
     EventKind.IDENTITY_UNCONFIRMED,
     EventKind.SINK_FAILED,
+    EventKind.ALARM_RAISED,
+    EventKind.ALARM_ACTION_FAILED,
 }
 
 
@@ -38,6 +40,7 @@ async def record_with_progress(
     accept_identity: Sequence[str] = (),
     require_all: bool = True,
     wait: bool = False,
+    allow_commands: bool = False,
 ) -> Outcome:
     """Record until the duration has elapsed or a signal is received.
 
@@ -72,6 +75,7 @@ async def record_with_progress(
                 accept_identity=accept_identity,
                 require_all=require_all,
                 wait=wait,
+                allow_commands=allow_commands,
                 on_opening=opening,
                 on_start=start,
                 on_event=event_occurred,

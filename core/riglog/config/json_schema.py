@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from riglog.config.alarms import ACTIONS, AlarmConfig
 from riglog.config.rig import RunConfig
 from riglog.plugin import DeviceConfig, Registry
 
@@ -20,7 +21,14 @@ def rig_schema(registry: Registry) -> dict[str, Any]:
     """
     drivers = {name: driver.config for name, driver in registry.drivers.items()}
     sinks = {name: sink.config for name, sink in registry.sinks.items()}
-    structs: list[type[msgspec.Struct]] = [RunConfig, DeviceConfig, *drivers.values(), *sinks.values()]
+    structs: list[type[msgspec.Struct]] = [
+        RunConfig,
+        DeviceConfig,
+        AlarmConfig,
+        *drivers.values(),
+        *sinks.values(),
+        *ACTIONS.values(),
+    ]
     _, components = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     references = dict(zip(structs, _references(structs), strict=True))
     name_of_device = references[DeviceConfig]["$ref"].rpartition("/")[2]
@@ -33,6 +41,13 @@ def rig_schema(registry: Registry) -> dict[str, Any]:
             "run": references[RunConfig],
             "device": _tables("driver", ["name", "driver"], {name: references[each] for name, each in drivers.items()}),
             "sink": _tables("type", ["type"], {name: references[each] for name, each in sinks.items()}),
+            "alarm": {"type": "array", "items": references[AlarmConfig]},
+            "actions": {
+                "type": "object",
+                "additionalProperties": _table(
+                    "type", ["type"], {name: references[each] for name, each in ACTIONS.items()}
+                ),
+            },
             "ports": {"type": "object", "additionalProperties": _port_table(components[name_of_device])},
         },
         "$defs": {name: _for_toml(component) for name, component in components.items()},
@@ -46,17 +61,18 @@ def _references(structs: Iterable[type[msgspec.Struct]]) -> list[dict[str, Any]]
 
 def _tables(key: str, required: list[str], by_name: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return the schema of an array of tables, whose other keys depend on one of them."""
+    return {"type": "array", "items": _table(key, required, by_name)}
+
+
+def _table(key: str, required: list[str], by_name: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {
-        "type": "array",
-        "items": {
-            "type": "object",
-            "required": required,
-            "properties": {key: {"enum": list(by_name)}},
-            "allOf": [
-                {"if": {"properties": {key: {"const": name}}, "required": [key]}, "then": schema}
-                for name, schema in by_name.items()
-            ],
-        },
+        "type": "object",
+        "required": required,
+        "properties": {key: {"enum": list(by_name)}},
+        "allOf": [
+            {"if": {"properties": {key: {"const": name}}, "required": [key]}, "then": schema}
+            for name, schema in by_name.items()
+        ],
     }
 
 

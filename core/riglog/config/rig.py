@@ -1,7 +1,7 @@
 """Reads rig.toml: the run, its sinks and its devices. The whole file is checked before anything is opened."""
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 from msgspec import Meta, Struct
 
 from riglog.acquire import Overflow
+from riglog.alarms import Action, Alarm
+from riglog.config.alarms import TYPE_HINT, duplicate_names, read_action, read_alarm
 from riglog.config.duration import seconds
 from riglog.config.environment import expand
 from riglog.config.places import place
@@ -22,7 +24,15 @@ from riglog.plugin import Registry, convert, installed
 P = ParamSpec("P")
 T = TypeVar("T")
 NAME = "a name of letters, digits, _, . and -, starting with a letter or digit, at most 64 characters"
-TABLES = ("run", "sink", "ports", "device")
+TABLE_KINDS: dict[str, type[dict[str, Any]] | type[list[Any]]] = {
+    "run": dict,
+    "sink": list,
+    "ports": dict,
+    "device": list,
+    "alarm": list,
+    "actions": dict,
+}
+TABLES = tuple(TABLE_KINDS)
 
 
 class RunConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +63,8 @@ class RigConfig(Struct, frozen=True, kw_only=True):
     utilisation: tuple[PortUtilisation, ...] = ()
     destinations: tuple[str, ...] = ()
     text: str = ""
+    alarms: tuple[Alarm, ...] = ()
+    actions: tuple[Action, ...] = ()
 
 
 def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | Path | None = None) -> RigConfig:
@@ -89,6 +101,8 @@ def parse_rig(text: str, path: Path, *, registry: Registry | None = None, out: s
     made = [problems.attempt(_sink, plugins, sink, place("sink", n, sink)) for n, sink in enumerate(sinks)]
     specs = _specs(table, plugins, problems)
     problems.extend(_conflicts(specs))
+    actions = _actions(table, problems)
+    alarms = _alarms(table, specs, run.rate_hz, problems)
     utilisation = tuple(port_utilisation(specs, run.rate_hz))
     for port in utilisation:
         problems.attempt(port.refuse_impossible)
@@ -105,6 +119,8 @@ def parse_rig(text: str, path: Path, *, registry: Registry | None = None, out: s
         utilisation=utilisation,
         destinations=tuple(str(sink.get("path", sink.get("type"))) for sink in sinks),
         text=without_secrets(with_instruments(text, specs)),
+        alarms=alarms,
+        actions=actions,
     )
 
 
@@ -149,6 +165,30 @@ def _specs(table: Mapping[str, Any], plugins: Registry, problems: Problems) -> t
     return tuple(spec for spec in specs if spec is not None)
 
 
+def _actions(table: Mapping[str, Any], problems: Problems) -> tuple[Action, ...]:
+    tables = {name: found for name, found in _table(table, "actions").items() if isinstance(found, dict)}
+    made = [problems.attempt(read_action, name, found) for name, found in tables.items()]
+    return tuple(action for action in made if action is not None)
+
+
+def _alarms(
+    table: Mapping[str, Any], specs: Sequence[DeviceSpec], rate_hz: float, problems: Problems
+) -> tuple[Alarm, ...]:
+    names = [str(device["name"]) for device in _tables(table, "device") if "name" in device]
+    periods = dict.fromkeys(names, 1 / rate_hz) | {spec.name: 1 / (spec.config.rate_hz or rate_hz) for spec in specs}
+    alarms = []
+    for number, found in enumerate(_tables(table, "alarm")):
+        where = place("alarm", number, found)
+        alarms.append(
+            problems.attempt(
+                read_alarm, found, where, periods=periods, actions=_table(table, "actions"), run_period=1 / rate_hz
+            )
+        )
+    read = tuple(alarm for alarm in alarms if alarm is not None)
+    problems.extend(duplicate_names(read))
+    return read
+
+
 def _sinks(table: Mapping[str, Any], name: str, out: str | Path | None) -> list[dict[str, Any]]:
     if out is not None:
         return [{"type": "sqlite", "path": str(out)}]
@@ -191,11 +231,14 @@ def _unknown_tables(table: Mapping[str, Any]) -> Iterator[ConfigError]:
             close = get_close_matches(name, TABLES, 1)
             hint = f"Did you mean {close[0]!r}?" if close else f"Available tables: {', '.join(TABLES)}"
             yield ConfigError(f"{name}: unknown table", hint=hint)
-    for name, kind in (("run", dict), ("ports", dict), ("device", list), ("sink", list)):
+    for name, kind in TABLE_KINDS.items():
         found = table.get(name, kind())
         shown = f"[{name}]" if kind is dict else f"[[{name}]]"
         if not isinstance(found, kind) or (kind is list and not all(isinstance(entry, dict) for entry in found)):
             yield ConfigError(f"{name}: must be a table {shown}", hint=f"Start the table with {shown}")
+    for name, action in _table(table, "actions").items():
+        if not isinstance(action, dict):
+            yield ConfigError(f"actions.{name}: must be a table [actions.{name}]", hint=TYPE_HINT)
     for name, port in _table(table, "ports").items():
         if not isinstance(port, dict):
             hint = f'Start the table with [ports.{name}] and add device = "/dev/ttyUSB0"'

@@ -4,11 +4,15 @@ import re
 
 REPLACEMENT = "***"
 _USER_AND_PASSWORD = re.compile(r"(://[^:/@\s\"']*:)(?!\$\{)([^\s\"']+)(?=@)")
-_PARAMETER = re.compile(
-    r"((?:password|passwd|pwd|sslpassword|secret|token|api_?key)\s*=\s*[\"']?)(?!\$\{)([^&\s\"'#]+)", re.I
-)
+_WORDS = r"(?:authorization|password|passwd|pwd|sslpassword|secret|token|api_?key)[\"']?\s*=\s*"
+_QUOTED = re.compile(rf"({_WORDS}([\"']))(?!\$\{{)[^\n]*?(?=\2)", re.I)
+_PARAMETER = re.compile(rf"({_WORDS})(?![\"']|\$\{{)([^&\s\"'#]+)", re.I)
+_PATH = re.compile(r"(?m)^(\s*[\"']?url[\"']?\s*=\s*[\"']https?://[^/\s\"'?$]+[/?])(?!\$\{)[^\s\"']+")
+"""The path of a webhook is often its password."""
 
 
 def without_secrets(text: str) -> str:
     """Return the text of a rig file without passwords; ``${NAME}`` stays, as it is not the password itself."""
-    return _PARAMETER.sub(rf"\1{REPLACEMENT}", _USER_AND_PASSWORD.sub(rf"\1{REPLACEMENT}", text))
+    for pattern in (_USER_AND_PASSWORD, _PATH, _QUOTED, _PARAMETER):
+        text = pattern.sub(rf"\1{REPLACEMENT}", text)
+    return text

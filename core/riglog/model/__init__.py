@@ -1,10 +1,12 @@
 """The vocabulary of riglog as types. No I/O."""
 
 from riglog.model.actor import Actor, this_actor
+from riglog.model.alarm import Acknowledgement, AlarmChange, AlarmState, ShownAlarm
 from riglog.model.batch import Batch
 from riglog.model.channel import Channel
 from riglog.model.clock import SYSTEM_CLOCK, Clock
 from riglog.model.event import IDENTITY, RENAMED_KINDS, Detail, Event, EventKind, current_kind
+from riglog.model.message import Message
 from riglog.model.note import Note, new_note
 from riglog.model.pending_proof import PendingProof
 from riglog.model.policy import DeviceResult, ErrorPolicy
@@ -20,7 +22,10 @@ __all__ = [
     "OK",
     "RENAMED_KINDS",
     "SYSTEM_CLOCK",
+    "Acknowledgement",
     "Actor",
+    "AlarmChange",
+    "AlarmState",
     "Batch",
     "Channel",
     "Clock",
@@ -29,10 +34,12 @@ __all__ = [
     "ErrorPolicy",
     "Event",
     "EventKind",
+    "Message",
     "Note",
     "PendingProof",
     "Run",
     "Sample",
+    "ShownAlarm",
     "Sink",
     "Stamp",
     "Status",

@@ -47,6 +47,11 @@ class EventKind(StrEnum):
     FORWARD_DELAYED = "forward_delayed"  # the rows are stored locally, and not in the central database yet
     FORWARD_RESUMED = "forward_resumed"
     NOTE = "note"  # words of the operator
+    ALARM_DEFINED = "alarm_defined"
+    ALARM_RAISED = "alarm_raised"
+    ALARM_CLEARED = "alarm_cleared"
+    ALARM_ACKNOWLEDGED = "alarm_acknowledged"
+    ALARM_ACTION_FAILED = "alarm_action_failed"
 
     @classmethod
     def _missing_(cls, value: object) -> "EventKind | None":

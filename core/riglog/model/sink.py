@@ -6,7 +6,7 @@ from typing import Self
 
 from riglog.model.batch import Batch
 from riglog.model.event import Event, EventKind
-from riglog.model.note import Note
+from riglog.model.message import Message
 from riglog.model.run import Run
 
 
@@ -55,7 +55,7 @@ class Sink(ABC):
                 find the samples that are rejected, sets these aside, and does not write them again.
         """
 
-    async def incoming(self) -> Sequence[Note]:
+    async def incoming(self) -> Sequence[Message]:
         """Return what other programs have sent to this recording. It returns again until ``write`` has stored it.
 
         Raises:

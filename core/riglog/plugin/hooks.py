@@ -21,6 +21,7 @@ API_VERSIONS = range(OLDEST_API, API_VERSION + 1)
 
 CORE_COMMANDS = frozenset(
     (
+        "alarms",
         "check",
         "completion",
         "demo",

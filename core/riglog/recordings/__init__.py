@@ -1,6 +1,8 @@
 """Reading back: the rows of a recording, its events and gaps, and export into other formats."""
 
 from riglog.recordings.absences import Absence, AbsenceFinder
+from riglog.recordings.alarm_states import StoredAlarm
+from riglog.recordings.alarms import acknowledge_alarm, read_alarms
 from riglog.recordings.contents import Contents, RunContents, contents, latest_rows, newest_rows, rows_since
 from riglog.recordings.export import Exported, export
 from riglog.recordings.gaps import Availability, Gap, GapFinder
@@ -33,13 +35,16 @@ __all__ = [
     "RunContents",
     "Salvaged",
     "Selection",
+    "StoredAlarm",
     "Upgraded",
+    "acknowledge_alarm",
     "contents",
     "export",
     "latest_rows",
     "newest_rows",
     "note",
     "read",
+    "read_alarms",
     "read_events",
     "read_notes",
     "rows_since",

@@ -12,7 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from riglog.errors import StorageError
-from riglog.model import Note
+from riglog.model import Event, Message, Note
+from riglog.recordings.alarm_states import acknowledged, stored_alarms
 from riglog.sinks.inbox import Inbox
 from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.sqlite.messages import insert_event
@@ -43,7 +44,7 @@ def check_target(path: Path) -> None:
         raise earlier_schema(path)
 
 
-def send(path: Path, message: Note, *, timeout: float = WAIT_SECONDS) -> Delivery:
+def send(path: Path, message: Message, *, timeout: float = WAIT_SECONDS) -> Delivery:
     """Send a message to a recording. Blocking, until it is stored or the timeout has elapsed.
 
     Raises:
@@ -84,15 +85,23 @@ def _take_in(path: Path, inbox: Inbox) -> None:
         lock.release()
 
 
-def _store(database: sqlite3.Connection, path: Path, messages: Iterable[Note]) -> None:
+def _store(database: sqlite3.Connection, path: Path, messages: Iterable[Message]) -> None:
     for message in messages:
-        run_id = _run_at(database, path, message.at_ns)
-        insert_event(database, run_id, message.event)
+        at_ns = message.at_ns if isinstance(message, Note) else message.written_ns
+        run_id = _run_at(database, path, at_ns)
+        for event in _events(database, run_id, message):
+            insert_event(database, run_id, event)
         database.execute(
             "INSERT INTO flush (run_id, segment, rows, event_id)"
             " SELECT :run, (SELECT coalesce(max(segment), 0) FROM channel WHERE run_id = :run), 0, max(id) FROM event",
             {"run": run_id},
         )
+
+
+def _events(database: sqlite3.Connection, run_id: int, message: Message) -> list[Event]:
+    if isinstance(message, Note):
+        return [message.event]
+    return acknowledged(stored_alarms(database, run_id), message)
 
 
 def _run_at(database: sqlite3.Connection, path: Path, at_ns: int) -> int:

@@ -1,5 +1,6 @@
 """The public names of ``riglog.rig``, each with its home. See ``riglog._lazy``."""
 
+from riglog.rig.alarms import check_commands as check_commands
 from riglog.rig.devices import open_device as open_device
 from riglog.rig.devices import open_rig as open_rig
 from riglog.rig.identities import check_accepted as check_accepted

@@ -14,6 +14,7 @@ from riglog.errors import StorageError
 from riglog.manager import Manager
 from riglog.model import SYSTEM_CLOCK, Clock, Event, Run, new_run
 from riglog.plugin import Registry
+from riglog.rig.alarms import alarms_before, check_commands, finish_actions, watch_alarms
 from riglog.rig.identities import rig_identities
 from riglog.rig.opening import open_devices
 from riglog.rig.outcome import Outcome
@@ -34,6 +35,7 @@ async def record_rig(
     accept_identity: Sequence[str] = (),
     require_all: bool = False,
     wait: bool = False,
+    allow_commands: bool = False,
     stop: anyio.Event | None = None,
     on_opening: Callable[[str, str], None] | None = None,
     on_start: Callable[[ActiveRun], None] | None = None,
@@ -57,6 +59,7 @@ async def record_rig(
         require_all: raise the error of a device that cannot be opened. Otherwise the recording starts without it, and
             adds it as soon as its instrument responds; ``absent`` of the outcome names those that never did.
         wait: start also if no device can be opened.
+        allow_commands: the alarms of the rig may start programs.
         stop: ends the recording when it is set, after the polls in progress.
         on_opening: called before each device is opened, with the names of the device and of its port (or driver).
         on_start: called with the active recording when polling starts; its ``summary`` is updated continuously.
@@ -89,6 +92,7 @@ async def record_rig(
         resume = False
     given = None if duration is None else seconds(duration)
     _plan(config, resume, given, clock)  # nothing left: an error before anything is opened
+    check_commands(config, allow_commands=allow_commands)
     for sink in config.sinks:
         await sink.check()
     async with Manager(registry=registry, clock=clock) as manager:
@@ -97,6 +101,7 @@ async def record_rig(
         plan, length = _plan(config, resume, given, clock)  # opening takes time, and the clock may have been set
         earlier = plan.stored.run if plan.stored is not None else None
         run = earlier or new_run(config.name, clock, rate_hz=config.rate_hz, rig=config.text)
+        before = await alarms_before(config, earlier)
         async with (
             open_sinks(*config.sinks, run=run) as sinks,
             record(
@@ -111,6 +116,7 @@ async def record_rig(
             ) as recording,
         ):
             recording.on_event = on_event
+            alarms = watch_alarms(config, recording, run, before)
             for event in identities.acceptances(manager, clock):
                 recording.add_event(event)
             if on_start is not None:
@@ -118,9 +124,13 @@ async def record_rig(
             async with anyio.create_task_group() as tasks:
                 if stop is not None:
                     tasks.start_soon(_stop_when_set, stop, recording)
+                if alarms is not None:
+                    tasks.start_soon(alarms.run)
                 outcome = await _store(recording, sinks, run, config.flush_interval, clock)
                 outcome.devices, outcome.absent = _devices(manager), _absent(manager)
                 tasks.cancel_scope.cancel()
+            if alarms is not None:
+                await finish_actions(alarms)
             if outcome.storage_error is not None:
                 await _raise_if_cancelled(outcome.storage_error)
     return outcome

@@ -18,8 +18,8 @@ import msgspec
 
 from riglog.errors import StorageError
 from riglog.log import get_logger
-from riglog.model import Note
-from riglog.model.note import stored
+from riglog.model import Message
+from riglog.model.message import storable_message
 from riglog.sinks.disk import NOFOLLOW, create_hidden, sync_file, sync_folder
 from riglog.sinks.files import file_error
 
@@ -29,7 +29,7 @@ MAX_MESSAGES = 200
 MAX_ENTRIES = 10_000
 ATTEMPTS = 3
 _NAME = re.compile(r"[0-9a-f]{32}\.json")
-_DECODER = msgspec.json.Decoder(Note)
+_DECODER = msgspec.json.Decoder(Message)
 _READING = os.O_RDONLY | NOFOLLOW | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe blocks nothing
 log = get_logger("riglog.sinks")
 
@@ -42,7 +42,7 @@ class Inbox:
         self.folder = recording.with_name(f"{recording.name}.inbox")
         self._ignored: set[str] = set()
 
-    def put(self, message: Note) -> None:
+    def put(self, message: Message) -> None:
         """Put a message into the inbox; then it is on the disk.
 
         Raises:
@@ -65,7 +65,7 @@ class Inbox:
         """Return whether a message has not been taken in yet."""
         return self._path(message_id).exists()
 
-    def messages(self) -> list[Note]:
+    def messages(self) -> list[Message]:
         """Return the messages, oldest first. A file that is none is ignored, with a warning in the log.
 
         Raises:
@@ -76,7 +76,7 @@ class Inbox:
         except OSError as error:
             raise file_error(error, self.folder) from error
         found = (self._read(name) for name in names)
-        return sorted((note for note in found if note is not None), key=lambda note: note.written_ns)
+        return sorted((each for each in found if each is not None), key=lambda each: each.written_ns)
 
     def discard(self, message_ids: Iterable[str]) -> None:
         """Delete messages that are stored; one that cannot be deleted is stored once nevertheless."""
@@ -98,7 +98,7 @@ class Inbox:
                 else:
                     self._ignore(entry.name, "its name is not that of a message")
 
-    def _read(self, name: str) -> Note | None:
+    def _read(self, name: str) -> Message | None:
         """Return the message in a file; None if there is none in it."""
         try:
             file = os.open(self.folder / name, _READING)
@@ -111,16 +111,16 @@ class Inbox:
             if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_BYTES:
                 self._ignore(name, "it is not a file, or too large")
                 return None
-            note = _DECODER.decode(os.read(file, MAX_BYTES))
+            message = _DECODER.decode(os.read(file, MAX_BYTES))
         except (OSError, msgspec.DecodeError, UnicodeError) as error:
             self._ignore(name, str(error))
             return None
         finally:
             os.close(file)
-        if f"{note.message_id}.json" != name:
+        if f"{message.message_id}.json" != name:
             self._ignore(name, "it has the identity of another message")
             return None
-        return stored(note)
+        return storable_message(message)
 
     def _ignore(self, name: str, reason: str) -> None:
         if len(self._ignored) < MAX_ENTRIES:

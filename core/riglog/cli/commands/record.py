@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 
 class Start(NamedTuple):
-    """Which devices must be there at the start."""
+    """Which devices must be there at the start, and what alarms may do."""
 
     require_all: bool
     wait: bool
+    allow_commands: bool
 
 
 @click.command("record", short_help="Record a rig.")
@@ -59,6 +60,7 @@ class Start(NamedTuple):
     " as soon as its instrument responds.",
 )
 @click.option("--wait", is_flag=True, help="Start also if no device can be opened, and wait for all of them.")
+@click.option("--allow-commands", is_flag=True, help="Let the alarms of the rig start the programs that it names.")
 @json_option
 def command(
     rig: str,
@@ -70,6 +72,7 @@ def command(
     accept_identity: tuple[str, ...],
     require_all: bool,
     wait: bool,
+    allow_commands: bool,
     as_json: bool,
 ) -> int:
     """Record the rig described in RIG, until the duration has elapsed or Ctrl-C or SIGTERM is received.
@@ -78,7 +81,7 @@ def command(
     """
     if require_all and wait:
         raise ConfigError("--wait: cannot be combined with --require-all", hint="Remove one of them")
-    start = Start(require_all=require_all, wait=wait)
+    start = Start(require_all=require_all, wait=wait, allow_commands=allow_commands)
     return run(partial(_record, rig, duration, out, profile, max_gap, resume, accept_identity, start, as_json))
 
 
@@ -96,11 +99,12 @@ async def _record(
 ) -> Callable[[], int]:
     from riglog.cli.recording import record_with_progress
     from riglog.config import load_rig, seconds
-    from riglog.rig import ResumePlan, check_accepted, plan_resume
+    from riglog.rig import ResumePlan, check_accepted, check_commands, plan_resume
 
     rig = load_rig(path, out=out)
     set_profile(rig.sinks, profile)
     check_accepted(rig, accept_identity)
+    check_commands(rig, allow_commands=start.allow_commands)
     plan = plan_resume(rig) if resume and not accept_identity else ResumePlan()
     length = plan.remaining(rig.duration) if duration is None else seconds(duration, "--duration")
     until = "until Ctrl-C" if length is None else f"for {length:g} s"
@@ -124,5 +128,6 @@ async def _record(
         accept_identity=accept_identity,
         require_all=start.require_all,
         wait=start.wait,
+        allow_commands=start.allow_commands,
     )
     return partial(report, outcome, as_json=as_json, max_gap=max_gap)

@@ -2,15 +2,19 @@
 
 import sqlite3
 
-from riglog.model import Actor, Event, Note
+from riglog.model import Acknowledgement, Actor, AlarmChange, AlarmState, Event, Note
 
 
 def insert_event(database: sqlite3.Connection, run_id: int, event: Event) -> None:
-    """Store an event and its detail, unless it is that of a message that is stored already."""
+    """Store an event and its detail, unless it is that of a message, or an alarm, that is stored already."""
     detail, actor_id = event.detail, None
     if isinstance(detail, Note):
         actor_id = _actor_id(database, detail.author)
         if not _insert_note(database, run_id, detail, actor_id):
+            return
+    if isinstance(detail, AlarmChange):
+        actor_id = None if detail.actor is None else _actor_id(database, detail.actor)
+        if not _insert_alarm_change(database, run_id, detail, actor_id):
             return
     database.execute(
         "INSERT INTO event (run_id, at_ns, kind, device, port, message, actor_id) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -20,7 +24,28 @@ def insert_event(database: sqlite3.Connection, run_id: int, event: Event) -> Non
 
 def message_ids(event: Event) -> list[str]:
     """Return the identity of the message that an event came with, if there is one."""
-    return [event.detail.message_id] if isinstance(event.detail, Note) else []
+    detail = event.detail
+    found = detail.message_id if isinstance(detail, Note | Acknowledgement | AlarmChange) else None
+    return [] if found is None else [found]
+
+
+def _insert_alarm_change(database: sqlite3.Connection, run_id: int, change: AlarmChange, actor_id: int | None) -> bool:
+    """Return False if nothing has changed: the alarm is defined already, or the message was stored before."""
+    alarm = run_id, change.alarm, change.definition
+    known = database.execute("SELECT id FROM alarm WHERE (run_id, name, definition) = (?, ?, ?)", alarm).fetchone()
+    if known is None:
+        cursor = database.execute("INSERT INTO alarm (run_id, name, definition) VALUES (?, ?, ?)", alarm)
+        known = (cursor.lastrowid,)
+    elif change.state is AlarmState.DEFINED:
+        return False
+    if change.state is AlarmState.DEFINED:
+        return True
+    cursor = database.execute(
+        "INSERT INTO alarm_change (alarm_id, at_ns, state, value, text, actor_id, message_id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING",
+        (known[0], change.at_ns, change.state.value, change.value, change.text, actor_id, change.message_id),
+    )
+    return cursor.rowcount > 0
 
 
 def _insert_note(database: sqlite3.Connection, run_id: int, note: Note, actor_id: int) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from riglog.errors import StorageError
-from riglog.model import Batch, Event, EventKind, Note, Run
+from riglog.model import Batch, Event, EventKind, Message, Run
 from riglog.sinks.base import FileConfig, SinkType
 from riglog.sinks.disk import Durability
 from riglog.sinks.files import FileSink, deleted_error
@@ -66,8 +66,8 @@ class SqliteSink(FileSink):
     async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         await self._in_thread(lambda: self._write(batches, events), passing=DATA_ERRORS)
 
-    async def incoming(self) -> Sequence[Note]:
-        return await self._in_thread(lambda: [note for inbox in self._inboxes for note in inbox.messages()])
+    async def incoming(self) -> Sequence[Message]:
+        return await self._in_thread(lambda: [each for inbox in self._inboxes for each in inbox.messages()])
 
     async def aclose(self) -> None:
         if self._file is not None:

@@ -1,0 +1,62 @@
+"""Alarms of a recording: read, and acknowledged from another program."""
+
+from contextlib import closing
+from pathlib import Path
+
+from riglog.errors import ConfigError, error_context
+from riglog.model import SYSTEM_CLOCK, Acknowledgement, storable, this_actor
+from riglog.model.note import new_identity
+from riglog.recordings.alarm_states import StoredAlarm, stored_alarms
+from riglog.recordings.messages import WAIT_SECONDS, Delivery, check_target, send
+from riglog.sinks.sqlite.reader import RUNS, open_recording, refuse_unknown
+from riglog.sinks.sqlite.schema import sqlite_errors
+
+LATEST_RUN = "SELECT id FROM run WHERE :run IS NULL OR :run IN (run, name) ORDER BY id DESC LIMIT 1"
+
+
+def read_alarms(path: str | Path, *, run: str | None = None) -> list[StoredAlarm]:
+    """Return the alarms of the latest run of an SQLite recording, each on each channel, with its present state.
+
+    Args:
+        run: those of the run with this id, or of the latest run with this name.
+
+    Raises:
+        NotARecordingError, NewerSchemaError, StorageError: it cannot be read.
+        ConfigError: there is no such run in it.
+    """
+    path = Path(path)
+    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+        refuse_unknown(database, "run", run, RUNS)
+        found = database.execute(LATEST_RUN, {"run": run}).fetchone()
+        return [] if found is None else stored_alarms(database, found[0])
+
+
+def acknowledge_alarm(
+    path: str | Path, name: str, *, program: str = "riglog", author: str | None = None, timeout: float = WAIT_SECONDS
+) -> Delivery:
+    """Acknowledge an alarm of the latest run on all of its channels, also while another program records. Blocking.
+
+    Raises:
+        ConfigError: no alarm has this name, or there is nothing to acknowledge.
+        NotARecordingError, NewerSchemaError, StorageError: it cannot be written; nothing was left behind.
+    """
+    path = Path(path)
+    check_target(path)
+    alarms = read_alarms(path)
+    names = list(dict.fromkeys(alarm.name for alarm in alarms))
+    if name not in names:
+        hint = f"It has: {', '.join(names) or 'none'}"
+        raise ConfigError(f"no alarm {name!r} in the latest run of the recording", hint=hint, path=path)
+    if all(alarm.acknowledged for alarm in alarms if alarm.name == name):
+        raise ConfigError(
+            f"alarm {name!r} is acknowledged already, or was not raised",
+            hint=f"See riglog alarms list {path}",
+            path=path,
+        )
+    message = Acknowledgement(
+        message_id=new_identity(),
+        written_ns=SYSTEM_CLOCK.utc_ns(),
+        alarm=name,
+        author=this_actor(program, None if author is None else storable(author)),
+    )
+    return send(path, message, timeout=timeout)
