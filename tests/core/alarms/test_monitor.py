@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.to_thread
 import pytest
 from toy import ToyDriver
 
@@ -14,7 +13,7 @@ from riglog.acquire import ActiveRun
 from riglog.alarms import Dispatcher
 from riglog.config import RigConfig, load_rig
 from riglog.errors import ConfigError
-from riglog.model import Event, EventKind
+from riglog.model import Acknowledgement, Actor, Event, EventKind
 from riglog.plugin import Registry
 from riglog.recordings import acknowledge_alarm, read_alarms, read_events, salvage
 from riglog.rig import Outcome, record_rig
@@ -143,15 +142,18 @@ async def test_an_alarm_is_acknowledged_through_the_inbox_and_from_the_program(
 
     async def acknowledge(active: ActiveRun) -> None:
         await anyio.sleep(20)
-        await anyio.to_thread.run_sync(lambda: acknowledge_alarm(path, "full", author="anna", timeout=0))
         with pytest.raises(ConfigError, match="no alarm 'ful' in the latest run"):
             acknowledge_alarm(path, "ful")
+        author = Actor("anna", "test", "here")
+        Inbox(path).put(Acknowledgement(message_id="a" * 32, written_ns=1, alarm="full", author=author))
         active.acknowledge_alarm("lost", author="ben")
         active.acknowledge_alarm("lost", author="ben")
-        await anyio.sleep(3)
+        while not all(each.acknowledged for each in active.shown_alarms()):
+            await anyio.sleep(1)  # in virtual time: as long as the thread takes that reads the inbox
         shown.append([(each.name, each.active, each.acknowledged) for each in active.shown_alarms()])
+        active.stop()
 
-    _, events = await recorded_while(rig, registry, acknowledge)
+    _, events = await recorded_while(rig, registry, acknowledge, duration=100_000)
     assert sorted(events[2:]) == [
         "alarm_acknowledged full on level: acknowledged by anna",
         "alarm_acknowledged lost on flow: acknowledged by ben",
