@@ -46,11 +46,32 @@ class ChannelLine(Struct, frozen=True, kw_only=True):
     trend: Sequence[float | None] = ()
 
 
+class AlarmLine(Struct, frozen=True):
+    """An alarm that is raised, or was cleared and is not acknowledged."""
+
+    name: str
+    channel: str
+    active: bool
+    acknowledged: bool
+    reason: str
+
+    @property
+    def text(self) -> str:
+        state = "ALARM" if self.active else "was raised"
+        seen = ", acknowledged" if self.acknowledged else ""
+        return f"{state}{seen}  {self.name}  {self.channel}: {self.reason}"
+
+    @property
+    def style(self) -> str:
+        return "yellow" if self.acknowledged or not self.active else "bold white on red"
+
+
 class LiveView(Struct, frozen=True, kw_only=True):
-    """A whole screen: lines of facts above, channels from ``first`` on, and the newest events below."""
+    """A whole screen: lines of facts above, channels from ``first`` on, then alarms and the newest events."""
 
     facts: Sequence[str]
     lines: Sequence[ChannelLine]
+    alarms: Sequence["AlarmLine"] = ()
     events: Sequence[str] = ()
     first: int = 0
     footer: str = ""
@@ -74,16 +95,31 @@ def render(view: LiveView, width: int, height: int | None, *, ascii_only: bool =
     if hidden > 0:
         last = view.first + len(shown)
         parts.append(_line(f"channels {view.first + 1} to {last} of {len(view.lines)}", width, "dim"))
+    parts += _alarm_lines(view, width, height)
     parts += [_line(event, width, "dim") for event in events]
     if view.footer:
         parts.append(_line(view.footer, width, "reverse"))
     return Group(*parts)
 
 
+def _alarm_lines(view: LiveView, width: int, height: int) -> list[Text]:
+    """Return a line for each alarm; the last one counts those that do not fit."""
+    most = _most_alarms(height)
+    lines = [_line(alarm.text, width, alarm.style) for alarm in view.alarms[:most]]
+    if len(view.alarms) > most:
+        lines[-1] = _line(f"and {len(view.alarms) - most + 1} more alarms", width, "bold white on red")
+    return lines
+
+
+def _most_alarms(height: int) -> int:
+    return max(1, height // 4)
+
+
 def room_for_channels(view: LiveView, height: int) -> int:
     """Return how many channels fit into a terminal of this height."""
     events = min(len(view.events), max(1, height // 5))
-    used = len(view.facts) + 1 + events + bool(view.footer)  # 1: the heading of the table
+    alarms = min(len(view.alarms), _most_alarms(height))
+    used = len(view.facts) + 1 + alarms + events + bool(view.footer)  # 1: the heading of the table
     room = max(1, height - used)
     return room if len(view.lines) <= room else max(1, room - 1)
 

@@ -12,8 +12,11 @@ from rich.text import Text
 from riglog.acquire import AcquisitionSummary, ActiveRun, ChannelSummary
 from riglog.cli.console import channel_name, messages
 from riglog.cli.freshness import Freshness, age_of
-from riglog.cli.live_table import TREND_WIDTH, ChannelLine, LiveView, has_blocks, render
+from riglog.cli.keys import keys
+from riglog.cli.live_table import TREND_WIDTH, AlarmLine, ChannelLine, LiveView, has_blocks, render
+from riglog.cli.operator import HELP, Operator
 from riglog.cli.screen import STDERR, in_foreground
+from riglog.errors import ConfigError
 from riglog.model import NS, SYSTEM_CLOCK, Channel, Event, EventKind, Value
 
 REFRESH_SECONDS = 0.2
@@ -39,7 +42,12 @@ class WaitingFor:
 
 
 async def show_progress(
-    recording: ActiveRun, duration: float | None, periods: Mapping[str, float], waiting_for: WaitingFor
+    recording: ActiveRun,
+    duration: float | None,
+    periods: Mapping[str, float],
+    waiting_for: WaitingFor,
+    *,
+    stores_notes: bool = True,
 ) -> None:
     """Show the progress on a terminal until cancelled; then the display is removed.
 
@@ -58,16 +66,53 @@ async def show_progress(
         console=console,
     )
     bar = progress.add_task("", total=duration, rows="")
-    with Live(console=console, transient=True, auto_refresh=False) as live:
+    operator = operator_of(recording, stores_notes=stores_notes)
+    with keys() as pressed, Live(console=console, transient=True, auto_refresh=False) as live:
         while True:
+            for key in pressed.pressed():
+                operator.key(key)
             now = SYSTEM_CLOCK.monotonic_ns()
             elapsed = (now - recording.summary.anchor_ns) / NS
             progress.update(bar, completed=elapsed, rows=_rows(recording.summary))
             waiting = [Text(waiting_for.text, style="yellow")] if waiting_for.text else []
-            view = LiveView(facts=(), lines=screen.lines(recording.summary, now))
+            view = LiveView(
+                facts=(),
+                lines=screen.lines(recording.summary, now),
+                alarms=alarm_lines(recording),
+                footer=operator.line or (f"{HELP}   Ctrl-C: stop" if pressed.usable else ""),
+            )
             channels = render(view, console.width, console.height - 2 - len(waiting), ascii_only=not has_blocks())
             live.update(Group(progress, *waiting, channels), refresh=STDERR.idle)
             await anyio.sleep(REFRESH_SECONDS)
+
+
+def operator_of(recording: ActiveRun, *, stores_notes: bool) -> Operator:
+    """Return what keys do during a recording.
+
+    Args:
+        stores_notes: a sink has a place for notes.
+    """
+
+    def write_note(text: str) -> None:
+        if not stores_notes:
+            raise ConfigError("notes are stored in SQLite recordings only", hint="Add a [[sink]] of type sqlite")
+        recording.add_note(text)
+
+    def acknowledge() -> int:
+        names = {alarm.name for alarm in recording.shown_alarms() if not alarm.acknowledged}
+        for name in sorted(names):
+            recording.acknowledge_alarm(name)
+        return len(names)
+
+    return Operator(write_note, acknowledge)
+
+
+def alarm_lines(recording: ActiveRun) -> list[AlarmLine]:
+    """Return the alarms of a recording for the screen."""
+    return [
+        AlarmLine(alarm.name, alarm.channel, alarm.active, alarm.acknowledged, alarm.reason)
+        for alarm in recording.shown_alarms()
+    ]
 
 
 def _rows(summary: AcquisitionSummary) -> str:

@@ -1,6 +1,7 @@
 """Records a rig with everything that the command line prints during it: warnings, status, events, progress."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import anyio
 
@@ -17,6 +18,7 @@ from riglog.manager import DeviceSpec
 from riglog.model import Event, EventKind, Run, iso
 from riglog.plugin.guard import bugs_as
 from riglog.rig import Outcome, record_rig
+from riglog.sinks import SqliteSink
 
 NOT_PRINTED = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED, EventKind.RUN_FINISHED, EventKind.ALARM_DEFINED}
 WARNINGS = {
@@ -51,6 +53,7 @@ async def record_with_progress(
     """
     warn_of_high_load(rig)
     known = periods(rig, [spec for spec in rig.specs if device_paced(spec)])
+    stores_notes = any(isinstance(sink, SqliteSink) for sink in rig.sinks)
     service, waiting_for = ServiceManager(), WaitingFor()
     async with anyio.create_task_group() as tasks:
         with messages().status("opening") as status:
@@ -62,7 +65,9 @@ async def record_with_progress(
                 status.stop()
                 interruption.stop = lambda: _stop(recording, service)
                 tasks.start_soon(service.keep_alive, lambda: _status(recording, waiting_for))
-                tasks.start_soon(show_progress, recording, duration, known, waiting_for)
+                tasks.start_soon(
+                    partial(show_progress, recording, duration, known, waiting_for, stores_notes=stores_notes)
+                )
 
             def event_occurred(event: Event) -> None:
                 waiting_for.add_event(event)

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import click
 
+from riglog.cli import operator
 from riglog.cli.console import format_age, results, row_channel
 from riglog.cli.keys import Keys, keys
-from riglog.cli.live_table import ChannelLine, LiveView, has_blocks, render, room_for_channels
+from riglog.cli.live_table import AlarmLine, ChannelLine, LiveView, has_blocks, render, room_for_channels
 from riglog.cli.local_time import format_local, local, offset
 from riglog.cli.sizes import format_bytes, free_bytes
-from riglog.recordings import Contents
+from riglog.recordings import Contents, acknowledge_alarm, read_alarms, write_note
 from riglog.recordings.contents import GrowingContents
+from riglog.sinks.formats import format_of
 from riglog.sinks.rows import EventRow, Row
-from riglog.sinks.sqlite.reader import newest_events
+from riglog.sinks.sqlite.reader import SQLITE_FORMAT, newest_events
 
 REFRESH_SECONDS = 0.5
 TREND_VALUES = 120
@@ -26,7 +28,7 @@ FILE_WIDTH = 140
 LEAST_OLD_SECONDS = 3.0
 PERIODS = 2.0
 QUIT = ("q", "Q", "escape")
-HELP = "q quit   arrows, page up, page down: scroll"
+HELP = f"q: quit   arrows, page up, page down: scroll   {operator.HELP}"
 Series = tuple[str, str, int]
 
 
@@ -51,6 +53,8 @@ def command(file: str, once: bool) -> None:
             view = screen.view()
             live.update(render(view, console.width, console.height, ascii_only=not has_blocks()), refresh=True)
             for key in _keys_until(pressed, REFRESH_SECONDS):
+                if screen.operator.key(key):
+                    continue
                 if key in QUIT:
                     return
                 screen.scroll(_lines(key, console.height), console.height)
@@ -63,6 +67,7 @@ class RecordingScreen:
         self.path = path
         self.first = 0
         self._contents = GrowingContents(path)
+        self.operator = operator.Operator(self._write_note, self._acknowledge)
         self._trends: dict[Series, deque[float | None]] = {}
         self._received: dict[Series, str] = {}
         self._intervals: dict[Series, float] = {}
@@ -83,7 +88,8 @@ class RecordingScreen:
             lines=[self._line(row, now, finished) for row in found.latest],
             events=[_event_text(event) for event in events],
             first=min(self.first, max(0, len(found.latest) - 1)),
-            footer=HELP if footer else "",
+            alarms=self._alarms(),
+            footer=(self.operator.line or HELP) if footer else "",
         )
 
     def scroll(self, lines: int, height: int) -> None:
@@ -93,6 +99,26 @@ class RecordingScreen:
         view = self.view()
         last = max(0, len(view.lines) - room_for_channels(view, height))
         self.first = min(max(0, self.first + lines), last)
+
+    def _alarms(self) -> list[AlarmLine]:
+        return [
+            AlarmLine(alarm.name, alarm.channel, alarm.state == "raised", alarm.acknowledged, alarm.text or "")
+            for alarm in (read_alarms(self.path) if self._is_sqlite else ())
+            if alarm.is_open
+        ]
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return format_of(self.path) is SQLITE_FORMAT
+
+    def _write_note(self, text: str) -> None:
+        write_note(self.path, text, program="riglog watch", timeout=0)
+
+    def _acknowledge(self) -> int:
+        names = {alarm.name for alarm in self._alarms() if not alarm.acknowledged}
+        for name in sorted(names):
+            acknowledge_alarm(self.path, name, program="riglog watch", timeout=0)
+        return len(names)
 
     def _title(self, found: Contents, finished: bool) -> str:
         if not found.runs:
@@ -161,4 +187,14 @@ def _keys_until(pressed: Keys, seconds: float) -> Iterator[str]:
 def _lines(key: str, height: int) -> int:
     """Return by how many channels a key scrolls."""
     page = max(1, height // 2)
-    return {"up": -1, "down": 1, "page up": -page, "page down": page, "home": -(10**6), "end": 10**6}.get(key, 0)
+    return {
+        "up": -1,
+        "k": -1,
+        "down": 1,
+        "j": 1,
+        " ": page,
+        "page up": -page,
+        "page down": page,
+        "home": -(10**6),
+        "end": 10**6,
+    }.get(key, 0)
