@@ -116,7 +116,7 @@ def test_the_terminal_of_another_program_is_neither_read_nor_set(monkeypatch: py
             assert pressed.pressed() == []
             assert termios.tcgetattr(follower) == before
             changed.setattr("os.tcgetpgrp", lambda _: os.getpgrp())
-            assert pressed.pressed() == ["l", "s", "\n"]
+            assert pressed.pressed() == []  # what was typed for another program is discarded
             assert not termios.tcgetattr(follower)[3] & termios.ICANON
             os.write(leader, "ü\x1b[A\x1bk ".encode())
             assert pressed.pressed() == ["ü", "up", "escape", "k", " "]
