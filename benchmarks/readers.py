@@ -24,7 +24,7 @@ import anyio
 from bulk import build_in_bulk
 from figure import Extent, Figure
 
-from riglog.acquire import pipe, record
+from riglog.acquire import open_sinks, record, store
 from riglog.cli.commands.watch import RecordingScreen
 from riglog.device import Pace
 from riglog.model import Channel, Event, Sample, Stamp, new_run
@@ -86,11 +86,12 @@ async def go_on(path: Path, seconds: float, profile: Profile) -> dict[str, float
             await anyio.sleep(0.05)
 
     async with (
+        open_sinks(SqliteSink(path, profile=profile), run=new_run("growing")) as sinks,  # as ``riglog record``
         anyio.create_task_group() as tasks,
         record(Rig(), rate_hz=RATE_HZ, duration=seconds) as recording,
     ):
         tasks.start_soon(watch)
-        await pipe(recording, SqliteSink(path, profile=profile), run=new_run("growing"))
+        await store(recording, sinks)
         tasks.cancel_scope.cancel()
     summary = recording.summary
     late = max(source.start_delay.at(1.0) or 0.0 for source in summary.sources.values())
