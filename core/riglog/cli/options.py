@@ -129,8 +129,10 @@ def set_profile(sinks: Sequence["Sink"], profile: "Profile | None") -> None:
         ConfigError: there is none.
     """
     from riglog.sinks import SqliteSink
+    from riglog.sinks.rotation import RotatingSink
 
-    files = [sink for sink in sinks if isinstance(sink, SqliteSink)]
+    present = [sink.present if isinstance(sink, RotatingSink) else sink for sink in sinks]
+    files = [sink for sink in present if isinstance(sink, SqliteSink)]
     if profile is not None and not files:
         raise ConfigError("--profile: no SQLite file is recorded", hint="Remove --profile, or add --out FILE")
     for file in files:

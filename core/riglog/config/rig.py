@@ -14,6 +14,7 @@ from riglog.config.alarms import TYPE_HINT, duplicate_names, read_action, read_a
 from riglog.config.duration import seconds
 from riglog.config.environment import expand
 from riglog.config.places import place
+from riglog.config.rotation import ROTATABLE, rotated
 from riglog.config.secrets import without_secrets
 from riglog.config.shared_paths import shared_paths
 from riglog.errors import ConfigError, error_context
@@ -67,12 +68,19 @@ class RigConfig(Struct, frozen=True, kw_only=True):
     actions: tuple[Action, ...] = ()
 
 
-def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | Path | None = None) -> RigConfig:
+def load_rig(
+    path: str | Path,
+    *,
+    registry: Registry | None = None,
+    out: str | Path | None = None,
+    rotate: str | None = None,
+) -> RigConfig:
     """Read and check a rig file. Nothing is opened, except the file itself.
 
     Args:
         registry: source of drivers and sinks; default: the installed plugins.
         out: path of an SQLite file to record into, instead of the sinks of the rig file.
+        rotate: a size or time after which a further file is begun, for all sinks that can.
 
     Raises:
         ExceptionGroup: one ConfigError per mistake in the file.
@@ -81,10 +89,17 @@ def load_rig(path: str | Path, *, registry: Registry | None = None, out: str | P
     path = Path(path)
     with error_context(file=path):
         text = _read(path)
-    return parse_rig(text, path, registry=registry, out=out)
+    return parse_rig(text, path, registry=registry, out=out, rotate=rotate)
 
 
-def parse_rig(text: str, path: Path, *, registry: Registry | None = None, out: str | Path | None = None) -> RigConfig:
+def parse_rig(
+    text: str,
+    path: Path,
+    *,
+    registry: Registry | None = None,
+    out: str | Path | None = None,
+    rotate: str | None = None,
+) -> RigConfig:
     """Check the text of a rig file, which is or will be at ``path``; as ``load_rig``."""
     plugins = registry or installed()
     with error_context(file=path):
@@ -96,7 +111,7 @@ def parse_rig(text: str, path: Path, *, registry: Registry | None = None, out: s
         raise ExceptionGroup(str(path), problems.found)
     run = problems.attempt(convert, _table(table, "run"), RunConfig, "run") or RunConfig()
     duration = problems.attempt(seconds, run.duration, "run.duration") if run.duration is not None else None
-    sinks = _sinks(table, run.name, out)
+    sinks = [_with_rotation(sink, rotate) for sink in _sinks(table, run.name, out)]
     problems.extend(shared_paths([str(sink["path"]) for sink in sinks if "path" in sink]))
     made = [problems.attempt(_sink, plugins, sink, place("sink", n, sink)) for n, sink in enumerate(sinks)]
     specs = _specs(table, plugins, problems)
@@ -195,6 +210,10 @@ def _sinks(table: Mapping[str, Any], name: str, out: str | Path | None) -> list[
     return _tables(table, "sink") or [{"type": "sqlite", "path": f"{name}.sqlite"}]
 
 
+def _with_rotation(sink: dict[str, Any], rotate: str | None) -> dict[str, Any]:
+    return sink if rotate is None or sink.get("type") not in ROTATABLE else sink | {"rotate": rotate}
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")  # -sig: editors on Windows write a byte order mark
@@ -259,7 +278,7 @@ def _sink(plugins: Registry, table: dict[str, Any], where: str) -> Sink:
     if "type" not in table:
         raise ConfigError(f"{where}.type: missing", hint='Add type = "sqlite"')
     kind = plugins.sink(str(table["type"]))
-    return kind.create(convert(table, kind.config, where))
+    return rotated(kind, convert(table, kind.config, where), where)
 
 
 def _with_port(device: dict[str, Any], ports: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Exports an SQLite recording into another format, in constant memory."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from msgspec import Struct, structs
 
@@ -13,7 +13,7 @@ from riglog.errors import ConfigError, StorageError, error_context
 from riglog.model import NS
 from riglog.recordings.local_times import localised
 from riglog.recordings.selection import Selection, check_selection
-from riglog.recordings.wide import Layout, check_interval, layout, wide_records
+from riglog.recordings.wide import Layout, check_interval, joined, layout, wide_records
 from riglog.sinks.base import Records, RecordWriter
 from riglog.sinks.csv import CSV_FORMAT, CsvStyle, CsvWriter
 from riglog.sinks.files import appearing, check_writable, file_error
@@ -36,8 +36,16 @@ class Exported(Struct):
     every: float | None = None
 
 
+class _File(NamedTuple):
+    """An open recording; ``first`` is when its first row was received."""
+
+    path: Path
+    source: Recorded
+    first: str
+
+
 def export(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     out: str | Path | BinaryIO,
     *,
     format: str,
@@ -50,9 +58,10 @@ def export(
     local_time: bool = False,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Exported:
-    """Write the rows of an SQLite recording, oldest first, into a file of another format.
+    """Write the rows of SQLite recordings, oldest first, into a file of another format.
 
     Args:
+        path: one recording, or several, such as those of a rotation; they are read in the order of their rows.
         out: a path, where the file appears when it is complete, or an open binary file.
         format: ``csv``, ``jsonl``, ``parquet`` or ``xlsx``.
         selection: which rows; default: all.
@@ -78,17 +87,16 @@ def export(
     if isinstance(out, (str, Path)):
         _check_ending(Path(out), format)
         _check_target(Path(out), format, overwrite)
-    with closing(open_recording(Path(path))) as database, sqlite_errors(Path(path)), error_context(path=path):
-        check_selection(selection, database)
-        found = recorded(database)
+    with ExitStack() as opened:
+        files = _open_all([path] if isinstance(path, (str, Path)) else path, selection, opened)
         done = Exported()
         columns: Columns = ROW
         if wide:
-            shape = layout(found, selection, every)
-            columns, done.every = shape.columns, shape.every_ns / NS if shape.every_ns else None
-            pages = _wide_pages(found, selection, shape)
+            shapes = joined([_guarded_layout(file, selection, every) for file in files])
+            columns, done.every = shapes[0].columns, shapes[0].every_ns / NS if shapes[0].every_ns else None
+            pages = _joined_slots(_wide_pages(files, selection, shapes), shapes[0].lead)
         else:
-            pages = _long_pages(found, selection)
+            pages = _long_pages(files, selection)
         if local_time:
             columns, pages = localised(columns, pages, offset=format == XLSX_FORMAT.name)
         with _output(out, format, overwrite) as file:
@@ -126,16 +134,69 @@ def _style(format: str, separator: str | None, decimal_comma: bool) -> CsvStyle 
     return style
 
 
-def _long_pages(found: Recorded, selection: Selection) -> Pages:
-    for page in found.pages(selection):
-        yield page.share, [structs.astuple(row) for row in page.rows]
+def _open_all(paths: Sequence[str | Path], selection: Selection, opened: ExitStack) -> list[_File]:
+    """Open recordings, and return them in the order of their rows; those with nothing selected are left out."""
+    files, refused = [], []
+    for path in map(Path, paths):
+        try:
+            with sqlite_errors(path), error_context(path=path):
+                database = opened.enter_context(closing(open_recording(path)))
+                check_selection(selection, database)
+                source = recorded(database)
+                first = next((row.received_at for page in source.pages(selection) for row in page.rows), "")
+                files.append(_File(path, source, first))
+        except ConfigError as error:
+            refused.append(error)
+    if not files:
+        raise refused[0] if refused else ConfigError("no file to export", hint="Give at least one recording")
+    return sorted(files, key=lambda file: file.first)
 
 
-def _wide_pages(found: Recorded, selection: Selection, shape: Layout) -> Pages:
-    done, total = 0, max(1, found.count())
-    for readings, records in wide_records(found, selection, shape):
-        done += readings
-        yield min(1.0, done / total), records
+def _guarded_layout(file: _File, selection: Selection, every: float | None) -> Layout:
+    with sqlite_errors(file.path), error_context(path=file.path):
+        return layout(file.source, selection, every)
+
+
+def _long_pages(files: Sequence[_File], selection: Selection) -> Pages:
+    for number, file in enumerate(files):
+        with sqlite_errors(file.path), error_context(path=file.path):
+            for page in file.source.pages(selection):
+                yield (number + page.share) / len(files), [structs.astuple(row) for row in page.rows]
+
+
+def _wide_pages(files: Sequence[_File], selection: Selection, shapes: Sequence[Layout]) -> Pages:
+    for number, (file, shape) in enumerate(zip(files, shapes, strict=True)):
+        with sqlite_errors(file.path), error_context(path=file.path):
+            done, total = 0, max(1, file.source.count())
+            for readings, records in wide_records(file.source, selection, shape):
+                done += readings
+                yield (number + min(1.0, done / total)) / len(files), records
+
+
+def _joined_slots(pages: Pages, lead: int) -> Pages:
+    """Join the two halves of a slot that was recorded when a file ended: a cell is in one of them."""
+    last: list[Any] | None = None
+    share = 0.0
+    for share, records in pages:
+        ready = []
+        for record in map(list, records):
+            if last is not None and _are_halves(last, record, lead):
+                last = [old if old is not None else new for old, new in zip(last, record, strict=True)]
+            else:
+                ready += [last] if last is not None else []
+                last = record
+        yield share, ready
+    if last is not None:
+        yield share, [last]
+
+
+def _are_halves(one: Sequence[Any], other: Sequence[Any], lead: int) -> bool:
+    same = one[: lead - 1] == other[: lead - 1] and (lead == 3 or one[1] == other[1])
+    return (
+        same
+        and one[1] is not None
+        and all(a is None or b is None for a, b in zip(one[lead:], other[lead:], strict=True))
+    )
 
 
 def _check_ending(path: Path, format: str) -> None:

@@ -1,7 +1,7 @@
 """``riglog.read``: the rows of a recording, one by one or as a table."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -39,6 +39,10 @@ class Rows:
         self._path = path
         self._selection = selection  # of an SQLite recording
         self.damage = Damage()
+
+    def pages(self, damage: Damage) -> Iterator[list[Row]]:
+        """Return the rows in lists of some thousand; what cannot be read is counted."""
+        return self._read(damage)
 
     def _pages(self) -> Iterator[list[Row]]:
         self.damage = damage = Damage()
@@ -152,7 +156,7 @@ class Rows:
 
 
 def read(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     *,
     run: str | None = None,
     device: str | None = None,
@@ -163,6 +167,7 @@ def read(
     """Return the rows of a recording: an SQLite, CSV, JSON Lines or Parquet file, or a folder of Parquet files.
 
     Args:
+        path: a recording, or several, such as those of a rotation; they are read in the order of their first rows.
         run: only the run with this id, or the runs with this name.
         device, parameter: only those of this device or parameter.
         start, end: only rows received at ``start`` or later and before ``end``; ISO 8601 or datetime, UTC if they have
@@ -173,6 +178,8 @@ def read(
         ConfigError: an invalid time; a run, device or parameter that is not in it; a selection from a recording that
             is not SQLite.
     """
+    if not isinstance(path, (str, Path)):
+        return _read_all(path, run=run, device=device, parameter=parameter, start=start, end=end)
     path = Path(path)
     selection = Selection(run, device, parameter, start, end)
     selection.condition("")  # an invalid time is refused before anything is opened
@@ -186,6 +193,26 @@ def read(
             "selecting rows is only supported for SQLite recordings", hint="Read all rows and filter them", path=path
         )
     return Rows(lambda damage: _pages(format.read(path, damage)), path)
+
+
+def _read_all(paths: Sequence[str | Path], **selected: Any) -> Rows:
+    """Return the rows of several recordings. A name must be in one of them."""
+    found, refused = [], []
+    for path in paths:
+        try:
+            found.append(read(path, **selected))
+        except ConfigError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0] if refused else ConfigError("no file to read", hint="Give at least one recording")
+    begins = {rows: next((row.received_at for row in rows), "") for rows in found}
+    found.sort(key=begins.__getitem__)
+
+    def pages(damage: Damage) -> Iterator[list[Row]]:
+        for rows in found:
+            yield from rows.pages(damage)
+
+    return Rows(pages, Path(paths[0]))
 
 
 def _selected_pages(path: Path, selection: Selection) -> Iterator[list[Row]]:

@@ -4,7 +4,7 @@ If all channels of a run share the same slots, a row is one slot. Slots of devic
 times, and device-paced devices have none; a row is then an interval of time, and a cell the last value received in it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -26,6 +26,11 @@ class Layout(Struct, frozen=True):
     cells: dict[tuple[int, str | None], int]
     numeric: frozenset[int]
     every_ns: int | None
+
+    @property
+    def lead(self) -> int:
+        """The number of columns before those of the channels."""
+        return 3 if self.every_ns is None else 2
 
 
 class _Series(Struct, frozen=True):
@@ -84,10 +89,37 @@ def layout(recording: Recorded, selection: Selection, every: float | None) -> La
                 numeric.add(column)
     if every is None and not _slots_agree(found):
         every = max((series.slot_s for series in found if series.measured_rate or series.without_tick), default=1.0)
-    lead = [Column("run", Kind.TEXT, True), *([] if every else [Column("tick", Kind.INTEGER)])]
+    return _layout(names, cells, numeric, round(every * NS) if every else None)
+
+
+def joined(layouts: Sequence[Layout]) -> list[Layout]:
+    """Return the layouts of several files with the same columns: those of all of them. The widest interval counts."""
+    every_ns = max((shape.every_ns for shape in layouts if shape.every_ns), default=None)
+    names: dict[str, int] = {}
+    numeric = set()
+    for shape in layouts:
+        for column in shape.columns[shape.lead :]:
+            number = names.setdefault(column.name, len(names))
+            if column.kind is Kind.REAL:
+                numeric.add(number)
+    return [
+        _layout(
+            names,
+            {key: names[shape.columns[shape.lead + column].name] for key, column in shape.cells.items()},
+            numeric,
+            every_ns,
+        )
+        for shape in layouts
+    ]
+
+
+def _layout(
+    names: dict[str, int], cells: dict[tuple[int, str | None], int], numeric: set[int], every_ns: int | None
+) -> Layout:
+    lead = [Column("run", Kind.TEXT, True), *([] if every_ns else [Column("tick", Kind.INTEGER)])]
     lead.append(Column("time", Kind.TIME, True))
     columns = [Column(name, Kind.REAL if column in numeric else Kind.TEXT) for name, column in names.items()]
-    return Layout((*lead, *columns), cells, frozenset(numeric), round(every * NS) if every else None)
+    return Layout((*lead, *columns), cells, frozenset(numeric), every_ns)
 
 
 def wide_records(recording: Recorded, selection: Selection, shape: Layout) -> Iterator[tuple[int, list[list[Any]]]]:
@@ -130,7 +162,7 @@ class _WideRow:
         self.shape = shape
         self.key: tuple[str, int | None] | None = None
         self.time = 0
-        self.cells: list[Any] = [None] * len(set(shape.cells.values()))
+        self.cells: list[Any] = [None] * (len(shape.columns) - shape.lead)
 
     def ends_before(self, run: str, number: int | None, column: int | None) -> bool:
         """Return True if a reading belongs to the next row: another slot, or a second reading in the same slot."""

@@ -8,7 +8,7 @@ from riglog.config import RigConfig
 from riglog.errors import ConfigError
 from riglog.manager import Manager, acceptance
 from riglog.model import Clock, Event
-from riglog.sinks import SqliteSink
+from riglog.rig.files import sqlite_files
 from riglog.sinks.sqlite import stored_identities
 
 
@@ -45,8 +45,10 @@ def rig_identities(rig: RigConfig, *, resumed: bool, accepted: Sequence[str], ru
         StorageError: the recording cannot be read.
     """
     check_accepted(rig, accepted)
-    path = next((sink.path for sink in rig.sinks if isinstance(sink, SqliteSink)), None)
-    stored = {} if path is None or not (resumed or accepted) else stored_identities(path, rig.name, run=run)
+    found = (
+        (stored_identities(path, rig.name, run=run) for path in sqlite_files(rig.sinks)) if resumed or accepted else ()
+    )
+    stored = next((identities for identities in found if identities), {})
     return RigIdentities(stored, tuple(dict.fromkeys(accepted)), resumed)
 
 

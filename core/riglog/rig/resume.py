@@ -1,11 +1,14 @@
 """Whether a run can be resumed: slots keep their numbers and times, and none is recorded twice."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from msgspec import Struct
 
 from riglog.config import RigConfig
 from riglog.errors import ConfigError, StorageError
 from riglog.model import NS, SYSTEM_CLOCK, Clock
-from riglog.sinks import SqliteSink
+from riglog.rig.files import sqlite_files
 from riglog.sinks.sqlite import StoredRun, stored_run
 
 
@@ -44,18 +47,32 @@ def plan_resume(rig: RigConfig, *, run_id: str | None = None, clock: Clock = SYS
         ConfigError: the rig has no SQLite sink.
         StorageError: the file is not a recording, it lacks the given run, or another program records the run.
     """
-    path = next((sink.path for sink in rig.sinks if isinstance(sink, SqliteSink)), None)
-    if path is None:
+    files = sqlite_files(rig.sinks)
+    if not files:
         raise ConfigError("cannot resume: the rig has no SQLite sink", hint='Add a [[sink]] with type = "sqlite"')
-    stored = stored_run(path, rig.name, run_id=run_id)
+    stored = _stored(files, rig.name, run_id)
     if stored is None and run_id is not None:
-        raise StorageError(f"no run {run_id} to resume", hint="Resume the latest run, or start a new one", path=path)
+        raise StorageError(
+            f"no run {run_id} to resume", hint="Resume the latest run, or start a new one", path=files[0]
+        )
     if stored is None:
         return ResumePlan()
     obstacle = _obstacle(stored, rig, clock.utc_ns())
     if obstacle is not None:
         return ResumePlan(follows=f"it follows run {stored.run.id}, which cannot be resumed: {obstacle}")
     return ResumePlan(stored)
+
+
+def _stored(files: Sequence[Path], name: str, run_id: str | None) -> StoredRun | None:
+    """Return the run with its newest rows: after a rotation they can be in the file before the newest one."""
+    newest: StoredRun | None = None
+    for path in files:
+        found = stored_run(path, name, run_id=run_id)
+        if found is not None and (newest is None or found.last_row_ns is not None):
+            newest, run_id = found, found.run.id
+        if newest is not None and newest.last_row_ns is not None:
+            break
+    return newest
 
 
 def _obstacle(stored: StoredRun, rig: RigConfig, now_ns: int) -> str | None:

@@ -33,6 +33,12 @@ class FileConfig(SinkConfig, kw_only=True, frozen=True):
     durability: Durability = "flush"
 
 
+class RotatingConfig(FileConfig, kw_only=True, frozen=True):
+    """``rotate``: a size or time after which a further file is begun, such as ``100MB`` or ``1d``."""
+
+    rotate: str | None = None
+
+
 class SinkType(Struct, frozen=True):
     """A kind of ``[[sink]]``, as a plugin registers it.
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from riglog.errors import NotARecordingError
-from riglog.sinks.base import Damage, FileConfig, Format, Records, RecordWriter, SinkType
+from riglog.sinks.base import Damage, Format, Records, RecordWriter, RotatingConfig, SinkType
 from riglog.sinks.files import NOT_MODIFIED, first_line
 from riglog.sinks.rows import COLUMNS, EMPTY_STRING_COLUMNS, ROW, Column, Columns, Kind, Row, parse_address
 from riglog.sinks.text_files import TextFileSink, complete_lines, decoded
@@ -189,7 +189,7 @@ _PARSERS = [_parser(column) for column in ROW]
 CSV = SinkType(
     "csv",
     "comma-separated text",
-    FileConfig,
+    RotatingConfig,
     lambda config: CsvSink(config.path, overwrite=config.overwrite, durability=config.durability),
 )
 CSV_FORMAT = Format("csv", lambda first: first in (HEAD, EXPORT_HEAD), read_csv, CsvWriter, is_export, HEAD.startswith)

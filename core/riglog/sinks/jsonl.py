@@ -7,7 +7,7 @@ from typing import BinaryIO
 import msgspec
 
 from riglog.errors import NotARecordingError
-from riglog.sinks.base import Damage, FileConfig, Format, Records, RecordWriter, SinkType
+from riglog.sinks.base import Damage, Format, Records, RecordWriter, RotatingConfig, SinkType
 from riglog.sinks.files import NOT_MODIFIED, first_line
 from riglog.sinks.rows import COLUMNS, Columns, Row
 from riglog.sinks.text_files import TextFileSink, complete_lines, decoded
@@ -75,7 +75,7 @@ def read_jsonl(path: Path, damage: Damage) -> Iterator[Row]:
 JSONL = SinkType(
     "jsonl",
     "JSON Lines: one object per row",
-    FileConfig,
+    RotatingConfig,
     lambda config: JsonlSink(config.path, overwrite=config.overwrite, durability=config.durability),
 )
 JSONL_FORMAT = Format("jsonl", is_row, read_jsonl, JsonlWriter, is_export, is_torn)

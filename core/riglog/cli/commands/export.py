@@ -17,7 +17,7 @@ from riglog.recordings import BINARY_FORMATS, EXPORT_FORMATS, Exported, Selectio
 
 
 @click.command("export", short_help="Export a recording to CSV, Excel, JSON Lines or Parquet.")
-@click.argument("file", type=click.Path(readable=False))
+@click.argument("files", metavar="FILE…", type=click.Path(readable=False), nargs=-1, required=True)
 @click.option(
     "--format",
     "format_",
@@ -44,7 +44,7 @@ from riglog.recordings import BINARY_FORMATS, EXPORT_FORMATS, Exported, Selectio
     "--local-time", is_flag=True, help="Times of this computer's zone, with their offset. Recordings stay in UTC."
 )
 def command(
-    file: str,
+    files: tuple[str, ...],
     format_: str | None,
     out: str | None,
     overwrite: bool,
@@ -59,7 +59,10 @@ def command(
     separator: str | None,
     local_time: bool,
 ) -> int:
-    """Export the rows of the recording FILE, oldest first, to another format."""
+    """Export the rows of the recording FILE, oldest first, to another format.
+
+    Several files, such as those of a rotation, become one export.
+    """
     chosen = format_ or _format_of(out)
     if chosen in BINARY_FORMATS and out is None:
         print_error(f"{chosen} cannot be written to standard output", f"Add --out FILE.{chosen}")
@@ -69,7 +72,7 @@ def command(
     try:
         with _progress(out is not None or not STDOUT.isatty()) as update:
             done = export(
-                file,
+                files,
                 target,
                 format=chosen,
                 selection=selection,

@@ -12,17 +12,24 @@ SHOWN_NOTES = 5
 
 
 @click.command("info", short_help="Show what a recording contains.")
-@click.argument("file", type=click.Path(readable=False))
+@click.argument("files", metavar="FILE…", type=click.Path(readable=False), nargs=-1, required=True)
 @json_option
-def command(file: str, as_json: bool) -> None:
+def command(files: tuple[str, ...], as_json: bool) -> None:
     """Show the runs of the recording FILE, the newest value of every channel, and the notes.
 
     The file may be growing. Times are local, with the offset from UTC.
     """
-    found = contents(file)
+    found = [contents(file) for file in files]
     if as_json:
-        print_json(found)
+        print_json(found[0] if len(found) == 1 else found)
         return
+    for number, each in enumerate(found):
+        if number:
+            results().print()
+        _print(each)
+
+
+def _print(found: Contents) -> None:
     schema = "" if found.schema is None else f", schema {found.schema}"
     facts = [
         f"{found.format}{schema}",
@@ -32,7 +39,7 @@ def command(file: str, as_json: bool) -> None:
     ]
     results().print(f"{found.path}: {', '.join(facts)}", soft_wrap=True)
     if found.damaged_lines:
-        print_warning(f"{file}: {found.damaged_lines} damaged lines skipped")
+        print_warning(f"{found.path}: {found.damaged_lines} damaged lines skipped")
     results().print()
     print_runs(found)
     results().print()

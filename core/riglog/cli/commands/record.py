@@ -61,6 +61,9 @@ class Start(NamedTuple):
 )
 @click.option("--wait", is_flag=True, help="Start also if no device can be opened, and wait for all of them.")
 @click.option("--allow-commands", is_flag=True, help="Let the alarms of the rig start the programs that it names.")
+@click.option(
+    "--rotate", metavar="SIZE|TIME", help="Begin a further file after so many bytes or at this time: 100MB, 1d, 1h."
+)
 @json_option
 def command(
     rig: str,
@@ -73,6 +76,7 @@ def command(
     require_all: bool,
     wait: bool,
     allow_commands: bool,
+    rotate: str | None,
     as_json: bool,
 ) -> int:
     """Record the rig described in RIG, until the duration has elapsed or Ctrl-C or SIGTERM is received.
@@ -82,13 +86,14 @@ def command(
     if require_all and wait:
         raise ConfigError("--wait: cannot be combined with --require-all", hint="Remove one of them")
     start = Start(require_all=require_all, wait=wait, allow_commands=allow_commands)
-    return run(partial(_record, rig, duration, out, profile, max_gap, resume, accept_identity, start, as_json))
+    return run(partial(_record, rig, duration, out, rotate, profile, max_gap, resume, accept_identity, start, as_json))
 
 
 async def _record(
     path: str,
     duration: str | None,
     out: str | None,
+    rotate: str | None,
     profile: "Profile | None",
     max_gap: float | None,
     resume: bool,
@@ -101,7 +106,7 @@ async def _record(
     from riglog.config import load_rig, seconds
     from riglog.rig import ResumePlan, check_accepted, check_commands, plan_resume
 
-    rig = load_rig(path, out=out)
+    rig = load_rig(path, out=out, rotate=rotate)
     set_profile(rig.sinks, profile)
     check_accepted(rig, accept_identity)
     check_commands(rig, allow_commands=start.allow_commands)

@@ -40,7 +40,11 @@ def bytes_per_row(sink: Sink) -> int | None:
     """Return what a row takes in a sink; None if it is no file, or of a plugin."""
     if not isinstance(sink, FileSink):
         return None
-    return CARD_BYTES_PER_ROW if getattr(sink, "profile", None) == "card" else BYTES_PER_ROW.get(sink.name)
+    return (
+        CARD_BYTES_PER_ROW
+        if getattr(getattr(sink, "present", sink), "profile", None) == "card"
+        else BYTES_PER_ROW.get(sink.name)
+    )
 
 
 def folders(rig: RigConfig) -> dict[Path, int]:

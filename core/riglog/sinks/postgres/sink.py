@@ -8,7 +8,7 @@ import anyio
 
 from riglog.errors import StorageError
 from riglog.model import SYSTEM_CLOCK, Batch, Event, EventKind, Run
-from riglog.sinks.base import SinkType
+from riglog.sinks.base import FileConfig, SinkType
 from riglog.sinks.disk import Durability
 from riglog.sinks.postgres.address import Address, unencrypted_warning
 from riglog.sinks.postgres.asyncio_thread import AsyncioThread
@@ -17,15 +17,15 @@ from riglog.sinks.postgres.forwarder import SCHEMA, Forwarder, ForwardProgress
 from riglog.sinks.postgres.tables import identifier
 from riglog.sinks.sqlite import SqliteSink
 from riglog.sinks.sqlite.blocks import Profile
-from riglog.sinks.sqlite.sink import SqliteConfig
 
 CLOSE_TIMEOUT_SECONDS = 5.0
 """How long the end of a run waits for the network. The rest is forwarded by ``riglog forward``."""
 
 
-class PostgresConfig(SqliteConfig, kw_only=True, frozen=True):
+class PostgresConfig(FileConfig, kw_only=True, frozen=True):
     """``url`` of the database, ``path`` of the local recording, which no other sink may use."""
 
+    profile: Profile = "desk"
     url: str
     schema: str = SCHEMA
 

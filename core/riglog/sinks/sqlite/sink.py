@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from riglog.errors import StorageError
 from riglog.model import Batch, Event, EventKind, Message, Run
-from riglog.sinks.base import FileConfig, SinkType
+from riglog.sinks.base import RotatingConfig, SinkType
 from riglog.sinks.disk import Durability
 from riglog.sinks.files import FileSink, deleted_error
 from riglog.sinks.inbox import Inbox
@@ -28,7 +28,7 @@ T = TypeVar("T")
 FAILURES_BEFORE_REOPENING = 3
 
 
-class SqliteConfig(FileConfig, kw_only=True, frozen=True):
+class SqliteConfig(RotatingConfig, kw_only=True, frozen=True):
     """``profile``: ``desk`` answers questions fastest, ``card`` writes the fewest bytes to flash memory."""
 
     profile: Profile = "desk"
