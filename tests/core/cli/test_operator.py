@@ -113,6 +113,7 @@ def test_the_terminal_of_another_program_is_neither_read_nor_set(monkeypatch: py
         changed.setattr(sys, "stdin", terminal)
         before = termios.tcgetattr(follower)
         os.write(leader, b"ls\n")
+        select.select([follower], [], [], 5)  # the operating system passes it on in its own time
         with keys() as pressed:
             assert pressed.pressed() == []
             assert termios.tcgetattr(follower) == before
@@ -120,7 +121,7 @@ def test_the_terminal_of_another_program_is_neither_read_nor_set(monkeypatch: py
             assert pressed.pressed() == []  # what was typed for another program is discarded
             assert not termios.tcgetattr(follower)[3] & termios.ICANON
             os.write(leader, "ü\x1b[A\x1bk ".encode())
-            select.select([follower], [], [], 5)  # the operating system passes it on in its own time
+            select.select([follower], [], [], 5)
             assert pressed.pressed() == ["ü", "up", "escape", "k", " "]
         assert termios.tcgetattr(follower) == before
     os.close(leader)

@@ -1,4 +1,4 @@
-"""Rows out of the stored numbers of schema 2, equal to those of the view ``samples``, in half the time.
+"""Rows out of the stored numbers of schema 2, equal to those of the view ``samples``.
 
 The view makes every text of every row. Here, times within one second are formatted together, and what channels and
 annotations share is read once.
