@@ -25,7 +25,7 @@ RiglogError
     └── NewerSchemaError        written by a newer riglog; it was not modified
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 __all__ = [
@@ -209,6 +209,15 @@ def error_context(**context: object) -> Iterator[None]:
             if isinstance(each, RiglogError):
                 each.context = known | each.context
         raise
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``Did you mean 'setpoint'? `` for the beginning of a hint, or nothing if no known name is similar."""
+    from difflib import get_close_matches  # not at the top: only mistakes need it
+
+    names = {each.lower(): each for each in known}
+    close = get_close_matches(name.lower(), names, 1)
+    return f"Did you mean {names[close[0]]!r}? " if close else ""
 
 
 def describe(error: BaseException) -> str:

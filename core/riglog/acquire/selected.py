@@ -10,12 +10,13 @@ from riglog.device import (
     AwaitingGroup,
     IdentifiedGroup,
     MaintainedSource,
+    NamingGroup,
     Pace,
     PollSource,
     SourceGroup,
     SteadySource,
 )
-from riglog.errors import ConfigError
+from riglog.errors import ConfigError, did_you_mean
 from riglog.model import Channel, Event, Sample
 
 
@@ -39,6 +40,10 @@ class Choice(Struct, frozen=True):
             None if instances is None else tuple(instances),
         )
 
+    def renamed(self, rename: Callable[[Sequence[str]], Sequence[str]]) -> "Choice":
+        """Return the choice with the names under which its parameters are recorded."""
+        return self if self.parameters is None else Choice(tuple(rename(self.parameters)), self.instances)
+
     def has(self, channel: Channel) -> bool:
         """Return whether a channel is chosen."""
         if self.instances is not None and channel.instance not in self.instances:
@@ -52,14 +57,14 @@ class Choice(Struct, frozen=True):
             ConfigError: one is not.
         """
         known = {name for channel in channels for name in (channel.parameter, _indexed(channel))}
-        for parameter in self.parameters or ():
-            if parameter not in known:
-                available = ", ".join(dict.fromkeys(channel.parameter for channel in channels))
-                raise ConfigError(
-                    f"no channel {parameter!r}",
-                    hint=f"Channels here: {available or 'none'}. For others, name them in `parameters` where the "
-                    "device is added",
-                )
+        if unknown := [parameter for parameter in self.parameters or () if parameter not in known]:
+            available = ", ".join(dict.fromkeys(channel.parameter for channel in channels))
+            suggestions = "".join(did_you_mean(parameter, sorted(known)) for parameter in unknown)
+            raise ConfigError(
+                f"no channel {', '.join(map(repr, unknown))}",
+                hint=f"{suggestions}Channels here: {available or 'none'}. For others, name them in `parameters` where "
+                "the device is added",
+            )
         instances = {channel.instance for channel in channels}
         for instance in self.instances or ():
             if instance not in instances:
@@ -79,6 +84,8 @@ def selected(
     if choice == Choice():
         return source
     if isinstance(source, SourceGroup):
+        if isinstance(source, NamingGroup):
+            choice = choice.renamed(source.canonical_names)
         choice.refuse_unknown([channel for each in source.sources() for channel in each.channels])
         return ChosenGroup(source, choice)
     choice.refuse_unknown(source.channels)

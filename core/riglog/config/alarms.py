@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -11,9 +10,9 @@ from msgspec import Meta, Struct, field
 
 from riglog.alarms import Action, Alarm, EmailAction, ProgramAction, WebhookAction
 from riglog.config.duration import seconds
-from riglog.errors import ConfigError
+from riglog.errors import ConfigError, did_you_mean
 from riglog.model import Status
-from riglog.plugin import convert
+from riglog.plugin.options import convert_all
 
 CHANNEL = re.compile(r"(?P<device>[A-Za-z0-9][A-Za-z0-9_-]*)\.(?P<parameter>[^\[\]\s]+)(\[(?P<instance>\d+)\])?")
 STALE_SECONDS = 60.0
@@ -130,7 +129,7 @@ def read_action(name: str, table: Mapping[str, Any]) -> Action:
         raise ConfigError(f"{where}.type: missing", hint=TYPE_HINT)
     if table["type"] not in ACTIONS:
         raise ConfigError(f"{where}.type: unknown type {table['type']!r}", hint=TYPE_HINT)
-    return convert(table, ACTIONS[str(table["type"])], where).action(name)
+    return convert_all(table, ACTIONS[str(table["type"])], where).action(name)
 
 
 def read_alarm(
@@ -146,7 +145,7 @@ def read_alarm(
         ExceptionGroup: all mistakes of the table, each a ConfigError.
         ConfigError: it cannot be read at all.
     """
-    config = convert(table, AlarmConfig, where)
+    config = convert_all(table, AlarmConfig, where)
     channels, problems = _several(config.channel), list[ConfigError]()
     problems += _channel_problems(channels, where, periods)
     problems += _limit_problems(config, where)
@@ -222,8 +221,7 @@ def _unknown(
 ) -> Iterator[ConfigError]:
     for name in given:
         if name not in known:
-            close = get_close_matches(name, known, 1)
-            hint = f"Did you mean {close[0]!r}?" if close else otherwise.format(name=name)
+            hint = did_you_mean(name, known).strip() or otherwise.format(name=name)
             yield ConfigError(f"{where}: unknown {what} {name!r}", hint=hint)
 
 

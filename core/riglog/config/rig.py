@@ -2,7 +2,6 @@
 
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
@@ -17,10 +16,12 @@ from riglog.config.places import place
 from riglog.config.rotation import ROTATABLE, rotated
 from riglog.config.secrets import without_secrets
 from riglog.config.shared_paths import shared_paths
-from riglog.errors import ConfigError, error_context
+from riglog.errors import ConfigError, did_you_mean, error_context
 from riglog.manager import DeviceSpec, PortUtilisation, check_compatible, port_utilisation, resolve_device
 from riglog.model import Sink
-from riglog.plugin import Registry, convert, installed
+from riglog.plugin import Registry, installed
+from riglog.plugin.names import mistakes_in
+from riglog.plugin.options import convert_all
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -109,7 +110,7 @@ def parse_rig(
     table = problems.attempt(expand, parsed, "")
     if table is None:  # without the value of the variable the rest of the file cannot be checked
         raise ExceptionGroup(str(path), problems.found)
-    run = problems.attempt(convert, _table(table, "run"), RunConfig, "run") or RunConfig()
+    run = problems.attempt(convert_all, _table(table, "run"), RunConfig, "run") or RunConfig()
     duration = problems.attempt(seconds, run.duration, "run.duration") if run.duration is not None else None
     sinks = [_with_rotation(sink, rotate) for sink in _sinks(table, run.name, out)]
     problems.extend(shared_paths([str(sink["path"]) for sink in sinks if "path" in sink]))
@@ -153,10 +154,7 @@ class Problems:
         except ConfigError as error:
             self.extend([error])
         except ExceptionGroup as group:  # all mistakes of a file that the rig file names
-            mistakes, others = group.split(ConfigError)
-            if mistakes is None or others is not None:
-                raise
-            self.extend(error for error in mistakes.exceptions if isinstance(error, ConfigError))
+            self.extend(mistakes_in(group))
         return None
 
     def extend(self, errors: Iterable[ConfigError]) -> None:
@@ -247,8 +245,7 @@ def _parse(text: str) -> dict[str, Any]:
 def _unknown_tables(table: Mapping[str, Any]) -> Iterator[ConfigError]:
     for name in table:
         if name not in TABLES:
-            close = get_close_matches(name, TABLES, 1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"Available tables: {', '.join(TABLES)}"
+            hint = did_you_mean(name, TABLES).strip() or f"Available tables: {', '.join(TABLES)}"
             yield ConfigError(f"{name}: unknown table", hint=hint)
     for name, kind in TABLE_KINDS.items():
         found = table.get(name, kind())
@@ -278,7 +275,7 @@ def _sink(plugins: Registry, table: dict[str, Any], where: str) -> Sink:
     if "type" not in table:
         raise ConfigError(f"{where}.type: missing", hint='Add type = "sqlite"')
     kind = plugins.sink(str(table["type"]))
-    return rotated(kind, convert(table, kind.config, where), where)
+    return rotated(kind, convert_all(table, kind.config, where), where)
 
 
 def _with_port(device: dict[str, Any], ports: Mapping[str, Any]) -> dict[str, Any]:

@@ -111,3 +111,16 @@ class IdentifiedGroup(SourceGroup, Protocol):
     def identities(self) -> Mapping[str, str]:
         """The identity that each device must have, by name; without those that have none."""
         ...
+
+
+@runtime_checkable
+class NamingGroup(SourceGroup, Protocol):
+    """A group that knows names that people use for parameters."""
+
+    def canonical_names(self, parameters: Sequence[str]) -> Sequence[str]:
+        """Return the names under which parameters are recorded.
+
+        Raises:
+            ConfigError: a name that can mean several parameters.
+        """
+        ...

@@ -2,16 +2,16 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
 from msgspec import Meta
 
-from riglog.errors import ConfigError
+from riglog.errors import ConfigError, did_you_mean
 from riglog.instrument.description import AnyQuantity, Description
 from riglog.instrument.format import Format
 from riglog.plugin.config import DeviceConfig
 from riglog.plugin.driver import Client, Driver
+from riglog.plugin.names import try_each
 from riglog.protocol import Connection, TransactionCost
 from riglog.transport import Link
 
@@ -64,14 +64,13 @@ class InstrumentDriver(Driver[AnyInstrumentConfig, Client], Generic[AnyInstrumen
         """
         description = self.describe(config)
         quantities = description.quantities
-        for name in config.parameters:
+
+        def check(name: str) -> None:
             if name not in quantities:
-                close = get_close_matches(name, quantities, 1)
-                suggestion = f"Did you mean {close[0]!r}? " if close else ""
-                shown = ", ".join(list(quantities)[:12])
-                raise ConfigError(
-                    f"{config.instrument}: quantity {name!r} unknown", hint=f"{suggestion}Available: {shown}"
-                )
+                hint = f"{did_you_mean(name, quantities)}Available: {', '.join(list(quantities)[:12])}"
+                raise ConfigError(f"{config.instrument}: quantity {name!r} unknown", hint=hint)
+
+        try_each(check, config.parameters)
         if len(set(config.parameters)) != len(config.parameters):
             raise ConfigError("parameters: a quantity is named twice", hint="Remove one of them")
         return config.parameters or description.recorded

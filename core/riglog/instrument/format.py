@@ -7,12 +7,11 @@ reported, with its key and its line.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import Any, ClassVar, Generic, cast
 
-from riglog.errors import ConfigError
+from riglog.errors import ConfigError, did_you_mean
 from riglog.instrument.description import (
     FORMAT,
     NAME,
@@ -195,8 +194,7 @@ class _Blocks(Generic[AnyQuantity]):
         """Return whether there is a quantity of this name; add a mistake if there is none."""
         if name in self.paths:
             return True
-        close = get_close_matches(name, self.paths, 1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Add {name} = {{ …, record = false }} to a block"
+        hint = did_you_mean(name, self.paths).strip() or f"Add {name} = {{ …, record = false }} to a block"
         self.mistakes.add(f"quantity {name!r} unknown", path, hint=hint)
         return False
 

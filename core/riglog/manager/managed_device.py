@@ -31,6 +31,7 @@ from riglog.errors import (
     ReplyTimeoutError,
     RiglogError,
     describe,
+    did_you_mean,
 )
 from riglog.log import get_logger
 from riglog.manager.absence import Absence
@@ -60,6 +61,7 @@ class ManagedDevice:
     Args:
         address: its address on a shared port; None if it needs the port for itself, or has none.
         parameters: the parameters to keep, if the driver has not selected them itself; empty: all.
+        canonical_name: returns the name under which a parameter is recorded, or None if the driver knows none.
         identity_check: seconds between two identity checks while it is polled without interruption; 0: none.
         opener: makes the device; None: it is there already, and only has to be opened.
         on_present: called when a device that was absent has been opened.
@@ -76,6 +78,7 @@ class ManagedDevice:
         *,
         address: int | str | None = None,
         parameters: Sequence[str] = (),
+        canonical_name: Callable[[str], str | None] = lambda name: None,
         identity_check: float = IDENTITY_CHECK_SECONDS,
         opener: Callable[[], Awaitable[Device]] | None = None,
         on_present: Callable[[], None] = lambda: None,
@@ -88,6 +91,7 @@ class ManagedDevice:
         self._on_present = on_present
         self._closed = False
         self._parameters = parameters
+        self.canonical_name = canonical_name
         self._declared: tuple[Channel, ...] = device.channels
         self._report = report
         self._clock = clock
@@ -548,10 +552,12 @@ def selected(channels: Iterable[Channel], parameters: Sequence[str], device: str
     if not parameters:
         return declared
     names = {channel: (channel.parameter, f"{channel.parameter}[{channel.instance}]") for channel in declared}
-    for parameter in parameters:
-        if not any(parameter in own for own in names.values()):
-            available = ", ".join(dict.fromkeys(channel.parameter for channel in declared))
-            raise ConfigError(
-                f"parameters: unknown parameter {parameter!r}", hint=f"Available: {available}", device=device
-            )
+    known = {name for own in names.values() for name in own}
+    if unknown := [parameter for parameter in parameters if parameter not in known]:
+        available = ", ".join(dict.fromkeys(channel.parameter for channel in declared))
+        suggestions = "".join(did_you_mean(parameter, sorted(known)) for parameter in unknown)
+        shown = ", ".join(map(repr, unknown))
+        raise ConfigError(
+            f"parameters: unknown parameter {shown}", hint=f"{suggestions}Available: {available}", device=device
+        )
     return tuple(channel for channel, own in names.items() if any(name in parameters for name in own))

@@ -1,6 +1,6 @@
 """A rig: devices by name, ports shared between them, and what happens when one of them fails."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
@@ -27,6 +27,7 @@ from riglog.manager.typed_drivers import MadeDevice, MakesDevice, OpensDevice, R
 from riglog.model import SYSTEM_CLOCK, Channel, Clock, DeviceResult, ErrorPolicy, Event, EventKind, Sample, storable
 from riglog.plugin import AnyDriver, DirectDriver, Driver, Registry, installed
 from riglog.plugin.guard import bugs_as, is_a
+from riglog.plugin.names import mistakes_in
 from riglog.transport import Transport, open_transport
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ WARNINGS = frozenset(
 
 ABSENT = (PortError, ProtocolError, DeviceError)
 """Errors of an instrument that is not there, or not the one that is configured. It may be there later."""
+
+
+def _canonical_name(spec: DeviceSpec, name: str) -> str | None:
+    """Return the name under which the driver of a device records a parameter."""
+    with bugs_as(ConfigError, spec.driver, "canonical_name()"):
+        return spec.driver.canonical_name(spec.config, name)
 
 
 class Manager:
@@ -167,7 +174,13 @@ class Manager:
         table = device_table(name, driver, port, options)
         key = None if transport is None else f"handed in {id(transport)}"
         found = driver if isinstance(driver, AnyDriver) else None
-        spec = resolve_device(self._registry or installed(), table, key=key, driver=found)
+        try:
+            spec = resolve_device(self._registry or installed(), table, key=key, driver=found)
+        except ExceptionGroup as mistakes:  # a caller expects a ConfigError, however many there are
+            first, *others = mistakes_in(mistakes)
+            for other in others:
+                first.add_note(f"{other}. {other.hint or ''}".rstrip())
+            raise first from None
         return await self.add_spec(spec, transport=transport, absent_ok=absent_ok)
 
     async def add_spec(
@@ -336,6 +349,7 @@ class Manager:
             self._clock,
             address=spec.address,
             parameters=spec.parameters,
+            canonical_name=partial(_canonical_name, spec),
             identity_check=spec.config.identity_check,
             opener=opener,
             on_present=self._notify,
@@ -513,6 +527,7 @@ class Manager:
 
     async def _poll(self, names: Sequence[str] | None, choice: Choice) -> dict[str, list[Sample]]:
         chosen = self._chosen(names)
+        choice = choice.renamed(lambda parameters: self._canonical_names(parameters, chosen))
         choice.refuse_unknown([channel for name in chosen for channel in self._managed_device(name).channels])
         samples: dict[str, list[Sample]] = {name: [] for name in chosen}
 
@@ -526,6 +541,26 @@ class Manager:
             for session in {self._session_of[name].key: self._session_of[name] for name in chosen}.values():
                 tasks.start_soon(poll_session, session)
         return samples
+
+    def canonical_names(self, parameters: Sequence[str]) -> Sequence[str]:
+        """Return the names under which parameters are recorded, for names that people use: ``pv`` is ``process_value``.
+
+        Raises:
+            ConfigError: a name that can mean several parameters of a device.
+        """
+        return self._canonical_names(parameters, self.names)
+
+    def _canonical_names(self, parameters: Sequence[str], devices: Iterable[str]) -> list[str]:
+        found: list[str] = []
+        managed = [self._managed_device(name) for name in devices]
+        for parameter in parameters:
+            name, bracket, instance = parameter.partition("[")
+            if any(name == channel.parameter for device in managed for channel in device.channels):
+                found.append(parameter)
+                continue
+            known = {each: None for device in managed if (each := device.canonical_name(name)) is not None}
+            found += [f"{each}{bracket}{instance}" for each in known] or [parameter]
+        return found
 
     def _chosen(self, names: Sequence[str] | None) -> list[str]:
         """Return the names of the chosen devices, in the order of adding.

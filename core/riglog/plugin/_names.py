@@ -14,6 +14,8 @@ from riglog.plugin.hooks import API_VERSIONS as API_VERSIONS
 from riglog.plugin.hooks import hookimpl as hookimpl
 from riglog.plugin.loader import Plugin as Plugin
 from riglog.plugin.loader import load_plugins as load_plugins
+from riglog.plugin.names import Names as Names
+from riglog.plugin.names import try_each as try_each
 from riglog.plugin.options import configure as configure
 from riglog.plugin.options import convert as convert
 from riglog.plugin.registry import Registry as Registry

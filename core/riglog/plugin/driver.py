@@ -66,6 +66,14 @@ class AnyDriver(ABC, Generic[CommonConfig]):
         """Return the parameters that ``set_parameter`` of the device accepts; None if that is not known."""
         return None
 
+    def canonical_name(self, config: CommonConfig, name: str) -> str | None:
+        """Return the name under which a parameter is recorded, for a name that people use; None: not known.
+
+        Raises:
+            ConfigError: the name can mean several parameters.
+        """
+        return None
+
     def files(self, config: CommonConfig) -> Mapping[str, str]:
         """Return the texts of the files that describe the instrument, by name: they are stored with the run."""
         return {}

@@ -7,15 +7,20 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from riglog.errors import ConfigError, error_context
+from riglog.errors import ConfigError, did_you_mean, error_context
 from riglog.plugin import wording
 from riglog.plugin.config import DeviceConfig, DirectConfig
 from riglog.plugin.driver import AnyDriver
 from riglog.plugin.guard import bugs_as
+from riglog.plugin.names import mistakes_in, raise_mistakes
 from riglog.plugin.wording import ANY
 
 MOST_SHOWN = 120
 """Characters of a value in a message."""
+
+COMMON = frozenset(DeviceConfig.__struct_fields__)
+INDEPENDENT = COMMON - {"name", "driver", "port", "protocol"}
+"""Keys of the core: a driver can check the others without them."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 _PATH = re.compile(r" - at `(?:key in )?\$?(.*)`$")
@@ -40,27 +45,93 @@ def convert(table: Mapping[str, Any], to: type[T], where: str, *, strict: bool =
         raise mistake_of(error, table, to, where).error from None
 
 
+def convert_all(table: Mapping[str, Any], to: type[T], where: str) -> T:
+    """Return a table as a struct, as ``convert``.
+
+    Raises:
+        ConfigError: the only mistake.
+        ExceptionGroup: one ConfigError for each mistake.
+    """
+    made, mistakes, _ = _converted(table, to, where, strict=True)
+    raise_mistakes(mistakes)
+    assert made is not None
+    return made
+
+
 def configure(driver: AnyDriver[Any], table: Mapping[str, Any], where: str, *, strict: bool = True) -> DirectConfig:
     """Return the table of a device as the config of its driver, checked by the driver.
 
+    The driver checks also a table with misspelt keys, as they were probably meant: so all mistakes are found at once.
+
     Raises:
         ConfigError: what the struct or the driver refuses, or a bug in the driver.
+        ExceptionGroup: one ConfigError for each mistake, if there are several.
     """
-    config: DirectConfig = convert(table, driver.config, where, strict=strict)
-    if isinstance(config, DeviceConfig) and config.protocol not in (None, *driver.protocols):
-        hint = f"Protocols of {driver.name}: {', '.join(driver.protocols)}"
-        raise ConfigError(f"{where}.protocol: unknown protocol {config.protocol!r}", hint=hint, device=config.name)
-    with error_context(device=config.name), bugs_as(ConfigError, driver, "check()"):
-        driver.check(config)
+    kind: type[DirectConfig] = driver.config
+    config, mistakes, understood = _converted(table, kind, where, strict=strict)
+    if config is not None and understood:
+        mistakes += _mistakes_of(driver, config, where)
+    raise_mistakes(mistakes)
+    assert config is not None
     return config
 
 
+def _mistakes_of(driver: AnyDriver[Any], config: DirectConfig, where: str) -> list[ConfigError]:
+    """Return what a driver refuses."""
+    if isinstance(config, DeviceConfig) and config.protocol not in (None, *driver.protocols):
+        suggestion = did_you_mean(config.protocol or "", driver.protocols)
+        hint = f"{suggestion}Protocols of {driver.name}: {', '.join(driver.protocols)}"
+        return [ConfigError(f"{where}.protocol: unknown protocol {config.protocol!r}", hint=hint, device=config.name)]
+    try:
+        with error_context(device=config.name), bugs_as(ConfigError, driver, "check()"):
+            driver.check(config)
+    except ConfigError as error:
+        return [error]
+    except ExceptionGroup as group:
+        return mistakes_in(group)
+    return []
+
+
+def _converted(
+    table: Mapping[str, Any], to: type[T], where: str, *, strict: bool
+) -> tuple[T | None, list[ConfigError], bool]:
+    """Return a table as a struct, its mistakes, and whether the struct is what was probably meant.
+
+    A misspelt key is repaired and a wrong one is removed, to find what is wrong besides. There is no struct if a key is
+    missing. It is what was meant if every mistake was repaired, or is in a key that says nothing about the others.
+    """
+    rest, mistakes, understood = dict(table), dict[str, ConfigError](), True
+    while True:
+        try:
+            return msgspec.convert(rest, to, strict=strict), list(mistakes.values()), understood
+        except msgspec.ValidationError as error:
+            found = mistake_of(error, rest, to, where)
+            key = str(found.path[0]) if found.path else ""
+            if key not in rest:  # missing from the start, or removed as wrong
+                absent = [_missing(to, (name,), where) for name in _required(to) if name not in (*table, *mistakes)]
+                return None, [*mistakes.values(), *(absent if found.is_missing else [found.error])], False
+            mistakes.setdefault(key, found.error)
+            value = rest.pop(key)
+            if found.meant is not None and found.meant not in rest:
+                rest[found.meant] = value
+            elif key not in INDEPENDENT:
+                understood = False
+
+
+def _required(to: type[msgspec.Struct]) -> list[str]:
+    return [field.encode_name for field in msgspec.structs.fields(to) if field.required]
+
+
 class Mistake(NamedTuple):
-    """What is wrong in a table, and the way to it: names of keys and positions in lists."""
+    """What is wrong in a table, and the way to it: names of keys and positions in lists.
+
+    ``meant``: for an unknown key of the table itself, the key that was probably meant.
+    """
 
     error: ConfigError
     path: tuple[str | int, ...]
     is_missing: bool = False
+    meant: str | None = None
 
 
 def mistake_of(
@@ -70,17 +141,19 @@ def mistake_of(
     text = str(error)
     place = _PATH.search(text)
     path = _steps(place[1] if place else "")
-    shown = where + "".join(f"[{step}]" if isinstance(step, int) or step == ANY else f".{step}" for step in path)
+    shown = _place(where, path)
     message = _PATH.sub("", text)
     if unknown := _UNKNOWN.search(message):
         known = wording.keys(to, path)
-        close = get_close_matches(unknown[1], known, 1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Available keys: {', '.join(known)}"
-        return Mistake(ConfigError(f"{shown}.{unknown[1]}: unknown key", hint=hint), (*path, unknown[1]))
+        if issubclass(to, DirectConfig):
+            known.sort(key=COMMON.__contains__)  # those of the driver first
+        close = get_close_matches(unknown[1].lower(), known, 1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Available keys: {wording.listed(known)}"
+        wrong = ConfigError(f"{shown}.{unknown[1]}: unknown key", hint=hint)
+        return Mistake(wrong, (*path, unknown[1]), meant=next(iter(close), None) if not path else None)
     if lacking := _MISSING.search(message):
-        what = wording.expected(to, [*path, lacking[1]]) or "a value"
-        absent = ConfigError(f"{shown}.{lacking[1]}: missing", hint=f"Add {lacking[1]} = …, {what}")
-        return Mistake(absent, (*path, lacking[1]), is_missing=True)
+        lacking_path = (*path, lacking[1])
+        return Mistake(_missing(to, lacking_path, where), lacking_path, is_missing=True)
     expected = wording.expected(to, path)
     if expected and path and ANY not in path:
         value = _value(table, path)
@@ -90,6 +163,16 @@ def mistake_of(
         wrong = ConfigError(f"{shown}: invalid value {shown_value}; expected {expected}", hint=suggestion)
         return Mistake(wrong, tuple(path))
     return Mistake(ConfigError(f"{shown}: {message[0].lower()}{message[1:]}"), tuple(path))
+
+
+def _missing(to: type[msgspec.Struct], path: Sequence[str | int], where: str) -> ConfigError:
+    what = wording.expected(to, path) or "a value"
+    return ConfigError(f"{_place(where, path[:-1])}.{path[-1]}: missing", hint=f"Add {path[-1]} = …, {what}")
+
+
+def _place(where: str, path: Sequence[str | int]) -> str:
+    """Return the place of a value: ``device.registers[4].type``."""
+    return where + "".join(f"[{step}]" if isinstance(step, int) or step == ANY else f".{step}" for step in path)
 
 
 def _steps(path: str) -> list[str | int]:

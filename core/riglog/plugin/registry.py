@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from riglog.errors import ConfigError, UnknownDriverError
+from riglog.errors import ConfigError, UnknownDriverError, did_you_mean
 from riglog.plugin.collector import Collector
 from riglog.plugin.guard import OnFault, catch_faults, is_a, log_fault, stdout_to_stderr
 from riglog.plugin.loader import LoadedPlugins, Plugin, load_plugins
@@ -91,14 +91,10 @@ class Registry:
             if plugin.state != "loaded" and name in (plugin.name, plugin.distribution.removeprefix("riglog-")):
                 verb = "" if plugin.state == "disabled" else "failed to load: "
                 return f"Plugin {plugin.label} is installed but {verb}{plugin.problem}"
-        from difflib import get_close_matches
-
         names = sorted(known)
-        close = get_close_matches(name, names, 1)
-        suggestion = f"Did you mean {close[0]!r}? " if close else ""
         failed = ", ".join(plugin.label for plugin in self.plugins if plugin.state == "failed")
         failures = f". Plugins that failed to load (see `riglog plugins`): {failed}" if failed else ""
-        return f"{suggestion}Available: {', '.join(names) or 'none'}{failures}{more}"
+        return f"{did_you_mean(name, names)}Available: {', '.join(names) or 'none'}{failures}{more}"
 
 
 def _demo_tables(driver: "AnyDriver[Any]", others: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

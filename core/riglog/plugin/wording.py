@@ -10,6 +10,8 @@ from msgspec import inspect
 Path = Sequence[str | int]
 """The way from a table to a value: names of keys and positions in lists. ``ANY`` is a key that is not known."""
 ANY = "..."
+MOST_LISTED = 12
+"""Keys that a message lists."""
 
 
 def expected(struct: type[msgspec.Struct], path: Path) -> str | None:
@@ -27,6 +29,13 @@ def keys(struct: type[msgspec.Struct], path: Path) -> list[str]:
         kinds = [inner for kind in kinds for inner in _inside(kind, step)]
     tables = [kind for kind in _alternatives(kinds) if isinstance(kind, inspect.StructType)]
     return list(dict.fromkeys(field.encode_name for table in tables for field in table.fields))
+
+
+def listed(keys: Sequence[str]) -> str:
+    """Return the keys of a table for a message: the first ones of a table with many, and their number."""
+    if len(keys) <= MOST_LISTED:
+        return ", ".join(keys)
+    return f"{', '.join(keys[:MOST_LISTED])} and {len(keys) - MOST_LISTED} more"
 
 
 def likely(struct: type[msgspec.Struct], path: Path, value: object) -> str | None:

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from riglog.errors import ConfigError
-from riglog.plugin import DeviceConfig
+from riglog.plugin import DeviceConfig, Names, try_each
 
 XBPI, SBI = "xbpi", "sbi"
 PROTOCOLS = (SBI, XBPI)
@@ -23,6 +23,16 @@ class Quantity(StrEnum):
     TARE = "tare"
     TEMPERATURE = "temperature"
 
+
+NAMES = Names(
+    {
+        Quantity.NET.value: ("net_weight", "weight"),
+        Quantity.GROSS.value: ("gross_weight", "weight"),
+        Quantity.TARE.value: ("tare_weight", "tare_value"),
+        Quantity.TEMPERATURE.value: ("temp",),
+    }
+)
+"""The quantities and what people call them. Without its label, a weight can be net or gross."""
 
 SBI_QUANTITIES = (Quantity.NET, Quantity.GROSS)
 """What a line of SBI can contain, by its label."""
@@ -53,7 +63,7 @@ class SartoriusConfig(DeviceConfig, kw_only=True, frozen=True, forbid_unknown_fi
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
-        return tuple([Quantity(name) for name in self.parameters]) or (Quantity.NET,)
+        return tuple([Quantity(NAMES.find(name) or name) for name in self.parameters]) or (Quantity.NET,)
 
 
 def check(config: SartoriusConfig) -> None:
@@ -67,11 +77,16 @@ def check(config: SartoriusConfig) -> None:
         hint = f'Available: {", ".join(PROTOCOLS)}. For autoprint set protocol = "sbi" and autoprint = true'
         raise ConfigError(f"unknown protocol {protocol!r}", hint=hint, device=config.name)
     available = tuple(Quantity) if protocol == XBPI else SBI_QUANTITIES
-    for name in config.parameters:
-        if name not in available:
-            hint = f"Available over {protocol}: {', '.join(available)}"
+
+    def check_parameter(name: str) -> str:
+        known = NAMES.find(name)
+        if known is None or known not in available:
+            hint = f"{NAMES.suggestion(name)}Available over {protocol}: {', '.join(available)}"
             raise ConfigError(f"parameter {name!r} is not available over {protocol}", hint=hint, device=config.name)
-    for key, values in (("parameters", config.parameters), ("sensors", config.sensors)):
+        return known
+
+    parameters = try_each(check_parameter, config.parameters)
+    for key, values in (("parameters", parameters), ("sensors", config.sensors)):
         if len(set(values)) != len(values):
             raise ConfigError(f"{key}: duplicate entry", hint="List each entry once", device=config.name)
     if config.autoprint and protocol == XBPI:

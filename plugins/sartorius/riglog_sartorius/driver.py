@@ -13,7 +13,7 @@ from riglog_sartorius import load
 from riglog_sartorius.base import SartoriusClient
 from riglog_sartorius.config import XBPI, SartoriusConfig
 from riglog_sartorius.device import Balance
-from riglog_sartorius.parameters import BY_NAME
+from riglog_sartorius.parameters import BY_NAME, NAMES
 from riglog_sartorius.sbi.codec import SbiClient
 from riglog_sartorius.xbpi.codec import XbpiClient
 
@@ -65,6 +65,9 @@ class SartoriusDriver(Driver[SartoriusConfig, SartoriusClient]):
 
     def settable(self, config: SartoriusConfig) -> Sequence[str]:
         return list(BY_NAME)
+
+    def canonical_name(self, config: SartoriusConfig, name: str) -> str | None:
+        return settings.NAMES.find(name) or NAMES.find(name)
 
     def demo(self) -> Sequence[Mapping[str, Any]]:
         """Return a balance that is polled ten times a second, and one in autoprint mode."""

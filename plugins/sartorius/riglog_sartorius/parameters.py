@@ -1,24 +1,27 @@
 """The parameter table of xBPI balances: names, codes and their labels. Source: section 3.11.1."""
 
-from difflib import get_close_matches
-
 from msgspec import Struct
 
 from riglog.device import Safety
 from riglog.errors import ConfigError
+from riglog.plugin import Names
 from riglog_sartorius.units import DISPLAY_UNITS
 
 LAST_INDEX = 79
 
 
 class Parameter(Struct, frozen=True):
-    """One parameter. ``labels``: the documented codes; ``highest``: the highest code that a family of balances has."""
+    """One parameter. ``labels``: the documented codes; ``highest``: the highest code that a family of balances has.
+
+    ``aliases`` are other names that people use.
+    """
 
     index: int
     name: str
     labels: dict[int, str]
     highest: int
     safety: Safety = Safety.PERSISTENT
+    aliases: tuple[str, ...] = ()
 
     def code_of(self, value: int | str) -> int:
         """Return the code of a label, or of a code given as a number.
@@ -86,7 +89,7 @@ TABLE = (
     Parameter(4, "stability_delay", {1: "none", 2: "short", 3: "average", 4: "long"}, 4),
     Parameter(5, "tare_behaviour", {1: "without_stability", 2: "with_stability", 3: "at_stability"}, 3),
     Parameter(6, "auto_zero", ON_OFF, 2),
-    Parameter(7, "display_unit", DISPLAY_UNITS, 24),
+    Parameter(7, "display_unit", DISPLAY_UNITS, 24, aliases=("weight_unit", "unit")),
     Parameter(
         8, "display_accuracy", {1: "all_digits", 2: "last_place_on_off", 6: "divide_by_1", 7: "one_digit_less"}, 18
     ),
@@ -98,7 +101,7 @@ TABLE = (
     Parameter(14, "cycle_rate", {1: "normal", 7: "maximum"}, 7),
     Parameter(15, "isocal", {1: "off", 2: "note_only", 3: "on"}, 4),
     Parameter(16, "external_adjustment", {1: "free", 2: "locked"}, 2),
-    Parameter(31, "baud_rate", BAUD, 11, D),
+    Parameter(31, "baud_rate", BAUD, 11, D, ("baudrate",)),
     Parameter(32, "parity", PARITY, 5, D),
     Parameter(33, "stop_bits", STOP_BITS, 2, D),
     Parameter(34, "handshake", HANDSHAKE, 3, D),
@@ -109,7 +112,7 @@ TABLE = (
     Parameter(39, "line_format", LINE_FORMAT, 4),
     Parameter(40, "menu_access", {1: "edit", 2: "read_only"}, 2),
     Parameter(41, "external_key", EXTERNAL_KEY, 12),
-    Parameter(44, "adjustment_unit", {1: "g", 2: "kg", 4: "user"}, 4),
+    Parameter(44, "adjustment_unit", {1: "g", 2: "kg", 4: "user"}, 4, aliases=("unit",)),
     Parameter(50, "beep", OFF_ON, 2),
     Parameter(53, "power_on_mode", {1: "off_on_standby", 2: "off_on_auto_on", 3: "on_standby", 4: "auto_on"}, 5),
     Parameter(57, "resolution_with_open_door", {1: "all_digits", 2: "reduced"}, 2),
@@ -133,6 +136,7 @@ TABLE = (
 
 BY_INDEX = {parameter.index: parameter for parameter in TABLE}
 BY_NAME = {parameter.name: parameter for parameter in TABLE}
+NAMES = Names({parameter.name: parameter.aliases for parameter in TABLE})
 
 
 def parameter(which: str | int) -> Parameter:
@@ -142,11 +146,11 @@ def parameter(which: str | int) -> Parameter:
         ConfigError: an unknown name, or an index out of range.
     """
     if isinstance(which, str) and not which.isdecimal():
-        if which not in BY_NAME:
-            close = get_close_matches(which, BY_NAME, 1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"Available: {', '.join(BY_NAME)}"
+        known = NAMES.find(which)
+        if known is None:
+            hint = NAMES.suggestion(which).strip() or f"Available: {', '.join(BY_NAME)}"
             raise ConfigError(f"unknown parameter {which!r}", hint=hint)
-        return BY_NAME[which]
+        return BY_NAME[known]
     index = int(which)
     if not 0 <= index <= LAST_INDEX:
         hint = f"Use a name, or an index from 0 to {LAST_INDEX}"

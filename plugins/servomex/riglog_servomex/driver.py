@@ -5,7 +5,7 @@ from typing import Any
 
 from riglog.device import Pace
 from riglog.errors import ConfigError
-from riglog.plugin import DeviceContext, Driver, Found
+from riglog.plugin import DeviceContext, Driver, Found, try_each
 from riglog.protocol import Connection, TransactionCost
 from riglog.protocol.modbus import connect_modbus
 from riglog.simulation import Simulator
@@ -14,7 +14,7 @@ from riglog_servomex.config import ASCII, BAUDRATES, CONTINUOUS, RTU, ServomexCo
 from riglog_servomex.continuous.codec import BroadcastClient
 from riglog_servomex.device import Analyzer
 from riglog_servomex.load import poll_transactions
-from riglog_servomex.positions import find_position
+from riglog_servomex.positions import NAMES, POSITIONS, find_position
 from riglog_servomex.protocol import ServomexClient
 
 USUAL_BAUDRATE = 19200
@@ -38,8 +38,7 @@ class ServomexDriver(Driver[ServomexConfig, ServomexClient]):
             check_frame_timeout(config)
         elif config.period is not None or config.silence is not None:
             raise ConfigError('period and silence apply only to protocol = "continuous"', hint="Remove them for Modbus")
-        for name in config.parameters:
-            find_position(name)
+        try_each(find_position, config.parameters)
 
     def link(self, config: ServomexConfig) -> Link:
         return config.link_over(Link(protocol=config.protocol or RTU, baudrate=USUAL_BAUDRATE))
@@ -73,6 +72,10 @@ class ServomexDriver(Driver[ServomexConfig, ServomexClient]):
 
     def settable(self, config: ServomexConfig) -> Sequence[str]:
         return ()
+
+    def canonical_name(self, config: ServomexConfig, name: str) -> str | None:
+        known = NAMES.find(name)
+        return None if known is None else POSITIONS[known].parameter
 
     def demo(self) -> Sequence[Mapping[str, Any]]:
         """Return an analyzer over Modbus, and an analyzer in continuous mode."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from riglog.errors import ConfigError
+from riglog.plugin import Names
 
 REGISTERS = 7
 """Input registers per position: value (2), name (3), unit (2)."""
@@ -43,13 +44,25 @@ def _positions() -> Iterable[Position]:
 POSITIONS: dict[str, Position] = {position.id: position for position in _positions()}
 
 
+NAMES = Names(
+    {
+        position.id: (position.id, f"{position.kind.value}_{position.id[1]}", f"{position.id[0]}_{position.id[1]}")
+        for position in POSITIONS.values()
+    }
+)
+"""The positions and what people call them. The name of a gas is none: it can be changed on the panel."""
+
+
 def find_position(name: str) -> Position:
-    """Return a position by its id, in upper or lower case.
+    """Return a position by its id, in upper or lower case, or by its kind: ``I1``, ``transducer_1``.
 
     Raises:
         ConfigError: the id is unknown.
     """
-    position = POSITIONS.get(name.strip().upper())
-    if position is None:
-        raise ConfigError(f"unknown channel {name!r}", hint=f"Available: {', '.join(POSITIONS)}")
-    return position
+    known = NAMES.find(name)
+    if known is None:
+        raise ConfigError(
+            f"unknown channel {name!r}",
+            hint=f"Available: {', '.join(POSITIONS)}. Gas names can be changed on the panel and select no channel",
+        )
+    return POSITIONS[known]

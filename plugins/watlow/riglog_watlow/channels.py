@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from riglog.device.proof_input import MAX_TIME
 from riglog.errors import ConfigError, UnsupportedError
+from riglog.plugin import try_each
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.families import STDBUS
 from riglog_watlow.parameters import PM, Registry, registry
@@ -46,11 +47,13 @@ def configured_targets(config: WatlowConfig) -> list[Target]:
     Raises:
         ConfigError: an unknown, write-only or duplicate parameter, one that this protocol cannot transmit, or an
             invalid instance.
+        ExceptionGroup: one ConfigError for each of several parameters.
     """
     if not config.parameters:
         raise ConfigError("parameters: empty list", hint="Remove `parameters` to poll the default parameters")
     table = registry(config.facts.family)
-    targets = [target for text in config.parameters for target in _instances_of(text, config.instances, table)]
+    found = try_each(lambda text: list(_instances_of(text, config.instances, table)), config.parameters)
+    targets = [target for targets in found for target in targets]
     for target in targets:
         if not target.parameter.readable:
             raise ConfigError(f"parameter {target} is write-only")

@@ -65,6 +65,9 @@ class WatlowDriver(Driver[WatlowConfig, AnyClient]):
     def settable(self, config: WatlowConfig) -> Sequence[str]:
         return [parameter.name for parameter in registry(config.facts.family) if parameter.writable]
 
+    def canonical_name(self, config: WatlowConfig, name: str) -> str | None:
+        return registry(config.facts.family).names.find(name)
+
     def demo(self) -> Sequence[Mapping[str, Any]]:
         """Return two controllers on one port, one on another, and one over Modbus."""
         return [

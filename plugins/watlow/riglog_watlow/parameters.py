@@ -5,14 +5,14 @@ Source: Watlow wire specification, sections 9.5, 10, 11 and 13. The table is par
 
 import math
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from riglog.errors import ConfigError, WriteRefusedError
+from riglog.plugin import Names
 
 Family = Literal["EZ-ZONE PM", "Series SD", "Series F4P"]
 PM: Family = "EZ-ZONE PM"
@@ -63,7 +63,12 @@ class Range(Struct, frozen=True):
 
 
 class Parameter(Struct, frozen=True, eq=False):
-    """One row of the table. ``id`` is class x 1000 + member on Standard Bus; None for a parameter of Modbus only."""
+    """One row of the table.
+
+    ``id`` is class x 1000 + member on Standard Bus; None for a parameter of Modbus only. ``aliases`` are other names
+    that people use; where other programs use a name of riglog for another parameter, both have it as an alias, which is
+    then refused.
+    """
 
     name: str
     label: str
@@ -73,6 +78,7 @@ class Parameter(Struct, frozen=True, eq=False):
     storage: Storage
     write_class: WriteClass
     id: int | None = None
+    aliases: tuple[str, ...] = ()
     instances: tuple[int, ...] = (1,)
     tag: int | None = None
     registers: int = 0
@@ -114,21 +120,28 @@ class Registry:
     def __contains__(self, name: object) -> bool:
         return name in self._by_name
 
+    @cached_property
+    def names(self) -> Names:
+        """The names, their aliases, and the names of the manual: ``Control Loop - Set Point``, ``Set Point``."""
+        return Names(
+            {parameter.name: parameter.aliases for parameter in self},
+            manual={parameter.name: (parameter.label, parameter.label.split(" - ")[-1]) for parameter in self},
+            meanings={parameter.name: parameter.label for parameter in self},
+        )
+
     def find(self, name_or_id: str | int) -> Parameter:
-        """Return the parameter with a name or id (``process_value``, ``4001``, ``"4001"``).
+        """Return the parameter with a name, an alias or an id (``process_value``, ``pv``, ``4001``, ``"4001"``).
 
         Raises:
-            ConfigError: unknown; the hint suggests the nearest name.
+            ConfigError: unknown, and the hint suggests the nearest name; or the name can mean several parameters.
         """
         if isinstance(name_or_id, str) and not name_or_id.isdecimal():
-            parameter = self._by_name.get(name_or_id)
+            parameter = self._by_name.get(name_or_id) or self._by_name.get(self.names.find(name_or_id) or "")
         else:
             parameter = self._by_id.get(int(name_or_id))
         if parameter is not None:
             return parameter
-        close = get_close_matches(str(name_or_id), self._by_name, 1)
-        suggestion = f"Did you mean {close[0]!r}? " if close else ""
-        hint = f"{suggestion}List them with `riglog watlow parameters SEARCH`"
+        hint = f"{self.names.suggestion(str(name_or_id))}List them with `riglog watlow parameters SEARCH`"
         raise ConfigError(f"unknown parameter {name_or_id!r} of {self.family}", hint=hint)
 
     def get(self, parameter_id: int) -> Parameter | None:

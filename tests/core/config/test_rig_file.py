@@ -199,11 +199,32 @@ def test_different_files_are_accepted(tmp_path: Path, registry: Registry) -> Non
 
 def test_a_device_without_a_name_is_called_by_its_position(tmp_path: Path, registry: Registry) -> None:
     unnamed = DEVICE.replace('name = "a"\n', "")
-    first, second = mistakes(tmp_path, DEVICE + unnamed + unnamed.replace('"sim:1"', "5"), registry)
+    first, second, third = mistakes(tmp_path, DEVICE + unnamed + unnamed.replace('"sim:1"', "5"), registry)
     assert first.startswith(f"{tmp_path / 'rig.toml'}: device 2 (no name).name: missing")
-    assert second.startswith(f"{tmp_path / 'rig.toml'}: device 3 (no name).")
+    assert second.startswith(f"{tmp_path / 'rig.toml'}: device 3 (no name).port: invalid value 5")
+    assert third.startswith(f"{tmp_path / 'rig.toml'}: device 3 (no name).name: missing")
     variable = DEVICE.replace("sim:1", "${NO_SUCH_VARIABLE}")
     no_name = variable.replace('name = "a"\n', "")
     for text, place in ((variable, "a: device.port"), (no_name, "device 1 (no name).port")):
         (message,) = mistakes(tmp_path, text, registry)
         assert message.startswith(f"{tmp_path / 'rig.toml'}: {place}: environment variable NO_SUCH_VARIABLE")
+
+
+def test_every_mistake_of_every_table_is_reported_at_once(tmp_path: Path, registry: Registry) -> None:
+    text = f"""
+        [run]
+        rate_hz = 0
+        flush_intervall = 1
+        [[sink]]
+        type = "sqlite"
+        path = 5
+        rotat = "1d"
+        {DEVICE}
+        adress = 1
+        timeout = -1
+        {DEVICE.replace('"a"', '"b"')}
+        protocol = "tyo"
+        """
+    assert [message.partition("rig.toml: ")[2].split(": ")[0] for message in mistakes(tmp_path, text, registry)] == [
+        "run.rate_hz", "run.flush_intervall", "sink 1.path", "sink 1.rotat", "a", "a", "b",
+    ]  # fmt: skip

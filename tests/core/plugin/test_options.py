@@ -5,9 +5,11 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from msgspec import Meta, Struct, field
+from toy import ToyDriver
 
 from riglog.errors import ConfigError
-from riglog.plugin import DeviceConfig, convert
+from riglog.plugin import DeviceConfig, configure, convert, try_each
+from riglog.plugin.options import convert_all
 
 
 class Mode(Enum):
@@ -120,3 +122,64 @@ def test_a_wrong_choice_has_the_probable_one_in_the_hint(key: str, given: object
     with pytest.raises(ConfigError) as caught:
         convert({key: given}, Choices, "device")
     assert caught.value.hint == (None if meant is None else f"Did you mean {meant!r}?")
+
+
+class Strict(DeviceConfig, kw_only=True, frozen=True):
+    address: Annotated[int, Meta(ge=1)] = 1
+    family: Literal["a", "b"] = "a"
+
+
+class Checking(ToyDriver):
+    """A driver that refuses parameters, depending on its key ``family``."""
+
+    name = "strict"
+    config = Strict
+    selects_parameters = True
+    protocols = ("toy", "other")
+
+    def check(self, config: Any) -> None:
+        def check_one(name: str) -> None:
+            raise ConfigError(f"no {name} in family {config.family}")
+
+        try_each(check_one, config.parameters)
+
+
+@pytest.mark.parametrize(
+    ("table", "starts"),
+    [
+        ({"adress": 1, "timeout": -1, "zzz": 1}, ["d.adress: unk", "d.timeout: inv", "d.zzz: unk"]),
+        ({"port": 5, "timeout": -1}, ["d.port: inv", "d.timeout: inv"]),
+        ({"adress": -1}, ["d.adress: unk", "d.address: inv"]),
+        ({"parameters": ["x", "y"]}, ["no x in family a", "no y in family a"]),
+        ({"adress": 1, "timeout": 0, "parameters": ["x"]}, ["d.adress: unk", "d.timeout: inv", "no x in family a"]),
+        ({"famly": "b", "parameters": ["x"]}, ["d.famly: unk", "no x in family b"]),
+        ({"family": "c", "parameters": ["x"]}, ["d.family: inv"]),  # the parameters of which family is not known
+        ({"protocol": "tyo", "parameters": ["x"]}, ["d.protocol: unknown protocol 'tyo'"]),
+    ],
+)
+def test_every_mistake_of_a_device_is_reported_at_once_and_no_consequence(
+    table: dict[str, Any], starts: list[str]
+) -> None:
+    with pytest.raises((ConfigError, ExceptionGroup)) as caught:
+        configure(Checking(), METER | table, "d")
+    found = caught.value.exceptions if isinstance(caught.value, ExceptionGroup) else [caught.value]
+    messages = [error.message for error in found if isinstance(error, ConfigError)]
+    assert [message[: len(start)] for message, start in zip(messages, starts, strict=True)] == starts
+
+
+def test_every_missing_key_is_named() -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        convert_all({"timeot": 1}, Meter, "d")
+    assert [str(error) for error in caught.value.exceptions] == [
+        "d.timeot: unknown key", "d.name: missing", "d.driver: missing", "d.port: missing",
+    ]  # fmt: skip
+
+
+def test_a_misspelt_protocol_has_a_suggestion_and_the_first_keys_are_those_of_the_driver() -> None:
+    with pytest.raises(ConfigError) as caught:
+        configure(Checking(), METER | {"protocol": "othr"}, "d")
+    assert caught.value.hint == "Did you mean 'other'? Protocols of strict: toy, other"
+    with pytest.raises(ConfigError) as caught:
+        configure(Checking(), METER | {"nonsense": 1}, "d")
+    assert str(caught.value.hint).startswith("Available keys: address, family, name, ")
+    assert str(caught.value.hint).endswith(" more")

@@ -103,3 +103,18 @@ def test_the_configuration_is_frozen() -> None:
     with pytest.raises(AttributeError):
         config().name = "other"  # type: ignore[misc]
     assert msgspec.structs.replace(config(), name="other").name == "other"
+
+
+def test_the_names_that_people_use_are_those_of_the_channels() -> None:
+    made = config(protocol="xbpi", parameters=["net_weight", "tare_value", "GROSS"])
+    assert made.quantities == ("net", "tare", "gross")
+    assert DRIVER.canonical_name(made, "baudrate") == "baud_rate"
+    with pytest.raises(ConfigError, match="duplicate"):
+        config(parameters=["net", "net_weight"])
+
+
+def test_a_weight_without_its_label_is_refused_and_all_mistakes_are_named() -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        config(parameters=["weight", "nett"])
+    hints = [str(error.hint) for error in caught.value.exceptions if isinstance(error, ConfigError)]
+    assert [hint.split("?")[0] for hint in hints] == ["Use net or gross", "Did you mean 'net'"]

@@ -245,3 +245,11 @@ def test_decode_suggests_what_it_needs() -> None:
     done = CliRunner().invoke(servomex, ["decode", "1E0400"])
     assert isinstance(done.exception, ConfigError)
     assert "complete frame" in (done.exception.hint or "")
+
+
+def test_positions_have_the_names_of_their_kind_and_a_gas_selects_none() -> None:
+    config = configured(parameters=["transducer_1", "d2", "External-Input-1"])
+    assert [DRIVER.canonical_name(config, name) for name in config.parameters] == ["i1", "d2", "e1"]
+    with pytest.raises(ExceptionGroup) as caught:
+        configured(parameters=["O2", "I1", "I7"])
+    assert ["Gas names" in str(getattr(error, "hint", "")) for error in caught.value.exceptions] == [True, True]

@@ -66,3 +66,39 @@ def test_every_row_is_consistent(family: Family) -> None:
 
 def on_a_wire(one: Parameter) -> bool:
     return one.tag is not None or one.map1 is not None or one.map2 is not None
+
+
+@pytest.mark.parametrize("family", [PM, SD, F4P])
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("pv", "process_value"), ("SP", "setpoint"), ("set_point", "setpoint"), ("Set Point", "setpoint")],
+)
+def test_the_names_that_people_use_are_those_of_the_table(family: Family, name: str, known: str) -> None:
+    assert registry(family).find(name).name == known
+
+
+def test_the_names_of_the_manual_are_understood() -> None:
+    assert registry(PM).find("Analog Input - Analog Input Value").name == "process_value"
+    assert registry(SD).find("Temperature Units").name == "units"
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("display_units", "panel_units (Display - Units)", "comm_units (Communications - Display Units)"),
+        ("calibration_offset", "input_calibration_offset", "process_output_calibration_offset"),
+        ("Units", "panel_units", "input_units"),
+    ],
+)
+def test_a_name_that_means_another_parameter_elsewhere_is_refused(name: str, one: str, other: str) -> None:
+    with pytest.raises(ConfigError, match="ambiguous") as caught:
+        registry(PM).find(name)
+    assert one in str(caught.value.hint)
+    assert other in str(caught.value.hint)
+    assert [registry(PM).find(number).name for number in (3005, 17050)] == ["panel_units", "comm_units"]
+
+
+def test_an_alias_is_never_the_name_of_another_parameter() -> None:
+    for family in (PM, SD, F4P):
+        names = {one.name for one in registry(family)}
+        assert not [alias for one in registry(family) for alias in one.aliases if alias in names - {one.name}]

@@ -6,6 +6,9 @@ import sys
 import pytest
 
 import riglog_watlow
+from riglog.acquire import record
+from riglog.errors import ConfigError
+from riglog.manager import Manager
 from riglog.plugin import load_plugins
 from riglog.plugin.registry import Registry
 from riglog.protocol import Connection
@@ -52,3 +55,28 @@ def test_a_client_of_another_protocol_is_a_programming_error() -> None:
     config = riglog_watlow.WatlowConfig(name="oven", driver="watlow", port="sim:", protocol="modbus-rtu")
     with pytest.raises(TypeError, match="needs a ModbusClient"):
         driver.device(config, client, context_for(config, client.clock))
+
+
+async def test_aliases_are_polled_recorded_and_set_under_the_name_of_the_table() -> None:
+    async with Manager() as rig:
+        oven = await rig.add("oven", "sim:alias", driver="watlow", parameters=["pv", "sp"])
+        assert [channel.parameter for channel in oven.channels] == ["process_value", "setpoint"]
+        (sample,) = await rig.poll(parameters=["SP[1]"])
+        assert (sample.channel.parameter, sample.value) == ("setpoint", 75.0)
+        written = await oven.set_parameter("sp", "80", confirm=True)
+        assert written is not None
+        assert written.channel.parameter == "setpoint"
+        async with record(rig, rate_hz=10, duration=0.15, parameters=["pv"]) as run:
+            names = {sample.channel.parameter async for batch in run for sample in batch}
+        assert names == {"process_value"}
+        with pytest.raises(ConfigError, match="no channel 'pvx', 'spx'"):
+            await rig.poll(parameters=["pvx", "spx"])
+        with pytest.raises(ConfigError, match="ambiguous"):
+            await rig.poll(parameters=["display_units"])
+
+
+async def test_several_unknown_parameters_are_one_error_with_notes_for_a_caller() -> None:
+    async with Manager() as rig:
+        with pytest.raises(ConfigError, match="'proces_value'") as caught:
+            await rig.add("oven", "sim:x", driver="watlow", parameters=["proces_value", "setpont"])
+    assert any("'setpont'" in note and "'setpoint'" in note for note in caught.value.__notes__)

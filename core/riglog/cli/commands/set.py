@@ -1,7 +1,6 @@
 """``riglog set``: changes one parameter of one instrument."""
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +9,7 @@ from riglog.cli.console import channel_name, format_value, messages, plain, prin
 from riglog.cli.errors import DONE
 from riglog.cli.options import device_options, device_spec, json_option
 from riglog.cli.signals import run
-from riglog.errors import ConfigError, ConfirmationError, error_context
+from riglog.errors import ConfigError, ConfirmationError, did_you_mean, error_context
 
 if TYPE_CHECKING:
     from riglog.manager import DeviceSpec
@@ -52,7 +51,7 @@ async def _set(
     from riglog.sinks.rows import as_json_object, row
 
     spec = device_spec(driver, port, protocol, address, options)
-    _refuse_unsettable(spec, parameter, lambda: device_spec(driver, port, protocol, address, options, [parameter]))
+    parameter = _settable(spec, parameter, lambda: device_spec(driver, port, protocol, address, options, [parameter]))
     if not confirm:  # before the port is opened
         raise ConfirmationError(
             f"setting {parameter} changes the instrument and needs confirmation",
@@ -75,24 +74,24 @@ async def _set(
     return DONE
 
 
-def _refuse_unsettable(spec: "DeviceSpec", parameter: str, try_reading: Callable[[], object]) -> None:
-    """Refuse a parameter that cannot be set, if the driver knows its parameters. Nothing is opened.
+def _settable(spec: "DeviceSpec", parameter: str, try_reading: Callable[[], object]) -> str:
+    """Return the name of a parameter that can be set, as far as the driver knows its parameters. Nothing is opened.
 
     Raises:
-        ConfigError: there is no such parameter, or it can be read only.
+        ConfigError: there is no such parameter, it can be read only, or the name can mean several.
     """
     from riglog.plugin.guard import bugs_as
 
-    with bugs_as(ConfigError, spec.driver, "settable()"):
+    with error_context(device=spec.name), bugs_as(ConfigError, spec.driver, "settable() or canonical_name()"):
         settable = spec.driver.settable(spec.config)
-    if settable is None or parameter in settable or parameter.isdecimal():  # a number may be an id
-        return
+        recorded_as = spec.driver.canonical_name(spec.config, parameter) or parameter
+    if settable is None or recorded_as in settable or parameter.isdecimal():  # a number may be an id
+        return recorded_as
     shown = [*settable[:SHOWN_NAMES], *(["…"] if len(settable) > SHOWN_NAMES else [])]
     available = f"Parameters that can be set: {', '.join(shown) or 'none'}"
     try:
         try_reading()
     except ConfigError:
-        close = "".join(f"Did you mean {name!r}? " for name in get_close_matches(parameter, settable, 1))
-        hint = f"{close}{available}"
+        hint = f"{did_you_mean(parameter, settable)}{available}"
         raise ConfigError(f"unknown parameter {parameter!r}", hint=hint, device=spec.name) from None
     raise ConfigError(f"{parameter} can be read, but not set", hint=f"{available}", device=spec.name)

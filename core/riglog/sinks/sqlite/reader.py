@@ -3,11 +3,10 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import quote
 
-from riglog.errors import ConfigError, error_context
+from riglog.errors import ConfigError, did_you_mean, error_context
 from riglog.model import current_kind
 from riglog.sinks.base import Damage, Format
 from riglog.sinks.other_files import refuse_known_files, refuse_row_files
@@ -102,9 +101,10 @@ def refuse_unknown(database: sqlite3.Connection, what: str, wanted: str | None, 
         return
     known = [name for (name,) in database.execute(query)]
     if wanted not in known:
-        close = "".join(f"Did you mean {name!r}? " for name in get_close_matches(wanted, known, 1))
         shown = ", ".join([*known[:SHOWN_NAMES], *(["…"] if len(known) > SHOWN_NAMES else [])])
-        raise ConfigError(f"no {what} {wanted!r} in the recording", hint=f"{close}It has: {shown or 'none'}")
+        raise ConfigError(
+            f"no {what} {wanted!r} in the recording", hint=f"{did_you_mean(wanted, known)}It has: {shown or 'none'}"
+        )
 
 
 def _connect(location: str) -> sqlite3.Connection:

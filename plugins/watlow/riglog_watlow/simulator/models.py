@@ -18,7 +18,7 @@ START: dict[str, WireValue] = {
     "part_number": "PM3R1CA-AAAAAAA",
     "device_name": "EZ-ZONE PM",
     "device_status": 138,
-    "display_units": 30,
+    "panel_units": 30,
     "input_error": NO_ERROR,
     "ambient_temperature": 72.0,
     "sensor_type": 95,
