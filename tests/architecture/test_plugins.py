@@ -193,7 +193,8 @@ def needs_nothing_more(driver: AnyDriver[Any]) -> bool:
 
 DEVICES = [
     pytest.param(driver, dict(table), id=f"{driver.name}-{table['name']}")
-    for driver in installed().drivers.values()
+    for package in PLUGINS  # and not what else is installed
+    for driver in import_module(f"{package.name}.plugin").riglog_drivers()
     for table in [
         *driver.demo(),
         *([{"name": "usual", "driver": driver.name, "port": "usual"}] if needs_nothing_more(driver) else []),

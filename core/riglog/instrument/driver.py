@@ -53,6 +53,10 @@ class InstrumentDriver(Driver[AnyInstrumentConfig, Client], Generic[AnyInstrumen
         """Return the instrument that the file describes; raises as ``Format.load``."""
         return self.format.load(config.instrument)
 
+    def trial_keys(self, instrument: str) -> Mapping[str, Any]:
+        """Return the keys without which a device of this instrument file is refused, for its page and its trial."""
+        return {}
+
     def files(self, config: AnyInstrumentConfig) -> Mapping[str, str]:
         return self.describe(config).texts
 

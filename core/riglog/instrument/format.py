@@ -6,7 +6,7 @@ reported, with its key and its line.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import Any, ClassVar, Generic, cast
@@ -31,6 +31,8 @@ from riglog.instrument.values import Meaning, RawKind, as_raw
 
 MOST_QUANTITIES = 2000
 MOST_BITS = 64
+LARGEST = 1e30
+"""Of a scale and an offset; a scale is at least its reciprocal."""
 
 
 class Format(ABC, Generic[AnyQuantity]):
@@ -55,6 +57,10 @@ class Format(ABC, Generic[AnyQuantity]):
     def kind(self, quantity: AnyQuantity) -> RawKind:
         """Return what is transmitted for a quantity."""
 
+    def codes(self, quantity: AnyQuantity) -> tuple[float, float] | None:
+        """Return the lowest and the highest whole number that can be transmitted; None if there is no limit."""
+        return None
+
     def defaults(self, options: BlockOptions, name: str) -> Mapping[str, Any]:
         """Return the keys that a block states for all of its quantities."""
         return {}
@@ -63,6 +69,12 @@ class Format(ABC, Generic[AnyQuantity]):
         self, name: str, quantity: AnyQuantity, options: BlockOptions, mistakes: Mistakes, path: Path
     ) -> None:
         """Add the mistakes of a quantity that only the driver knows."""
+
+    def check_top(self, head: Head, line: LineSettings, mistakes: Mistakes) -> None:
+        """Add the mistakes at the top of the file, and in ``[line]``, that only the driver knows."""
+
+    def check_block(self, options: BlockOptions, names: Collection[str], mistakes: Mistakes, path: Path) -> None:
+        """Add the mistakes of the keys of a block that only the driver knows. ``names``: of its quantities."""
 
     def check_file(self, description: Description[AnyQuantity], mistakes: Mistakes) -> None:
         """Add the mistakes of the whole file that only the driver knows."""
@@ -98,6 +110,8 @@ class Format(ABC, Generic[AnyQuantity]):
             _check_head(head, self.driver, mistakes)
         tables = source.table.get("line", {}), source.table.get(self.block_key, {})
         line = mistakes.convert(tables[0], self.line, ("line",)) if isinstance(tables[0], dict) else None
+        if head is not None and line is not None:
+            self.check_top(head, line, mistakes)
         blocks = _Blocks(self, mistakes, source.table.get("without", ()))
         blocks.read(tables[1] if isinstance(tables[1], dict) else {})
         if head is not None:
@@ -145,17 +159,24 @@ class _Blocks(Generic[AnyQuantity]):
         self.quantities: dict[str, AnyQuantity] = {}
         self.paths: dict[str, Path] = {}
         self._without = [str(name) for name in without] if isinstance(without, list) else []
+        self._unread: set[str] = set()
 
     def read(self, tables: Mapping[str, Any]) -> None:
         for name, table in tables.items():
             path = (self.form.block_key, name)
             if not isinstance(table, dict):
-                self.mistakes.add("not a table", path, hint=f"Write [{self.form.block_key}.{name}]")
+                if path not in self.mistakes:
+                    self.mistakes.add("not a table", path, hint=f"Write [{self.form.block_key}.{name}]")
                 continue
             channels = table.get("channel", {})
             own = {key: value for key, value in table.items() if key != "channel" or not isinstance(value, dict)}
-            options = self.mistakes.convert(own, self.form.options, path) or self.form.options()
-            self._read_block(name, options, channels if isinstance(channels, dict) else {}, path)
+            options = self.mistakes.convert(own, self.form.options, path)
+            channels = channels if isinstance(channels, dict) else {}
+            if options is None:
+                self._unread.add(name)
+            else:
+                self.form.check_block(options, {*channels} - {*self._without}, self.mistakes, path)
+            self._read_block(name, options or self.form.options(), channels, path)
         for name in self._without:
             if name not in self.paths:
                 self.mistakes.add(f"quantity {name!r} unknown", ("without",), hint="Remove it from without")
@@ -164,7 +185,9 @@ class _Blocks(Generic[AnyQuantity]):
             self.paths.pop(name, None)
         for block in self.found:
             for name, quantity in block.quantities.items():
-                self._check(name, quantity, block.options)
+                self._check(name, quantity)
+                if block.name not in self._unread:  # what follows from wrong keys is no mistake of its own
+                    self.form.check_quantity(name, quantity, block.options, self.mistakes, self.paths[name])
         if len(self.paths) > MOST_QUANTITIES:
             self.mistakes.add(
                 f"more than {MOST_QUANTITIES} quantities", (self.form.block_key,), hint="Split it into several files"
@@ -198,7 +221,7 @@ class _Blocks(Generic[AnyQuantity]):
         self.mistakes.add(f"quantity {name!r} unknown", path, hint=hint)
         return False
 
-    def _check(self, name: str, quantity: AnyQuantity, options: BlockOptions) -> None:
+    def _check(self, name: str, quantity: AnyQuantity) -> None:
         path = self.paths[name]
         for key, others in (
             ("unit_from", quantity.unit_from),
@@ -211,7 +234,8 @@ class _Blocks(Generic[AnyQuantity]):
         kind = self.form.kind(quantity)
         _check_numbers(quantity, kind, self.mistakes, path)
         _check_codes(quantity, kind, self.mistakes, path)
-        self.form.check_quantity(name, quantity, options, self.mistakes, path)
+        _check_range(quantity, kind, self.form.codes(quantity), self.mistakes, path)
+        _check_simulated(quantity, kind, self.mistakes, path)
 
     def _check_reference(self, name: str, other: str, key: str, path: Path) -> None:
         if not self.check_known(other, path) or other not in self.quantities:
@@ -242,7 +266,7 @@ _WHAT_STATES = {
 
 def _check_numbers(quantity: Quantity, kind: RawKind, mistakes: Mistakes, path: Path) -> None:
     for key in ("scale", "offset"):
-        if not math.isfinite(getattr(quantity, key)) or quantity.scale == 0:
+        if not abs(getattr(quantity, key)) <= LARGEST or abs(quantity.scale) < 1 / LARGEST:
             mistakes.add(
                 "must be a finite number, and scale not 0", (*path, key), hint=f"Give {key} = 1.0, for example"
             )
@@ -296,6 +320,46 @@ def _check_codes(quantity: Quantity, kind: RawKind, mistakes: Mistakes, path: Pa
                 (*path, "effect", name),
                 hint=f"Names of flags and labels: {', '.join(sorted(known)) or 'none'}",
             )
+
+
+def _check_range(
+    quantity: Quantity, kind: RawKind, codes: tuple[float, float] | None, mistakes: Mistakes, path: Path
+) -> None:
+    """Add codes and bits that are never transmitted: without this, what they mean would be taken for a value."""
+    if codes is None:
+        return
+    lowest, highest = codes
+    width = int(highest - lowest).bit_length()
+    for key, texts in (("labels", quantity.labels), ("special", quantity.special)):
+        for code in texts:
+            try:
+                number = float(as_raw(code, kind))
+            except (ValueError, OverflowError):
+                continue  # reported already
+            if not lowest <= number <= highest:
+                mistakes.add(
+                    f"code {code[:40]!r} is outside of the type",
+                    (*path, key, code),
+                    hint=f"The type has the numbers from {lowest:.0f} to {highest:.0f}",
+                )
+    for code in quantity.flags:
+        if code.isdecimal() and len(code) < 3 and width <= int(code) < MOST_BITS:
+            mistakes.add(f"bit {code} is outside of the type", (*path, "flags", code), hint=f"It has {width} bits")
+
+
+def _check_simulated(quantity: Quantity, kind: RawKind, mistakes: Mistakes, path: Path) -> None:
+    simulate, known = quantity.simulate, {name for names in quantity.flags.values() for name in names.split()}
+    if simulate is None or kind == "text" or simulate == "auto" or str(simulate).startswith("raw:"):
+        return
+    if isinstance(simulate, str) and (quantity.labels or set(simulate.split()) <= known):
+        return
+    try:
+        numbers = [float(end) for end in (simulate if isinstance(simulate, tuple) else (simulate,))]
+    except ValueError:
+        numbers = [math.nan]
+    if not all(map(math.isfinite, numbers)):
+        hint = "Give a number, [from, to], a label, or names of flags"
+        mistakes.add(f"invalid value {simulate!r:.80}", (*path, "simulate"), hint=hint)
 
 
 def _is_byte(code: str, key: str) -> bool:

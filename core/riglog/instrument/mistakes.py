@@ -27,6 +27,11 @@ class Mistakes:
         self.file = file
         self.found: list[ConfigError] = []
         self._places = places
+        self._paths: set[Path] = set()
+
+    def __contains__(self, path: Path) -> bool:
+        """Return whether there is a mistake at a key."""
+        return path in self._paths
 
     def add(self, message: str, path: Sequence[str | int], *, hint: str) -> None:
         """Add a mistake at a key."""
@@ -34,6 +39,7 @@ class Mistakes:
 
     def keep(self, error: ConfigError, path: Sequence[str | int]) -> None:
         """Add an error whose message has its key already; the file and the line are put in front of it."""
+        self._paths.add(tuple(path))
         if len(self.found) < MOST_MISTAKES:
             error.context = {"file": self._place(tuple(path))} | error.context
             self.found.append(error)

@@ -140,7 +140,7 @@ def mistake_of(
     """Return what msgspec reports, as a sentence that starts with the place."""
     text = str(error)
     place = _PATH.search(text)
-    path = _steps(place[1] if place else "")
+    path = _with_keys(_steps(place[1] if place else ""), table, to, text)
     shown = _place(where, path)
     message = _PATH.sub("", text)
     if unknown := _UNKNOWN.search(message):
@@ -178,6 +178,31 @@ def _place(where: str, path: Sequence[str | int]) -> str:
 def _steps(path: str) -> list[str | int]:
     """Return ``.registers[4].type`` as its keys and positions."""
     return [int(position) if position.isdigit() else key or position for key, position in _STEP.findall(path)]
+
+
+def _with_keys(
+    path: Sequence[str | int], table: Mapping[str, Any], to: type[msgspec.Struct], text: str
+) -> list[str | int]:
+    """Return the path with the first wrong key in the place of ``...``, which msgspec has for any key of a table."""
+    if ANY not in path:
+        return list(path)
+    before = path[: path.index(ANY)]
+    for key, value in _value(table, before).items():
+        try:
+            msgspec.convert(_only(table, before, {key: value}), to)
+        except msgspec.ValidationError as error:
+            if str(error) == text:
+                return [*before, str(key), *path[len(before) + 1 :]]
+    return list(path)
+
+
+def _only(table: Any, path: Sequence[str | int], value: object) -> object:
+    """Return a copy of a table with another value at the end of a path."""
+    if not path:
+        return value
+    copied: Any = list(table) if isinstance(table, list) else dict(table)
+    copied[path[0]] = _only(table[path[0]], path[1:], value)
+    return copied
 
 
 def _value(table: Any, path: Sequence[str | int]) -> Any:

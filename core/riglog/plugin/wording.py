@@ -105,14 +105,18 @@ def _words(kind: inspect.Type) -> str:
             return "a number" + _range(kind)
         case inspect.BoolType():
             return "true or false"
-        case inspect.StrType():
-            return "a string in quotes"
+        case inspect.StrType(max_length=longest):
+            return "a string in quotes" if longest is None else f"a string of at most {longest} characters"
         case inspect.LiteralType(values=values):
             return _one_of(values)
         case inspect.EnumType(cls=choices):
             return _one_of([choice.value for choice in choices])
         case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
             return f"a list; each item {_words(item)}"
+        case inspect.TupleType(item_types=items):
+            return f"a list of {len(items)} values; each {_either(items)}"
+        case inspect.DictType():
+            return "a table"
         case inspect.StructType(fields=fields):
             return f"a table with the keys {', '.join(field.encode_name for field in fields)}"
     return "a value of the documented type"

@@ -1,6 +1,6 @@
 """The instrument files of the driver: their keys, and the checks that only requests and replies need. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -98,8 +98,10 @@ class AsciiFormat(Format[AsciiQuantity]):
     def check_quantity(
         self, name: str, quantity: AsciiQuantity, options: BlockOptions, mistakes: Mistakes, path: tuple[str | int, ...]
     ) -> None:
-        kinds = {kind for reply in _templates(options) for field, kind in reply.fields.items() if field == name}
-        if kinds != {quantity.kind}:
+        assert isinstance(options, ReadOptions)
+        templates = list(_templates(options))
+        kinds = {kind for reply in templates for field, kind in reply.fields.items() if field == name}
+        if kinds != {quantity.kind} and templates and len(templates) == len(options.replies):
             mistakes.add(
                 f"no reply has a field {name!r} of kind {quantity.kind!r}",
                 path,
@@ -110,33 +112,57 @@ class AsciiFormat(Format[AsciiQuantity]):
             if f"{{{VALUE}}}" not in quantity.writable.request:
                 mistakes.add("no {value}", (*path, "writable", "request"), hint="Write {value} where the number stands")
 
+    def check_top(self, head: Head, line: LineSettings, mistakes: Mistakes) -> None:
+        assert isinstance(head, AsciiHead)
+        assert isinstance(line, AsciiLine)
+        _check_line(line, mistakes)
+        for text in head.errors:
+            mistakes.attempt(_parser(text), ("errors", text))
+
+    def check_block(
+        self, options: BlockOptions, names: Collection[str], mistakes: Mistakes, path: tuple[str | int, ...]
+    ) -> None:
+        assert isinstance(options, ReadOptions)
+        _check_templates(mistakes, path, options.request, options.replies, options.instead)
+        if f"{{{VALUE}}}" in (options.request or ""):
+            mistakes.add(
+                "{value} in a request that reads",
+                (*path, "request"),
+                hint="Remove it, or move the request to writable of a quantity",
+            )
+        if not options.replies:
+            mistakes.add("no replies", path, hint='Add replies = ["{flow:number}"]')
+        for name in {field for reply in _templates(options) for field in reply.fields} - {*names, ADDRESS}:
+            mistakes.add(
+                f"field {name!r} is not a quantity",
+                (*path, "replies"),
+                hint=f"Add it to [read.{path[1]}.channel], or write {{{IGNORED}:…}} to ignore it",
+            )
+
     def check_file(self, description: Description[AsciiQuantity], mistakes: Mistakes) -> None:
         assert isinstance(description.head, AsciiHead)
         assert isinstance(description.line, AsciiLine)
         streams = []
+        requests: dict[str | None, str] = {}
         for block in description.blocks:
             path = ("read", block.name)
             options = block.options
             assert isinstance(options, ReadOptions)
             streams.append(options.request is None)
-            _check_templates(mistakes, path, options.request, options.replies, options.instead)
-            if not options.replies:
-                mistakes.add("no replies", path, hint='Add replies = ["{flow:number}"]')
+            _check_ends(description.line, options, mistakes, path)
+            if options.request is not None and options.request in requests:
+                mistakes.add(
+                    "the same request as that of another read",
+                    (*path, "request"),
+                    hint=f"Put the quantities of both into [read.{requests[options.request]}]",
+                )
+            requests[options.request] = block.name
             if options.request is None and any("\n" in reply for reply in options.replies):
                 hint = "Describe each line by a [read.NAME] of its own"
                 mistakes.add("replies of several lines need a request", (*path, "replies"), hint=hint)
             if len({reply.count("\n") for reply in options.replies}) > 1:
                 hint = "Describe the others in instead, or in [errors]"
                 mistakes.add("replies with different numbers of lines", (*path, "replies"), hint=hint)
-            for name in {field for reply in _templates(options) for field in reply.fields} - {*block.quantities}:
-                if name != ADDRESS:
-                    mistakes.add(
-                        f"field {name!r} is not a quantity",
-                        (*path, "replies"),
-                        hint=f"Add it to [read.{block.name}.channel], or write {{{IGNORED}:…}} to ignore it",
-                    )
-        for text in description.head.errors:
-            mistakes.attempt(_parser(text), ("errors", text))
         if any(streams) and not all(streams):
             mistakes.add("lines with and without a request", ("read",), hint="Use two files, and two ports")
         if any(streams) and description.line.reply_end not in STREAM_ENDS:
@@ -211,6 +237,29 @@ def _check_templates(
         mistakes.attempt(_parser(text), (*path, "replies", number))
     for text in instead:
         mistakes.attempt(_parser(text), (*path, "instead", text))
+
+
+def _check_line(line: AsciiLine, mistakes: Mistakes) -> None:
+    for key in ("terminator", "reply_terminator", "checksum_mark"):
+        text = getattr(line, key) or ""
+        if any(ord(sign) > 0xFF for sign in text):
+            mistakes.add(f"text {text!r} cannot be sent", ("line", key), hint="Use characters of Latin-1 only")
+        elif key != "checksum_mark" and any(sign.isalnum() or sign in " +-." for sign in text):
+            mistakes.add(
+                f"terminator {text!r} can be part of a line",
+                ("line", key),
+                hint="Give the characters that end a line, such as CR and LF",
+            )
+
+
+def _check_ends(line: AsciiLine, options: ReadOptions, mistakes: Mistakes, path: tuple[str | int, ...]) -> None:
+    """Add requests and replies that contain the end of a line: what follows it would be another line."""
+    hint = "Remove it: it is added to each request, and removed from each line of a reply"
+    if options.request is not None and line.terminator in options.request:
+        mistakes.add(f"contains the terminator {line.terminator!r}", (*path, "request"), hint=hint)
+    for number, text in enumerate(options.replies):
+        if any(line.reply_end in one for one in text.split("\n")):
+            mistakes.add(f"contains the terminator {line.reply_end!r}", (*path, "replies", number), hint=hint)
 
 
 def _parser(text: str, *, plain: bool = False) -> Callable[[], Template]:

@@ -61,6 +61,9 @@ class AsciiDriver(InstrumentDriver[AsciiConfig, AsciiClient, AsciiQuantity]):
         if config.address is not None and len(str(config.address)) > digits:
             raise ConfigError(f"address {config.address} has more than {digits} digits", hint="Use a smaller one")
 
+    def trial_keys(self, instrument: str) -> Mapping[str, Any]:
+        return {"address": 1} if has_address(self.format.load(instrument)) else {}
+
     def link(self, config: AsciiConfig) -> Link:
         link = super().link(config)
         return structs.replace(link, echo=True) if line_of(self.describe(config)).echo else link

@@ -112,6 +112,7 @@ def parse(text: str, *, plain: bool = False) -> Template:
     Raises:
         ConfigError: it is not a template.
     """
+    _check_characters(text, plain)
     parts: list[str | Field] = []
     for found in _PIECE.finditer(text):
         piece = found[0]
@@ -127,6 +128,16 @@ def parse(text: str, *, plain: bool = False) -> Template:
         parts.append(_field(found[1], text, plain))
     _check(parts, text)
     return Template(tuple(parts))
+
+
+def _check_characters(text: str, plain: bool) -> None:
+    if foreign := next((sign for sign in text if ord(sign) > 0xFF), None):
+        raise ConfigError(f"character {foreign!r} cannot be sent: {text!r}", hint="Use characters of Latin-1 only")
+    if "\r" in text or (plain and "\n" in text) or text != text.strip("\n"):
+        raise ConfigError(
+            f"end of a line in {text!r}",
+            hint="Remove it: terminator of [line] is added to each request, and removed from each line of a reply",
+        )
 
 
 def _field(inner: str, text: str, plain: bool) -> Field:

@@ -5,11 +5,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, field
 
-from riglog.instrument import BlockOptions, Format, Head, LineSettings, Mistakes, RawKind
+from riglog.instrument import BlockOptions, Description, Format, Head, LineSettings, Mistakes, RawKind
 from riglog.protocol.modbus.pdu import MAX_BITS, MAX_REGISTERS
 from riglog.protocol.modbus.registers import Order
 from riglog_modbus.config import ASCII, RTU, TCP
-from riglog_modbus.samples import BIT_TABLES, LAST, TABLES, WRITABLE_TABLES, Function, Number, Register, Type
+from riglog_modbus.samples import BIT_TABLES, LAST, TABLES, WRITABLE_TABLES, Function, Number, Register, Type, bounds
 
 
 class RegisterOptions(BlockOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,6 +51,9 @@ class ModbusFormat(Format[Register]):
         kind = quantity.kind
         return "text" if kind == "text" else "float" if kind.startswith("float") else "int"
 
+    def codes(self, quantity: Register) -> tuple[float, float] | None:
+        return None if self.kind(quantity) != "int" else bounds(quantity)
+
     def defaults(self, options: BlockOptions, name: str) -> Mapping[str, Any]:
         assert isinstance(options, RegisterOptions)
         stated = {key: getattr(options, key) for key in ("function", "type", "order", "numbering", "unit")}
@@ -77,7 +80,7 @@ class ModbusFormat(Format[Register]):
             )
         if quantity.writable is not None and quantity.function not in WRITABLE_TABLES:
             mistakes.add(
-                f"a {TABLES[quantity.function]} cannot be written",
+                f"function {quantity.function}: {TABLES[quantity.function]}s cannot be written",
                 (*path, "writable"),
                 hint="Remove writable, or use function 3 or 1",
             )
@@ -89,3 +92,25 @@ class ModbusFormat(Format[Register]):
                 (*path, "readable"),
                 hint="Add record = false and writable, or remove readable",
             )
+
+    def check_file(self, description: Description[Register], mistakes: Mistakes) -> None:
+        taken: dict[tuple[int, int], str] = {}
+        for block in description.blocks:
+            for name, quantity in block.quantities.items():
+                here = range(quantity.start, quantity.start + quantity.size) if quantity.readable else ()
+                others = [taken.get((quantity.function, at)) for at in here]
+                partly = [
+                    other for other in others if other and not _same_place(description.quantities[other], quantity)
+                ]
+                if partly:
+                    mistakes.add(
+                        f"a part of it is also a part of {partly[0]}",
+                        ("block", block.name, "channel", name, "register"),
+                        hint="Check register and type of both",
+                    )
+                taken.update({(quantity.function, at): name for at in here})
+
+
+def _same_place(one: Register, other: Register) -> bool:
+    """True for two meanings of the same registers."""
+    return (one.start, one.size) == (other.start, other.size)

@@ -65,6 +65,20 @@ def test_the_page_the_schema_and_the_list(tmp_path: Path) -> None:
         raise run("schema", "watlow").exception
 
 
+def test_an_instrument_with_an_address_has_a_page_and_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file has no address, so one is chosen."""
+    monkeypatch.setattr("riglog.testing.trial.faults_of", lambda _: [None])
+    assert "# JULABO" in run("doc", "julabo-magnum-rs485").output
+    done = run("check", "julabo-magnum-rs485")
+    assert (done.exception, done.return_value) == (None, 0)
+
+
+def test_a_driver_that_is_no_text_is_not_reported_as_missing(tmp_path: Path) -> None:
+    path = tmp_path / "meter.toml"
+    path.write_text(METER.replace('"modbus"', '["modbus"]'))
+    assert "driver: not a text" in str(run("check", "--no-trial", str(path)).exception)
+
+
 @pytest.mark.parametrize("driver", ["modbus", "ascii"])
 def test_a_new_file_is_valid_and_an_existing_one_is_not_changed(driver: str, tmp_path: Path) -> None:
     path = tmp_path / "new.toml"

@@ -70,8 +70,8 @@ METER: dict[str, Any] = {"name": "m", "driver": "meter", "port": "sim:m"}
         ),
         ({"main": {"adress": 1}}, "d.main.adress: unknown key", "Did you mean 'address'?"),
         ({"main": 5}, "d.main: invalid value 5; expected a table with the keys address, type, scale", None),
-        ({"named": {"x": {"adress": 1}}}, "d.named[...].adress: unknown key", "Did you mean 'address'?"),
-        ({"named": {"x": {"address": "1"}}}, "d.named[...].address: expected `int`, got `str`", None),
+        ({"named": {"x": {"adress": 1}}}, "d.named.x.adress: unknown key", "Did you mean 'address'?"),
+        ({"named": {"x": {"address": "1"}}}, "d.named.x.address: invalid value '1'; expected a whole number", None),
         ({"curve": {"type": "linear", "fctor": 1}}, "d.curve.fctor: unknown key", "Did you mean 'factor'?"),
         (
             {"curve": {"type": "table", "points": [[1, "x"]]}},

@@ -1,13 +1,17 @@
 """The kit accepts a driver that does everything right, and each check refuses the driver that is broken there."""
 
 import inspect
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from broken_drivers import BROKEN, Broken, MeterKit
+from broken_drivers import BROKEN, Broken, MeterKit, driver_of
+from meter import Ask, MeterCodec
 
+from riglog.simulation import Fault
 from riglog.testing import DriverConformance
+from riglog.testing.conformance.faults import likely_cause
 
 FAILURES = (Exception, BaseExceptionGroup, pytest.fail.Exception)
 IN_A_DISTRIBUTION = {
@@ -72,6 +76,37 @@ def test_every_check_has_a_broken_driver() -> None:
 @pytest.mark.parametrize("check", checks())
 def test_every_check_gives_its_rule_and_the_reason(check: str) -> None:
     assert len(inspect.getdoc(getattr(DriverConformance, check)) or "") > 40
+
+
+class OneForm(MeterCodec):
+    """Nothing in a reply says which request it is for, the codec does not say so, and it waits for 0.1 s only."""
+
+    hold_off = 0.1
+
+    def decode(self, request: Ask, buffer: bytearray, *, final: bool = False) -> str | None:
+        found = re.search(rb"(-?\d+\.\d+|SN\d+)\*..\r", bytes(buffer))
+        if found is None:
+            return None
+        del buffer[: found.end()]
+        return found[1].decode()
+
+    def resync_request(self, request: Ask, outstanding: Sequence[Ask]) -> Ask | None:
+        return None
+
+
+class OneFormKit(MeterKit):
+    driver = driver_of(OneForm)()
+
+
+async def test_a_wrong_value_with_a_short_hold_off_says_what_the_likely_cause_is() -> None:
+    check = "test_a_fault_gives_no_wrong_value_in_a_long_run"
+    wrong = await failure(OneFormKit, check, {"fault": Fault.LATE, "seed": 2})
+    assert "hold_off of the codec is 0.1 s, shorter than the timeout" in str(wrong)
+
+
+async def test_the_hold_off_is_not_named_where_it_is_as_long_as_the_timeout() -> None:
+    async with MeterKit().bench() as bench:
+        assert likely_cause(bench) == ""
 
 
 EXPENSIVE = ("long_run", "held_up", "in_faults", "floods")

@@ -221,7 +221,7 @@ b = { unit_from = "u" }
         assert any(f"line {line}: " in one and words in one for one in found), (words, found)
     path.write_text(
         path.read_text()
-        .replace('terminator = ""', 'terminator = "x"')
+        .replace('terminator = ""', 'terminator = "\\r"')
         .replace("sometimes", "fault")
         .replace('unit_from = "u"', "")
     )
@@ -235,6 +235,72 @@ b = { unit_from = "u" }
         (10, "'c' is not a quantity"),
     ):
         assert any(f"line {line}: " in one and words in one for one in found), (words, found)
+
+
+GOOD = """format = 1
+driver = "ascii"
+title = "Meter"
+[line]
+terminator = "\\r\\n"
+checksum = "sum8"
+checksum_mark = "*"
+[read.a]
+request = "A?"
+replies = ["A {a:number}"]
+[read.a.channel]
+a = {}
+[read.b]
+request = "B?"
+replies = ["B {b:number}"]
+[read.b.channel]
+b = {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong", "words"),
+    [
+        ("A?", "A€", "line 9: read.a.request: character '€' cannot be sent"),
+        ("A {a:number}", "€ {a:number}", "line 10: read.a.replies[0]: character '€' cannot be sent"),
+        ('mark = "*"', 'mark = "€"', "line 7: line.checksum_mark: text '€' cannot be sent"),
+        ("\\r\\n", "€", "line 5: line.terminator: text '€' cannot be sent"),
+        ("\\r\\n", "1", "line 5: line.terminator: terminator '1' can be part of a line"),
+        ("A?", "A?\\r\\nTARE", "line 9: read.a.request: end of a line in 'A?\\r\\nTARE'"),
+        ("{a:number}", "{a:number}\\r\\n", "line 10: read.a.replies[0]: end of a line"),
+        ("A?", "A={value}", "line 9: read.a.request: {value} in a request that reads"),
+        ("B?", "A?", "line 14: read.b.request: the same request as that of another read"),
+        ("{a:number}", "{a:float}", "line 10: read.a.replies[0]: field 'a:float' is not NAME:KIND"),
+        ("{a:number}", "{number}", "line 10: read.a.replies[0]: field 'number' is not NAME:KIND"),
+        ("{a:number}", "{a:number", "line 10: read.a.replies[0]: brace without its other one"),
+        (
+            '["A {a:number}"]',
+            '"A {a:number}"',
+            "line 10: read.a.replies: invalid value",
+        ),
+        ('replies = ["A {a:number}"]', "", "line 8: read.a: no replies"),
+        ("A {a:number}", "A" * 201 + " {a:number}", "expected a string of at most 200 characters"),
+    ],
+)
+def test_a_mistake_is_reported_once_and_by_its_cause(tmp_path: Path, line: str, wrong: str, words: str) -> None:
+    """Not by what follows from it: a reply that cannot be read has no fields, which is no second mistake."""
+    path = tmp_path / "meter.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    AsciiFormat().load(str(path))
+    path.write_text(GOOD.replace(line, wrong, 1), encoding="utf-8")
+    with pytest.raises(ExceptionGroup) as raised:
+        AsciiFormat().load(str(path))
+    (found,) = problems_of(raised.value)
+    assert words in str(found)
+
+
+def test_the_terminator_of_the_file_is_in_no_request_and_in_no_line_of_a_reply(tmp_path: Path) -> None:
+    path = tmp_path / "meter.toml"
+    path.write_text(GOOD.replace("\\r\\n", ";").replace("A?", "A;TARE").replace("B {", "B;{"))
+    with pytest.raises(ExceptionGroup) as raised:
+        AsciiFormat().load(str(path))
+    request, reply = (str(problem) for problem in problems_of(raised.value))
+    assert "line 9: read.a.request: contains the terminator ';'" in request
+    assert "line 15: read.b.replies[0]: contains the terminator ';'" in reply
 
 
 def test_an_address_is_needed_where_requests_have_one_and_refused_elsewhere(simulator_of: Any) -> None:

@@ -8,10 +8,12 @@ import pytest
 
 from riglog import Manager
 from riglog.errors import ConfigError, ConfirmationError, DeviceError, UnsupportedError, WriteRefusedError
+from riglog.instrument import problems_of
 from riglog.model import Status
 from riglog.protocol.modbus import IllegalDataAddressError
 from riglog.simulation import FaultyWire, SimulatedBus, SimulatedTransport
 from riglog.testing import LoopClock
+from riglog_modbus.description import ModbusFormat
 from riglog_modbus.simulator import ModbusSimulator
 
 HEAD = 'format = 1\ndriver = "modbus"\ntitle = "Meter"\n[block.a.channel]\n'
@@ -217,6 +219,41 @@ async def test_without_a_quantity_that_can_be_set_nothing_can_be_set(write: Writ
     meter = instrument_on(None, write(HEAD + "x = { register = 0 }\n"))
     with pytest.raises(UnsupportedError):
         await meter.set_parameter("x", "1", confirm=True)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ("special = { 70000 = 'fault' }", "c.special.70000: code '70000' is outside of the type"),
+        ("type = 'int16', special = { 0x8000 = 'fault' }", "c.special.0x8000: code '0x8000' is outside of the type"),
+        ("special = { -1 = 'fault' }", "c.special.-1: code '-1' is outside of the type"),
+        ("type = 'uint8', labels = { 256 = 'off' }", "c.labels.256: code '256' is outside of the type"),
+        ("flags = { 16 = 'alarm' }", "c.flags.16: bit 16 is outside of the type"),
+        ("special = { 7 = 'ok' }", "c.special.7: invalid value 'ok'; expected 'fault' or"),
+        ("flags = { 1 = 5 }", "c.flags.1: invalid value 5; expected a string of 1 to 60 characters"),
+        ("limits = [1, 2, 3]", "c.limits: invalid value [1, 2, 3]; expected a list of 2 values; each a number"),
+        ("scale = 1e308", "c.scale: must be a finite number, and scale not 0"),
+        ("simulate = 'hello'", "c.simulate: invalid value 'hello'"),
+        ("function = 4, writable = { tier = 'stateful' }", "c.writable: function 4: input registers cannot be written"),
+        ("type = 'uint32'", "line 10: block.v.channel.d.register: a part of it is also a part of c"),
+    ],
+)
+def test_a_mistake_of_a_quantity_is_reported_by_its_cause(tmp_path: Path, keys: str, words: str) -> None:
+    """A code that a register cannot have is never seen, and what it stands for would be recorded as a value."""
+    path = tmp_path / "meter.toml"
+    text = "format = 1\ndriver = 'modbus'\ntitle = 'Meter'\n[block.v]\nsource = 'x'\n[block.v.channel]\n\n\n"
+    path.write_text(f"{text}c = {{ register = 1, {keys} }}\nd = {{ register = 2 }}\n")
+    with pytest.raises(ExceptionGroup) as raised:
+        ModbusFormat().load(str(path))
+    (found,) = problems_of(raised.value)
+    assert words in str(found)
+
+
+def test_two_meanings_of_one_register_are_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "meter.toml"
+    text = "format = 1\ndriver = 'modbus'\ntitle = 'Meter'\n[block.v]\nsource = 'x'\n[block.v.channel]\n"
+    path.write_text(f"{text}code = {{ register = 1 }}\nstate = {{ register = 1, flags = {{ 15 = 'alarm' }} }}\n")
+    assert len(ModbusFormat().load(str(path)).quantities) == 2
 
 
 def test_parameters_of_the_rig_file_are_quantities_of_the_file(write: Write, instrument_on: Any) -> None:

@@ -41,7 +41,7 @@ def check(file: str, no_trial: bool) -> int:
     messages().print(f"[green]ok:[/] {plain(file)}: {found}", soft_wrap=True)
     if no_trial:
         return DONE
-    tried = try_instrument(driver.name, file)
+    tried = try_instrument(driver.name, file, **driver.trial_keys(file))
     print_table(
         ("fault", "values", "missing", "wrong"), [(one.fault, one.values, one.missing, one.wrong) for one in tried]
     )
@@ -66,7 +66,7 @@ def doc(file: str) -> None:
     from riglog.plugin import configure
 
     driver = _driver_of(file)
-    table = {"name": "meter", "driver": driver.name, "port": "meter", "instrument": file}
+    table = {"name": "meter", "driver": driver.name, "port": "meter", "instrument": file, **driver.trial_keys(file)}
     config = configure(driver, table, "device")
     shown = page(driver, driver.describe(config), driver.link(config), driver.transactions(config), Path(file).name)
     results().print(shown, markup=False, highlight=False, soft_wrap=True)
@@ -188,7 +188,9 @@ def _driver_of(file: str) -> "InstrumentDriver[Any, Any, Any]":
         return shipped[0]
     package = next((driver.format.package for driver in _drivers()), "riglog")
     stated = read_source(find_file(file, package), package).table.get("driver")
-    if not isinstance(stated, str):
+    if stated is not None and not isinstance(stated, str):
+        raise ConfigError("driver: not a text", hint='Write driver = "modbus" or driver = "ascii"', file=file)
+    if stated is None:
         raise ConfigError("driver: missing", hint='Add driver = "modbus" or driver = "ascii"', file=file)
     return _driver(stated)
 

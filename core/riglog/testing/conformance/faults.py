@@ -46,7 +46,7 @@ class FaultChecks(ReadingChecks):
             self.knows_truth(bench)
             bench.wire.inject(damaged(fault))
             samples = await bench.polls(reads)
-            assert bench.wrong(samples, await unnoticed_seconds(bench, fault)) == []
+            assert bench.wrong(samples, await unnoticed_seconds(bench, fault)) == [], likely_cause(bench)
             good = sum(sample.status is Status.OK for sample in samples)
             assert good >= len(samples) / 4, f"only {good} of {len(samples)} samples have a value"
 
@@ -59,7 +59,7 @@ class FaultChecks(ReadingChecks):
             if bench.paced_by_device:
                 pytest.skip("the device sets the pace: a line that is late is not told from one that is repeated")
             bench.wire.set_rates({fault: RATE for fault in FAULTS if fault not in self.undetectable})
-            assert bench.wrong(await bench.polls(2 * READS)) == []
+            assert bench.wrong(await bench.polls(2 * READS)) == [], likely_cause(bench)
 
     async def test_values_return_after_faults(self) -> None:
         """When the line is healthy again, all channels have values again: nothing is stuck."""
@@ -80,7 +80,7 @@ class FaultChecks(ReadingChecks):
         async with self.bench() as bench:
             self.knows_truth(bench)
             self.host_paced(bench)
-            assert bench.wrong(await self.polls_with_held_replies(bench)) == []
+            assert bench.wrong(await self.polls_with_held_replies(bench)) == [], likely_cause(bench)
 
     async def polls_with_held_replies(self, bench: Bench) -> list[Sample]:
         """Return the samples of polls while replies are held up twice, and after that."""
@@ -161,7 +161,7 @@ class FaultChecks(ReadingChecks):
             samples = await bench.polls(READS // 2)
             bench.wire.inject([])
             samples += await self.polls_with_held_replies(bench)
-            assert bench.wrong(samples) == []
+            assert bench.wrong(samples) == [], likely_cause(bench)
 
     @property
     def late(self) -> float:
@@ -182,6 +182,17 @@ def damaged(*faults: Fault) -> Iterator[Fault | None]:
         yield from [None] * (EVERY - 1)
         yield faults[number % len(faults)]
         number += 1
+
+
+def likely_cause(bench: Bench) -> str:
+    """Return what often is behind a wrong value of this driver, for the message of a check; empty: nothing known."""
+    codec = bench.port_device.client.codec
+    if codec.hold_off is None or codec.hold_off >= bench.timeout:
+        return ""
+    return (
+        f"hold_off of the codec is {codec.hold_off:g} s, shorter than the timeout: where replies to two requests look "
+        "the same, a late one is taken for the later one. Leave hold_off out, or define resync_request"
+    )
 
 
 async def unnoticed_seconds(bench: Bench, fault: Fault) -> float:
