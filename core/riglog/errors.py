@@ -25,7 +25,7 @@ RiglogError
     └── NewerSchemaError        written by a newer riglog; it was not modified
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 __all__ = [
@@ -88,8 +88,15 @@ class RiglogError(Exception):
             self.add_note(hint)
 
     def __str__(self) -> str:
-        """Return ``place: message [key=value]``; a device is ``oven (/dev/ttyUSB0, address 1)``."""
-        rest = dict(self.context)
+        return self.text()
+
+    def text(self, *, without: Collection[str] = ()) -> str:
+        """Return ``place: message [key=value]``; a device is ``oven (/dev/ttyUSB0, address 1)``.
+
+        Args:
+            without: keys of the context that are left out.
+        """
+        rest = {key: value for key, value in self.context.items() if key not in without}
         files = [str(rest.pop(key)) for key in FILE_KEYS if key in rest]
         text = ": ".join([*files, *_place(rest), self.message])
         return f"{text} [{', '.join(f'{key}={_shown(value)}' for key, value in rest.items())}]" if rest else text

@@ -86,7 +86,7 @@ LISTED: list[tuple[list[str], int, list[str]]] = [
     (
         [*PORT, "foo://x"],
         2,
-        ["watlow", "foo://x", "invalid port name: unknown scheme", "Available schemes: tcp, sim, usb."],
+        ["watlow", "foo://x", "invalid port name: unknown scheme", "Available schemes: tcp, rfc2217, sim, usb."],
     ),
     ([*PORT, "tcp://host"], 2, ["tcp://host", "invalid port name: expected tcp://HOST:PORT"]),
     ([*PORT, "tcp://host:99999"], 2, ["tcp://host:99999", "invalid port name: Port out of range 0-65535"]),
@@ -103,6 +103,7 @@ LISTED: list[tuple[list[str], int, list[str]]] = [
     (["simulate", "watlow", "--link", "no/such"], 2, ["--link: cannot create the symbolic link: No such file or dir"]),
     (["discover", "--write", "latin.toml"], 2, ["latin.toml", "file exists and was not overwritten"]),
     (["export", "no.sqlite", "--format", "parquet"], 2, ["parquet cannot be written to standard output"]),
+    (["gaps", "."], 4, ["path is a directory. Give the name of a file in it."]),
     (["gaps", "no.sqlite"], 4, ["no.sqlite", "file not found. Check the path."]),
     (["export", "latin.toml"], 4, ["latin.toml", "file exists and is not an SQLite database. Give a riglog"]),
     (["export", "no.sqlite", "--from", "yesterday"], 2, ["invalid time 'yesterday'. Use ISO 8601, for example"]),
@@ -110,7 +111,11 @@ LISTED: list[tuple[list[str], int, list[str]]] = [
     (["demo", "--out", "latin.toml"], 4, ["latin.toml", "file exists and is not an SQLite database. Use another file"]),
     (["demo", "--out", "."], 4, ["path is a directory. Give the name of a file in it."]),
     (["demo", "--out", "no/x.sqlite"], 4, ["no/x.sqlite", "directory not found. Create it: mkdir -p no."]),
-    (["forward", "no.sqlite", "--to", "mysql://x"], 2, ["invalid PostgreSQL URL. Use postgresql://"]),
+    (
+        ["forward", "no.sqlite", "--to", "mysql://x"],
+        2,
+        ["this is not a PostgreSQL database; no other kind can be used. Use postgresql://"],
+    ),
     (["demo", "--duration", "soon"], 2, ["--duration: invalid duration 'soon'", "Use seconds or d/h/m/s"]),
     (["demo", "--duration", "0"], 2, ["--duration: invalid duration '0'; expected a finite time greater than 0"]),
 ]

@@ -45,7 +45,7 @@ ENDINGS = {
 BLOCK = [
     "def close(self) -> None: ...",
     "def __enter__(self) -> Self: ...",
-    "def __exit__(self, *_: object) -> bool: ...",
+    "def __exit__(self, *_: object) -> None: ...",
 ]
 
 

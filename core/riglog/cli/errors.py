@@ -62,8 +62,16 @@ def _explain(error: BaseException) -> int:
         print_error(error.format_message(), f"See `{context.command_path} --help`" if context else None)
         return USAGE
     assert isinstance(error, RiglogError)
-    print_error(str(error), error.hint)
+    print_error(error.text(without=("request",)), _with_port(error))
     return next((code for kind, code in CODES if isinstance(error, kind)), USAGE)
+
+
+def _with_port(error: RiglogError) -> str | None:
+    """Return the hint; `riglog discover` in it scans the port of the error only, where the port is there."""
+    port = error.context.get("port")
+    if error.hint is None or port is None or not isinstance(error, ProtocolError):
+        return error.hint
+    return error.hint.replace("`riglog discover`", f"`riglog discover --port {port}`")
 
 
 def _flat(error: BaseException) -> Iterator[BaseException]:

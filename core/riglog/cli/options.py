@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from riglog.cli.console import print_warning
 from riglog.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def json_option(function: F) -> F:
 
 
 def require_matching_rows(file: str, **filters: str | None) -> None:
-    """Refuse filters that match nothing. Without a filter the file is empty, which is not an error.
+    """Refuse filters that match nothing. Without a filter the file is empty, which is a warning.
 
     Raises:
         ConfigError: there is a filter.
@@ -168,6 +169,7 @@ def require_matching_rows(file: str, **filters: str | None) -> None:
     if any(filters.values()):
         hint = "Repeat the command without the filter to see what the file contains"
         raise ConfigError("no matching rows in the file", hint=hint, file=file, **filters)
+    print_warning(f"{file}: nothing was recorded")
 
 
 def _from_environment(parameter: str) -> bool:

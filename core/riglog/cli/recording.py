@@ -52,6 +52,7 @@ async def record_with_progress(
             was recorded.
     """
     warn_of_high_load(rig)
+    warn_of_unusual_baudrates(rig)
     known = periods(rig, [spec for spec in rig.specs if device_paced(spec)])
     stores_notes = any(isinstance(sink, SqliteSink) for sink in rig.sinks)
     service, waiting_for = ServiceManager(), WaitingFor()
@@ -113,6 +114,18 @@ def warn_of_high_load(rig: RigConfig) -> None:
         if port.tight:
             devices = ", ".join(port.devices)
             print_warning(f"{port.port}: polling load {port.share:.0%} ({devices}); slots may be skipped")
+
+
+def warn_of_unusual_baudrates(rig: RigConfig) -> None:
+    """Warn of baud rates that are probably mistyped: the port may refuse them, and the instrument hardly has them."""
+    from riglog.transport.link import STANDARD_BAUDRATES
+
+    ports = {spec.port.key: spec.port for spec in rig.specs if spec.port is not None}
+    for port in ports.values():
+        baudrate = port.link.baudrate
+        if baudrate not in STANDARD_BAUDRATES:
+            nearest = min(STANDARD_BAUDRATES, key=lambda standard: abs(standard - baudrate))
+            print_warning(f"{port.name}: baudrate {baudrate} is not a standard rate; the nearest is {nearest}")
 
 
 def _print_event(event: Event) -> None:

@@ -34,6 +34,8 @@ def format_of(path: Path) -> Format:
             if format.recognizes(first) or (path.suffix == f".{format.name}" and is_blank(path, format.is_torn)):
                 return format  # a text file is empty until the first flush, also after a power failure
         refuse_known_files(path)
+    else:
+        raise NotARecordingError("path is a directory", hint="Give the name of a file in it", path=path)
     hint = "Give a riglog recording in SQLite, CSV, JSON Lines or Parquet"
     raise NotARecordingError("not a riglog recording", hint=hint, path=path)
 

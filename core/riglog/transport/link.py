@@ -10,6 +10,14 @@ Stopbits = Literal[1, 2]
 Unit = Annotated[int, Meta(ge=0, le=255)]
 
 
+STANDARD_BAUDRATES = (
+    *(50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 7200, 9600, 14400, 19200, 28800, 38400, 57600),
+    *(76800, 115200, 128000, 153600, 230400, 250000, 256000, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000),
+    *(2000000, 2500000, 3000000, 3500000, 4000000),
+)
+"""What serial ports and instruments usually have. Others exist, so they are not refused."""
+
+
 class Link(Struct, frozen=True, kw_only=True):
     """Protocol and serial settings with which a port is operated.
 

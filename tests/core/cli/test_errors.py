@@ -1,8 +1,12 @@
 """Errors on the command line: one line each, and the exit code."""
 
+from pathlib import Path
+
 import click
 import pytest
+from click.testing import CliRunner
 
+from riglog.cli.app import cli
 from riglog.cli.console import messages
 from riglog.cli.errors import DEVICE, STORAGE, USAGE, explain, print_error, sentence
 from riglog.errors import (
@@ -13,6 +17,7 @@ from riglog.errors import (
     StorageError,
     UnsupportedError,
 )
+from riglog.protocol.failures import no_reply
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +67,36 @@ def test_a_hint_is_a_sentence_of_its_own_and_brackets_are_kept(capsys: pytest.Ca
 @pytest.mark.parametrize(("text", "expected"), [("Retry", "Retry."), ("Done.", "Done."), ("Really?", "Really?")])
 def test_a_sentence_ends_with_one_mark(text: str, expected: str) -> None:
     assert sentence(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("port", "scan"), [("/dev/ttyUSB0", "`riglog discover --port /dev/ttyUSB0`"), (None, "`riglog discover`")]
+)
+def test_without_a_reply_the_next_step_names_the_port_and_the_request_is_left_out(
+    capsys: pytest.CaptureFixture[str], port: str | None, scan: str
+) -> None:
+    error = no_reply(0.5, b"", "no_reply", request=b"\x55\xff", device="oven", port=port, address=5)
+    explain(error)
+    place = "oven (/dev/ttyUSB0, address 5)" if port else "oven (address 5)"
+    assert capsys.readouterr().err == (
+        f"error: {place}: no reply within 0.5 s. Check power, wiring, address, baud rate and protocol;"
+        f" {scan} lists what responds.\n"
+    )
+    assert "[request=55 ff]" in str(error)
+
+
+def test_a_port_that_is_not_there_is_not_scanned(capsys: pytest.CaptureFixture[str]) -> None:
+    hint = "Check that the adapter is plugged in; `riglog discover` scans the ports of this machine"
+    explain(PortNotFoundError("port not found", hint=hint, port="COM3"))
+    assert capsys.readouterr().err == f"error: COM3: port not found. {hint}.\n"
+
+
+@pytest.mark.parametrize("command", [["gaps"], ["events"], ["tail"], ["export", "--out", "x.csv"], ["gaps", "--json"]])
+def test_a_recording_without_content_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty.sqlite").touch()
+    done = CliRunner().invoke(cli, [command[0], "empty.sqlite", *command[1:]], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "warning: empty.sqlite: nothing was recorded" in done.stderr

@@ -9,7 +9,7 @@ import pytest
 
 from riglog.cli.console import messages, results
 from riglog.cli.errors import DONE, INCOMPLETE, STORAGE
-from riglog.cli.recording import record_with_progress, warn_of_high_load
+from riglog.cli.recording import record_with_progress, warn_of_high_load, warn_of_unusual_baudrates
 from riglog.cli.report import as_object, report
 from riglog.cli.signals import Interruption
 from riglog.config import RigConfig, load_rig
@@ -138,3 +138,15 @@ def test_a_high_polling_load_is_a_warning(rig: RigConfig, capsys: pytest.Capture
     loads = (PortUtilisation("/dev/ttyUSB0", ("oven", "kiln"), 0.85), PortUtilisation("/dev/ttyUSB1", ("gas",), 0.2))
     warn_of_high_load(msgspec.structs.replace(rig, utilisation=loads))
     assert capsys.readouterr().err == ("warning: /dev/ttyUSB0: polling load 85% (oven, kiln); slots may be skipped\n")
+
+
+def test_a_baud_rate_that_is_not_a_standard_one_is_a_warning_once_per_port(
+    tmp_path: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def warned(baudrate: int) -> str:
+        (tmp_path / "rig.toml").write_text(RIG.replace('driver = "toy"', f'driver = "toy"\nbaudrate = {baudrate}'))
+        warn_of_unusual_baudrates(load_rig(tmp_path / "rig.toml", registry=registry))
+        return capsys.readouterr().err
+
+    assert warned(9601) == "warning: sim:bus: baudrate 9601 is not a standard rate; the nearest is 9600\n"
+    assert [warned(baudrate) for baudrate in (1200, 9600, 115200, 250000, 4000000)] == [""] * 5

@@ -291,11 +291,21 @@ async def test_a_database_that_refuses_the_connection_is_not_retried(database: s
         await forward(path, database.replace("/postgres?", "/nowhere?"))
 
 
-@pytest.mark.parametrize("url", ["mysql://host/db", "central", ""])
-async def test_a_url_of_another_kind_is_refused(url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://host/db", "not a PostgreSQL database"),
+        ("mysql+pymysql://u:geheim@host/db", "not a PostgreSQL database"),
+        ("geheim://host/db", "invalid PostgreSQL URL"),  # could be a password
+        ("central", "invalid PostgreSQL URL"),
+        ("", "invalid PostgreSQL URL"),
+    ],
+)
+async def test_a_url_of_another_kind_is_refused(url: str, message: str, tmp_path: Path) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite")
-    with pytest.raises(ConfigError, match="invalid PostgreSQL URL"):
+    with pytest.raises(ConfigError, match=message) as caught:
         await forward(path, url)
+    assert "geheim" not in f"{caught.value} {caught.value.hint}"
 
 
 async def test_a_column_of_another_type_is_refused(database: str, schema: str, tmp_path: Path) -> None:

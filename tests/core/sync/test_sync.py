@@ -201,3 +201,9 @@ def test_what_is_open_is_closed_at_the_end_of_the_program(tmp_path: Path) -> Non
         [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, env=environment
     )
     assert (done.stdout, done.stderr, done.returncode) == ("end\n", "", 0)
+
+
+def test_a_with_block_suppresses_no_exception_and_type_checkers_know_it() -> None:
+    assert STUB.read_text().count("def __exit__(self, *_: object) -> None: ...") == 3
+    with pytest.raises(ZeroDivisionError), sync.Manager():
+        raise ZeroDivisionError

@@ -69,11 +69,12 @@ async def _write_evidence(rig: str, path: Path, stated: dict[str, str], interrup
 
 
 async def _check(path: str, live: bool, as_json: bool, interruption: Interruption) -> int:
-    from riglog.cli.recording import device_paced, warn_of_high_load
+    from riglog.cli.recording import device_paced, warn_of_high_load, warn_of_unusual_baudrates
     from riglog.config import load_rig
 
     rig = load_rig(path)
     warn_of_high_load(rig)
+    warn_of_unusual_baudrates(rig)
     for sink in rig.sinks:
         await sink.check()
     devices: list[dict[str, Any]] = [

@@ -11,6 +11,7 @@ import click
 
 from riglog.cli.console import messages, plain, plural
 from riglog.cli.errors import DONE, USAGE, print_error
+from riglog.cli.options import require_matching_rows
 from riglog.cli.screen import STDOUT, discard_further_output, printable
 from riglog.errors import ConfigError, StorageError
 from riglog.recordings import BINARY_FORMATS, EXPORT_FORMATS, Exported, Selection, export
@@ -92,6 +93,9 @@ def command(
     except OSError as error:
         raise StorageError(f"cannot write to standard output: {error.strerror}") from error
     _print_result(done, out, wide=wide)
+    if not done.rows and selection == Selection():
+        for file in files:
+            require_matching_rows(file)
     return DONE
 
 

@@ -7,7 +7,7 @@ import click
 
 from riglog.cli.console import print_json, results, row_channel
 from riglog.cli.local_time import format_local
-from riglog.cli.options import json_option
+from riglog.cli.options import json_option, require_matching_rows
 from riglog.cli.screen import STDOUT, printable
 from riglog.errors import ConfigError
 from riglog.recordings import NoteRow, newest_rows, read_notes, rows_since
@@ -28,6 +28,8 @@ def command(file: str, count: int, follow: bool, as_json: bool) -> None:
     if follow and as_json:
         raise ConfigError("--follow: cannot be combined with --json", hint="Remove one of them")
     found = newest_rows(file, count)
+    if not found and not follow:
+        require_matching_rows(file)
     if as_json:
         print_json([{"run": row.run, **as_json_object(row)} for row in found])
         return

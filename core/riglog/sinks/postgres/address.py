@@ -49,6 +49,9 @@ HINT = (
 )
 
 
+OTHER_DATABASES = {"mysql", "mariadb", "sqlite", "mssql", "oracle", "mongodb", "influxdb", "redis", "http", "https"}
+
+
 class Address(Struct, frozen=True):
     """A URL that was checked.
 
@@ -77,6 +80,8 @@ def parse(url: str) -> Address:
     Raises:
         ConfigError: it is not a URL of PostgreSQL, or can be read in several ways. The message has no part of it.
     """
+    if url.partition("://")[0].partition("+")[0].lower() in OTHER_DATABASES:
+        raise ConfigError("this is not a PostgreSQL database; no other kind can be used", hint=HINT)
     found = URL.fullmatch(url)
     parameters = _parameters(found["query"] or "") if found else None
     if found is None or parameters is None or not _valid_ports(found["hosts"]):
