@@ -78,8 +78,9 @@ def test_watch_prints_one_screen_into_a_pipe(recording: Path) -> None:
     assert "control_mode" in done.stdout
 
 
-def within_a_minute(terminal: int) -> bytes:
-    """Return what a program prints next."""
+def printed_until(terminal: int, end: float) -> bytes:
+    """Return what a program prints next; not after ``end``, however much it prints."""
+    assert time.monotonic() < end, "the program prints something else"
     assert select.select([terminal], [], [], 60)[0], "the program prints nothing"
     return os.read(terminal, 65536)
 
@@ -98,14 +99,14 @@ def test_watch_on_a_terminal_scrolls_and_ends_with_q_and_restores_it(recording: 
         )
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 12, 80, 0, 0))
     before = termios.tcgetattr(terminal)
-    seen = b""
-    for key, wanted in ((b"\x1b[6~", b"q quit"), (b"q", b"channels ")):
+    seen, end = b"", time.monotonic() + 60
+    for key, wanted in ((b"\x1b[6~", b"q: quit"), (b"q", b"channels ")):
         while wanted not in seen:
-            seen += within_a_minute(terminal)
+            seen += printed_until(terminal, end)
         os.write(terminal, key)
         time.sleep(0.1)
     try:
-        while data := within_a_minute(terminal):
+        while data := printed_until(terminal, end):
             seen += data
             after = termios.tcgetattr(terminal)
     except OSError:  # the program has ended
