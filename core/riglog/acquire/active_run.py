@@ -7,6 +7,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from riglog.acquire.buffer import BatchBuffer
+from riglog.acquire.derivation import Derivation
 from riglog.acquire.joined_slots import JoinedSlots
 from riglog.acquire.summary import AcquisitionSummary
 from riglog.model import (
@@ -47,6 +48,7 @@ class ActiveRun:
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] | None = None
         self.watchers: list[Callable[[Batch], None]] = []  # called with every batch, as it is recorded; raise nothing
+        self.derivation: Derivation | None = None  # of further rows; set before the first slot
         self.shown_alarms: Callable[[], Sequence[ShownAlarm]] = tuple  # raised, or not acknowledged
         self.on_acknowledgement: Callable[[Acknowledgement], None] = self._without_alarms
         self.stopped_ns: int | None = None  # when stop was called, on the monotonic clock
@@ -118,6 +120,30 @@ class ActiveRun:
     def _wake(self) -> None:
         for scope in self._sleeps:
             scope.cancel()
+
+    def put(self, batch: Batch) -> None:
+        """Record a batch, with the rows that are derived from it."""
+        for each in (batch,) if self.derivation is None else self.derivation.derive(batch):
+            self._put(each)
+
+    def put_late(self) -> None:
+        """Record the derived rows that have waited for long enough."""
+        for batch in () if self.derivation is None else self.derivation.late():
+            self._put(batch)
+
+    def put_rest(self) -> None:
+        """Record the derived rows that still wait: polling has ended."""
+        for batch in () if self.derivation is None else self.derivation.rest():
+            self._put(batch)
+
+    def _put(self, batch: Batch) -> None:
+        self.summary.count(self.summary.sources[batch.source], batch)
+        for watch in self.watchers:
+            watch(batch)
+        if not self.stream.put(batch):
+            self.summary.samples_dropped = self.stream.samples_dropped
+            message = f"{self.summary.samples_dropped} samples dropped so far: the sinks are slower than polling"
+            self.add_event_throttled(EventKind.SAMPLES_DROPPED, "", message)
 
     def add_event(self, event: Event) -> None:
         """Add an event to those that will be stored, and pass it to ``on_event``."""

@@ -22,7 +22,7 @@ class JoinedSlots:
             return
         rate = sources[batch.source].rate_hz
         self._waiting.setdefault((rate, batch.tick), []).append(batch)
-        self._reached[batch.source] = batch.tick
+        self._reached[batch.source] = max(batch.tick, self._reached.get(batch.source, -1))  # derived rows can be late
         reached = min(
             self._reached.get(name, -1)
             for name, source in sources.items()

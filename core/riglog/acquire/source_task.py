@@ -364,15 +364,8 @@ class SourceTask:
 
     def _store(self, batches: Sequence[Batch]) -> None:
         """Put batches into the stream."""
-        summary, stream = self.active_run.summary, self.active_run.stream
         for batch in batches:
-            summary.count(self.stats, batch)
-            for watch in self.active_run.watchers:
-                watch(batch)
-            if not stream.put(batch):
-                summary.samples_dropped = stream.samples_dropped
-                message = f"{summary.samples_dropped} samples dropped so far: the sinks are slower than polling"
-                self.active_run.add_event_throttled(EventKind.SAMPLES_DROPPED, "", message)
+            self.active_run.put(batch)
 
 
 class _Interval:

@@ -72,6 +72,7 @@ class SourceTasks:
         """End all polling: every slot that was due has its row, and the stream is closed."""
         for task in self.running.values():
             task.finish()
+        self.active_run.put_rest()
         self.active_run.stream.close()
 
     def check_clock(self) -> bool:
@@ -173,3 +174,4 @@ class SourceTasks:
             self.check_clock()
             for task in self.running.values():
                 task.check_hang()
+            self.active_run.put_late()

@@ -10,9 +10,10 @@ from msgspec import Struct, structs
 
 from riglog.alarms import ChannelAlarm, ProgramAction
 from riglog.config import RigConfig
+from riglog.derived import Deriver
 from riglog.errors import ConfigError, RiglogError
 from riglog.manager import DeviceSpec, Manager
-from riglog.model import SYSTEM_CLOCK, Channel, Sample, Stamp, Value, iso
+from riglog.model import SYSTEM_CLOCK, Batch, Channel, Sample, Stamp, Value, iso
 from riglog.rig import check_commands
 
 SIMULATED = "simulated"
@@ -69,6 +70,7 @@ def try_alarms(rig: RigConfig, given: Mapping[str, Value]) -> list[Tried]:
                 f"--value: no alarm on channel {channel!r}", hint=f"Channels: {', '.join(dict.fromkeys(channels))}"
             )
     simulated = anyio.run(_simulated, [spec for spec in rig.specs if spec.port is not None]) if rig.alarms else {}
+    simulated |= _derived(rig, list(simulated.values()))
     unknown = {spec.name for spec in rig.specs} - {sample.device for sample in simulated.values()}
     found = []
     for alarm in rig.alarms:
@@ -151,6 +153,13 @@ async def _simulated(specs: Sequence[DeviceSpec]) -> dict[str, Sample]:
                 for source in manager.sources():
                     found |= {str(sample.channel): sample for sample in await source.poll()}
     return found
+
+
+def _derived(rig: RigConfig, samples: Sequence[Sample]) -> dict[str, Sample]:
+    """Return one sample of each derived channel, as if all samples were of one slot."""
+    deriver = Deriver(rig.derived, SYSTEM_CLOCK)
+    batches = [*deriver.derive(Batch(SIMULATED, 0, samples)), *deriver.rest()]
+    return {str(sample.channel): sample for batch in batches for sample in batch.samples if sample.channel.formula}
 
 
 def _simulated_spec(spec: DeviceSpec) -> DeviceSpec:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from riglog.acquire import ChannelSummary
 from riglog.config import RigConfig
+from riglog.config.derived import derived_periods
 from riglog.manager import DeviceSpec
 from riglog.model import NS, Channel
 
@@ -38,4 +39,5 @@ class Freshness:
 
 def periods(rig: RigConfig, device_paced: Sequence[DeviceSpec]) -> dict[str, float]:
     """Return the period of every device that is polled, in seconds."""
-    return {spec.name: 1 / (spec.config.rate_hz or rig.rate_hz) for spec in rig.specs if spec not in device_paced}
+    polled = {spec.name: 1 / (spec.config.rate_hz or rig.rate_hz) for spec in rig.specs if spec not in device_paced}
+    return derived_periods(each for each in rig.derived if each.leads) | polled

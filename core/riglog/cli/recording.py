@@ -12,11 +12,8 @@ from riglog.cli.progress import WaitingFor, show_progress
 from riglog.cli.service import ServiceManager
 from riglog.cli.signals import Interruption
 from riglog.config import RigConfig
-from riglog.device import Pace
-from riglog.errors import ConfigError
-from riglog.manager import DeviceSpec
+from riglog.manager.declared import device_paced
 from riglog.model import Event, EventKind, Run, iso
-from riglog.plugin.guard import bugs_as
 from riglog.rig import Outcome, record_rig
 from riglog.sinks import SqliteSink
 
@@ -100,12 +97,6 @@ def _status(recording: ActiveRun, waiting_for: WaitingFor) -> str:
     summary = recording.summary
     counts = f"recording: {summary.samples} rows, {summary.samples_missing_or_skipped} missing or skipped"
     return "; ".join(text for text in (counts, waiting_for.text) if text)
-
-
-def device_paced(spec: DeviceSpec) -> bool:
-    """Return True if the device will set its own pace, as far as its driver knows before it is opened."""
-    with bugs_as(ConfigError, spec.driver, "pace()"):
-        return spec.driver.pace(spec.config) is Pace.DEVICE
 
 
 def warn_of_high_load(rig: RigConfig) -> None:

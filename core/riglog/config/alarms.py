@@ -12,9 +12,9 @@ from riglog.alarms import Action, Alarm, EmailAction, ProgramAction, WebhookActi
 from riglog.config.duration import seconds
 from riglog.errors import ConfigError, did_you_mean
 from riglog.model import Status
+from riglog.model.channel import CHANNEL_NAME
 from riglog.plugin.options import convert_all
 
-CHANNEL = re.compile(r"(?P<device>[A-Za-z0-9][A-Za-z0-9_-]*)\.(?P<parameter>[^\[\]\s]+)(\[(?P<instance>\d+)\])?")
 STALE_SECONDS = 60.0
 STALE_PERIODS = 5
 ACTION_SECONDS = 10.0
@@ -187,7 +187,7 @@ def _channel_problems(channels: Sequence[str], where: str, periods: Mapping[str,
     if not channels:
         yield ConfigError(f"{where}.channel: missing", hint='Add channel = "device.parameter"')
     for channel in channels:
-        found = CHANNEL.fullmatch(channel)
+        found = CHANNEL_NAME.fullmatch(channel)
         if found is None:
             hint = 'Write it as "device.parameter", or "device.parameter[2]" for another instance than 1'
             yield ConfigError(f"{where}.channel: invalid channel {channel!r}", hint=hint)

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from riglog.config.alarms import ACTIONS, AlarmConfig
+from riglog.config.derived import DerivedConfig
 from riglog.config.rig import RunConfig
 from riglog.plugin import DeviceConfig, Registry
 
@@ -25,6 +26,7 @@ def rig_schema(registry: Registry) -> dict[str, Any]:
         RunConfig,
         DeviceConfig,
         AlarmConfig,
+        DerivedConfig,
         *drivers.values(),
         *sinks.values(),
         *ACTIONS.values(),
@@ -42,6 +44,7 @@ def rig_schema(registry: Registry) -> dict[str, Any]:
             "device": _tables("driver", ["name", "driver"], {name: references[each] for name, each in drivers.items()}),
             "sink": _tables("type", ["type"], {name: references[each] for name, each in sinks.items()}),
             "alarm": {"type": "array", "items": references[AlarmConfig]},
+            "derived": {"type": "array", "items": references[DerivedConfig]},
             "actions": {
                 "type": "object",
                 "additionalProperties": _table(

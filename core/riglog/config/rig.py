@@ -10,12 +10,14 @@ from msgspec import Meta, Struct
 from riglog.acquire import Overflow
 from riglog.alarms import Action, Alarm
 from riglog.config.alarms import TYPE_HINT, duplicate_names, read_action, read_alarm
+from riglog.config.derived import derived_periods, read_derived
 from riglog.config.duration import seconds
 from riglog.config.environment import expand
 from riglog.config.places import place
 from riglog.config.rotation import ROTATABLE, rotated
 from riglog.config.secrets import without_secrets
 from riglog.config.shared_paths import shared_paths
+from riglog.derived import DEVICE, Derived
 from riglog.errors import ConfigError, did_you_mean, error_context
 from riglog.manager import DeviceSpec, PortUtilisation, check_compatible, port_utilisation, resolve_device
 from riglog.model import Sink
@@ -31,6 +33,7 @@ TABLE_KINDS: dict[str, type[dict[str, Any]] | type[list[Any]]] = {
     "sink": list,
     "ports": dict,
     "device": list,
+    "derived": list,
     "alarm": list,
     "actions": dict,
 }
@@ -65,6 +68,7 @@ class RigConfig(Struct, frozen=True, kw_only=True):
     utilisation: tuple[PortUtilisation, ...] = ()
     destinations: tuple[str, ...] = ()
     text: str = ""
+    derived: tuple[Derived, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     actions: tuple[Action, ...] = ()
 
@@ -118,7 +122,8 @@ def parse_rig(
     specs = _specs(table, plugins, problems)
     problems.extend(_conflicts(specs))
     actions = _actions(table, problems)
-    alarms = _alarms(table, specs, run.rate_hz, problems)
+    derived = problems.attempt(read_derived, _tables(table, "derived"), specs, rate_hz=run.rate_hz, names=_names(table))
+    alarms = _alarms(table, specs, derived or (), run.rate_hz, problems)
     utilisation = tuple(port_utilisation(specs, run.rate_hz))
     for port in utilisation:
         problems.attempt(port.refuse_impossible)
@@ -135,6 +140,7 @@ def parse_rig(
         utilisation=utilisation,
         destinations=tuple(str(sink.get("path", sink.get("type"))) for sink in sinks),
         text=without_secrets(with_instruments(text, specs)),
+        derived=derived or (),
         alarms=alarms,
         actions=actions,
     )
@@ -185,10 +191,15 @@ def _actions(table: Mapping[str, Any], problems: Problems) -> tuple[Action, ...]
 
 
 def _alarms(
-    table: Mapping[str, Any], specs: Sequence[DeviceSpec], rate_hz: float, problems: Problems
+    table: Mapping[str, Any],
+    specs: Sequence[DeviceSpec],
+    derived: Sequence[Derived],
+    rate_hz: float,
+    problems: Problems,
 ) -> tuple[Alarm, ...]:
-    names = [str(device["name"]) for device in _tables(table, "device") if "name" in device]
-    periods = dict.fromkeys(names, 1 / rate_hz) | {spec.name: 1 / (spec.config.rate_hz or rate_hz) for spec in specs}
+    names = [*_names(table), *(str(found.get("device", DEVICE)) for found in _tables(table, "derived"))]
+    periods = dict.fromkeys(names, 1 / rate_hz) | derived_periods(derived)
+    periods |= {spec.name: 1 / (spec.config.rate_hz or rate_hz) for spec in specs}
     alarms = []
     for number, found in enumerate(_tables(table, "alarm")):
         where = place("alarm", number, found)
@@ -200,6 +211,11 @@ def _alarms(
     read = tuple(alarm for alarm in alarms if alarm is not None)
     problems.extend(duplicate_names(read))
     return read
+
+
+def _names(table: Mapping[str, Any]) -> list[str]:
+    """Return the names of all devices, also of those with mistakes."""
+    return [str(device["name"]) for device in _tables(table, "device") if "name" in device]
 
 
 def _sinks(table: Mapping[str, Any], name: str, out: str | Path | None) -> list[dict[str, Any]]:

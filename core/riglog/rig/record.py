@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from riglog.acquire import ActiveRun, OpenSinks, SamplesLostError, open_sinks, record, store
 from riglog.config import RigConfig, load_rig, seconds
 from riglog.config.shared_paths import shared_paths
+from riglog.derived import Deriver
 from riglog.errors import StorageError
 from riglog.manager import Manager
 from riglog.model import SYSTEM_CLOCK, Clock, Event, Run, new_run
@@ -116,6 +117,7 @@ async def record_rig(
             ) as recording,
         ):
             recording.on_event = on_event
+            recording.derivation = Deriver(config.derived, clock) if config.derived else None
             alarms = watch_alarms(config, recording, run, before)
             for event in identities.acceptances(manager, clock):
                 recording.add_event(event)

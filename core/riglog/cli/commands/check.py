@@ -69,8 +69,9 @@ async def _write_evidence(rig: str, path: Path, stated: dict[str, str], interrup
 
 
 async def _check(path: str, live: bool, as_json: bool, interruption: Interruption) -> int:
-    from riglog.cli.recording import device_paced, warn_of_high_load, warn_of_unusual_baudrates
+    from riglog.cli.recording import warn_of_high_load, warn_of_unusual_baudrates
     from riglog.config import load_rig
+    from riglog.manager.declared import device_paced
 
     rig = load_rig(path)
     warn_of_high_load(rig)
@@ -89,10 +90,25 @@ async def _check(path: str, live: bool, as_json: bool, interruption: Interruptio
         for spec in rig.specs
     ]
     code = await _read_live(rig, devices) if live else DONE
+    derived: list[dict[str, Any]] = [
+        {
+            "device": each.device,
+            "driver": each.channel.driver,
+            "port": None,
+            "protocol": each.channel.protocol,
+            "address": None,
+            "rate_hz": 1 / each.period_s if each.leads else None,
+            "parameter": each.name,
+            "unit": each.unit,
+            "formula": each.formula.text,
+        }
+        for each in rig.derived
+    ]
     if as_json:
-        print_json(devices)
+        print_json([*devices, *derived])
     else:
         _print(devices)
+        _print_derived(derived)
     _print_conclusion(path, devices, live)
     return code
 
@@ -154,3 +170,13 @@ def _print(devices: list[dict[str, Any]]) -> None:
     if values.row_count:
         results().print()
         results().print(values)
+
+
+def _print_derived(derived: list[dict[str, Any]]) -> None:
+    listed = table("derived channel", "unit", "rate", "formula")
+    for entry in derived:
+        rate = "device-paced" if entry["rate_hz"] is None else f"{entry['rate_hz']:g} Hz"
+        add_row(listed, f"{entry['device']}.{entry['parameter']}", entry["unit"] or "", rate, entry["formula"])
+    if derived:
+        results().print()
+        results().print(listed)

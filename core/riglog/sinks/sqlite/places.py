@@ -7,14 +7,17 @@ begins a new *segment*, in which every channel is a new one. So the order of key
 import sqlite3
 from collections.abc import Iterator
 
+import msgspec
+
 from riglog.model import Channel
 from riglog.sinks.sqlite.views import newest
 
 CHANNELS = f"""
 SELECT channel.id, series.device, channel.driver, channel.protocol, channel.address, series.parameter,
-    channel.parameter_id, series.instance, channel.unit,
+    channel.parameter_id, series.instance, channel.unit, derived.formula, derived.inputs,
     ({newest("newest.received_ns", "channel")}), ({newest("newest.n", "channel")})
-FROM channel JOIN series ON series.id = channel.series_id WHERE channel.run_id = ? AND channel.segment = ?"""  # noqa: S608
+FROM channel JOIN series ON series.id = channel.series_id LEFT JOIN derived ON derived.channel_id = channel.id
+WHERE channel.run_id = ? AND channel.segment = ?"""  # noqa: S608
 NEVER_NS = -(2**63)
 
 
@@ -56,6 +59,8 @@ class Places:
             parameter_id,
             instance,
             unit,
+            formula,
+            inputs,
             *at,
         ) in self._database.execute(CHANNELS, (self._run_id, segment)):
             channel = Channel(
@@ -67,6 +72,8 @@ class Places:
                 parameter_id=parameter_id,
                 instance=instance,
                 unit=unit,
+                formula=formula,
+                inputs=() if formula is None else msgspec.json.decode(inputs, type=tuple[str, ...]),
             )
             places[channel] = Place(number, *at)
         self.segment, self._places = segment, places
@@ -114,4 +121,9 @@ class Places:
             ),
         )
         assert cursor.lastrowid is not None
+        if channel.formula is not None:
+            self._database.execute(
+                "INSERT INTO derived (channel_id, formula, inputs) VALUES (?, ?, ?)",
+                (cursor.lastrowid, channel.formula, msgspec.json.encode(channel.inputs).decode()),
+            )
         return cursor.lastrowid
