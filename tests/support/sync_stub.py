@@ -24,7 +24,7 @@ FUNCTIONS = {
 HIDDEN = {
     *("on_write", "in_thread", "wrote", "open", "aclose", "reconnected", "sources", "changed", "subscribe", "add_spec"),
     *("stream", "abort", "reschedule", "sleep_until", "add_event", "add_event_throttled", "note_identities"),
-    *("report_absences", "expect_identities", "deliver"),
+    *("report_absences", "expect_identities", "deliver", "put", "put_late", "put_rest"),
 }
 """What plugins and the recorder use."""
 KEPT = {"Device": {"name", "pace", "rate_hz", "channels"}, "ActiveRun": set(), "Manager": {"name", "pace", "rate_hz"}}

@@ -25,6 +25,8 @@ WAIT_PERIODS = 3
 USABLE_PERIODS = 2
 HISTORY = 256
 """Rows of an input that does not lead, for slots that are completed late."""
+REMEMBERED = 1000
+"""Slots whose rows are written: rows of a device that was moved to another port may come after those of later slots."""
 SMALL_STEP_NS = NS // 2
 """Times of rows differ by so much without the clock having been set."""
 log = get_logger("riglog.derived")
@@ -54,7 +56,8 @@ class DerivedSlots:
         self._units: dict[str, str | None] = {**derived.input_units}
         self._windows = _windows(derived, self._wait_ns / NS)
         self._open: dict[int, OpenSlot] = {}
-        self._last_tick = -1
+        self._closed: set[int] = set()
+        self._forgotten = -1  # slots up to this one have their rows
         self._last: tuple[int, Stamp] | None = None  # of the newest row; when it was received, on the monotonic clock
         self._failed = False
 
@@ -69,7 +72,7 @@ class DerivedSlots:
                 self._leads.discard(name)
                 rows += self.rest() if not self._leads else ()
             if name in self._leads and tick is not None:
-                if tick > self._last_tick:
+                if tick not in self._closed and tick > self._forgotten:
                     slot = self._open.setdefault(tick, OpenSlot(now_ns, {}))
                     slot.rows[name] = sample
                     complete = max(complete, tick if len(slot.rows) == len(self._leads) else -1)
@@ -92,7 +95,10 @@ class DerivedSlots:
 
     def _close(self, until: int) -> list[tuple[int | None, Sample]]:
         ticks = sorted(tick for tick in self._open if tick <= until)
-        self._last_tick = max([self._last_tick, *ticks])
+        self._closed.update(ticks)
+        if len(self._closed) > 2 * REMEMBERED:
+            self._forgotten = max(self._closed) - REMEMBERED
+            self._closed = {tick for tick in self._closed if tick > self._forgotten}
         return [(tick, self._row(self._open.pop(tick).rows)) for tick in ticks]
 
     def _look_back(self, tick: int | None, name: str, sample: Sample) -> None:

@@ -25,6 +25,7 @@ from riglog.acquire.source_task import (
     STEPPED_BEFORE,
     STOPPED,
 )
+from riglog.derived import Derived, Deriver, read_formula
 from riglog.device import Pace
 from riglog.errors import ReplyTimeoutError, StorageError
 from riglog.model import NS, Batch, Channel, Event, Run, Sample, Sink, Stamp, Status
@@ -140,6 +141,7 @@ class Case:
     inclusive: bool
     results: list[SinkResult] = field(default_factory=list)
     steps_s: float = 0.0
+    derived: Derived | None = None
 
     def due_ns(self, tick: int, rate_hz: float) -> int:
         return self.active_run.summary.anchor_ns + round(tick * NS / rate_hz)
@@ -156,6 +158,17 @@ class Case:
         return ticks
 
 
+def sum_of(one: str, other: str, group: Group) -> Derived:
+    """A derived channel of two devices, perhaps of different rates."""
+    rates = {f"{device}.level": group.present[device][0][0] for device in (one, other)}
+    return Derived(
+        name="sum",
+        formula=read_formula(f"{one}.level + {other}.level"),
+        leads=tuple(name for name, rate in rates.items() if rate == max(rates.values())),
+        periods={name: 1 / rate for name, rate in rates.items()},
+    )
+
+
 @dataclass
 class Options:
     """What a seed may draw."""
@@ -163,6 +176,7 @@ class Options:
     changes: bool = True
     slow_sinks: bool = True
     steps: bool = False
+    derived: bool = False
 
 
 async def play(seed: int, options: Options) -> Case:
@@ -232,6 +246,9 @@ async def play(seed: int, options: Options) -> Case:
             anyio.create_task_group() as tasks,
         ):
             case = Case(group, active_run, sinks, clock.monotonic_ns() + round(length * NS), False)
+            if options.derived:
+                case.derived = sum_of(next(iter(group.present)), [*group.present][-1], group)
+                active_run.derivation = Deriver([case.derived], clock)
             if options.changes and draw.random() < 0.7:
                 tasks.start_soon(change)
             if options.steps:
@@ -296,6 +313,29 @@ async def test_every_due_slot_has_one_row(seed: int) -> None:
         assert found == case.expected(device), device
     check_sinks(case)
     check_reasons(case)
+
+
+@pytest.mark.parametrize("seed", range(16))
+async def test_a_derived_channel_has_one_row_for_each_slot_of_its_leading_inputs(seed: int) -> None:
+    case = await play(seed, Options(derived=True))
+    assert case.derived is not None
+    leads = [name.partition(".")[0] for name in case.derived.leads]
+    ticks = ticks_of(case.sinks[0])["derived"]
+    assert sorted(ticks) == sorted({tick for device in leads for tick in case.expected(device)})
+    if not case.group.moved & {*leads}:
+        assert ticks == sorted(ticks)
+    check_sinks(case)
+    raw = {
+        (batch.tick, sample.device): sample.value
+        for batch in case.sinks[0].batches
+        for sample in batch.samples
+        if sample.channel.formula is None
+    }
+    for batch in case.sinks[0].batches:
+        for sample in batch.samples:
+            if sample.channel.formula is not None and sample.value is not None and len(leads) == 2:
+                first, second = (raw[batch.tick, device] for device in leads)
+                assert sample.value == float(first) + float(second)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
