@@ -13,8 +13,8 @@ from riglog.derived import DEVICE, FUNCTIONS, MOST_ROWS, WINDOW_FUNCTIONS, Deriv
 from riglog.errors import ConfigError
 from riglog.manager import DeviceSpec
 from riglog.manager.declared import declared_channels, device_paced
-from riglog.plugin import convert
 from riglog.plugin.config import NAME, NAME_PATTERN
+from riglog.plugin.options import convert_all
 
 NAME_HINT = "a name of letters, digits and _, starting with a letter or _, at most 64 characters"
 MOST_SHOWN = 8
@@ -97,9 +97,12 @@ def _stated(tables: Sequence[Mapping[str, Any]], problems: list[ConfigError]) ->
     for number, table in enumerate(tables):
         where = place("derived", number, table)
         try:
-            config = convert(dict(table), DerivedConfig, where)
+            config = convert_all(table, DerivedConfig, where)
         except ConfigError as error:
             problems.append(error)
+            continue
+        except ExceptionGroup as group:
+            problems += [error for error in group.exceptions if isinstance(error, ConfigError)]
             continue
         formula = None
         try:
