@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 from msgspec import Meta, Struct, field
 
 from riglog.alarms import Action, Alarm, EmailAction, ProgramAction, WebhookAction
+from riglog.config.channels import recorded_channel
 from riglog.config.duration import seconds
 from riglog.errors import ConfigError, did_you_mean
+from riglog.manager import DeviceSpec
 from riglog.model import Status
 from riglog.model.channel import CHANNEL_NAME
 from riglog.plugin.options import convert_all
@@ -133,13 +135,20 @@ def read_action(name: str, table: Mapping[str, Any]) -> Action:
 
 
 def read_alarm(
-    table: Mapping[str, Any], where: str, *, periods: Mapping[str, float], actions: Collection[str], run_period: float
+    table: Mapping[str, Any],
+    where: str,
+    *,
+    periods: Mapping[str, float],
+    actions: Collection[str],
+    run_period: float,
+    specs: Sequence[DeviceSpec] = (),
 ) -> Alarm:
     """Return an alarm.
 
     Args:
         periods: the time between two polls of each device, in seconds.
         actions: the names of all actions.
+        specs: the devices that are configured correctly.
 
     Raises:
         ExceptionGroup: all mistakes of the table, each a ConfigError.
@@ -148,6 +157,7 @@ def read_alarm(
     config = convert_all(table, AlarmConfig, where)
     channels, problems = _several(config.channel), list[ConfigError]()
     problems += _channel_problems(channels, where, periods)
+    channels = _recorded_channels(channels, where, specs, problems)
     problems += _limit_problems(config, where)
     problems += _unknown(f"{where}.actions", "action", config.actions, actions, "Add the table [actions.{name}]")
     stale = _duration(config.stale, f"{where}.stale", problems)
@@ -198,6 +208,21 @@ def _channel_problems(channels: Sequence[str], where: str, periods: Mapping[str,
             yield from _unknown(
                 f"{where}.channel", "device", [found["device"]], periods, "Add a [[device]] of this name"
             )
+
+
+def _recorded_channels(
+    channels: Sequence[str], where: str, specs: Sequence[DeviceSpec], problems: list[ConfigError]
+) -> tuple[str, ...]:
+    """Return the channels under the names with which they are recorded: an alarm on another name never occurs."""
+    devices = {spec.name: spec for spec in specs}
+    recorded = []
+    for channel in channels:
+        spec = devices.get(channel.partition(".")[0])
+        try:
+            recorded.append(channel if spec is None else recorded_channel(channel, spec, f"{where}.channel"))
+        except ConfigError as error:
+            problems.append(error)
+    return tuple(recorded)
 
 
 def _limit_problems(config: AlarmConfig, where: str) -> Iterator[ConfigError]:

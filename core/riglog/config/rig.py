@@ -205,7 +205,13 @@ def _alarms(
         where = place("alarm", number, found)
         alarms.append(
             problems.attempt(
-                read_alarm, found, where, periods=periods, actions=_table(table, "actions"), run_period=1 / rate_hz
+                read_alarm,
+                found,
+                where,
+                periods=periods,
+                actions=_table(table, "actions"),
+                run_period=1 / rate_hz,
+                specs=specs,
             )
         )
     read = tuple(alarm for alarm in alarms if alarm is not None)

@@ -234,3 +234,20 @@ def test_two_alarms_of_one_name_and_tables_of_another_kind(tmp_path: Path, regis
     ]
     (error,) = mistakes(tmp_path, registry, '[actions]\nhook = "x"\n')
     assert error.message == "actions.hook: must be a table [actions.hook]"
+
+
+def test_an_alarm_on_a_parameter_that_is_not_polled_is_refused(
+    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(registry.drivers["toy"]), "selects_parameters", False)
+    path = tmp_path / "rig.toml"
+    polled = RIG.replace('port = "sim:bus"\n', 'port = "sim:bus"\nparameters = ["level[2]"]\n')
+    path.write_text(f'{polled}[[alarm]]\nname = "a"\nchannel = ["oven.level[2]", "fast.flow"]\nhigh = 1\n')
+    assert load_rig(path, registry=registry).alarms[0].channels == ("oven.level[2]", "fast.flow")
+    path.write_text(f'{polled}[[alarm]]\nname = "a"\nchannel = ["oven.levl"]\nhigh = 1\n')
+    with pytest.raises(ExceptionGroup) as caught:
+        load_rig(path, registry=registry)
+    (error,) = caught.value.exceptions
+    assert "oven: alarm 1.channel: parameter 'levl' is not polled" in str(error)
+    assert isinstance(error, ConfigError)
+    assert error.hint == "Did you mean 'level'? It polls: level. Others can be added to its parameters"

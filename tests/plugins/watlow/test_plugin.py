@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import riglog_watlow
 from riglog.acquire import record
+from riglog.config import load_rig
 from riglog.errors import ConfigError
 from riglog.manager import Manager
 from riglog.plugin import load_plugins
@@ -80,3 +82,37 @@ async def test_several_unknown_parameters_are_one_error_with_notes_for_a_caller(
         with pytest.raises(ConfigError, match="'proces_value'") as caught:
             await rig.add("oven", "sim:x", driver="watlow", parameters=["proces_value", "setpont"])
     assert any("'setpont'" in note and "'setpoint'" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "channel", "expected"),
+    [
+        ('["pv", "SP[2]"]', "oven.pv", "oven.process_value"),
+        ('["pv", "SP[2]"]', "oven.sp[2]", "oven.setpoint[2]"),
+        ('["pv"]', "oven.sp", "oven: alarm 1.channel: parameter 'sp' is not polled"),
+        ('["pv"]', "oven.proces_value", "Did you mean 'process_value'? It polls: process_value. "),
+        ('["pv"]', "oven.display_units", "ambiguous parameter name"),
+        ('["4001"]', "oven.process_value", "oven.process_value"),
+        ('["4001"]', "oven.pv", "oven.process_value"),
+    ],
+)
+def test_an_alarm_watches_the_name_that_is_recorded(
+    tmp_path: Path, parameters: str, channel: str, expected: str
+) -> None:
+    rig = tmp_path / "rig.toml"
+    device = f'[[device]]\nname = "oven"\ndriver = "watlow"\nport = "sim:a"\nparameters = {parameters}\n'
+    rig.write_text(f'{device}[[alarm]]\nname = "hot"\nchannel = "{channel}"\nhigh = 90\n')
+    try:
+        found = [*load_rig(rig).alarms[0].channels]
+    except ExceptionGroup as group:
+        (error,) = group.exceptions
+        assert isinstance(error, ConfigError)
+        found = [f"{error} {error.hint}"]
+    assert expected in found[0]
+
+
+def test_an_alarm_on_a_default_parameter_needs_no_list(tmp_path: Path) -> None:
+    rig = tmp_path / "rig.toml"
+    device = '[[device]]\nname = "oven"\ndriver = "watlow"\nport = "sim:a"\n'
+    rig.write_text(f'{device}[[alarm]]\nname = "hot"\nchannel = "oven.output_power"\nhigh = 90\n')
+    assert load_rig(rig).alarms[0].channels == ("oven.output_power",)
