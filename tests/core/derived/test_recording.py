@@ -191,3 +191,20 @@ async def test_a_formula_that_fails_costs_its_own_rows_only(
     assert {status for *_, status in found["trend.slope"]} == {"missing"}
     assert {status for *_, status in found["derived.step"]} == {"ok"}
     assert EventKind.DRIVER_FAILED not in [event.kind for event in events]
+
+
+async def test_rows_of_a_changed_formula_are_not_those_of_the_one_before(registry: Registry, tmp_path: Path) -> None:
+    first = await recorded(loaded(tmp_path, registry), registry, duration=5)
+    changed = RIG.replace("oven.flow - oven.level", "oven.level - oven.flow")
+    second = await recorded(loaded(tmp_path, registry, changed), registry, duration=5, resume=True)
+    assert second.run.id == first.run.id
+    with closing(sqlite3.connect(tmp_path / "kiln.sqlite")) as database:
+        found = database.execute(
+            "SELECT formula, value, count(*) FROM samples JOIN derived USING (channel_id)"
+            " WHERE parameter = 'step' GROUP BY formula, value ORDER BY formula"
+        ).fetchall()
+    assert [(formula, value) for formula, value, _ in found] == [
+        ("oven.flow - oven.level", 1),
+        ("oven.level - oven.flow", -1),
+    ]
+    assert len(dict(channels(tmp_path / "kiln.sqlite"))["derived.step"]) == 10
