@@ -4,7 +4,8 @@ A card that is read a thousand times a second sends blocks; a converter in the n
 A burst becomes samples here, so that nothing behind a device needs to know of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
+from operator import index
 
 from riglog.model import NS, OK, Channel, Sample, Stamp, Status, missing_sample
 
@@ -36,12 +37,14 @@ def burst_samples(
             epoch. None: it has no clock, and the last value is as old as the burst.
         lost: values directly before the first one that never arrived, as the numbers of packets or samples show.
     Raises:
+        TypeError: a time that is not a whole number.
         ValueError: a rate that is not positive, a negative number of lost samples, or not one time for each value.
     """
     if not rate_hz > 0 or lost < 0:
         raise ValueError(f"a burst has a rate above 0 and lost samples from 0, not {rate_hz} and {lost}")
     times = _times(len(values), stamp, rate_hz, own_ns)
-    next_ns = times[0] if times else own_ns if isinstance(own_ns, int) else stamp.received_ns
+    started = None if own_ns is None or isinstance(own_ns, Sized) else index(own_ns)
+    next_ns = times[0] if times else stamp.received_ns if started is None else started
     ahead = stamp.monotonic_ns - (times[-1] if times else next_ns)
 
     def at(own: int) -> Stamp:
@@ -60,12 +63,16 @@ def burst_samples(
 
 def _times(number: int, stamp: Stamp, rate_hz: float, own_ns: int | Sequence[int] | None) -> Sequence[int]:
     """Return the time of each value."""
-    if isinstance(own_ns, Sequence):
-        if len(own_ns) != number:
-            raise ValueError(f"{number} values with {len(own_ns)} times")
-        return own_ns
-    first = stamp.received_ns - round((number - 1) * NS / rate_hz) if own_ns is None else own_ns
-    return [first + round(index * NS / rate_hz) for index in range(number)]
+    if own_ns is None:
+        first = stamp.received_ns - round((number - 1) * NS / rate_hz)
+    elif not isinstance(own_ns, Sized):
+        first = index(own_ns)
+    else:  # a sequence, or an array of numpy
+        times = [index(own) for own in own_ns]
+        if len(times) != number:
+            raise ValueError(f"{number} values with {len(times)} times")
+        return times
+    return [first + round(place * NS / rate_hz) for place in range(number)]
 
 
 def _lost_samples(

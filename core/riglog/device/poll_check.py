@@ -20,6 +20,8 @@ from riglog.model.numbers import SMALLEST, is_measurable
 MAX_REPORTED_PROBLEMS = 20
 """Different bugs of one source that become events; the rows name all of them."""
 
+FIRST_NS, END_NS = -(2**62), 2**62
+"""Times from 1823 to 2116, in ns since the epoch: what every store can hold."""
 WITH_VALUE = frozenset({Status.OK, Status.SUSPECT, Status.OUT_OF_RANGE, Status.FAULT})
 """Statuses that a sample with a value may have."""
 
@@ -80,11 +82,23 @@ def _is_plain(sample: object, channel: Channel) -> bool:
         and type(value := sample.value) is float
         and (value == 0 or SMALLEST <= abs(value) < math.inf)
         and (sample.status is OK or (type(sample.status) is Status and sample.status in WITH_VALUE))
-        and type(sample.stamp) is Stamp
+        and _is_plain_stamp(sample.stamp)
         and (sample.unit is channel.unit or _is_plain_text(sample.unit))
         and (not sample.flags or all(map(_is_word, sample.flags)))
         and (sample.text is None or _is_plain_text(sample.text))
         and (sample.error is None or _is_plain_text(sample.error))
+    )
+
+
+def _is_plain_stamp(stamp: object) -> bool:
+    """True for the times of nearly every sample: whole numbers, and none of the instrument itself."""
+    return (
+        type(stamp) is Stamp
+        and stamp.own_ns is None
+        and type(stamp.received_ns) is int
+        and FIRST_NS <= stamp.received_ns < END_NS
+        and type(stamp.monotonic_ns) is int
+        and (stamp.latency_ns is None or type(stamp.latency_ns) is int)
     )
 
 
@@ -138,6 +152,8 @@ def problem_of(sample: Sample) -> str | None:
         return f"status is a {type(sample.status).__name__}"
     if not isinstance(sample.stamp, Stamp):
         return f"stamp is a {type(sample.stamp).__name__}"
+    if (wrong := _wrong_time(sample.stamp)) is not None:
+        return wrong
     if value is None:
         if sample.status is OK and sample.text is None:
             return "a sample without a value has status ok"
@@ -154,6 +170,19 @@ def problem_of(sample: Sample) -> str | None:
         return "flags are not texts"
     if any(flag.split() != [flag] for flag in sample.flags):
         return "a flag is empty or contains a blank"
+    return None
+
+
+def _wrong_time(stamp: Stamp) -> str | None:
+    """Return why the times of a sample cannot be stored; None if they can."""
+    for name in ("received_ns", "latency_ns", "monotonic_ns", "own_ns"):
+        time = getattr(stamp, name)
+        if time is None and name in ("latency_ns", "own_ns"):
+            continue
+        if type(time) is not int:
+            return f"{name} of the stamp is a {type(time).__name__}, not a whole number"
+        if name in ("received_ns", "own_ns") and not FIRST_NS <= time < END_NS:
+            return f"{name} of the stamp is no time between the years 1824 and 2115"
     return None
 
 

@@ -2,12 +2,13 @@
 
 If all channels of a run share the same slots, a row is one slot. Slots of devices with different rates are at different
 times, and device-paced devices have none; a row is then an interval of time, and a cell the last value received in it.
+A sample of a burst counts where it was measured, not where the burst arrived.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from riglog.errors import ConfigError
 from riglog.model import NS, iso
@@ -46,10 +47,13 @@ class _Series(Struct, frozen=True):
     measured_rate: float | None
     slots: int
     run_rate: float | None
+    burst_s: float | None = None
 
     @property
     def slot_s(self) -> float:
-        """Seconds from slot to slot: of the run, or as measured if the channel has another rate."""
+        """Seconds from slot to slot: of the run, or as measured if the channel has another rate or delivers bursts."""
+        if self.burst_s:
+            return float(f"{self.burst_s:.3g}")
         rate, usual = self.measured_rate, self.run_rate
         if rate is None or (usual and abs(rate / usual - 1) < 0.02):
             return 1 / (usual or 1.0)
@@ -128,8 +132,8 @@ def wide_records(recording: Recorded, selection: Selection, shape: Layout) -> It
     SQLite sorts the readings, on disk if there are many.
     """
     every = shape.every_ns
-    since = f"({recording.received} - run.started_ns)"
-    slot = "reading.tick" if every is None else f"{since} / {every}"
+    since = f"({recording.at} - run.started_ns)"
+    slot = "reading.tick" if every is None else f"({since} / {every} - ({since} % {every} < 0))"
     where, values = selection.condition(recording.received)
     found = recording.database.execute(
         f"SELECT run.run, run.started_ns, {slot}, {since}, channel.id, {recording.unit}, reading.value,"
@@ -193,13 +197,32 @@ def _survey(recording: Recorded, selection: Selection) -> Iterator[_Series]:
         f" {recording.unit} AS sample_unit, count(reading.value), count({recording.text}),"
         " count(*) - count(reading.tick),"
         f" (max(reading.tick) - min(reading.tick)) * 1e9 / nullif(max({received}) - min({received}), 0),"
-        " coalesce(max(reading.tick) - min(reading.tick), 0), run.rate_hz"
+        f" coalesce(max(reading.tick) - min(reading.tick), 0), run.rate_hz, count({recording.own})"
         f" {recording.tables} WHERE {where}"
         f" GROUP BY channel.id, sample_unit ORDER BY channel.id, min({received})",
         values,
     )
-    for channel, run, device, parameter, instance, unit, *counts in found:
-        yield _Series(channel, run, f"{device}.{parameter}[{instance}]", unit, *counts)
+    steps: dict[int, float] = {}
+    for channel, run, device, parameter, instance, unit, *counts, own in found.fetchall():
+        if own and not steps:
+            steps = _burst_steps(recording, selection)
+        series = _Series(channel, run, f"{device}.{parameter}[{instance}]", unit, *counts)
+        yield structs.replace(series, burst_s=steps.get(channel))
+
+
+def _burst_steps(recording: Recorded, selection: Selection) -> dict[int, float]:
+    """Return the seconds from sample to sample in the bursts of each channel; of several rates the shortest."""
+    where, values = selection.condition(recording.received)
+    step = f"(max({recording.own}) - min({recording.own})) * 1.0 / (count(*) - 1)"
+    bursts = (
+        f"{recording.tables} WHERE {recording.own} IS NOT NULL AND {where} GROUP BY channel.id, {recording.received}"
+    )
+    found = recording.database.execute(
+        f"SELECT id, min(step) / 1e9 FROM (SELECT channel.id, {step} AS step {bursts} HAVING count(*) > 1)"  # noqa: S608
+        " WHERE step > 0 GROUP BY id",
+        values,
+    )
+    return dict(found.fetchall())
 
 
 def _slots_agree(found: list[_Series]) -> bool:

@@ -87,6 +87,7 @@ def _silver(driver: AnyDriver[Any], outcomes: Outcomes, _: Sequence[Dialogue]) -
     yield from (f"{protocol}: the kit was not run" for protocol in _protocols(driver) if protocol not in outcomes)
     for protocol, checks in outcomes.items():
         yield from (f"{protocol}: {_named(check)}: failed" for check, outcome in checks.items() if outcome == FAILED)
+        yield from (f"{protocol}: {_named(check)}: not run" for check in _checks() if check not in checks)
 
 
 def _gold(driver: AnyDriver[Any], outcomes: Outcomes, _: Sequence[Dialogue]) -> Iterator[str]:
@@ -110,6 +111,13 @@ CRITERIA: tuple[Callable[[AnyDriver[Any], Outcomes, Sequence[Dialogue]], Iterato
     _platinum,
 )
 """Each yields what is missing for its grade."""
+
+
+def _checks() -> list[str]:
+    """Return the names of all checks of the kit."""
+    from riglog.testing.conformance.kit import DriverConformance
+
+    return [name for name in dir(DriverConformance) if name.startswith("test_")]
 
 
 def _protocols(driver: AnyDriver[Any]) -> Sequence[str]:

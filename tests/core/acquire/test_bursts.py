@@ -1,5 +1,6 @@
 """A device that delivers bursts is recorded: each sample with its own time, each lost one as a row, on both loops."""
 
+import csv
 from collections.abc import Sequence
 from contextlib import closing
 from itertools import pairwise
@@ -11,10 +12,11 @@ import pytest
 from riglog import Manager
 from riglog.acquire import pipe, record
 from riglog.acquire.summary import AcquisitionSummary
+from riglog.cli.freshness import Freshness, age_of
 from riglog.device import Device, DeviceContext, Pace, burst_samples
-from riglog.model import NS, Run, Sample, Stamp
+from riglog.model import NS, Run, Sample, Stamp, Status
 from riglog.plugin import DirectConfig, DirectDriver
-from riglog.recordings import GapFinder, read
+from riglog.recordings import GapFinder, export, read
 from riglog.sinks import SqliteSink
 from riglog.sinks.sqlite import open_recording
 from riglog.testing import LoopClock
@@ -106,6 +108,44 @@ async def test_lost_samples_are_counted_and_found_as_gaps(path: Path) -> None:
     assert shares["voltage"] == pytest.approx(2000 / 2080)
     for channel in summary.channels.values():
         assert channel.longest_gap_s == pytest.approx((LOST + 1) / RATE_HZ, abs=0.06)
+
+
+async def test_an_export_has_every_sample_long_and_wide(path: Path, tmp_path: Path) -> None:
+    """In the wide form a row is one step of the card, not one slot of the run, which would hide 999 of 1000 values."""
+    await recorded(path, LoopClock(), losses=(3,))
+    long = export(path, tmp_path / "long.csv", format="csv")
+    assert long.rows == 2 * (20 * VALUES + LOST)
+    wide = export(path, tmp_path / "wide.csv", format="csv", wide=True)
+    assert wide.every == 1 / RATE_HZ
+    with (tmp_path / "wide.csv").open(encoding="utf-8", newline="") as file:
+        header, *lines = csv.reader(file)
+    assert header[2:] == ["card.voltage[1] [V]", "card.current[1] [A]"]
+    numbers = [float(number) for number in range(20 * VALUES + LOST)]
+    del numbers[3 * VALUES : 3 * VALUES + LOST]
+    assert [float(line[2]) for line in lines if line[2]] == numbers
+    assert [line[2] for line in lines] == [line[3] for line in lines]
+    seconds = export(path, tmp_path / "slow.csv", format="csv", wide=True, every=1.0)
+    assert seconds.rows <= 4
+
+
+async def test_overviews_count_every_sample(path: Path) -> None:
+    await recorded(path, LoopClock(), losses=(3,))
+    buckets = [one for one in read(path).overview(buckets=4) if one.parameter == "voltage"]
+    assert sum(one.rows for one in buckets) == 20 * VALUES + LOST
+    assert sum(one.count for one in buckets) == 20 * VALUES
+    assert (buckets[0].first, buckets[-1].last) == (0.0, 20.0 * VALUES + LOST - 1)
+    assert min(one.low for one in buckets if one.low is not None) == 0.0
+
+
+async def test_the_live_table_shows_the_last_sample_and_its_age(path: Path) -> None:
+    summary = await recorded(path, LoopClock(), losses=(3,))
+    freshness = Freshness({}, summary.anchor_ns)
+    for channel, seen in summary.channels.items():
+        arrived_ns = seen.last_value_ns
+        assert (seen.last_value, seen.status, seen.unit) == (20.0 * VALUES + LOST - 1, Status.OK, channel.unit)
+        assert (seen.rows, seen.rows_without_value) == (20 * VALUES + LOST, LOST)
+        assert age_of(seen, arrived_ns + NS // 10) == 0.1  # the last value is as old as its burst
+        assert not freshness.is_old(channel, seen, arrived_ns + NS // 10)
 
 
 async def test_a_clock_that_steps_neither_loses_nor_reorders_a_sample(path: Path) -> None:

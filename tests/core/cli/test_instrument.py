@@ -73,6 +73,12 @@ def test_an_instrument_with_an_address_has_a_page_and_is_tried(monkeypatch: pyte
     assert (done.exception, done.return_value) == (None, 0)
 
 
+def test_an_unknown_name_is_answered_with_the_files_of_all_drivers() -> None:
+    hint = run("check", "sdm630").exception.hint
+    assert "eastron-sdm630" in hint
+    assert "lakeshore-331" in hint
+
+
 def test_a_driver_that_is_no_text_is_not_reported_as_missing(tmp_path: Path) -> None:
     path = tmp_path / "meter.toml"
     path.write_text(METER.replace('"modbus"', '["modbus"]'))

@@ -1,5 +1,8 @@
 """Bursts: many samples of one channel at once, with the times of the instrument, and what was lost of them."""
 
+from typing import Any
+
+import numpy
 import pytest
 
 from riglog.device import burst_samples
@@ -54,6 +57,24 @@ def test_a_burst_can_have_lost_samples_only_and_values_that_are_none() -> None:
     assert lost.stamp.monotonic_ns == ARRIVED.monotonic_ns - 1_000_000
     nothing, value = burst_samples(CHANNEL, [None, 1.0], ARRIVED, rate_hz=1000, unit="V")
     assert (nothing.value, nothing.status, value.value) == (None, Status.MISSING, 1.0)
+
+
+@pytest.mark.parametrize("own_ns", [numpy.int64(5), numpy.array([5, 105]), [numpy.int64(5), 105]])
+def test_numbers_of_numpy_become_whole_numbers(own_ns: Any) -> None:
+    values: Any = numpy.array([1.0, 2.0], dtype=numpy.float32)
+    samples = burst_samples(CHANNEL, values, ARRIVED, rate_hz=1e7, unit="V", own_ns=own_ns)
+    assert [sample.stamp.own_ns for sample in samples] == [5, 105]
+    assert {type(sample.stamp.own_ns) for sample in samples} | {type(one.stamp.monotonic_ns) for one in samples} == {
+        int
+    }
+    assert {type(sample.value) for sample in samples} == {float}
+
+
+def test_a_time_with_a_fraction_is_refused() -> None:
+    """A float has not enough digits for a time in nanoseconds."""
+    own_ns: Any = 1.8e18
+    with pytest.raises(TypeError, match="integer"):
+        burst_samples(CHANNEL, [1.0], ARRIVED, rate_hz=10, unit=None, own_ns=own_ns)
 
 
 @pytest.mark.parametrize(

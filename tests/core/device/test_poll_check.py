@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import numpy
 import pytest
 
 from riglog.device import Pace, check_channels, check_poll
@@ -26,6 +27,36 @@ def sample(channel: Channel = X, value: Any = 1.0, **more: Any) -> Sample:
 def checked(polled: object, pace: Pace = Pace.HOST) -> tuple[list[tuple[str, Any, str]], tuple[str, ...]]:
     result = check_poll(polled, (X, Y), pace, CLOCK)
     return [(one.parameter, one.value, one.status.value) for one in result.samples], result.problems
+
+
+@pytest.mark.parametrize("pace", list(Pace))
+@pytest.mark.parametrize(
+    ("stamp", "words"),
+    [
+        (Stamp(1, 1000, 1, numpy.int64(5)), "own_ns of the stamp is a int64, not a whole number"),
+        (Stamp(1, 1000, 1, numpy.array([5, 6])), "own_ns of the stamp is a ndarray, not a whole number"),
+        (Stamp(1, 1000, 1, 1.5), "own_ns of the stamp is a float"),
+        (Stamp(1, 1000, 1, 2**62), "own_ns of the stamp is no time between the years 1824 and 2115"),
+        (Stamp(numpy.int64(1), None, 1), "received_ns of the stamp is a int64"),
+        (Stamp(2**70, None, 1), "received_ns of the stamp is no time"),
+        (Stamp(1, 1.5, 1), "latency_ns of the stamp is a float"),
+        (Stamp(1, None, True), "monotonic_ns of the stamp is a bool"),
+    ],
+)
+async def test_a_time_that_no_store_can_hold_is_a_bug_of_the_driver(stamp: Stamp, words: str, pace: Pace) -> None:
+    """SQLite stored a number of numpy as bytes, and the recording could not be read any more."""
+    result = check_poll([sample(X, stamp=stamp), sample(Y)], (X, Y), pace, CLOCK)
+    assert [(one.value, type(one.stamp.received_ns), one.stamp.own_ns) for one in result.samples] == [
+        (None, int, None),
+        (1.0, int, None),
+    ]
+    assert words in result.problems[0]
+
+
+async def test_a_time_of_the_instrument_is_kept() -> None:
+    polled = [sample(X, stamp=Stamp(1, None, 1, -(2**61))), sample(Y)]
+    result = check_poll(polled, (X, Y), Pace.HOST, CLOCK)
+    assert (result.samples[0].stamp, result.problems) == (polled[0].stamp, ())
 
 
 async def test_what_is_right_is_handed_on_as_it_is() -> None:

@@ -12,6 +12,7 @@ from riglog.cli.errors import DONE, INCOMPLETE
 from riglog.cli.output import print_table
 from riglog.cli.signals import Interruption, run
 from riglog.errors import ConfigError
+from riglog.model import storable
 
 if TYPE_CHECKING:
     from riglog.instrument import InstrumentDriver
@@ -186,6 +187,12 @@ def _driver_of(file: str) -> "InstrumentDriver[Any, Any, Any]":
     shipped = [driver for driver in _drivers() if _brings_along(driver, file)]
     if shipped:
         return shipped[0]
+    if not file.endswith(".toml") and "\0" not in file and file:
+        from riglog.instrument import shipped_names
+
+        names = [name for driver in _drivers() for name in shipped_names(driver.format.package)]
+        hint = f"Give the path of a file that ends with .toml, or one of: {', '.join(names)}"
+        raise ConfigError(f"instrument {storable(file)!r} unknown", hint=hint)
     package = next((driver.format.package for driver in _drivers()), "riglog")
     stated = read_source(find_file(file, package), package).table.get("driver")
     if stated is not None and not isinstance(stated, str):

@@ -79,13 +79,16 @@ class Page(Struct, frozen=True):
 class Recorded(ABC):
     """A recording that is open for reading.
 
-    ``columns`` of ``tables`` are a Row. ``received`` is the time of receipt in ns, ``unit`` and ``text`` those of a
-    value, ``order`` the order of recording within a run: all in SQL.
+    ``columns`` of ``tables`` are a Row. ``received`` is the time of receipt in ns. ``own`` is that of the instrument
+    for a sample of a burst, or NULL, and ``at`` the same by the clock of the computer, or else the time of receipt.
+    ``unit`` and ``text`` are those of a value, ``order`` is the order of recording within a run: all in SQL.
     """
 
     columns: str
     tables: str
     received: str
+    at: str
+    own: str
     unit: str
     text: str
     order: str
@@ -113,7 +116,8 @@ class Recorded1(Recorded):
 
     columns = schema1.SAMPLE_COLUMNS
     tables = schema1.SAMPLE_TABLES
-    received = schema1.RECEIVED
+    received = at = schema1.RECEIVED
+    own = "NULL"
     unit = schema1.SHARED["unit"]
     text = schema1.SHARED["text"]
     order = "reading.id"
@@ -148,6 +152,10 @@ class Recorded2(Recorded):
     columns = views.SAMPLE_COLUMNS
     tables = views.SAMPLE_TABLES
     received = "reading.received_ns"
+    at = (
+        f"CASE WHEN reading.own_ns IS NULL THEN reading.received_ns ELSE {views.OWN} + coalesce(reading.skew_ns, 0) END"
+    )
+    own = views.OWN
     unit = views.SHARED["unit"]
     text = views.SHARED["text"]
     order = "channel.segment, reading.received_ns, reading.n, channel.id"
