@@ -135,7 +135,7 @@ def given(recording: Path, folder: Path, kind: str) -> Path:
         ("rig file", "this is a rig file, not a recording", "riglog record {}`, then give the recording"),
         ("csv wide", "this is a wide export", "Give the recording from which it was made"),
         ("jsonl wide", "this is a wide export", "Give the recording from which it was made"),
-        ("folder", "not a riglog recording", "Give a riglog recording in SQLite, CSV, JSON Lines or Parquet"),
+        ("folder", "path is a directory", "Give the name of a file in it"),
     ],
 )
 def test_what_is_not_a_recording_is_called_by_its_kind(
