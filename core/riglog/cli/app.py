@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from riglog.cli.errors import DONE, explain
+from riglog.cli.errors import ABORTED, DONE, explain
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -110,7 +110,7 @@ def run() -> int:
     try:
         code = cli.main(prog_name="riglog", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        code = 130
+        code = ABORTED
     except Exception as error:
         code = explain(error)
     return code if isinstance(code, int) else DONE

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from click import ClickException
-from click.exceptions import NoArgsIsHelpError
+from click.exceptions import Abort, NoArgsIsHelpError
 
 from riglog.cli.console import messages, plain
 from riglog.errors import (
@@ -18,6 +18,7 @@ from riglog.errors import (
 
 DONE, INCOMPLETE, USAGE, DEVICE, STORAGE = 0, 1, 2, 3, 4
 """Exit codes. INCOMPLETE: completed, but values are missing."""
+ABORTED = 130
 CODES: tuple[tuple[type[RiglogError], int], ...] = (
     (ConfigError, USAGE),
     (WriteRefusedError, USAGE),
@@ -34,6 +35,8 @@ def explain(error: BaseException) -> int:
     An error that riglog does not raise on purpose is a bug: it is raised again, with its traceback.
     """
     errors = list(_flat(error))
+    if any(isinstance(found, Abort) for found in errors):  # Ctrl-C or the end of the input at a question
+        return ABORTED
     for found in errors:
         if not isinstance(found, (RiglogError, ClickException)):
             raise found from None

@@ -1,6 +1,7 @@
 """Reading the registers of an unknown instrument, one by one where it refuses more, to write its file. Reads only."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from riglog.errors import ConfigError, MalformedReplyError, ReplyTimeoutError
@@ -58,10 +59,15 @@ def _channels(words: Mapping[int, int | None], dialogue: Dialogue) -> list[str]:
     """Return the lines of the values that a person names."""
     lines: list[str] = []
     while name := dialogue.ask("name of a value, such as temperature; empty to end"):
-        register = dialogue.ask("its register")
-        kind = dialogue.ask(f"type: {', '.join(TYPES)}", "uint16")
-        order = dialogue.ask(f"order: {', '.join(ORDERS)}", "abcd") if kind not in ("uint16", "int16") else "abcd"
-        scale, unit = dialogue.ask("scale", "1"), dialogue.ask("unit; empty if it has none")
+        if not name.isascii() or not name.isidentifier() or name != name.lower():
+            dialogue.show(("not a name", "a name has"), [(name, "lower-case letters, digits and _")])
+            continue
+        register = _asked(dialogue, "its register", "", str.isdecimal)
+        kind = _asked(dialogue, f"type: {', '.join(TYPES)}", "uint16", TYPES.__contains__)
+        order = "abcd"
+        if kind not in ("uint16", "int16"):
+            order = _asked(dialogue, f"order: {', '.join(ORDERS)}", "abcd", ORDERS.__contains__)
+        scale, unit = _asked(dialogue, "scale", "1", _is_number), dialogue.ask("unit; empty if it has none")
         keys = [f"register = {register}", f'type = "{kind}"']
         keys += [f'order = "{order}"'] if order != "abcd" else []
         keys += [f"scale = {float(scale or 1)}"] if scale not in ("", "1") else []
@@ -70,6 +76,20 @@ def _channels(words: Mapping[int, int | None], dialogue: Dialogue) -> list[str]:
     if not lines:  # the words as they are: a start that can be edited
         lines = [f"register_{at} = {{ register = {at} }}" for at, word in words.items() if word is not None]
     return lines
+
+
+def _asked(dialogue: Dialogue, question: str, default: str, fits: Callable[[str], bool]) -> str:
+    """Return an answer that fits; the question is put again until there is one."""
+    while not fits(answer := dialogue.ask(question, default)):
+        dialogue.show(("not possible", "question"), [(answer, question)])
+    return answer
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text)) and float(text) != 0
+    except ValueError:
+        return False
 
 
 async def read_words(unit: "ModbusUnit", function: int, first: int, last: int) -> dict[int, int | None]:

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.exceptions import Abort
 from click.testing import CliRunner
 
 from riglog.cli.app import cli
+from riglog.cli.errors import explain
 from riglog.config import load_rig
 from riglog.errors import ConfigError, ConfirmationError
 from riglog.plugin import installed
@@ -157,6 +159,26 @@ async def test_a_modbus_instrument_is_read_in_all_orders_and_written_as_a_file(t
     path.write_text(text)
     register = driver.format.load(str(path)).quantities["voltage"]
     assert (register.function, register.start, register.type, register.unit) == (4, 0, "float32", "V")
+
+
+@pytest.mark.anyio
+async def test_a_question_is_put_again_until_the_answer_is_possible(tmp_path: Path) -> None:
+    driver: Any = installed().driver("modbus")
+    config = driver.config(name="m", driver="modbus", port="sim:a", instrument="eastron-sdm630")
+    connection = Connection(SimulatedTransport(FaultyWire(driver.simulator(config))), Link(protocol="modbus-rtu"))
+    dialogue = Answers(
+        "Meter", "Voltage 1", "voltage", "x", "0", "double", "float32", "ab", "abcd", "one", "0.1", "V", ""
+    )
+    text = await driver.draft(connection, {"registers": "0-1", "function": 4}, dialogue)
+    path = tmp_path / "new.toml"
+    path.write_text(text)
+    register = driver.format.load(str(path)).quantities["voltage"]
+    assert (register.start, register.type, register.scale, register.unit) == (0, "float32", 0.1, "V")
+
+
+def test_the_end_of_the_input_at_a_question_is_no_bug_of_riglog() -> None:
+    """Within a task group it arrives as a group of errors."""
+    assert explain(BaseExceptionGroup("", [Abort()])) == 130
 
 
 @pytest.mark.anyio

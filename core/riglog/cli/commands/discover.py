@@ -81,8 +81,8 @@ def print_found(scanned: Scan, devices: Sequence[Planned]) -> None:
         messages().print(f"no instrument responded on {plain(', '.join(scanned.opened) or none)}", soft_wrap=True)
         if scanned.opened:
             messages().print(
-                "an instrument that an instrument file describes is not found by riglog discover;"
-                " riglog instrument new ascii (or modbus) --from-port PORT writes one",
+                "riglog discover finds no instruments of the drivers modbus and ascii, which need an instrument file;"
+                " riglog instrument new modbus (or ascii) --from-port PORT --out meter.toml writes one",
                 soft_wrap=True,
             )
         return
