@@ -39,7 +39,7 @@ class Inbox:
 
     def __init__(self, recording: Path) -> None:
         self.recording = recording
-        self.folder = recording.with_name(f"{recording.name}.inbox")
+        self.folder = recording.parent / f"{recording.name}.inbox"  # with_name fails for "."
         self._ignored: set[str] = set()
 
     def put(self, message: Message) -> None:

@@ -159,3 +159,9 @@ def test_a_note_has_words_and_a_time_that_is_over() -> None:
     naive = new_note("x", program="test", at=datetime(2026, 11, 20, 12, 0, 0, 7))
     assert naive.at_ns == 1_795_176_000_000_007_000
     assert naive.written_ns > naive.at_ns
+
+
+@pytest.mark.parametrize("path", [".", "..", "/"])
+async def test_a_directory_is_refused_also_if_its_path_has_no_name(path: str) -> None:
+    with pytest.raises(StorageError, match="path is a directory"):
+        await SqliteSink(path).check()
