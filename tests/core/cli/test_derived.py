@@ -11,6 +11,7 @@ from riglog.cli.alarm_trial import try_alarms
 from riglog.cli.app import cli
 from riglog.cli.console import messages, results
 from riglog.cli.freshness import periods
+from riglog.cli.health.forecast import rows_per_day
 from riglog.config import load_rig
 from riglog.config.json_schema import rig_schema
 from riglog.plugin import Registry
@@ -73,6 +74,10 @@ def test_alarms_on_them_are_tried_with_simulated_values(path: Path) -> None:
 
 def test_their_age_is_judged_by_their_own_period(path: Path) -> None:
     assert periods(load_rig(path), []) == {"oven": 2, "derived": 2}
+
+
+def test_the_forecast_of_the_disk_counts_their_rows(path: Path) -> None:
+    assert rows_per_day(load_rig(path)).rows == 3 * 0.5 * 86400
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ class RowsPerDay(Struct, frozen=True):
 
 
 def rows_per_day(rig: RigConfig) -> RowsPerDay:
-    """Return how many rows the devices of a rig give in a day. Nothing is opened."""
+    """Return how many rows the devices and derived channels of a rig give in a day. Nothing is opened."""
     rows, unknown = 0.0, []
     for spec in rig.specs:
         channels = declared_channels(spec)
@@ -33,6 +33,7 @@ def rows_per_day(rig: RigConfig) -> RowsPerDay:
             unknown.append(spec.name)
         else:
             rows += len(channels) * (spec.config.rate_hz or rig.rate_hz) * DAY
+    rows += sum(DAY / derived.period_s for derived in rig.derived if derived.leads)
     return RowsPerDay(rows, tuple(unknown))
 
 
