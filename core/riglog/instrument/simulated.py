@@ -5,7 +5,7 @@ quantity, is recognised. States of the kind of labels, flags and texts stay unti
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from riglog.errors import ConfigError, WriteRefusedError
@@ -41,6 +41,7 @@ class SimulatedInstrument:
     Args:
         bounds: the smallest and the largest number that can be transmitted for a quantity.
         number: makes several instruments of one kind different: the bus address.
+        identity: the quantities that distinguish one instrument from another: they do not move.
 
     Attributes:
         now: the time of the last request, in seconds.
@@ -53,6 +54,7 @@ class SimulatedInstrument:
         meanings: Mapping[str, Meaning],
         bounds: Mapping[str, tuple[float, float]],
         number: int = 1,
+        identity: Collection[str] = (),
     ) -> None:
         self.now = 0.0
         self.places: dict[str, int] = {}
@@ -63,7 +65,8 @@ class SimulatedInstrument:
         self._has: dict[str, Timeline[Has]] = {}
         stating = {ref for quantity in quantities.values() for ref in quantity.settings}
         for position, name in enumerate(quantities):
-            self._has[name] = Timeline(self._first(name, position, number, name in stating))
+            first = self._first(name, position, number, name in stating)
+            self._has[name] = Timeline(first.at(0.0) if name in identity and isinstance(first, Course) else first)
 
     # --- what is transmitted
 

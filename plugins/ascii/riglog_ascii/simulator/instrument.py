@@ -26,6 +26,7 @@ class AsciiSimulator(TruthfulSimulator):
             {name: form.meaning(name, quantity) for name, quantity in self.quantities.items()},
             dict.fromkeys(self.quantities, (0.0, LARGEST)),
             int(address) if address.isdecimal() else 1,
+            description.head.identity,
         )
         self.instrument.places = {
             name: USUAL_DECIMALS if quantity.decimals is None else quantity.decimals

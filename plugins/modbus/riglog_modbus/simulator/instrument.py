@@ -94,6 +94,7 @@ class ModbusSimulator(TruthfulSimulator):
             {name: form.meaning(name, quantity) for name, quantity in quantities.items()},
             {name: bounds(quantity) for name, quantity in quantities.items()},
             address,
+            description.head.identity,
         )
         self.server = RegisterServer(description, self.instrument, getattr(description.line, "largest", 125))
         self._servers = ModbusServers(protocol, {address: self.server})
