@@ -33,9 +33,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from rig_years.plan import PORTS, Disturbance, Plan, PortPlan, Session, Table
 from rig_years.world import SessionLog, World
 
+from riglog.model import NS
 from riglog.recordings import read
 from riglog.simulation import SimulatedPeer
+from riglog.sinks.sqlite.recorded import nanoseconds
 from riglog.testing import virtual_backend
+from riglog.testing.virtual_time import EPOCH_NS
 
 HOUR, DAY = 3600.0, 86_400.0
 NOISE = random.Random(1).randbytes(2048)
@@ -191,6 +194,7 @@ class Judge:
         assert first.begun is not None
         self.slot_zero = first.begun
         self.due = list(self._due_ticks())
+        self.unflushed = list(self._unflushed_times())
         found = {name: self._rows(week.folder / f"rig.{name}") for name in ("sqlite", "csv", "jsonl")}
         self._demand(len(set(found.values())) == 1, f"the files have different rows: {found}")
         self._judge_file()
@@ -201,22 +205,36 @@ class Judge:
         if not holds:
             self.problems.append(problem)
 
+    def _lost_seconds(self, log: SessionLog) -> float:
+        """Return the time before an end that a kill may cost; each file is flushed at its own moment."""
+        return self.plan.flush_interval + self.plan.period if log.crashed else 0.0
+
+    def _unflushed_times(self) -> Iterator[tuple[int, int]]:
+        for log in self.week.logs:
+            if log.ended is not None and log.crashed:
+                start, end = log.ended - self._lost_seconds(log), log.ended
+                yield EPOCH_NS + round(start * NS), EPOCH_NS + round(end * NS)
+
     def _due_ticks(self) -> Iterator[int]:
         """Return the slots in which the recorder ran. What it had not flushed when it was killed is not demanded."""
         for log in self.week.logs:
             if log.begun is None or log.ended is None:
                 continue
-            lost = self.plan.flush_interval + self.plan.period if log.crashed else 0.0
+            lost = self._lost_seconds(log)
             for tick in range(round(self.plan.seconds / self.plan.period)):
                 if log.begun + 1.0 <= self.slot_zero + tick * self.plan.period + 1.0 < log.ended - lost:
                     yield tick
 
     def _rows(self, path: Path) -> int:
+        """Judge the rows of a file; return their number, without those that a kill may have cost one file only."""
         ticks: dict[tuple[str, str, int], Counter[int]] = defaultdict(Counter)
         statuses: Counter[str] = Counter()
         rows = read(path)
+        demanded = 0
         for row in rows:
             statuses[row.status] += 1
+            received = nanoseconds(row.received_at)
+            demanded += not any(start <= received <= end for start, end in self.unflushed)
             if row.tick is not None and row.device not in self.listening:
                 ticks[row.device, row.parameter, row.instance][row.tick] += 1
         due = set(self.due)
@@ -232,7 +250,7 @@ class Judge:
             f"{path.name}: {sum(statuses.values())} rows {dict(statuses.most_common())}; {len(ticks)} channels x"
             f" {len(due)} slots: {absent} without a row, {twice} twice; {path.stat().st_size / 1e6:.1f} MB"
         )
-        return sum(statuses.values())
+        return demanded
 
     def _judge_file(self) -> None:
         with closing(sqlite3.connect(self.week.folder / "rig.sqlite")) as database:

@@ -37,15 +37,17 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
     """With ``--dist loadgroup``, tests in real time run one after the other, beside those in virtual time.
 
-    A computer that is busy may still be late for one of them: what fails is run once more.
+    Those of whole programs are a second line of them: they are more patient.
+    A computer that is busy may still be late for one of them: what fails is run up to two times more.
     """
     repeats = config.pluginmanager.hasplugin("rerunfailures")
     for item in items:
+        whole_program = not {"end_to_end", "docs"}.isdisjoint(item.path.parts)
         if item.get_closest_marker("real_time") or "end_to_end" in item.path.parts:
             if not item.get_closest_marker("xdist_group"):
-                item.add_marker(pytest.mark.xdist_group("real_time"))
+                item.add_marker(pytest.mark.xdist_group("programs" if whole_program else "real_time"))
             if repeats:
-                item.add_marker(pytest.mark.flaky(reruns=1))
+                item.add_marker(pytest.mark.flaky(reruns=2))
     yield
 
 

@@ -161,6 +161,7 @@ def test_every_rig_file_of_the_pages_is_valid(tmp_path: Path, page: str) -> None
 
 def test_the_commands_and_the_python_of_the_how_to_pages_run(tmp_path: Path) -> None:
     rig = '[[device]]\nname = "oven"\ndriver = "watlow"\nport = "sim:oven"\n'
+    rig += '[[alarm]]\nname = "oven too hot"\nchannel = "oven.process_value"\nhigh = 10\n'  # raised at once
     (tmp_path / "rig.toml").write_text(rig)
     for recording in ("run.sqlite", "kiln.sqlite"):
         assert riglog("record", "rig.toml", "--duration", "1s", "--out", recording, cwd=tmp_path).code == 0

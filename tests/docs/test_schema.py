@@ -92,7 +92,7 @@ async def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.Monke
     names: dict[str, Any] = {}
     exec(code, names)
     assert names["row"].device == "oven"
-    assert names["table"].num_rows == 19
+    assert len(names["frame"]) == 19
 
 
 def query(path: Path, sql: str) -> list[dict[str, Any]]:

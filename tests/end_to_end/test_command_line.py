@@ -260,8 +260,10 @@ def test_a_live_check_reports_every_device_that_does_not_respond(tmp_path: Path)
     devices = [OVEN | {"name": name, "port": f"/dev/riglog-no-{name}"} for name in ("oven", "kiln")]
     done = riglog("check", rig(tmp_path, *devices), "--live")
     assert done.code == 3
-    first, second, result = done.err.splitlines()
+    oven, first, kiln, second, result = done.err.splitlines()
+    assert oven.endswith("(1 of 2)")
     assert first.startswith("error: oven ")
+    assert kiln.endswith("(2 of 2)")
     assert second.startswith("error: kiln ")
     assert result.startswith("failed: ")
     assert result.endswith("2 of 2 devices cannot be read")

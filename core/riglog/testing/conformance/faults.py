@@ -48,7 +48,7 @@ class FaultChecks(ReadingChecks):
             samples = await bench.polls(reads)
             assert bench.wrong(samples, await unnoticed_seconds(bench, fault)) == [], likely_cause(bench)
             good = sum(sample.status is Status.OK for sample in samples)
-            assert good >= len(samples) / 4, f"only {good} of {len(samples)} samples have a value"
+            assert good >= len(samples) * self.useful, f"only {good} of {len(samples)} samples have a value"
 
     @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in SEEDS)])
     async def test_all_faults_together_give_no_wrong_value(self, seed: int) -> None:

@@ -23,6 +23,8 @@ class Subject:
         writes: parameters that can be written, with a valid value each as a user types it. It must differ from what
             the simulator has.
         undetectable: faults that the protocol cannot detect, with the reason; the README must name each of them.
+        useful: share of the samples that must have a value under each fault. Less only where the wire has one form of
+            reply, so that a late one must be waited for; the README must say so.
         installed: False: a driver that no distribution brings, such as one in a test; registration is not checked.
     """
 
@@ -31,6 +33,7 @@ class Subject:
     second: ClassVar[Mapping[str, Any] | None] = None
     writes: ClassVar[Mapping[str, str]] = {}
     undetectable: ClassVar[Mapping[Fault, str]] = {}
+    useful: ClassVar[float] = 0.25
     installed: ClassVar[bool] = True
 
     def instrument(self, config: Any) -> Simulator:
