@@ -55,7 +55,7 @@ def test_a_wide_export_tells_its_rule(recording: Path) -> None:
         (("export", "{}", "--every", "1"), 2, "Add --wide"),
         (("export", "{}", "--out", "rows.xls"), 2, "unknown ending '.xls'. Use one of .csv, .jsonl, .parquet"),
         (("export", "{}", "--out", "{}", "--format", "csv", "--overwrite"), 4, "file exists and is not an export"),
-        (("forward", "{}", "--to", "mysql://db"), 2, "invalid PostgreSQL URL"),
+        (("forward", "{}", "--to", "mysql://db"), 2, "this is not a PostgreSQL database"),
         (("forward", "{}", "--to", "postgresql://db/x", "--schema", "A B"), 2, "invalid schema name"),
         (("forward", "nothing.sqlite", "--to", "postgresql://db/x"), 4, "file not found"),
         (

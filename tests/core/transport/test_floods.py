@@ -27,8 +27,9 @@ from riglog.transport.read_limit import BURST_BYTES, BYTES_PER_SECOND, ReadLimit
 pytestmark = [pytest.mark.real_time, pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")]
 
 LINK = Link(protocol="toy")
-MAX_DELAY = 0.1
-"""Seconds for which a flooded port may keep another task from running, on a computer that is busy."""
+MAX_DELAY = 0.5
+"""Seconds for which a flooded port may keep another task from running, on a computer that is busy with other tests. What
+is looked for is a program that stands still; how long it takes on a quiet one is a matter of benchmarks."""
 
 
 class Instrument:
@@ -194,7 +195,7 @@ async def test_a_flooded_port_costs_its_neighbour_no_slot_and_memory_stays_bound
         async with Manager(registry=registry) as manager:
             await manager.add("flooder", flooder.path, driver="toy")
             await manager.add("quiet", quiet.path, driver="toy")
-            async with record(manager, rate_hz=10, duration=60, clock=SYSTEM_CLOCK) as recording:
+            async with record(manager, rate_hz=4, duration=60, clock=SYSTEM_CLOCK) as recording:
 
                 async def take() -> None:
                     async for batch in recording.stream:
