@@ -28,8 +28,8 @@ pytestmark = [pytest.mark.real_time, pytest.mark.skipif(sys.platform == "win32",
 
 LINK = Link(protocol="toy")
 MAX_DELAY = 0.5
-"""Seconds for which a flooded port may keep another task from running, on a computer that is busy with other tests. What
-is looked for is a program that stands still; how long it takes on a quiet one is a matter of benchmarks."""
+"""Seconds for which a flooded port may keep another task from running, on a computer that is busy with other tests.
+What is looked for is a program that stands still; how long it takes on a quiet one is a matter of benchmarks."""
 
 
 class Instrument:
