@@ -40,6 +40,7 @@ BAUDRATE_TOLERANCE = 0.02
 ANSWER_SECONDS = 5.0
 CONTROL_SECONDS = 1.0
 """Some servers set flow control, DTR and RTS without a reply."""
+WITHOUT_HINT = "Switch it on in the device server, or store the serial settings there and use tcp://HOST:PORT"
 SETTINGS_HINT = "Use another device server, or set the instrument and this device to settings that the port has"
 log = get_logger("riglog.transport")
 
@@ -141,7 +142,7 @@ class Rfc2217Transport(TcpTransport):
         if scope.cancelled_caught:
             raise PortError(
                 "the device server does not respond to RFC 2217",
-                hint="Switch it on in the device server, or store the serial settings there and use tcp://HOST:PORT",
+                hint=WITHOUT_HINT,
                 port=self.port,
             )
         with anyio.move_on_after(CONTROL_SECONDS):
@@ -168,8 +169,7 @@ class Rfc2217Transport(TcpTransport):
 
     def _refuse_missing_options(self) -> None:
         if not self._options[True, COM_PORT]:
-            hint = "Switch it on in the device server, or store the serial settings there and use tcp://HOST:PORT"
-            raise PortError("the device server refuses RFC 2217", hint=hint, port=self.port)
+            raise PortError("the device server refuses RFC 2217", hint=WITHOUT_HINT, port=self.port)
         if not (self._options[True, BINARY] and self._options[False, BINARY]):
             hint = "Use a raw TCP port of the device server: tcp://HOST:PORT"
             raise PortError("the device server changes some characters (it refuses binary)", hint=hint, port=self.port)
