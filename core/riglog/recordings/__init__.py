@@ -12,10 +12,10 @@ from riglog.recordings.overview import Bucket
 from riglog.recordings.reading import Rows, read
 from riglog.recordings.salvage import Salvaged, salvage
 from riglog.recordings.selection import Selection
+from riglog.recordings.several import read_events
 from riglog.recordings.upgrade import Upgraded, upgrade
 from riglog.sinks.formats import BINARY_FORMATS, EXPORT_FORMATS
 from riglog.sinks.rows import EventRow
-from riglog.sinks.sqlite import read_events
 
 __all__ = [
     "BINARY_FORMATS",

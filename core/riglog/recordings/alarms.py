@@ -8,6 +8,7 @@ from riglog.model import SYSTEM_CLOCK, Acknowledgement, storable, this_actor
 from riglog.model.note import new_identity
 from riglog.recordings.alarm_states import StoredAlarm, stored_alarms
 from riglog.recordings.messages import WAIT_SECONDS, Delivery, check_target, send
+from riglog.sinks.part_names import newest_part
 from riglog.sinks.sqlite.reader import RUNS, open_recording, refuse_unknown
 from riglog.sinks.sqlite.schema import sqlite_errors
 
@@ -18,13 +19,14 @@ def read_alarms(path: str | Path, *, run: str | None = None) -> list[StoredAlarm
     """Return the alarms of the latest run of an SQLite recording, each on each channel, with its present state.
 
     Args:
+        path: the recording; the first file of a rotation stands for all of them.
         run: those of the run with this id, or of the latest run with this name.
 
     Raises:
         NotARecordingError, NewerSchemaError, StorageError: it cannot be read.
         ConfigError: there is no such run in it.
     """
-    path = Path(path)
+    path = Path(path) if run else newest_part(Path(path))
     with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
         refuse_unknown(database, "run", run, RUNS)
         found = database.execute(LATEST_RUN, {"run": run}).fetchone()
@@ -40,7 +42,7 @@ def acknowledge_alarm(
         ConfigError: no alarm has this name, or there is nothing to acknowledge.
         NotARecordingError, NewerSchemaError, StorageError: it cannot be written; nothing was left behind.
     """
-    path = Path(path)
+    path = newest_part(Path(path))
     check_target(path)
     alarms = read_alarms(path)
     names = list(dict.fromkeys(alarm.name for alarm in alarms))

@@ -11,6 +11,7 @@ from msgspec import Struct
 from riglog.errors import error_context
 from riglog.model import iso, new_note, utc
 from riglog.recordings.messages import WAIT_SECONDS, Delivery, check_target, send
+from riglog.sinks.part_names import newest_part
 from riglog.sinks.rows import Time
 from riglog.sinks.sqlite.reader import open_recording, refuse_unknown
 from riglog.sinks.sqlite.recorded import nanoseconds
@@ -49,6 +50,7 @@ async def note(
     """Write a note into an SQLite recording, also while another program records into it.
 
     Args:
+        path: the recording; the first file of a rotation stands for all of them, and the newest one has the note.
         at: the time that it is about, a datetime or ISO 8601; UTC if it has no time zone; default: now.
         author: default: the user of the operating system.
         device: the device that it is about.
@@ -79,7 +81,7 @@ def write_note(
     timeout: float = WAIT_SECONDS,
 ) -> Delivery:
     """Write a note; see ``note``. Blocking."""
-    path = Path(path)
+    path = newest_part(Path(path))
     moment = None if at is None else utc(nanoseconds(at))
     written = new_note(text, program=program, at=moment, author=author, device=device)
     check_target(path)

@@ -13,6 +13,7 @@ from riglog.errors import ConfigError, error_context
 from riglog.log import get_logger
 from riglog.recordings.overview import Bucket, overview, overview_of_rows
 from riglog.recordings.selection import Moment, Selection, check_selection
+from riglog.recordings.several import of_each
 from riglog.recordings.wide import check_interval, column_name, layout, wide_records
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch
 from riglog.sinks.base import Damage
@@ -197,14 +198,7 @@ def read(
 
 def _read_all(paths: Sequence[str | Path], **selected: Any) -> Rows:
     """Return the rows of several recordings. A name must be in one of them."""
-    found, refused = [], []
-    for path in paths:
-        try:
-            found.append(read(path, **selected))
-        except ConfigError as error:
-            refused.append(error)
-    if not found:
-        raise refused[0] if refused else ConfigError("no file to read", hint="Give at least one recording")
+    found = of_each(paths, lambda path: read(path, **selected))
     begins = {rows: next((row.received_at for row in rows), "") for rows in found}
     found.sort(key=begins.__getitem__)
 

@@ -1,11 +1,9 @@
 """Rotation: a recording in several files, one after the other, each of which can be read alone.
 
-The run goes on: its identifier, the numbers and times of its slots, and the identities of its instruments are in every
-file. The next file is opened before the present one is closed; if that fails, the present one is continued.
+The run goes on: its identifier, the numbers and times of its slots, the identities of its instruments and its alarms
+are in every file. The next file is opened before the present one is closed; if that fails, the present one goes on.
 """
 
-import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,12 +11,11 @@ from msgspec import Struct
 
 from riglog.errors import RiglogError, describe
 from riglog.model import SYSTEM_CLOCK, Batch, Clock, Event, EventKind, Message, Run
+from riglog.sinks.carried import CONTINUED, ROWS_BEFORE, Carried
 from riglog.sinks.files import FileSink
+from riglog.sinks.part_names import newest_part, next_part, parts
 from riglog.sinks.sqlite.carried import carried_events
 from riglog.sinks.sqlite.sink import SqliteSink
-
-CARRIED = {EventKind.RUN_STARTED, EventKind.IDENTITY_EXPECTED}
-"""What a file must have to be resumed: when slot 0 was due, and which instruments the run has."""
 
 
 class Limit(Struct, frozen=True):
@@ -49,7 +46,7 @@ class RotatingSink(FileSink):
         super().__init__(self._present.path, durability="flush" if self._present.durable else "system")
         self.name = self._present.name
         self._run: Run | None = None
-        self._carried: list[Event] = []
+        self._carried = Carried()
         self._began_ns = 0
 
     @property
@@ -71,12 +68,12 @@ class RotatingSink(FileSink):
         await self._present.open(run)
         if isinstance(self._present, SqliteSink):
             await self._in_thread(self._recall)
-            if self._carried and not await self._in_thread(lambda: carried_events(self._present.path, run.id)):
-                await self._present.write((), self._carried)  # the file was begun, and the program was killed
+            if self._carried.events and not await self._in_thread(lambda: carried_events(self._present.path, run.id)):
+                await self._present.write((), self._carried.events)  # the file was begun, and the program was killed
 
     async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         await self._present.write(batches, events)
-        self._carry(events)
+        self._carried.add(events)
         self.path = self._present.path
         self._take_warning(self._present)
         now_ns = max((batch.samples[-1].stamp.received_ns for batch in batches if batch.samples), default=0)
@@ -100,13 +97,14 @@ class RotatingSink(FileSink):
         following = self._make(next_part(self._first))
         if isinstance(before, SqliteSink) and isinstance(following, SqliteSink):
             following.profile = before.profile  # which may be another one than that of the rig file
+            following.take_messages_for(before.path)
         try:
             await following.open(self._run)
         except (RiglogError, OSError) as error:
             self._cannot(error)
             return
         try:
-            await following.write((), [*self._carried, _continued(now_ns, f"the rows before are in {before.path}")])
+            await following.write((), [*self._carried.events, _continued(now_ns, f"{ROWS_BEFORE}{before.path}")])
         except Exception as error:
             self._cannot(error)
             await following.aclose()
@@ -114,7 +112,7 @@ class RotatingSink(FileSink):
         self._present, self._began_ns, self.path = following, now_ns, following.path
         self.warning = None
         try:
-            await before.write((), [_continued(now_ns, f"the next rows are in {following.path}")])
+            await before.write((), [_continued(now_ns, f"{CONTINUED}the next rows are in {following.path}")])
             await before.aclose()
         except (RiglogError, OSError) as error:  # its rows are stored
             self.warning = f"{before.path} was not closed in order: {describe(error)}"
@@ -128,47 +126,17 @@ class RotatingSink(FileSink):
     def _cannot(self, error: Exception) -> None:
         self.warning = f"the next file cannot be begun, {self._present.path} is continued: {describe(error)}"
 
-    def _carry(self, events: Sequence[Event]) -> None:
-        for event in events:
-            if event.kind in CARRIED:
-                key = (event.kind, event.device)
-                self._carried = [other for other in self._carried if (other.kind, other.device) != key] + [event]
-
     def _recall(self) -> None:
         """Take over the events of an interrupted run, from the newest file that has them."""
         assert self._run is not None
         for path in reversed(parts(self._first)):
             if found := carried_events(path, self._run.id):
-                self._carried = found
+                self._carried = Carried(found)
                 return
 
 
-def _continued(at_ns: int, where: str) -> Event:
-    return Event(at_ns, EventKind.RECORDING_CONTINUED, f"recording continued: {where}")
-
-
-def parts(path: Path) -> list[Path]:
-    """Return the files of a recording that exist, oldest first: ``path``, then those that follow it."""
-    pattern = re.compile(re.escape(path.stem) + r"\.part(\d{4,})" + re.escape(path.suffix))
-    try:
-        names = os.listdir(path.parent)
-    except OSError:
-        names = []
-    numbered = sorted((int(found[1]), name) for name in names if (found := pattern.fullmatch(name)))
-    first = [path] if os.path.lexists(path) else []
-    return first + [path.with_name(name) for _, name in numbered]
-
-
-def newest_part(path: Path) -> Path:
-    """Return the file that is continued; ``path`` itself if there is none."""
-    return (parts(path) or [path])[-1]
-
-
-def next_part(path: Path) -> Path:
-    """Return the path of a further file. Nothing is there."""
-    last = newest_part(path)
-    number = int(last.stem.rpartition(".part")[2]) if last != path else 1
-    return path.with_name(f"{path.stem}.part{number + 1:04d}{path.suffix}")
+def _continued(at_ns: int, message: str) -> Event:
+    return Event(at_ns, EventKind.RECORDING_CONTINUED, message)
 
 
 def size(path: Path) -> int:

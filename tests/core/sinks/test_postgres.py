@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -15,11 +16,14 @@ import pytest
 from msgspec import structs
 from postgres import ask, rows_there
 from recorded import EVENTS, WARM, ZONE, make_run, sqlite_recording, steady, store, varied
+from rotated import BEGAN, rotating
+from rotated import RUN as ROTATED
 
 from riglog.errors import ConfigError, NewerSchemaError, NotARecordingError, StorageError
 from riglog.model import EventKind
 from riglog.recordings import latest_rows, read
 from riglog.sinks import PostgresSink, SqliteSink, rows
+from riglog.sinks.part_names import parts
 from riglog.sinks.postgres import ForwardProgress, forward
 from riglog.sinks.postgres.forward_queue import ForwardQueue
 from riglog.sinks.postgres.tables import SAMPLES, TYPES, create
@@ -62,9 +66,9 @@ async def test_following_ends_cleanly_with_an_interrupt(database: str, schema: s
     assert follower.returncode == 130
 
 
-async def arrived(database: str, schema: str) -> bool:
+async def arrived(database: str, schema: str, count: int = 19) -> bool:
     there = await ask(database, "SELECT to_regclass($1) IS NOT NULL", f"{schema}.samples")
-    return there == [(True,)] and await ask(database, f"SELECT count(*) FROM {schema}.samples") == [(19,)]
+    return there == [(True,)] and await ask(database, f"SELECT count(*) FROM {schema}.samples") == [(count,)]
 
 
 async def test_forwarding_again_sends_only_new_rows(database: str, schema: str, tmp_path: Path) -> None:
@@ -395,3 +399,41 @@ FILLED = {
     "midpoint_at": "timestamptz '2026-10-01T00:00:00Z' + n * interval '43 seconds'",
     "monotonic_ns": "n",
 }
+
+
+async def test_every_file_of_a_rotation_arrives_and_repeated_events_do_not(
+    database: str, schema: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "kiln.sqlite"
+    await store(rotating(path), ROTATED, list(steady(ROTATED, [WARM], 60)), BEGAN)
+    assert len(parts(path)) == 3
+    seen: list[int | None] = []
+    progress = await forward(path, database, schema=schema, on_progress=lambda now: seen.append(now.remaining))
+    assert (seen[0], progress.samples, progress.remaining) == (60, 60, 0)
+    assert (await forward(path, database, schema=schema)).samples == 0
+    assert await ask(database, f"SELECT count(*), count(DISTINCT tick) FROM {schema}.samples") == [(60, 60)]
+    kinds = await ask(database, f"SELECT kind, count(*) FROM {schema}.events GROUP BY kind ORDER BY kind")
+    assert kinds == [("identity_expected", 1), ("recording_continued", 4), ("run_started", 1)]
+
+
+async def test_following_goes_on_with_the_next_file_when_one_is_complete(
+    database: str, schema: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "kiln.sqlite"
+    sink = rotating(path)
+    await sink.open(ROTATED)
+
+    async def recorded(first: int, end: int) -> None:
+        await sink.write(list(steady(ROTATED, [WARM], end - first, first=first)), BEGAN if not first else ())
+
+    async with anyio.create_task_group() as tasks:
+        await recorded(0, 10)
+        tasks.start_soon(partial(forward, path, database, schema=schema, follow=True))
+        with anyio.fail_after(30):
+            await recorded(10, 40)
+            await recorded(40, 60)
+            assert len(parts(path)) > 1
+            while not await arrived(database, schema, 60):
+                await anyio.sleep(0.05)
+        tasks.cancel_scope.cancel()
+    await sink.aclose()

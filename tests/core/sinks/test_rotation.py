@@ -6,42 +6,17 @@ from pathlib import Path
 
 import pytest
 from recorded import GAS, WARM, make_run, steady, store
+from rotated import BEGAN, RUN, rotating
 
 from riglog.config.rotation import limit
 from riglog.errors import ConfigError, StorageError
-from riglog.model import NS, Batch, Event, EventKind, Run
+from riglog.model import NS, Batch, Event, Run
 from riglog.recordings import Selection, contents, export, read
 from riglog.sinks import CsvSink, JsonlSink, SqliteSink
 from riglog.sinks.files import FileSink
-from riglog.sinks.rotation import Limit, RotatingSink, newest_part, next_part, parts
+from riglog.sinks.part_names import newest_part, next_part, parts
+from riglog.sinks.rotation import Limit, RotatingSink
 from riglog.sinks.sqlite import read_events, stored_identities, stored_run
-
-RUN = make_run(number=1)
-BEGAN = [
-    Event(RUN.started_ns + 17, EventKind.RUN_STARTED, "run started"),
-    Event(RUN.started_ns + 18, EventKind.IDENTITY_EXPECTED, "identity: 0815", device="oven"),
-]
-PERIOD = Limit(period_ns=10 * NS)
-
-
-def rotating(
-    path: Path,
-    limit: Limit = PERIOD,
-    make: Callable[[Path], FileSink] = SqliteSink,
-    now_ns: int = RUN.started_ns,
-) -> RotatingSink:
-    return RotatingSink(make, path, limit, ClockAt(now_ns))
-
-
-class ClockAt:
-    def __init__(self, now_ns: int) -> None:
-        self.now_ns = now_ns
-
-    def utc_ns(self) -> int:
-        return self.now_ns
-
-    def monotonic_ns(self) -> int:
-        return RUN.anchor_ns
 
 
 async def record(sink: RotatingSink, first: int, count: int, run: Run = RUN, events: Sequence[Event] = BEGAN) -> None:

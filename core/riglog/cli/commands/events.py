@@ -10,20 +10,21 @@ from riglog.recordings import read_events
 
 
 @click.command("events", short_help="List the events of a recording.")
-@click.argument("file", type=click.Path(readable=False))
+@click.argument("files", metavar="FILE…", type=click.Path(readable=False), nargs=-1, required=True)
 @click.option("--run", help="Only events of the run with this id, or of the runs with this name.")
 @click.option("--kind", "kinds", multiple=True, help="Only events of this kind, such as note; may be repeated.")
 @json_option
-def command(file: str, run: str | None, kinds: tuple[str, ...], as_json: bool) -> None:
+def command(files: tuple[str, ...], run: str | None, kinds: tuple[str, ...], as_json: bool) -> None:
     """List the events of the recording FILE.
 
-    Events are: lost and restored ports, devices not responding, writes, notes, clock steps, sink errors and others.
+    Several files, such as those of a rotation, are one recording. Events are: lost and restored ports, devices not
+    responding, writes, notes, clock steps, sink errors and others.
     """
     for kind in kinds:
         _refuse_unknown(kind)
-    found = [event for event in read_events(file, run=run) if not kinds or event.kind in kinds]
+    found = [event for event in read_events(files, run=run) if not kinds or event.kind in kinds]
     if not found and not kinds:
-        require_matching_rows(file, run=run)
+        require_matching_rows(files[0], run=run)
     if as_json:
         print_json(found)
         return

@@ -1,6 +1,6 @@
 """``riglog gaps``: where values are missing, for how long, and why."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -13,7 +13,7 @@ from riglog.sinks.sqlite.reader import SQLITE_FORMAT
 
 
 @click.command("gaps", short_help="Show gaps in the data: where, how long and why.")
-@click.argument("file", type=click.Path(readable=False))
+@click.argument("files", metavar="FILE…", type=click.Path(readable=False), nargs=-1, required=True)
 @click.option("--run", help="Only the run with this id, or the runs with this name.")
 @click.option("--device", help="Only this device.")
 @click.option(
@@ -26,20 +26,20 @@ from riglog.sinks.sqlite.reader import SQLITE_FORMAT
     help="Only gaps of at least this many seconds.",
 )
 @json_option
-def command(file: str, run: str | None, device: str | None, min_duration: float, as_json: bool) -> None:
+def command(files: tuple[str, ...], run: str | None, device: str | None, min_duration: float, as_json: bool) -> None:
     """Show the availability of every channel of the recording FILE, and every gap with its cause.
 
-    The cause is that of the first row without a value. A device that was absent before its channels were known has a
-    gap without channels.
+    Several files, such as those of a rotation, are one recording. The cause is that of the first row without a value.
+    A device that was absent before its channels were known has a gap without channels.
     """
-    finder, absences = GapFinder(), AbsenceFinder(_events(file, run))
-    rows = absences.watch(read(file, run=run, device=device))
+    finder, absences = GapFinder(), AbsenceFinder(_events(files, run))
+    rows = absences.watch(read(files, run=run, device=device))
     found = [gap for gap in finder.find(rows) if gap.seconds >= min_duration]
     absent = [
         absence for absence in absences.found() if absence.seconds >= min_duration and device in (None, absence.device)
     ]
     if not finder.channels and not absent:
-        require_matching_rows(file, run=run, device=device)
+        require_matching_rows(files[0], run=run, device=device)
     if as_json:
         channels = [
             {
@@ -78,9 +78,10 @@ def command(file: str, run: str | None, device: str | None, min_duration: float,
     _print(finder, found, absent)
 
 
-def _events(file: str, run: str | None) -> Iterable[EventRow]:
+def _events(files: Sequence[str], run: str | None) -> Iterable[EventRow]:
     """Return the events, where a recording has them."""
-    return read_events(file, run=run) if format_of(Path(file)) is SQLITE_FORMAT else ()
+    with_events = [file for file in files if format_of(Path(file)) is SQLITE_FORMAT]
+    return read_events(with_events, run=run) if with_events else ()
 
 
 def _print(finder: GapFinder, found: list[Gap], absent: list[Absence]) -> None:

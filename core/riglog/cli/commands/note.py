@@ -1,5 +1,7 @@
 """``riglog note``: the operator's words, written into a recording or listed."""
 
+from pathlib import Path
+
 import click
 
 from riglog.cli.console import add_row, messages, plain, print_json, results, table
@@ -7,6 +9,7 @@ from riglog.cli.local_time import format_local
 from riglog.cli.options import json_option
 from riglog.errors import ConfigError
 from riglog.recordings import Delivery, read_notes, write_note
+from riglog.sinks.part_names import newest_part, parts
 
 
 @click.command("note", short_help="Write a note into a recording, or list its notes.")
@@ -19,7 +22,7 @@ from riglog.recordings import Delivery, read_notes, write_note
 def command(file: str, text: str | None, at: str | None, author: str | None, device: str | None, as_json: bool) -> None:
     """Write the note TEXT into the SQLite recording FILE, also while it is recorded; without TEXT, list them.
 
-    A note is never changed or removed.
+    A note is never changed or removed. The first file of a rotation stands for all of them.
     """
     if text is None:
         if at or author or device:
@@ -27,18 +30,20 @@ def command(file: str, text: str | None, at: str | None, author: str | None, dev
         _list(file, as_json)
         return
     delivery = write_note(file, text, program="riglog note", at=at, author=author, device=device)
+    target = plain(str(newest_part(Path(file))))
     if as_json:
         print_json({"state": delivery.value})
     elif delivery is Delivery.STORED:
-        messages().print(f"[dim]note stored in {plain(file)}[/]", soft_wrap=True)
+        messages().print(f"[dim]note stored in {target}[/]", soft_wrap=True)
     else:
         messages().print(
-            f"[dim]note waits in {plain(file)}.inbox; the recorder stores it with its next flush[/]", soft_wrap=True
+            f"[dim]note waits in {target}.inbox; the recorder stores it with its next flush[/]", soft_wrap=True
         )
 
 
 def _list(file: str, as_json: bool) -> None:
-    found = list(read_notes(file))
+    path = Path(file)
+    found = [note for part in parts(path) or [path] for note in read_notes(part)]
     if as_json:
         print_json(found)
         return

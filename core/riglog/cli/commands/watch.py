@@ -17,6 +17,7 @@ from riglog.cli.sizes import format_bytes, free_bytes
 from riglog.recordings import Contents, acknowledge_alarm, read_alarms, write_note
 from riglog.recordings.contents import GrowingContents
 from riglog.sinks.formats import format_of
+from riglog.sinks.part_names import newest_part
 from riglog.sinks.rows import EventRow, Row
 from riglog.sinks.sqlite.reader import SQLITE_FORMAT, newest_events
 
@@ -38,7 +39,8 @@ Series = tuple[str, str, int]
 def command(file: str, once: bool) -> None:
     """Show the newest value of every channel of the recording FILE, and the newest events.
 
-    Reading does not disturb the recorder. In a pipe one screen is printed. Times are local.
+    The first file of a rotation stands for the newest one. Reading does not disturb the recorder. In a pipe one
+    screen is printed. Times are local.
     """
     screen = RecordingScreen(Path(file))
     console = results()
@@ -64,9 +66,10 @@ class RecordingScreen:
     """What is shown of a file: read again for each view."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = newest_part(path)
         self.first = 0
-        self._contents = GrowingContents(path)
+        self._first_part = path
+        self._contents = GrowingContents(self.path)
         self.operator = operator.Operator(self._write_note, self._acknowledge)
         self._trends: dict[Series, deque[float | None]] = {}
         self._received: dict[Series, str] = {}
@@ -79,6 +82,7 @@ class RecordingScreen:
         Raises:
             RiglogError: the file cannot be read.
         """
+        self._go_on_with(newest_part(self._first_part))
         found = self._contents.read()
         now = datetime.now(UTC)
         events = newest_events(self.path, EVENTS)
@@ -99,6 +103,12 @@ class RecordingScreen:
         view = self.view()
         last = max(0, len(view.lines) - room_for_channels(view, height))
         self.first = min(max(0, self.first + lines), last)
+
+    def _go_on_with(self, path: Path) -> None:
+        """Show this file from now on: the next one of a rotation."""
+        if path != self.path:
+            self.path, self._contents = path, GrowingContents(path)
+            self._sizes.clear()
 
     def _alarms(self) -> list[AlarmLine]:
         return [

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
-from riglog.model import current_kind, utc
+from riglog.model import EventKind, current_kind, utc
+from riglog.sinks.carried import ROWS_BEFORE
 from riglog.sinks.files import appearing, file_error
 from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.postgres.central import Records
@@ -31,6 +32,15 @@ class Page(Struct):
     runs: dict[int, Record]
 
 
+def remaining(path: Path, target: str) -> int:
+    """Return the approximate number of samples of a recording that the database with this identity does not have."""
+    queue = ForwardQueue(path)
+    try:
+        return queue.remaining(queue.cursor(target))
+    finally:
+        queue.close()
+
+
 class ForwardQueue:
     """A recording as the forwarder uses it. Blocking.
 
@@ -48,6 +58,7 @@ class ForwardQueue:
             self._database = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
             self._database.execute("PRAGMA query_only = ON")
             self._unsent = unsent(self._database)
+        self._repeated_events = self._last_repeated_event()
 
     @property
     def cursor_path(self) -> Path:
@@ -102,8 +113,9 @@ class ForwardQueue:
             found, after = self._unsent.next(cursor)
         events = self._query(
             "SELECT event.id, run.run, at_ns, kind, device, port, message, host FROM event"
-            " JOIN run ON run.id = run_id WHERE event.id > ? ORDER BY event.id LIMIT ?",
+            " JOIN run ON run.id = run_id WHERE event.id > max(?, ?) ORDER BY event.id LIMIT ?",
             cursor.event,
+            self._repeated_events,
             PAGE_ROWS,
         )
         runs = self._changed_runs()
@@ -127,6 +139,12 @@ class ForwardQueue:
 
     def close(self) -> None:
         self._database.close()
+
+    def _last_repeated_event(self) -> int:
+        """Return the last event that a further file of a rotation repeats from the file before it; 0 if none."""
+        marker = "SELECT min(id) - 1 FROM event WHERE kind = ? AND substr(message, 1, ?) = ?"
+        ((found,),) = self._query(marker, EventKind.RECORDING_CONTINUED.value, len(ROWS_BEFORE), ROWS_BEFORE)
+        return found or 0
 
     def _changed_runs(self) -> dict[int, Record]:
         """Return the runs that were not forwarded in their present state."""

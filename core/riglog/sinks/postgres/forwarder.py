@@ -3,18 +3,21 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 
 from riglog.errors import StorageError
+from riglog.sinks.part_names import parts, parts_after
 from riglog.sinks.postgres.asyncio_thread import AsyncioThread
 from riglog.sinks.postgres.central import Central, UnreachableError, check_url, connect
-from riglog.sinks.postgres.forward_queue import ForwardQueue
+from riglog.sinks.postgres.forward_queue import ForwardQueue, remaining
 from riglog.sinks.postgres.tables import identifier
 from riglog.sinks.postgres.unsent import Cursor
+from riglog.sinks.sqlite.writer_lock import is_locked
 
 MIN_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.2, 30.0
 FOLLOW_INTERVAL_SECONDS = 1.0
@@ -40,6 +43,8 @@ class ForwardProgress(Struct):
 class Forwarder:
     """Forwards one file to one database. Runs on asyncio; ``on_progress`` is called after every change.
 
+    ``following`` returns the files in which the recording goes on: with one, and without a recorder, this is complete.
+
     The cursor in the file moves only after the commit in the database. After an interruption in between, the same rows
     are sent again, and the primary key of the table prevents duplicates.
     """
@@ -55,6 +60,7 @@ class Forwarder:
         retry_all: bool = False,
         give_up_after: float | None = None,
         on_progress: Callable[[ForwardProgress], None] = lambda _: None,
+        following: Callable[[], Sequence[Path]] = lambda: (),
     ) -> None:
         self.address = check_url(url)
         self.path, self.schema = Path(path), identifier(schema)
@@ -64,6 +70,8 @@ class Forwarder:
         self._retryable = StorageError if retry_all else UnreachableError
         self._give_up_after = give_up_after
         self._on_progress = on_progress
+        self._following = following
+        self._behind = 0
         self._finishing = asyncio.Event()
 
     def finish(self) -> None:
@@ -101,14 +109,16 @@ class Forwarder:
             queue.reset(central.identity)
             self._restart = False
         cursor = queue.cursor(central.identity)
+        self._behind = sum(remaining(path, central.identity) for path in self._following())
         self._update(queue, cursor, 0)
         while True:
+            is_complete = bool(self._following()) and not is_locked(self.path)  # before its last rows are read
             while page := queue.next(cursor):
                 await central.insert(page.records)
                 cursor = page.cursor
                 queue.mark_forwarded(central.identity, page)
                 self._update(queue, cursor, page.samples)
-            if not self.follow:
+            if not self.follow or is_complete:
                 return
             await self._wait(FOLLOW_INTERVAL_SECONDS)
 
@@ -119,7 +129,7 @@ class Forwarder:
 
     def _update(self, queue: ForwardQueue, cursor: Cursor, samples: int) -> None:
         self.progress.samples += samples
-        self.progress.remaining = queue.remaining(cursor)
+        self.progress.remaining = queue.remaining(cursor) + self._behind
         self.progress.last_error = None
         self._on_progress(self.progress)
 
@@ -149,6 +159,7 @@ async def forward(
     """Forward a recording to a PostgreSQL database, on any event loop. No row is inserted twice.
 
     Args:
+        path: the recording; the first file of a rotation stands for all of them.
         schema: the schema with the tables; it is created if it does not exist.
         follow: continue after the last row, and forward what the file gains, until cancelled.
         restart: start with the oldest row, whatever was forwarded before.
@@ -158,16 +169,30 @@ async def forward(
         ConfigError: the URL or the schema name is invalid, or asyncpg is not installed.
         StorageError: the file or the database cannot be used.
     """
-    forwarder = Forwarder(
-        path,
-        url,
-        schema=schema,
-        follow=follow,
-        restart=restart,
-        give_up_after=give_up_after,
-        on_progress=on_progress,
-    )
-    async with AsyncioThread(forwarder.run) as thread:
+    first = Path(path)
+    check_url(url)
+    identifier(schema)
+
+    async def forward_all() -> ForwardProgress:
+        progress = ForwardProgress()
+        present: Path | None = (parts(first) or [first])[0]
+        while present is not None:
+            forwarder = Forwarder(
+                present,
+                url,
+                schema=schema,
+                follow=follow,
+                restart=restart,
+                give_up_after=give_up_after,
+                on_progress=on_progress,
+                following=partial(parts_after, first, present),
+            )
+            forwarder.progress = progress
+            await forwarder.run()
+            present = next(iter(parts_after(first, present)), None)
+        return progress
+
+    async with AsyncioThread(forward_all) as thread:
         return await thread.result()
 
 

@@ -69,6 +69,10 @@ class SqliteSink(FileSink):
     async def incoming(self) -> Sequence[Message]:
         return await self._in_thread(lambda: [each for inbox in self._inboxes for each in inbox.messages()])
 
+    def take_messages_for(self, path: Path) -> None:
+        """Also take the messages that were sent to another file of this recording, just before it was complete."""
+        self._inboxes.append(Inbox(path))
+
     async def aclose(self) -> None:
         if self._file is not None:
             await self._in_thread(self._close)
@@ -118,7 +122,7 @@ class SqliteSink(FileSink):
         try:
             if not file.left and not file.disconnected:
                 self.path, self.warning = file.leave()
-                self._inboxes.append(Inbox(self.path))
+                self.take_messages_for(self.path)
                 self.warning_kind = EventKind.RECORDING_MOVED
             self._file = RunFile(self.path, file.run, durable=self.durable, profile=self.profile, samples=file.samples)
         except (OSError, sqlite3.Error, StorageError) as error:
