@@ -6,9 +6,8 @@ from riglog.model import AlarmChange, AlarmState, Event, EventKind
 
 KINDS = {EventKind.RUN_STARTED, EventKind.IDENTITY_EXPECTED}
 """When slot 0 was due, and which instruments the run has."""
-CONTINUED = "recording continued: "
-ROWS_BEFORE = f"{CONTINUED}the rows before are in "
-"""The event after those that a further file repeats; the path of the file before it follows."""
+ROWS_BEFORE = "the rows before are in "
+"""The event after those that a further file repeats; it names the file before."""
 
 
 class Carried:

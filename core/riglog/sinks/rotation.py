@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from riglog.errors import RiglogError, describe
 from riglog.model import SYSTEM_CLOCK, Batch, Clock, Event, EventKind, Message, Run
-from riglog.sinks.carried import CONTINUED, ROWS_BEFORE, Carried
+from riglog.sinks.carried import ROWS_BEFORE, Carried
 from riglog.sinks.files import FileSink
 from riglog.sinks.part_names import newest_part, next_part, parts
 from riglog.sinks.sqlite.carried import carried_events
@@ -114,7 +114,7 @@ class RotatingSink(FileSink):
         self._present, self._began_ns, self.path = following, now_ns, following.path
         self.warning = None
         try:
-            await before.write((), [_continued(now_ns, f"{CONTINUED}the next rows are in {following.path}")])
+            await before.write((), [_continued(now_ns, f"the next rows are in {following.path}")])
             await before.aclose()
         except (RiglogError, OSError) as error:  # its rows are stored
             self.warning = f"{before.path} was not closed in order: {describe(error)}"
@@ -137,8 +137,8 @@ class RotatingSink(FileSink):
                 return
 
 
-def _continued(at_ns: int, message: str) -> Event:
-    return Event(at_ns, EventKind.RECORDING_CONTINUED, message)
+def _continued(at_ns: int, where: str) -> Event:
+    return Event(at_ns, EventKind.RECORDING_CONTINUED, f"recording continued: {where}")
 
 
 def size(path: Path) -> int:

@@ -142,8 +142,8 @@ class ForwardQueue:
 
     def _last_repeated_event(self) -> int:
         """Return the last event that a further file of a rotation repeats from the file before it; 0 if none."""
-        marker = "SELECT min(id) - 1 FROM event WHERE kind = ? AND substr(message, 1, ?) = ?"
-        ((found,),) = self._query(marker, EventKind.RECORDING_CONTINUED.value, len(ROWS_BEFORE), ROWS_BEFORE)
+        marker = "SELECT min(id) - 1 FROM event WHERE kind = ? AND instr(message, ?)"
+        ((found,),) = self._query(marker, EventKind.RECORDING_CONTINUED.value, ROWS_BEFORE)
         return found or 0
 
     def _changed_runs(self) -> dict[int, Record]:
