@@ -40,6 +40,7 @@ def imported(path: Path) -> set[str]:
         ("click", ["cli/", "plugin/"]),
         ("sqlite3", ["sinks/", "recordings/"]),
         ("pyarrow", []),
+        ("matplotlib", []),
         ("asyncpg", []),
         ("trio", ["testing/"]),
         ("asyncio", ["testing/", "sinks/postgres/", "transport/input_wait.py"]),

@@ -180,6 +180,7 @@ def test_the_commands_and_the_python_of_the_how_to_pages_run(tmp_path: Path) -> 
         *python("record-from-python.md"),
         *python("come-from-another-library.md"),
         *python("read-with-pandas.md"),
+        *python("draw-a-picture.md"),
     ):
         subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60, check=True)
 

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from riglog.recordings.local_times import offset_text
+
 
 def local(at: str) -> datetime:
     """Return an ISO 8601 time as a datetime in the time zone of this computer."""
@@ -15,10 +17,4 @@ def format_local(at: str | None, *, milliseconds: bool = False) -> str:
         return "-"
     moment = local(at)
     fraction = f".{moment.microsecond // 1000:03d}" if milliseconds else ""
-    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} {offset(moment)}"
-
-
-def offset(moment: datetime) -> str:
-    """Return the offset from UTC: ``+01:00``."""
-    text = f"{moment:%z}"
-    return f"{text[:3]}:{text[3:5]}"
+    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} {offset_text(moment)}"

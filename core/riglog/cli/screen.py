@@ -6,7 +6,6 @@ accepts nothing for an hour. Each of that costs the text, not the recording.
 
 import io
 import os
-import re
 import select
 import sys
 import threading
@@ -16,30 +15,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from riglog.printable import IN_LINES
+from riglog.printable import printable as printable
+
 WAITING_TEXTS = 1_000
 """Texts that wait for a screen that accepts none; further ones are discarded."""
 DRAIN_SECONDS = 1.0
-_UNPRINTABLE = (
-    "\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb"
-    "\\ud800-\\udfff\\U000e0000-\\U000e007f"
-)
-"""Control characters, invisible ones, and those that change the direction of the text."""
-_IN_LINE = re.compile(f"[{_UNPRINTABLE}]")
-_IN_LINES = re.compile(f"(?![\\n\\t])[{_UNPRINTABLE}]")
-
-
-def printable(text: str, *, lines: bool = False) -> str:
-    """Return a text with an escape such as ``\\x1b`` for every character that a terminal would obey or hide.
-
-    Args:
-        lines: keep line ends and tabs.
-    """
-    return (_IN_LINES if lines else _IN_LINE).sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def json_printable(text: str) -> str:
     """Return a JSON document with the same content, and JSON escapes for the characters that ``printable`` escapes."""
-    return _IN_LINES.sub(lambda found: _json_escape(found[0]), text)
+    return IN_LINES.sub(lambda found: _json_escape(found[0]), text)
 
 
 class Screen(io.TextIOBase):

@@ -36,6 +36,7 @@ CORE_COMMANDS = frozenset(
         "instrument",
         "new-driver",
         "note",
+        "plot",
         "plugins",
         "ports",
         "read",

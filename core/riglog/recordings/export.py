@@ -1,6 +1,5 @@
 """Exports an SQLite recording into another format, in constant memory."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
@@ -9,14 +8,14 @@ from typing import Any, BinaryIO, NamedTuple
 
 from msgspec import Struct, structs
 
-from riglog.errors import ConfigError, StorageError, error_context
+from riglog.errors import ConfigError, error_context
 from riglog.model import NS
 from riglog.recordings.local_times import localised
 from riglog.recordings.selection import Selection, check_selection
+from riglog.recordings.targets import Kind, check_target, output
 from riglog.recordings.wide import Layout, check_interval, joined, layout, wide_records
 from riglog.sinks.base import Records, RecordWriter
 from riglog.sinks.csv import CSV_FORMAT, CsvStyle, CsvWriter
-from riglog.sinks.files import appearing, check_writable, file_error
 from riglog.sinks.formats import EXPORT_FORMATS, is_export, record_writer
 from riglog.sinks.rows import ROW, Columns
 from riglog.sinks.sqlite import Recorded, open_recording, recorded
@@ -86,7 +85,7 @@ def export(
     selection.condition("")  # an invalid time is refused before anything is opened
     if isinstance(out, (str, Path)):
         _check_ending(Path(out), format)
-        _check_target(Path(out), format, overwrite)
+        check_target(Path(out), _kind(format), overwrite)
     with ExitStack() as opened:
         files = _open_all([path] if isinstance(path, (str, Path)) else path, selection, opened)
         done = Exported()
@@ -213,39 +212,15 @@ def _check_ending(path: Path, format: str) -> None:
         )
 
 
-def _check_target(path: Path, format: str, overwrite: bool) -> None:
-    """Check that an export can be written to a path: it replaces an earlier export only, and that only if wanted.
-
-    Raises:
-        StorageError: it cannot; nothing was modified.
-    """
-    check_writable(path)
-    if not os.path.lexists(path):
-        return
-    if path.is_symlink() or not path.is_file() or not is_export(path, format):
-        raise StorageError(
-            f"file exists and is not an export in {format}",
-            hint="Use another file name. The file was not modified",
-            path=path,
-        )
-    if not overwrite:
-        raise StorageError(
-            "file exists and was not overwritten",
-            hint="Use another file name, or --overwrite to replace the earlier export",
-            path=path,
-        )
-
-
 @contextmanager
 def _output(out: str | Path | BinaryIO, format: str, overwrite: bool) -> Iterator[BinaryIO]:
     """Open the file to write to. At a path, it appears or is replaced when it is complete."""
     if not isinstance(out, (str, Path)):
         yield out
         return
-    path = Path(out)
-    try:
-        with appearing(path, replace=os.path.lexists(path)) as file:
-            yield file
-            _check_target(path, format, overwrite)  # again: the file there may be another one by now
-    except OSError as error:
-        raise file_error(error, path) from error
+    with output(Path(out), _kind(format), overwrite) as file:
+        yield file
+
+
+def _kind(format: str) -> Kind:
+    return Kind(format, "export", lambda path: is_export(path, format))

@@ -114,14 +114,14 @@ class GapFinder:
             gap.slots += slots
 
 
-def _has_own_time(row: Row) -> bool:
+def has_own_time(row: Row) -> bool:
     """Return True for a sample of a burst: the instrument states when it was measured."""
     return row.latency_s is None and row.midpoint_at != row.received_at
 
 
 def _measured_at(row: Row) -> str:
     """Return the time at which a gap begins or ends: many samples of a burst were received at the same time."""
-    return row.midpoint_at if _has_own_time(row) else row.received_at
+    return row.midpoint_at if has_own_time(row) else row.received_at
 
 
 class _Clocks:
@@ -137,7 +137,7 @@ class _Clocks:
         """Return how many slots passed before this row while the monotonic clock stood still."""
         previous, self._last = self._last, row
         backwards = previous is not None and row.monotonic_ns <= previous.monotonic_ns  # the computer was restarted
-        if previous is None or backwards or _has_own_time(row) or _has_own_time(previous):
+        if previous is None or backwards or has_own_time(row) or has_own_time(previous):
             self._restart(row, None)
             return 0
         offset_s = datetime.fromisoformat(row.midpoint_at).timestamp() - row.monotonic_ns / 1e9

@@ -1,7 +1,7 @@
 """Times of an export in the time zone of this computer, each with its offset from UTC. Recordings stay in UTC."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 
 from riglog.sinks.base import Records
@@ -48,3 +48,34 @@ def to_local(time: str) -> str:
 @lru_cache(maxsize=4096)
 def _local_minute(minute: str) -> str:
     return datetime.fromisoformat(f"{minute}:00+00:00").astimezone().isoformat()
+
+
+class LocalZone(tzinfo):
+    """The time zone of this computer with its offset at each moment, also over a change of the clock."""
+
+    def utcoffset(self, moment: datetime | None, /) -> timedelta:
+        found = None if moment is None else moment.replace(tzinfo=None).astimezone().utcoffset()
+        return found or timedelta()
+
+    def dst(self, moment: datetime | None, /) -> None:
+        return None
+
+    def tzname(self, moment: datetime | None, /) -> str:
+        return "local" if moment is None else f"{moment:%z}"
+
+    def fromutc(self, moment: datetime, /) -> datetime:
+        local = moment.replace(tzinfo=UTC).astimezone()
+        first = local.replace(tzinfo=None, fold=0)
+        fold = int(first.astimezone().utcoffset() != local.utcoffset())
+        return local.replace(tzinfo=self, fold=fold)
+
+
+def local_moment(seconds: float) -> datetime:
+    """Return a time in seconds since the epoch as local time with its offset."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone()
+
+
+def offset_text(moment: datetime) -> str:
+    """Return the offset of a time from UTC: ``+01:00``."""
+    text = f"{moment:%z}"
+    return f"{text[:3]}:{text[3:5]}"

@@ -49,7 +49,7 @@ class Bucket(Struct, frozen=True):
     last: float | None
 
 
-class _Part(Struct):
+class Part(Struct):
     """A part of a bucket, or all of it so far: parts are added in the order of time."""
 
     rows: int = 0
@@ -60,7 +60,7 @@ class _Part(Struct):
     first: float | None = None
     last: float | None = None
 
-    def add(self, part: "_Part") -> None:
+    def add(self, part: "Part") -> None:
         self.rows += part.rows
         if not part.count:
             return
@@ -75,7 +75,7 @@ class _Part(Struct):
 
 
 Series = tuple[str, str, int]
-Parts = Iterator[tuple[int, _Part]]
+Parts = Iterator[tuple[int, Part]]
 """Parts with the time at which each begins, oldest first."""
 
 
@@ -103,15 +103,15 @@ def overview(path: Path, selection: Selection, buckets: int) -> list[Bucket]:
             rows = [row for page in source.pages(selection) for row in page.rows]
             return overview_of_rows(rows, selection, buckets)
         channels = _channels(database, selection)
-        spans = [_span(database, run, channel) for _, run, channel in channels]
+        spans = [span_of_channel(database, run, channel) for _, run, channel in channels]
         limits = _limits(spans, selection)
         if limits is None:
             return []
         start, end, width = *limits, bucket_width(limits[1] - limits[0], buckets)
-        found: dict[Series, dict[int, _Part]] = {}
+        found: dict[Series, dict[int, Part]] = {}
         for series, run, channel in channels:
-            for at, part in _parts(database, run, channel, start, end, width):
-                found.setdefault(series, {}).setdefault(at // width, _Part()).add(part)
+            for at, part in channel_parts(database, run, channel, start, end, width):
+                found.setdefault(series, {}).setdefault(at // width, Part()).add(part)
         return _buckets(found, width)
 
 
@@ -122,15 +122,15 @@ def overview_of_rows(rows: Iterable[Row], selection: Selection, buckets: int) ->
     if limits is None:
         return []
     width = bucket_width(limits[1] - limits[0], buckets)
-    found: dict[Series, dict[int, _Part]] = {}
+    found: dict[Series, dict[int, Part]] = {}
     for at, row in timed:
-        number = _Part(1) if row.value is None else _Part(1, 1, row.value, row.value, row.value, row.value, row.value)
+        number = Part(1) if row.value is None else Part(1, 1, row.value, row.value, row.value, row.value, row.value)
         series = found.setdefault((row.device, row.parameter, row.instance), {})
-        series.setdefault(at // width, _Part()).add(number)
+        series.setdefault(at // width, Part()).add(number)
     return _buckets(found, width)
 
 
-def _buckets(found: dict[Series, dict[int, _Part]], width: int) -> list[Bucket]:
+def _buckets(found: dict[Series, dict[int, Part]], width: int) -> list[Bucket]:
     return [
         Bucket(
             *series,
@@ -169,7 +169,7 @@ def _channels(database: sqlite3.Connection, selection: Selection) -> list[tuple[
     return [((device, parameter, instance), run, channel) for device, parameter, instance, run, channel in found]
 
 
-def _span(database: sqlite3.Connection, run: int, channel: int) -> tuple[int, int] | None:
+def span_of_channel(database: sqlite3.Connection, run: int, channel: int) -> tuple[int, int] | None:
     """Return the times of the first and the last reading of a channel; None if it has none."""
     edges = [
         f"(SELECT received_ns FROM reading WHERE block_id = block.id AND channel_id = :channel"  # noqa: S608
@@ -183,10 +183,18 @@ def _span(database: sqlite3.Connection, run: int, channel: int) -> tuple[int, in
     return None if first is None else (first, last)
 
 
-def _parts(database: sqlite3.Connection, run: int, channel: int, start: int, end: int, width: int) -> Parts:
-    """Return the parts of the readings of a channel, in the order of time."""
+def channel_parts(
+    database: sqlite3.Connection, run: int, channel: int, start: int, end: int, width: int, *, edges: bool = True
+) -> Parts:
+    """Return the parts of the readings of a channel of schema 2 in buckets of ``width`` ns, in the order of time.
 
-    of_channel = _Readings(database, run, channel)
+    A bucket may come in several parts.
+
+    Args:
+        edges: also the first and last value of each part. Without them readings are summed in half of the time.
+    """
+
+    of_channel = _Readings(database, run, channel, edges=edges)
 
     def readings(first: int, last: int) -> Parts:
         return of_channel.parts(first, last, width)
@@ -253,7 +261,9 @@ ORDER BY at"""  # noqa: S608 - constants
 }
 TABLES = """FROM block CROSS JOIN reading ON reading.block_id = block.id AND reading.channel_id = :channel
 AND received_ns >= :start AND received_ns < :end WHERE block.run_id = :run AND block.id BETWEEN :oldest AND :newest"""
-SUMS = f"""SELECT count(*), count(value), min(value), max(value), sum(value),
+VALUES = "SELECT count(*), count(value), min(value), max(value), sum(value)"
+SUMS_ALONE = f"{VALUES} {TABLES}"
+SUMS = f"""{VALUES},
 min(CASE WHEN value IS NOT NULL THEN received_ns END), max(CASE WHEN value IS NOT NULL THEN received_ns END) {TABLES}"""
 EDGES = tuple(
     f"SELECT value {TABLES} AND value IS NOT NULL ORDER BY block.id {order}, received_ns {order}, n {order} LIMIT 1"
@@ -268,10 +278,11 @@ ORDER BY block.id, received_ns LIMIT 1"""
 class _Readings:
     """The readings of a channel. A later block has later ones, so those of a time are in a few blocks side by side."""
 
-    def __init__(self, database: sqlite3.Connection, run: int, channel: int) -> None:
+    def __init__(self, database: sqlite3.Connection, run: int, channel: int, *, edges: bool = True) -> None:
         self._database = database
         self._run = run
         self._channel = channel
+        self._edges = edges
         self._blocks: list[int] = []
 
     def parts(self, start: int, end: int, width: int) -> Parts:
@@ -282,13 +293,30 @@ class _Readings:
         start, end = max(start, EARLIEST_NS), min(end, LATEST_NS)
         oldest, newest = self._block_before(start), self._block_before(end)
         place = {"run": self._run, "channel": self._channel, "oldest": oldest, "newest": newest}
+        if not self._edges:
+            yield from self._sums(place, start, end, width)
+            return
         while found := self._database.execute(NEXT, place | {"start": start, "end": end}).fetchone():
             bucket = found[0] // width
             bucket_end = min((bucket + 1) * width, end)
             yield bucket * width, self._part(place, found[0], bucket_end)
             start = bucket_end
 
-    def _part(self, place: dict[str, int], start: int, end: int) -> _Part:
+    def _sums(self, place: dict[str, int], start: int, end: int, width: int) -> Parts:
+        """Return the parts without edges: one query for each bucket, and one more only where there is a gap."""
+        while start < end:
+            bucket_end = min((start // width + 1) * width, end)
+            sums = self._database.execute(SUMS_ALONE, place | {"start": start, "end": bucket_end}).fetchone()
+            if sums[0]:
+                yield start // width * width, _part([*sums, None, None])
+                start = bucket_end
+                continue
+            found = self._database.execute(NEXT, place | {"start": bucket_end, "end": end}).fetchone()
+            if found is None:
+                return
+            start = found[0]
+
+    def _part(self, place: dict[str, int], start: int, end: int) -> Part:
         *sums, first_ns, last_ns = self._database.execute(SUMS, place | {"start": start, "end": end}).fetchone()
         edges = [None, None]
         if first_ns is not None:
@@ -312,6 +340,6 @@ class _Readings:
         return LATEST_NS if found is None else int(found[0])
 
 
-def _part(values: list[float | None]) -> _Part:
+def _part(values: list[float | None]) -> Part:
     rows, count, low, high, total, first, last = values
-    return _Part(int(rows or 0), int(count or 0), low, high, total or 0.0, first, last)
+    return Part(int(rows or 0), int(count or 0), low, high, total or 0.0, first, last)

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from riglog.errors import ConfigError, error_context
+from riglog.errors import ConfigError, StorageError, error_context
 from riglog.log import get_logger
 from riglog.recordings.overview import Bucket, overview, overview_of_rows
 from riglog.recordings.selection import Moment, Selection, check_selection
@@ -23,6 +23,10 @@ from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.reader import SQLITE_FORMAT, open_recording
 from riglog.sinks.sqlite.recorded import PAGE_ROWS, nanoseconds, recorded
 from riglog.sinks.sqlite.schema import sqlite_errors
+
+if TYPE_CHECKING:
+    from riglog.recordings.charts.chart import Chart
+    from riglog.recordings.charts.picture import Picture
 
 log = get_logger("riglog.recordings")
 
@@ -154,6 +158,75 @@ class Rows:
             columns.setdefault(name, []).append((row.received_at.removesuffix("Z"), value))
         kinds = [("time", "datetime64[us]"), ("value", "float64")]
         return {name: numpy.array(values, dtype=kinds) for name, values in columns.items()}
+
+    def plot(
+        self,
+        out: str | Path | None = None,
+        *,
+        channels: Sequence[str] = (),
+        compare: tuple[str, str] | None = None,
+        align: str | None = None,
+        overwrite: bool = False,
+    ) -> "Picture":
+        """Return a picture of the rows: one panel per unit, with gaps, notes, events and alarms, in local time.
+
+        A long time is drawn in buckets of about a pixel: the band from lowest to highest value, and the mean.
+
+        Args:
+            out: also write it into this file: ``.png``, ``.svg`` or ``.pdf``.
+            channels: only those that match one of these patterns, such as ``oven.*``.
+            compare: two runs (ids, or names: then the latest run of the name) over the time since their start.
+            align: with ``compare``: since the first event of this kind, such as ``alarm_raised`` or ``note:door``.
+            overwrite: replace an earlier picture in the same format at ``out``; nothing else is ever replaced.
+
+        Raises:
+            ConfigError: matplotlib is not installed; a channel, run or event that is not in the recording.
+            StorageError: the recording cannot be read, or ``out`` cannot be written, or exists.
+        """
+        from riglog.recordings.charts.picture import check_picture, draw
+
+        if out is not None:
+            check_picture(out, overwrite=overwrite)
+        picture = draw(self.chart(channels=channels, compare=compare, align=align))
+        if out is not None:
+            picture.save(out, overwrite=overwrite)
+        return picture
+
+    def chart(
+        self,
+        *,
+        channels: Sequence[str] = (),
+        last_s: float | None = None,
+        compare: tuple[str, str] | None = None,
+        align: str | None = None,
+        buckets: int | None = None,
+    ) -> "Chart":
+        """Return what ``plot`` draws: panels with lines as lists of numbers.
+
+        Args:
+            last_s: only so many seconds before the last row.
+            buckets: at most so many buckets of time; default: about as many as a picture has pixels.
+        """
+        from riglog.recordings.charts.chart import Wanted, chart, chart_of_rows, compared
+
+        if align is not None and compare is None:
+            raise ConfigError("--align needs --compare", hint="Name two runs: --compare RUN RUN")
+        wanted = Wanted(self._selection or Selection(), tuple(channels), last_s, buckets)
+        if compare is not None and self._selection is not None:
+            return compared(self._path, wanted, compare, align)
+        if compare is not None:
+            hint = "Give one SQLite recording with both runs"
+            raise ConfigError("--compare needs one SQLite recording", hint=hint, path=self._path)
+        if self._selection is not None:
+            return chart(self._path, wanted)
+        return chart_of_rows(self, wanted, self._path.name)
+
+    def _repr_png_(self) -> bytes | None:
+        """Return a picture for a notebook; None without matplotlib, and if there is nothing to draw."""
+        try:
+            return self.plot().content("png")
+        except (ConfigError, StorageError):
+            return None
 
 
 def read(

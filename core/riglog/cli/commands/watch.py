@@ -12,10 +12,11 @@ from riglog.cli import operator
 from riglog.cli.console import format_age, results, row_channel
 from riglog.cli.keys import Keys, keys
 from riglog.cli.live_table import AlarmLine, ChannelLine, LiveView, has_blocks, render, room_for_channels
-from riglog.cli.local_time import format_local, local, offset
+from riglog.cli.local_time import format_local, local
 from riglog.cli.sizes import format_bytes, free_bytes
 from riglog.recordings import Contents, acknowledge_alarm, read_alarms, write_note
 from riglog.recordings.contents import GrowingContents
+from riglog.recordings.local_times import offset_text
 from riglog.sinks.formats import format_of
 from riglog.sinks.part_names import newest_part
 from riglog.sinks.rows import EventRow, Row
@@ -178,7 +179,7 @@ def _short(at: str) -> str:
     """Return a local time, with its date unless that is today."""
     moment = local(at)
     today = moment.date() == datetime.now(moment.tzinfo).date()
-    return f"{moment:%H:%M:%S} {offset(moment)}" if today else format_local(at)
+    return f"{moment:%H:%M:%S} {offset_text(moment)}" if today else format_local(at)
 
 
 def _event_text(event: EventRow) -> str:

@@ -1,0 +1,322 @@
+"""Channels as lines of a chart: their rows if there are few, else buckets of time with lowest, highest and mean.
+
+A line is broken where there is no value. What is suspect or faulty is marked, in a long time once in a bucket.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from msgspec import Struct, field
+
+from riglog.model import NS, Status
+from riglog.recordings.gaps import STEP_S, has_own_time
+from riglog.recordings.overview import channel_parts
+from riglog.sinks.rows import Row
+from riglog.sinks.sqlite.recorded import Recorded2, nanoseconds
+
+SINGLE_ROWS = 4_000
+"""A channel with more rows is drawn in buckets."""
+MARKED = (Status.SUSPECT.value, Status.FAULT.value)
+SEARCHED_ROWS = 5_000_000
+"""In more rows, those that are suspect or faulty are not searched: nothing but all rows would show them."""
+
+
+class Marks(Struct):
+    """Rows with a status that is marked. ``values`` has NaN for a row without a value."""
+
+    times: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+
+class Trace(Struct, kw_only=True):
+    """One channel of one run in one unit.
+
+    ``times`` are in seconds since the epoch (UTC), of rows or of the middles of buckets. ``values`` are those of
+    rows or the means of buckets; NaN breaks the line. ``low`` and ``high`` are None if rows are drawn singly.
+    ``marks`` are by status.
+    """
+
+    run: str
+    device: str
+    parameter: str
+    instance: int
+    unit: str | None
+    times: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    low: list[float] | None = None
+    high: list[float] | None = None
+    marks: dict[str, Marks] = field(default_factory=dict)
+
+    @property
+    def channel(self) -> str:
+        """Return its name: ``oven.process_value``, ``oven.process_value[2]``."""
+        return channel_text(self.device, self.parameter, self.instance)
+
+    @property
+    def has_values(self) -> bool:
+        return any(not math.isnan(value) for value in self.values)
+
+    def add(self, at: float, value: float, low: float | None = None, high: float | None = None) -> None:
+        self.times.append(at)
+        self.values.append(value)
+        if self.low is not None and self.high is not None:
+            self.low.append(math.nan if low is None else low)
+            self.high.append(math.nan if high is None else high)
+
+    def mark(self, status: str, at: float, value: float | None) -> None:
+        marks = self.marks.setdefault(status, Marks())
+        marks.times.append(at)
+        marks.values.append(math.nan if value is None else value)
+
+    def append(self, later: "Trace") -> None:
+        """Add the points of another trace of the same channel; the line is broken between them."""
+        if later.times:
+            self.interrupt(later.times[0])
+        for at, value, low, high in zip(
+            later.times, later.values, later.low or later.values, later.high or later.values, strict=True
+        ):
+            if later.low is not None and self.low is None:
+                self.low, self.high = [*self.values], [*self.values]
+            self.add(at, value, low, high)
+        for status, marks in later.marks.items():
+            for at, value in zip(marks.times, marks.values, strict=True):
+                self.mark(status, at, value)
+
+    def shift(self, seconds: float) -> None:
+        """Move all points in time."""
+        self.times = [at + seconds for at in self.times]
+        for marks in self.marks.values():
+            marks.times = [at + seconds for at in marks.times]
+
+    def interrupt(self, at: float) -> None:
+        """Break the line, unless it is broken already."""
+        if self.values and not math.isnan(self.values[-1]):
+            self.add(at, math.nan)
+
+
+class ChannelId(NamedTuple):
+    """A channel of a recording of schema 2."""
+
+    id: int
+    run_id: int
+    segment: int
+    run: str
+    device: str
+    parameter: str
+    instance: int
+    unit: str | None
+
+
+def channel_text(device: str, parameter: str, instance: int) -> str:
+    """Return the name of a channel as in messages: ``oven.process_value``, ``oven.process_value[2]``."""
+    return f"{device}.{parameter}" + (f"[{instance}]" if instance != 1 else "")
+
+
+class _Reading(NamedTuple):
+    """One row. ``clock`` is the monotonic clock minus UTC in seconds, from any zero; None: not known."""
+
+    at_ns: int
+    value: float | None
+    unit: str | None
+    status: str
+    tick: int | None
+    clock: float | None
+
+
+class _Sums:
+    """What the rows of a bucket come to."""
+
+    __slots__ = ("count", "high", "low", "total")
+
+    def __init__(self) -> None:
+        self.count, self.low, self.high, self.total = 0, math.inf, -math.inf, 0.0
+
+    def add(self, count: int, low: float, high: float, total: float) -> None:
+        self.count += count
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self.total += total
+
+
+class TraceReader:
+    """Reads the traces of channels of one recording of schema 2, from ``start_ns`` on and before ``end_ns``.
+
+    Args:
+        width_ns: of a bucket.
+    """
+
+    def __init__(self, source: Recorded2, start_ns: int, end_ns: int, width_ns: int) -> None:
+        self._database = source.database
+        self._start = start_ns
+        self._end = end_ns
+        self._width = width_ns
+        self._annotations: dict[int, tuple[str | None, str]] = {
+            number: (unit, status)
+            for number, unit, status in self._database.execute("SELECT id, unit, status FROM annotation")
+        }
+        self._budget = SEARCHED_ROWS
+        self.searched = True
+        """False if there were too many rows to look for those that are suspect or faulty, or have another unit."""
+
+    def read(self, channel: ChannelId) -> list[Trace]:
+        """Return the traces of a channel: one for each unit."""
+        place = {"channel": channel.id, "run": channel.run_id, "start": self._start, "end": self._end}
+        rows = self._database.execute(ROWS, place | {"limit": SINGLE_ROWS + 1}).fetchall()
+        if len(rows) > SINGLE_ROWS:
+            return self._reduced(channel, place)
+        readings = []
+        for at_ns, value, annotation, tick, skew_ns in rows:
+            unit, status = (channel.unit, "ok") if annotation is None else self._annotations[annotation]
+            readings.append(_Reading(at_ns, value, unit, status, tick, None if skew_ns is None else skew_ns / NS))
+        return _single(channel, readings)
+
+    def _reduced(self, channel: ChannelId, place: dict[str, int]) -> list[Trace]:
+        parts = channel_parts(
+            self._database, channel.run_id, channel.id, self._start, self._end, self._width, edges=False
+        )
+        buckets: dict[int, _Sums] = {}
+        rows = 0
+        for at, part in parts:
+            rows += part.rows
+            sums = buckets.setdefault(at // self._width, _Sums())
+            if part.low is not None and part.high is not None:
+                sums.add(part.count, part.low, part.high, part.total)
+        with_value = {number: each for number, each in self._annotations.items() if each[1] in (*MARKED, "ok")}
+        marked = [number for number, (_, status) in with_value.items() if status in MARKED]
+        other = [number for number, (unit, _) in with_value.items() if unit != channel.unit]
+        if (marked or other) and rows > self._budget:
+            self.searched = False
+            marked, other = [], []
+        self._budget -= rows if marked or other else 0
+        traces = {channel.unit: _line(channel, channel.unit, buckets, self._width)}
+        if other and self._next(place, other, self._start, "AND value IS NOT NULL"):
+            traces = self._by_unit(channel, place)
+        start = self._start
+        while marked and (found := self._next(place, marked, start)):
+            received_ns, at_ns, value, annotation = found
+            unit, status = self._annotations[annotation]
+            traces.setdefault(unit, _line(channel, unit, {}, self._width)).mark(status, at_ns / NS, value)
+            start = (received_ns // self._width + 1) * self._width
+        return list(traces.values())
+
+    def _next(
+        self, place: dict[str, int], annotations: Sequence[int], start: int, condition: str = ""
+    ) -> tuple[int, int, float | None, int] | None:
+        """Return the first reading since ``start`` with one of these annotations: received, at, value, annotation."""
+        numbers = ", ".join(map(str, annotations))
+        query = f"""SELECT received_ns, {AT}, value, annotation_id {READINGS}
+            AND annotation_id IN ({numbers}) {condition} ORDER BY block.id, received_ns, n LIMIT 1"""
+        found: tuple[int, int, float | None, int] | None = self._database.execute(
+            query, place | {"start": start}
+        ).fetchone()
+        return found
+
+    def _by_unit(self, channel: ChannelId, place: dict[str, int]) -> dict[str | None, Trace]:
+        """Return the buckets of a channel whose rows have several units. All of its rows are read."""
+        found: dict[str | None, dict[int, _Sums]] = {}
+        for unit, number, *sums in self._database.execute(BY_UNIT, place | {"width": self._width}):
+            found.setdefault(unit, {}).setdefault(number, _Sums()).add(*sums)
+        return {unit: _line(channel, unit, buckets, self._width) for unit, buckets in found.items()}
+
+
+def traces_of_rows(rows: Iterable[Row], width_ns: int) -> list[Trace]:
+    """Return the traces of rows that are in no SQLite recording of schema 2: all of them are read, and kept."""
+    found: dict[ChannelId, list[_Reading]] = {}
+    for row in rows:
+        key = ChannelId(0, 0, 0, row.run or "", row.device, row.parameter, row.instance, None)
+        at_ns = nanoseconds(row.midpoint_at if has_own_time(row) else row.received_at)
+        clock = None if has_own_time(row) else (row.monotonic_ns - nanoseconds(row.midpoint_at)) / NS
+        reading = _Reading(at_ns, row.value, row.unit, row.status, row.tick, clock)
+        found.setdefault(key, []).append(reading)
+    return [
+        trace
+        for channel, readings in found.items()
+        for trace in (
+            _single(channel, readings)
+            if len(readings) <= SINGLE_ROWS
+            else _in_buckets(channel, readings, width_ns).values()
+        )
+    ]
+
+
+def _single(channel: ChannelId, readings: Sequence[_Reading]) -> list[Trace]:
+    """Return the traces of a channel with a point for each row that has a number."""
+    traces: dict[str | None, Trace] = {}
+    last: _Reading | None = None
+    for reading in readings:
+        at = reading.at_ns / NS
+        if last is not None and (reading.value is None or reading.unit != last.unit or _is_apart(last, reading)):
+            for trace in traces.values():
+                trace.interrupt(at)
+        last = reading
+        if reading.value is not None or reading.status in MARKED:
+            trace = traces.setdefault(reading.unit, _trace(channel, reading.unit))
+            if reading.value is not None:
+                trace.add(at, reading.value)
+            if reading.status in MARKED:
+                trace.mark(reading.status, at, reading.value)
+    return list(traces.values())
+
+
+def _is_apart(last: _Reading, reading: _Reading) -> bool:
+    """Return True if slots without a row are between two rows, the computer was suspended, or the clock set back."""
+    if last.tick is not None and reading.tick is not None and reading.tick - last.tick > 1:
+        return True
+    gained = last.clock is not None and reading.clock is not None and last.clock - reading.clock > STEP_S
+    return gained or reading.at_ns < last.at_ns
+
+
+def _in_buckets(channel: ChannelId, readings: Sequence[_Reading], width: int) -> dict[str | None, Trace]:
+    """Return the traces of a channel in buckets, one for each unit."""
+    found: dict[str | None, dict[int, _Sums]] = {}
+    marked: dict[tuple[str | None, str, int], _Reading] = {}
+    for reading in readings:
+        number = reading.at_ns // width
+        sums = found.setdefault(reading.unit, {}).setdefault(number, _Sums())
+        if reading.value is not None:
+            sums.add(1, reading.value, reading.value, reading.value)
+        if reading.status in MARKED:
+            marked.setdefault((reading.unit, reading.status, number), reading)
+    traces = {unit: _line(channel, unit, buckets, width) for unit, buckets in found.items()}
+    for (unit, status, _), reading in marked.items():
+        traces[unit].mark(status, reading.at_ns / NS, reading.value)
+    return traces
+
+
+def _line(channel: ChannelId, unit: str | None, buckets: dict[int, _Sums], width: int) -> Trace:
+    """Return the trace of buckets by their number. It is broken where one is missing, or has no value."""
+    trace = _trace(channel, unit)
+    trace.low, trace.high = [], []
+    last = None
+    for number, sums in sorted(buckets.items()):
+        if last is not None and number != last + 1:
+            trace.interrupt((last + 1) * width / NS)
+        last = number
+        if sums.count:
+            trace.add((number + 0.5) * width / NS, sums.total / sums.count, sums.low, sums.high)
+        else:
+            trace.interrupt(number * width / NS)
+    return trace
+
+
+def _trace(channel: ChannelId, unit: str | None) -> Trace:
+    return Trace(
+        run=channel.run,
+        device=channel.device,
+        parameter=channel.parameter,
+        instance=channel.instance,
+        unit=unit,
+    )
+
+
+READINGS = """FROM block CROSS JOIN reading ON reading.block_id = block.id AND reading.channel_id = :channel
+AND received_ns >= :start AND received_ns < :end WHERE block.run_id = :run"""
+AT = "received_ns + coalesce(own_ns, 0)"
+ROWS = f"""SELECT {AT}, value, annotation_id, tick, CASE WHEN own_ns IS NULL THEN skew_ns END {READINGS}
+ORDER BY block.id, received_ns, n LIMIT :limit"""
+BY_UNIT = f"""SELECT unit, number, count(*), min(value), max(value), sum(value) FROM (
+SELECT
+    CASE WHEN annotation_id IS NULL THEN (SELECT unit FROM channel WHERE id = :channel)
+        ELSE (SELECT unit FROM annotation WHERE id = annotation_id) END AS unit,
+    received_ns / :width AS number, value {READINGS} AND value IS NOT NULL
+) GROUP BY unit, number ORDER BY number"""  # noqa: S608 - constants of this file
