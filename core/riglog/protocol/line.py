@@ -377,7 +377,7 @@ class Line(Generic[Request, Reply]):
             raise
         except AmbiguousReplyError:
             self.state = TRANSITIONS[self.state][LineEvent.SECOND_REPLY]
-            self._note_second_reply(request)
+            self._note_second_reply(request, None)
             raise
         except BaseException:
             self._failed(request, timeout)
@@ -539,24 +539,29 @@ class Line(Generic[Request, Reply]):
             self._sizes.clear()
         self._sizes[request] = min(heard, self._sizes.get(request, heard))
 
-    def _note_second_reply(self, request: Request) -> None:
+    def _note_second_reply(self, request: Request, first: Reply | None) -> None:
         """Two different replies: one of them is a late one if one is outstanding, else there are copies.
 
         One that says what a recent reply said may be a copy of that: then what is outstanding is still to come.
+
+        Args:
+            first: the one that was taken for the reply; what was heard last has the other one. None: it has both.
         """
         now = self.clock.monotonic_ns()
         if self._outstanding and self._outstanding.of(request) is not None:
             self._evidence.note_late(now, overtaken=False)
-            if not self._may_be_copied(request):
+            if not self._may_be_copied(request, first):
                 self._outstanding.one_arrived(request)
         else:
             self._evidence.note_copy(now, self._limit_ns(request))
 
-    def _may_be_copied(self, request: Request) -> bool:
-        """Return True if what was heard last contains a recent reply that looks like one to ``request``."""
+    def _may_be_copied(self, request: Request, first: Reply | None) -> bool:
+        """Return True if one of two replies to ``request`` is the same as a recent reply of this signature."""
         place, codec, heard = self._place(request), self.codec, self._heard
-        alike = [(earlier, reply) for earlier, reply in self._replied if self._place(earlier) == place]
-        return any(reply in codec.replies_in(earlier, heard) for earlier, reply in alike)
+        recent = [(earlier, reply) for earlier, reply in self._replied if self._place(earlier) == place]
+        if first is not None:
+            recent = recent[:-1]  # the last one is itself
+        return any(reply == first or reply in codec.replies_in(earlier, heard) for earlier, reply in recent)
 
     # --- after a failure
 
@@ -612,7 +617,7 @@ class Line(Generic[Request, Reply]):
             await self._listen_for_second(variant, reply, timeout, usual if proven else None)
         elif await self._second_reply_before(confirming, variant, reply, timeout):
             self.state = TRANSITIONS[self.state][LineEvent.SECOND_REPLY]
-            self._note_second_reply(variant)
+            self._note_second_reply(variant, reply.reply)
             raise failures.ambiguous(failures.SECOND_REPLY, **self._where(variant))
         self.state = TRANSITIONS[self.state][LineEvent.CONFIRMED]
 
@@ -649,7 +654,8 @@ class Line(Generic[Request, Reply]):
                 while not self._second_reply_follows(variant, reply.reply):
                     self._buffer += await self.transport.receive()
                     self._last_byte_ns = self.clock.monotonic_ns()
-                self._note_second_reply(variant)
+                    self._heard = bytes(self._buffer[-MOST_LATE_BYTES:])
+                self._note_second_reply(variant, reply.reply)
                 raise failures.ambiguous(failures.SECOND_REPLY, **self._where(variant))
         except AmbiguousReplyError:
             self.state = TRANSITIONS[self.state][LineEvent.SECOND_REPLY]

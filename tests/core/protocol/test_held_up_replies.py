@@ -55,7 +55,9 @@ async def test_two_replies_to_one_request_are_none_and_the_next_request_is_not_c
         await one.transact(LEVEL)
     with pytest.raises(AmbiguousReplyError):
         await one.transact(LEVEL)
+    since = anyio.current_time()
     assert await answered(one, LEVEL) == "9"
+    assert anyio.current_time() - since == pytest.approx(0.005)  # the late one is there: nothing is to be confirmed
 
 
 async def test_what_comes_later_than_replies_do_is_not_believed_while_one_is_missing() -> None:
