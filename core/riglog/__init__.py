@@ -1,6 +1,6 @@
 """riglog records rigs made of instruments of different vendors into one table.
 
-Read one controller, from a script or a notebook (``riglog.sync``), and record it for ten minutes into a file:
+Read one controller, from a script or a notebook (``riglog.sync``), and record it for ten minutes into a file::
 
     import riglog.sync as riglog
 

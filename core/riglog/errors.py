@@ -1,28 +1,30 @@
 """Every error that riglog raises on purpose. An error carries where it happened as data, and a hint for the next step.
 
-RiglogError
-├── ConfigError                 invalid input: nothing was opened, nothing was sent
-│   ├── UnknownDriverError      no installed plugin provides the driver
-│   └── LinkConflictError       two devices need different settings of one port
-├── PortError                   the port cannot be used
-│   ├── PortNotFoundError
-│   ├── PortBusyError
-│   ├── PortDeniedError
-│   ├── PortSettingsError       it does not support these serial settings
-│   └── ConnectionLostError     the open port is gone: cable unplugged, connection closed by the peer
-├── ProtocolError               no valid reply was received
-│   ├── ReplyTimeoutError       no reply to the request within the timeout
-│   ├── AmbiguousReplyError     the reply cannot be assigned to a request
-│   └── MalformedReplyError     the reply belongs to the request and has invalid content
-├── DeviceError                 communication works; the instrument reports a problem or is not the expected one
-│   ├── DeviceRefusedError      it replied with an error code
-│   ├── WrongInstrumentError    a different instrument responds
-│   └── UnsupportedError        this model or protocol does not provide it
-├── WriteRefusedError           a change was refused by riglog; nothing was sent
-│   └── ConfirmationError       the change needs confirm=True
-└── StorageError                rows cannot be stored or read back
-    ├── NotARecordingError      the file is not a riglog recording; it was not modified
-    └── NewerSchemaError        written by a newer riglog; it was not modified
+The tree of the classes::
+
+    RiglogError
+    ├── ConfigError                 invalid input: nothing was opened, nothing was sent
+    │   ├── UnknownDriverError      no installed plugin provides the driver
+    │   └── LinkConflictError       two devices need different settings of one port
+    ├── PortError                   the port cannot be used
+    │   ├── PortNotFoundError
+    │   ├── PortBusyError
+    │   ├── PortDeniedError
+    │   ├── PortSettingsError       it does not support these serial settings
+    │   └── ConnectionLostError     the open port is gone: cable unplugged, connection closed by the peer
+    ├── ProtocolError               no valid reply was received
+    │   ├── ReplyTimeoutError       no reply to the request within the timeout
+    │   ├── AmbiguousReplyError     the reply cannot be assigned to a request
+    │   └── MalformedReplyError     the reply belongs to the request and has invalid content
+    ├── DeviceError                 communication works; it reports a problem or is not the expected one
+    │   ├── DeviceRefusedError      it replied with an error code
+    │   ├── WrongInstrumentError    a different instrument responds
+    │   └── UnsupportedError        this model or protocol does not provide it
+    ├── WriteRefusedError           a change was refused by riglog; nothing was sent
+    │   └── ConfirmationError       the change needs confirm=True
+    └── StorageError                rows cannot be stored or read back
+        ├── NotARecordingError      the file is not a riglog recording; it was not modified
+        └── NewerSchemaError        written by a newer riglog; it was not modified
 """
 
 from collections.abc import Collection, Iterable, Iterator

@@ -22,6 +22,7 @@ from riglog.simulation import Fault, Simulator
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/README.md")]
 
 
 def page(name: str) -> str:
@@ -70,7 +71,7 @@ def test_every_public_module_of_the_api_policy_lists_its_names() -> None:
 
 PYTHON = [
     pytest.param(code, id=f"{path.name}-{number}")
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/README.md")]
+    for path in PAGES
     for number, code in enumerate(
         re.findall(r"^```python\n(.*?)^```", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     )
@@ -102,10 +103,19 @@ def test_every_key_of_a_rig_file_is_explained(config: type) -> None:
         assert f"`{field.encode_name}`" in page("rig-file.md")
 
 
-def test_every_link_between_pages_leads_somewhere() -> None:
-    for source in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/README.md")]:
-        for target in re.findall(r"\]\((?!http)([^)#]+)", source.read_text(encoding="utf-8")):
-            assert (source.parent / target).exists(), f"{source}: {target}"
+def anchors(path: Path) -> set[str]:
+    """The anchors of the headings of a page, as Git hosts and the site make them."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("source", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_between_pages_leads_somewhere(source: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!\w+:)([^)#]*)#?([^)]*)\)", source.read_text(encoding="utf-8")):
+        path = source.parent / target if target else source
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ class Names:
         return None
 
     def suggestion(self, name: str) -> str:
-        """Return ``Did you mean 'setpoint'? ``, or nothing if no name is similar."""
+        """Return ``Did you mean 'setpoint'?`` with a blank behind it, or nothing if no name is similar."""
         aliases = [alias for others in self._tiers[1].values() for alias in others]
         return did_you_mean(name, [*self.known, *aliases])
 
