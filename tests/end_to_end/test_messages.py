@@ -31,10 +31,10 @@ def rig(directory: Path, text: str) -> Path:
     return path
 
 
-def error_line(done: Finished, code: int, words: list[str], *, before: int = 0) -> str:
-    """Return the only line of an error that has this exit code and these words, after ``before`` other lines."""
+def error_line(done: Finished, code: int, words: list[str]) -> str:
+    """Return the only line of an error that has this exit code and these words."""
     assert done.code == code, done.err
-    (line,) = done.err.splitlines()[before:]
+    (line,) = done.err.splitlines()
     assert line.startswith("error: ")
     for word in words:
         assert word in line
@@ -292,7 +292,7 @@ def test_a_locked_database_is_an_error_with_the_next_step(tmp_path: Path) -> Non
     riglog("record", path, "--duration", "1s", cwd=tmp_path)
     with locked(tmp_path / "run.sqlite"):
         done = riglog("record", path, "--duration", "1s", cwd=tmp_path)
-    line = error_line(done, 4, ["database locked by another program. Close it in the other program."], before=1)
+    line = error_line(done, 4, ["database locked by another program. Close it in the other program."])
     assert line.startswith("error: run.sqlite: ")
     assert done.out == ""  # nothing was recorded, so there is no summary
 

@@ -1,6 +1,6 @@
 """Records a rig with everything that the command line prints during it: warnings, status, events, progress."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import anyio
@@ -34,6 +34,7 @@ async def record_with_progress(
     rig: RigConfig,
     duration: float | None,
     interruption: Interruption,
+    announce: Callable[[], None] = lambda: None,
     *,
     resume: Run | bool = False,
     accept_identity: Sequence[str] = (),
@@ -42,6 +43,8 @@ async def record_with_progress(
     allow_commands: bool = False,
 ) -> Outcome:
     """Record until the duration has elapsed or a signal is received.
+
+    ``announce`` is called when the recording starts: an error before that is the only thing that is printed.
 
     Raises:
         StorageError: a sink cannot be used; nothing was opened.
@@ -61,6 +64,7 @@ async def record_with_progress(
 
             def start(recording: ActiveRun) -> None:
                 status.stop()
+                announce()
                 interruption.stop = lambda: _stop(recording, service)
                 tasks.start_soon(service.keep_alive, lambda: _status(recording, waiting_for))
                 tasks.start_soon(

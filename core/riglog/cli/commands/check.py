@@ -104,11 +104,16 @@ async def _check(path: str, live: bool, as_json: bool, interruption: Interruptio
         }
         for each in rig.derived
     ]
+    alarms: list[dict[str, Any]] = [
+        {"alarm": each.name, "channels": each.channels, "condition": each.summary, "actions": each.actions}
+        for each in rig.alarms
+    ]
     if as_json:
-        print_json([*devices, *derived])
+        print_json([*devices, *derived, *alarms])
     else:
         _print(devices)
         _print_derived(derived)
+        _print_alarms(alarms)
     _print_conclusion(path, devices, live)
     return code
 
@@ -178,5 +183,16 @@ def _print_derived(derived: list[dict[str, Any]]) -> None:
         rate = "device-paced" if entry["rate_hz"] is None else f"{entry['rate_hz']:g} Hz"
         add_row(listed, f"{entry['device']}.{entry['parameter']}", entry["unit"] or "", rate, entry["formula"])
     if derived:
+        results().print()
+        results().print(listed)
+
+
+def _print_alarms(alarms: list[dict[str, Any]]) -> None:
+    listed = table("alarm", "channels", "raised by", "actions")
+    for entry in alarms:
+        add_row(
+            listed, entry["alarm"], ", ".join(entry["channels"]), entry["condition"], ", ".join(entry["actions"]) or "-"
+        )
+    if alarms:
         results().print()
         results().print(listed)

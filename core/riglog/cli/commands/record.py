@@ -114,21 +114,25 @@ async def _record(
     length = plan.remaining(rig.duration) if duration is None else seconds(duration, "--duration")
     until = "until Ctrl-C" if length is None else f"for {length:g} s"
     devices, sinks = plural(len(rig.specs), "device"), plain(", ".join(rig.destinations))
-    messages().print(
-        f"[dim]{rig.name}: recording {devices} at {rig.rate_hz:g} Hz {until}, into {sinks}[/]", soft_wrap=True
-    )
-    if accept_identity:
-        messages().print(f"[dim]a new run starts: the identity of {plain(', '.join(accept_identity))} is accepted[/]")
-    elif plan.stored is not None:
-        messages().print(f"[dim]resuming run {plan.stored.run.id}[/]")
-    elif plan.follows is not None:
-        print_warning(f"a new run starts; {plan.follows}")
-    elif resume:
-        messages().print("[dim]no earlier run: a new run starts[/]")
+
+    def announce() -> None:
+        text = f"{rig.name}: recording {devices} at {rig.rate_hz:g} Hz {until}, into {sinks}"
+        messages().print(f"[dim]{text}[/]", soft_wrap=True)
+        if accept_identity:
+            accepted = plain(", ".join(accept_identity))
+            messages().print(f"[dim]a new run starts: the identity of {accepted} is accepted[/]")
+        elif plan.stored is not None:
+            messages().print(f"[dim]resuming run {plan.stored.run.id}[/]")
+        elif plan.follows is not None:
+            print_warning(f"a new run starts; {plan.follows}")
+        elif resume:
+            messages().print("[dim]no earlier run: a new run starts[/]")
+
     outcome = await record_with_progress(
         rig,
         length,
         interruption,
+        announce,
         resume=resume,
         accept_identity=accept_identity,
         require_all=start.require_all,
