@@ -2,6 +2,7 @@
 
 python benchmarks/left_alone.py                # a real hour
 python benchmarks/left_alone.py --minutes 3    # the short form: every kind of disturbance, once or twice
+python benchmarks/left_alone.py --one-process  # the recorder is never ended: its memory over the whole time
 
 Ports flood, vanish, fall silent and come back; the disk fills and empties; the recorder is killed, stopped, and frozen
 until its watchdog ends it, and a stand-in for the service manager restarts it. Demanded: in every sink each slot that
@@ -25,6 +26,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -159,7 +161,8 @@ class Life(Struct):
 class ServiceManager:
     """A stand-in for systemd: ``Type=notify``, ``WatchdogSec``, ``Restart=always``."""
 
-    def __init__(self, command: list[str], folder: Path, log: Path) -> None:
+    def __init__(self, command: list[str], folder: Path, log: Path, *, watchdog: bool = True) -> None:
+        self._watchdog_seconds = WATCHDOG_SECONDS if watchdog else float("inf")
         self.lives: list[Life] = []
         self.watchdog_kills = 0
         self.full_since: float | None = None  # the disk, so that nothing could be stored
@@ -198,7 +201,7 @@ class ServiceManager:
                 life.ready = time.time()
             if notes:
                 alive = time.monotonic()
-            if life.ready and time.monotonic() - alive > WATCHDOG_SECONDS:
+            if life.ready and time.monotonic() - alive > self._watchdog_seconds:
                 self.watchdog_kills += 1
                 lost_from = self.full_since or time.time()
                 life.lost_from = min(life.lost_from or lost_from, lost_from) - 2 * WATCHDOG_SECONDS
@@ -268,8 +271,18 @@ class Disk:
 class Hour:
     """What happens, at its time."""
 
-    def __init__(self, minutes: float, seed: int, manager: ServiceManager, ports: Mapping[str, Port], disk: Disk):
+    def __init__(
+        self,
+        minutes: float,
+        seed: int,
+        manager: ServiceManager,
+        ports: Mapping[str, Port],
+        disk: Disk,
+        *,
+        ends: bool = True,
+    ) -> None:
         self.happened: Counter[str] = Counter()
+        self._ends = ends
         self._seconds = minutes * 60
         self._random = random.Random(seed)
         self._manager, self._ports, self._disk = manager, ports, disk
@@ -283,7 +296,8 @@ class Hour:
             acts = [self._flood] * 4 + [self._vanish] * 4 + [self._silence] * 2
             if self._disk.mounted:
                 acts += [self._fill]
-            acts += [self._kill] + ([self._freeze, self._restart] if cycle % 3 == 0 else [])
+            if self._ends:
+                acts += [self._kill] + ([self._freeze, self._restart] if cycle % 3 == 0 else [])
             self._random.shuffle(acts)
             async with anyio.create_task_group() as tasks:
                 for number, act in enumerate(acts):
@@ -465,16 +479,16 @@ def toml(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value).replace("'", '"')
 
 
-async def hour(minutes: float, seed: int, folder: Path, disk: Disk) -> list[str]:
+async def hour(minutes: float, seed: int, folder: Path, disk: Disk, *, ends: bool = True) -> list[str]:
     async with anyio.create_task_group() as tasks:
         ports = {key: Port(key, tables, folder, tasks) for key, tables in PORTS.items()}
         for port in ports.values():
             await port.plug_in()
         write_rig(folder / "rig.toml", disk.folder, ports)
         command = [sys.executable, "-m", "riglog", "record", str(folder / "rig.toml"), "--resume", "--wait"]
-        manager = ServiceManager(command, folder, folder / "log")
+        manager = ServiceManager(command, folder, folder / "log", watchdog=ends)
         tasks.start_soon(manager.supervise)
-        life = Hour(minutes, seed, manager, ports, disk)
+        life = Hour(minutes, seed, manager, ports, disk, ends=ends)
         await life.live()
         ended = time.time()
         await manager.stop()
@@ -494,6 +508,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60.0, help="3 or more")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--one-process", action="store_true", help="neither killed, restarted nor frozen")
     parser.add_argument("--keep", type=Path, help="copy the recording and the log into this folder if it fails")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="riglog-alone-") as name:
@@ -501,7 +516,8 @@ def main() -> int:
         (folder / "disk").mkdir()
         disk = Disk(folder / "disk")
         try:
-            problems = anyio.run(hour, options.minutes, options.seed, folder, disk)
+            lived = partial(hour, ends=not options.one_process)
+            problems = anyio.run(lived, options.minutes, options.seed, folder, disk)
             if problems and options.keep:
                 subprocess.run(["cp", "-r", str(folder), str(options.keep)], check=False)
         finally:

@@ -227,4 +227,4 @@ def _problem(result: SinkResult) -> str:
     rejected = "".join(f", {each.samples} of them rejected from {each.device}" for each in result.set_aside)
     if not result.lost:
         return f"{result.name}: all samples were written, but the end of the recording is not safe: {result.error}"
-    return f"{result.name}: {result.lost} samples lost{rejected}, last error: {result.error}"
+    return f"{result.name}: {result.lost} samples lost{rejected}, last error: {result.error or result.warning}"

@@ -11,6 +11,7 @@ from riglog.errors import error_context
 from riglog.model import NS, iso
 from riglog.recordings.notes import NoteRow, read_notes
 from riglog.sinks.base import Damage
+from riglog.sinks.disk import beside
 from riglog.sinks.formats import format_of
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.reader import SQLITE_FORMAT, open_recording
@@ -159,7 +160,7 @@ def _sqlite_contents(path: Path, source: Recorded, counts: dict[int, int] | None
 def _contents(
     path: Path, format: str, schema: int | None, runs: list[RunContents], latest: list[Row], damaged: int = 0
 ) -> Contents:
-    logs = [path.with_name(path.name + "-wal")] if format == "sqlite" else []
+    logs = [beside(path, "-wal")] if format == "sqlite" else []
     files = [each for each in ([path, *logs] if path.is_file() else path.rglob("*")) if each.is_file()]
     size = sum(file.stat().st_size for file in files)
     return Contents(

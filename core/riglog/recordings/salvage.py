@@ -19,6 +19,7 @@ from riglog.errors import StorageError
 from riglog.recordings.copying import copy_1, copy_2
 from riglog.recordings.damaged import Damaged, Found, Shape, shapes
 from riglog.recordings.sqlite_pages import records
+from riglog.sinks.disk import beside
 from riglog.sinks.files import file_error, read_error
 from riglog.sinks.sqlite import schema1
 from riglog.sinks.sqlite.schema import create_tables, open_database, sqlite_errors
@@ -77,7 +78,7 @@ def _readable_copy(path: Path, folder: Path, found: Found) -> tuple[sqlite3.Conn
     copy = folder / "damaged.sqlite"
     try:
         shutil.copyfile(path, copy)
-        log = path.with_name(path.name + "-wal")
+        log = beside(path, "-wal")
         if log.exists():
             shutil.copyfile(log, copy.with_name(copy.name + "-wal"))
     except FileNotFoundError as error:

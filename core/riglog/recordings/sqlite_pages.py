@@ -13,6 +13,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from riglog.sinks.disk import beside
+
 Value = int | float | str | bytes | None
 TABLE_LEAF, INDEX_LEAF, INDEX_INTERIOR = 0x0D, 0x0A, 0x02
 HEADER_BYTES = {TABLE_LEAF: 8, INDEX_LEAF: 8, INDEX_INTERIOR: 12}
@@ -57,7 +59,7 @@ class _Pages:
         size = 65_536 if size == 1 else size
         self.size = size if size in PAGE_SIZES else page_size
         self.usable = self.size - header[20] if size in PAGE_SIZES and header[20] <= 32 else self.size
-        self._log = _committed_pages(path.with_name(path.name + "-wal"), self.size)
+        self._log = _committed_pages(beside(path, "-wal"), self.size)
         self.count = max(path.stat().st_size // self.size, *self._log, 0)
 
     def __enter__(self) -> "_Pages":

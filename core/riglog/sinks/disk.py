@@ -64,6 +64,17 @@ def identity(file: int | Path) -> Identity | None:
     return found.st_dev, found.st_ino
 
 
+def real_path(path: Path) -> Path:
+    """Return the path of the file itself where a path is a link: a file has one lock, one inbox and one log."""
+    return Path(os.path.realpath(path)) if path.is_symlink() and path.exists() else path
+
+
+def beside(path: Path, ending: str) -> Path:
+    """Return the path of what belongs to a recording and is kept beside it, such as ``-wal`` and ``.lock``."""
+    real = real_path(path)
+    return real.parent / f"{real.name}{ending}"  # with_name fails for "."
+
+
 def is_deleted(file: int) -> bool:
     """Return whether an open file has no name any more: its content is lost when it is closed."""
     path = _path_of(file)

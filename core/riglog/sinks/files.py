@@ -11,10 +11,10 @@ from typing import BinaryIO, TypeVar
 import anyio
 import anyio.to_thread
 
-from riglog.errors import StorageError
+from riglog.errors import NotARecordingError, StorageError
 from riglog.model import Batch, Event, Run, Sink
 from riglog.sinks import disk
-from riglog.sinks.disk import Durability, create_file, create_hidden, publish, sync_file
+from riglog.sinks.disk import Durability, create_file, create_hidden, publish, real_path, sync_file
 from riglog.sinks.rows import Row, rows
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class FileSink(Sink):
     """A sink at a path. Its blocking calls run in a worker thread, one at a time."""
 
     def __init__(self, path: str | Path, *, overwrite: bool = False, durability: Durability = "flush") -> None:
-        self.path = Path(path)
+        self.path = real_path(Path(path))
         self.overwrite = overwrite
         self.durable = durability == "flush"
         self._limiter = anyio.CapacityLimiter(1)
@@ -99,12 +99,24 @@ def check_writable(path: Path) -> None:
             )
 
 
+def refuse_special_file(path: Path) -> None:
+    """Refuse what is neither a file nor a folder: opening a named pipe would wait for ever.
+
+    Raises:
+        NotARecordingError: it is a pipe, a socket or a device.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        hint = "Give the name of a file: a pipe or a device does not keep what is written"
+        raise NotARecordingError("path is not a file", hint=hint, path=path)
+
+
 def first_line(path: Path) -> bytes:
     """Return the first line of a file without its end; empty if the file is empty.
 
     Raises:
         StorageError: the file does not exist, or cannot be read.
     """
+    refuse_special_file(path)
     try:
         with path.open("rb") as file:
             return file.readline(HEAD_BYTES).rstrip(b"\r\n")
@@ -118,6 +130,7 @@ def is_blank(path: Path, is_torn: Callable[[bytes], bool] = lambda _: False) -> 
     Args:
         is_torn: True for the begin of a first line whose end is missing. NUL bytes alone are always such a rest.
     """
+    refuse_special_file(path)
     with path.open("rb") as file:
         content = file.read(HEAD_BYTES + 1)
     line = content.rstrip(b"\0")
@@ -170,6 +183,24 @@ def deleted_warning(path: Path, now: Path) -> str:
 def moved_warning(path: Path, moved_to: str | None, now: Path) -> str:
     """Return what the user must know about a file that was moved: its rows are in two files."""
     return f"{path} was moved to {moved_to or 'another place'} while it was being recorded; newer rows are in {now}"
+
+
+def continued_where_it_is(path: Path, moved_to: str | None) -> Path | None:
+    """Return the present path of an open file whose folder was moved or renamed: it is continued there.
+
+    None if the folder is still there: then somebody has put the file away on purpose, and it is not touched again.
+    """
+    return None if moved_to is None or path.parent.is_dir() else Path(moved_to)
+
+
+def continued_warning(path: Path, now: Path) -> str:
+    """Return what the user must know about a file whose folder was moved."""
+    return f"{path} was moved to {now} with its directory while it was being recorded; it is continued there"
+
+
+def overwritten_warning(path: Path, now: Path) -> str:
+    """Return what the user must know about a file whose content is no longer what was stored in it."""
+    return f"another program has overwritten {path} while it was being recorded; newer rows are in {now}"
 
 
 def deleted_error(path: Path, error: OSError | StorageError) -> StorageError:

@@ -20,7 +20,7 @@ from riglog.errors import StorageError
 from riglog.log import get_logger
 from riglog.model import Message
 from riglog.model.message import storable_message
-from riglog.sinks.disk import NOFOLLOW, create_hidden, sync_file, sync_folder
+from riglog.sinks.disk import NOFOLLOW, beside, create_hidden, sync_file, sync_folder
 from riglog.sinks.files import file_error
 
 MAX_BYTES = 64 * 1024
@@ -39,7 +39,7 @@ class Inbox:
 
     def __init__(self, recording: Path) -> None:
         self.recording = recording
-        self.folder = recording.parent / f"{recording.name}.inbox"  # with_name fails for "."
+        self.folder = beside(recording, ".inbox")
         self._ignored: set[str] = set()
 
     def put(self, message: Message) -> None:

@@ -20,6 +20,8 @@ from riglog.sinks.files import (
     RowFileSink,
     appearing,
     check_writable,
+    continued_warning,
+    continued_where_it_is,
     deleted_error,
     deleted_warning,
     moved_warning,
@@ -58,6 +60,7 @@ class ParquetSink(RowFileSink):
         self._number = last + 1
         self._batches: list[Any] = []
         self._rows_of_full_parts = 0
+        self._full_parts: dict[str, tuple[int, int]] = {}  # rows and bytes of each that was written since then
         self._written: Identity | None = None  # the file at the name of the current part, if this sink wrote it
 
     def _store(self, found: list[Row]) -> None:
@@ -65,9 +68,11 @@ class ParquetSink(RowFileSink):
         batches = [*self._batches, record_batch([structs.astuple(row) for row in found])]
         self._write_part(batches)
         self._batches = batches
-        if sum(batch.num_rows for batch in batches) >= PART_ROWS:
+        stored = sum(batch.num_rows for batch in batches)
+        if stored >= PART_ROWS:
+            self._full_parts[self._part().name] = stored, self._part().stat().st_size
             self._number += 1
-            self._rows_of_full_parts += sum(batch.num_rows for batch in batches)
+            self._rows_of_full_parts += stored
             self._batches = []
 
     def _part(self) -> Path:
@@ -89,6 +94,9 @@ class ParquetSink(RowFileSink):
             return
         try:
             deleted, moved_to = is_deleted(self._folder), present_path(self._folder)
+            if (now := continued_where_it_is(self.path, moved_to)) is not None:
+                self.path, self.warning = now, continued_warning(self.path, now)
+                return
             target = free_path(self.path)
             target.mkdir()
             sync_folder(target.parent)
@@ -105,6 +113,14 @@ class ParquetSink(RowFileSink):
             self._batches = []
         os.close(self._folder)
         self._folder, self.path, self._rows_of_full_parts = folder, target, 0
+        self._full_parts = {}
+
+    def _count_destroyed_parts(self) -> None:
+        """Count the rows of full parts that another program has deleted or changed."""
+        destroyed = [rows for name, (rows, size) in self._full_parts.items() if _size(self.path / name) != size]
+        if destroyed:
+            self.samples_deleted += sum(destroyed)
+            self.warning = f"another program has deleted or changed parts of {self.path}: {len(destroyed)}"
 
     def _close(self) -> None:
         rows_of_this_part = sum(batch.num_rows for batch in self._batches)
@@ -117,6 +133,7 @@ class ParquetSink(RowFileSink):
         else:
             if self._batches and not self._part().exists():
                 self._write_part(self._batches)
+            self._count_destroyed_parts()
         finally:
             self._release()
 
@@ -177,6 +194,13 @@ def lock_folder(path: Path) -> int | None:
         os.close(folder)
         raise
     return folder
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def parts(path: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from riglog.errors import RiglogError, describe
 from riglog.model import SYSTEM_CLOCK, Batch, Clock, Event, EventKind, Message, Run
 from riglog.sinks.carried import ROWS_BEFORE, Carried
+from riglog.sinks.disk import beside, real_path
 from riglog.sinks.files import FileSink
 from riglog.sinks.part_names import newest_part, next_part, parts
 from riglog.sinks.sqlite.carried import carried_events
@@ -39,7 +40,7 @@ class RotatingSink(FileSink):
 
     def __init__(self, make: Callable[[Path], FileSink], path: Path, limit: Limit, clock: Clock = SYSTEM_CLOCK) -> None:
         self._make = make
-        self._first = path
+        self._first = path = real_path(path)
         self._limit = limit
         self._clock = clock
         self._present = make(newest_part(path))
@@ -148,7 +149,7 @@ def size(path: Path) -> int:
 
 def files_of(path: Path) -> tuple[Path, Path]:
     """Return a file and the one that SQLite has beside it."""
-    return path, path.with_name(f"{path.name}-wal")
+    return path, beside(path, "-wal")
 
 
 def began_ns(path: Path, now_ns: int) -> int:

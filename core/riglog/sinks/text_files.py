@@ -26,17 +26,22 @@ from riglog.sinks.files import (
     HEAD_BYTES,
     RowFileSink,
     check_writable,
+    continued_warning,
+    continued_where_it_is,
     deleted_error,
     deleted_warning,
     first_line,
     is_blank,
     moved_warning,
+    overwritten_warning,
 )
 from riglog.sinks.rows import Row
 
 COPIED_BYTES = 1024 * 1024
 FLUSH_BYTES = 256 * 1024
 """At most so much is written before it is on the disk: a power failure can leave NUL bytes only behind that."""
+LAST_BYTES = 128
+"""Of what was written: by them it is seen whether it is still there. More than the end of one row."""
 log = get_logger("riglog.sinks")
 UNREADABLE = (ValueError, csv.Error, msgspec.DecodeError)
 
@@ -46,6 +51,10 @@ class TextFileSink(RowFileSink):
 
     head: bytes = b""
     _file: int | None = None
+    _last = b""
+    """The last bytes that were written into the open file, before ``_end``."""
+    _torn = False
+    """What follows ``_end`` is the rest of a write that failed."""
 
     @abstractmethod
     def _encode(self, found: list[Row]) -> bytes:
@@ -91,6 +100,7 @@ class TextFileSink(RowFileSink):
 
     def _store(self, found: list[Row]) -> None:
         self._follow_path()
+        self._look_at_end()
         self._append(self._encode(found))
         self._samples += len(found)
 
@@ -100,9 +110,10 @@ class TextFileSink(RowFileSink):
             return
         try:
             self._follow_path()
+            self._look_at_end()
         except StorageError:
             if is_deleted(file):
-                self.samples_deleted = self._samples
+                self.samples_deleted += self._samples
             raise
         finally:
             file, self._file = self._file or file, None
@@ -114,6 +125,7 @@ class TextFileSink(RowFileSink):
         assert self._file is not None, "open() comes first"
         os.ftruncate(self._file, self._end)
         os.lseek(self._file, self._end, os.SEEK_SET)
+        self._torn = True
         try:
             for piece in pieces(data, first_alone=self._end == 0):
                 write_all(self._file, piece)
@@ -122,7 +134,42 @@ class TextFileSink(RowFileSink):
         except OSError:
             os.ftruncate(self._file, self._end)
             raise
+        self._torn = False
         self._end += len(data)
+        self._last = (self._last + data[-LAST_BYTES:])[-LAST_BYTES:]
+
+    def _look_at_end(self) -> None:
+        """Go on in a new file if another program has overwritten this one; keep what another program has appended."""
+        assert self._file is not None, "open() comes first"
+        start = self._end - len(self._last)
+        os.lseek(self._file, start, os.SEEK_SET)
+        if os.read(self._file, len(self._last)) != self._last:
+            self._leave_overwritten()
+        elif not self._torn and (size := os.fstat(self._file).st_size) > self._end:
+            os.lseek(self._file, size - 1, os.SEEK_SET)
+            complete = os.read(self._file, 1) == b"\n"
+            self.warning = f"another program has written into {self.path} while it was being recorded"
+            self._end, self._last = size, b""
+            if not complete:
+                self._append(b"\n")
+
+    def _leave_overwritten(self) -> None:
+        assert self._file is not None
+        self.samples_deleted += self._samples
+        self._samples = 0
+        try:
+            target = free_path(self.path)
+            file = self._begin_file(target, copied=False)
+        except (OSError, StorageError) as error:
+            raise deleted_error(self.path, error) from error
+        self.warning = overwritten_warning(self.path, target)
+        self._change_file(file, target)
+
+    def _change_file(self, file: int, target: Path) -> None:
+        assert self._file is not None
+        os.close(self._file)
+        self._file, self.path, self._end = file, target, os.lseek(file, 0, os.SEEK_END)
+        self._last, self._torn = b"", False
 
     def _follow_path(self) -> None:
         """Go on in a new file if this one was deleted or moved. The rows of a deleted one are copied."""
@@ -132,13 +179,15 @@ class TextFileSink(RowFileSink):
             return  # Windows refuses to delete or move an open file
         try:
             deleted, moved_to = is_deleted(self._file), present_path(self._file)
+            if (now := continued_where_it_is(self.path, moved_to)) is not None:
+                self.path, self.warning = now, continued_warning(self.path, now)
+                return
             target = free_path(self.path)
             file = self._begin_file(target, copied=deleted)
         except (OSError, StorageError) as error:
             raise deleted_error(self.path, error) from error
         self.warning = deleted_warning(self.path, target) if deleted else moved_warning(self.path, moved_to, target)
-        os.close(self._file)
-        self._file, self.path, self._end = file, target, os.lseek(file, 0, os.SEEK_END)
+        self._change_file(file, target)
 
     def _begin_file(self, target: Path, *, copied: bool) -> int:
         """Create and lock a file with the rows of the open one, or with the first line only."""

@@ -2,6 +2,8 @@
 
 import io
 import math
+import os
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -123,6 +125,8 @@ def given(recording: Path, folder: Path, kind: str) -> Path:
     elif kind == "folder":
         path.mkdir()
         (path / "photo.jpg").touch()
+    elif kind == "pipe":
+        os.mkfifo(path)
     else:
         format, shape = kind.split()
         export(recording, path, format=format, wide=shape == "wide")
@@ -136,11 +140,14 @@ def given(recording: Path, folder: Path, kind: str) -> Path:
         ("csv wide", "this is a wide export", "Give the recording from which it was made"),
         ("jsonl wide", "this is a wide export", "Give the recording from which it was made"),
         ("folder", "path is a directory", "Give the name of a file in it"),
+        ("pipe", "path is not a file", "Give the name of a file"),
     ],
 )
 def test_what_is_not_a_recording_is_called_by_its_kind(
     recording: Path, tmp_path: Path, kind: str, message: str, hint: str
 ) -> None:
+    if kind == "pipe" and sys.platform == "win32":
+        pytest.skip("Windows has no named pipes in folders")
     path = given(recording, tmp_path, kind)
     with pytest.raises(NotARecordingError, match=message) as caught:
         read(path)
@@ -158,6 +165,8 @@ def test_what_is_not_a_recording_is_called_by_its_kind(
     ],
 )
 def test_what_needs_sqlite_says_what_it_was_given(recording: Path, tmp_path: Path, kind: str, message: str) -> None:
+    if kind == "pipe" and sys.platform == "win32":
+        pytest.skip("Windows has no named pipes in folders")
     path = given(recording, tmp_path, kind)
     with pytest.raises(NotARecordingError, match=message):
         export(path, tmp_path / "out.csv", format="csv")

@@ -177,3 +177,96 @@ async def test_full_parts_of_a_deleted_parquet_folder_are_counted_as_lost(
     assert list(read(sink.path)) == newest()
     assert sink.samples_deleted == len(everything()) - len(newest())
     assert "has the newest rows only" in (sink.warning or "")
+
+
+async def test_a_file_whose_folder_is_moved_is_continued_where_it_is_now(make: Make, folder: Path) -> None:
+    sink = await half_recorded(make, folder / "run.x")
+    now = folder.rename(folder.parent / "archive")
+    await sink.write(varied(make_run())[5:], [])
+    await sink.aclose()
+    if sys.platform == "linux":
+        assert sink.path == now / "run.x"
+        assert "it is continued there" in (sink.warning or "")
+    assert list(read(now / "run.x")) == everything()
+    assert sink.samples_deleted == 0
+    assert [entry.name for entry in now.iterdir()] == ["run.x"]
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    """Write into the file itself, as a shell does: its name still leads to it."""
+    with open(path, "r+b") as file:
+        file.truncate(0)
+        file.write(content)
+
+
+@pytest.mark.parametrize("content", [b"", b"minutes of the meeting", b"x" * 300_000], ids=["empty", "short", "long"])
+@pytest.mark.parametrize("make", [SqliteSink, CsvSink, JsonlSink])
+async def test_a_file_that_is_overwritten_is_an_event_and_a_loss_and_newer_rows_are_in_a_new_one(
+    make: Make, content: bytes, folder: Path
+) -> None:
+    events: list[Event] = []
+    path = folder / "run.x"
+    writer = await new_writer(make(path), events)
+    writer.enqueue(varied(make_run())[:5], [])
+    assert await writer.flush()
+    overwrite(path, content)
+    writer.enqueue(varied(make_run())[5:], [])
+    assert await writer.flush()
+    await writer.close()
+    assert list(read(folder / "run-2.x")) == newest()
+    assert (writer.result.written, writer.result.lost) == (len(newest()), len(everything()) - len(newest()))
+    assert [event.kind for event in events] == [EventKind.RECORDING_MOVED]
+    assert f"another program has overwritten {path}" in events[0].message
+    if make is not SqliteSink:  # of which the log is written back
+        assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("make", [SqliteSink, CsvSink, JsonlSink])
+async def test_a_file_that_is_overwritten_after_the_last_flush_is_a_loss(make: Make, folder: Path) -> None:
+    writer = await new_writer(make(folder / "run.x"), [])
+    writer.enqueue(varied(make_run()), [])
+    assert await writer.flush()
+    overwrite(folder / "run.x", b"minutes of the meeting")
+    await writer.close()
+    assert (writer.result.written, writer.result.lost) == (0, len(everything()))
+    assert "has overwritten" in (writer.result.warning or "")
+
+
+async def test_a_checkpoint_of_another_program_is_no_loss(folder: Path) -> None:
+    sink = await half_recorded(SqliteSink, folder / "run.x")
+    with closing(sqlite3.connect(folder / "run.x")) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    await sink.write(varied(make_run())[5:], [])
+    await sink.aclose()
+    assert list(read(folder / "run.x")) == everything()
+    assert (sink.warning, sink.samples_deleted) == (None, 0)
+
+
+@pytest.mark.parametrize("appended", [b"a note\n", b"a note without an end"])
+@pytest.mark.parametrize("make", [CsvSink, JsonlSink])
+async def test_what_another_program_appends_to_a_text_file_is_kept(make: Make, appended: bytes, folder: Path) -> None:
+    path = folder / "run.x"
+    sink = await half_recorded(make, path)
+    with path.open("ab") as file:
+        file.write(appended)
+    await sink.write(varied(make_run())[5:], [])
+    await sink.aclose()
+    found = read(path)
+    assert list(found) == everything()
+    assert found.damage.lines == 1
+    assert appended in path.read_bytes()
+    assert sink.warning == f"another program has written into {path} while it was being recorded"
+
+
+async def test_parts_of_parquet_that_another_program_changes_are_counted_as_lost(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "PART_ROWS", 5)
+    sink = await half_recorded(ParquetSink, folder / "run.x")
+    first = folder / "run.x" / "part-000001.parquet"
+    rows_in_it = sum(1 for _ in read(first))
+    first.write_bytes(b"")
+    await sink.write(varied(make_run())[5:], [])
+    await sink.aclose()
+    assert sink.samples_deleted == rows_in_it
+    assert "has deleted or changed parts of" in (sink.warning or "")

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,6 +42,13 @@ async def test_what_is_read_back_equals_what_was_recorded(make: Make, tmp_path: 
     run = make_run()
     await store(make(tmp_path / "store"), run, varied(run))
     assert list(read(tmp_path / "store")) == expected(run, varied(run))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+async def test_a_pipe_is_refused_and_not_waited_for(make: Make, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "store")
+    with pytest.raises(NotARecordingError, match=r"path is (not )?a file"), anyio.fail_after(10):
+        await make(tmp_path / "store").check()
 
 
 async def test_another_run_is_appended(make: Make, tmp_path: Path) -> None:

@@ -8,10 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
+from recorded import varied
 
 from riglog.errors import StorageError
-from riglog.model import Event, EventKind, Run, new_run
-from riglog.sinks import SqliteSink
+from riglog.model import Event, EventKind, Note, Run, new_run
+from riglog.model.note import new_note
+from riglog.recordings.messages import Delivery, send
+from riglog.recordings.salvage import salvage
+from riglog.sinks import SqliteSink, rows
 from riglog.sinks.sqlite import read_events, stored_run
 from riglog.sinks.sqlite.writer_lock import WriterLock, check_unlocked, lock_path
 
@@ -149,3 +153,27 @@ def test_a_lock_file_that_its_owner_removes_meanwhile_is_not_the_lock(
     with pytest.raises(StorageError, match="is being recorded"):
         WriterLock(path)
     second.release()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+async def test_a_recording_has_one_writer_and_one_inbox_whatever_link_leads_to_it(path: Path, run: Run) -> None:
+    await (sink := SqliteSink(path)).open(run)
+    link = path.with_name("latest.sqlite")
+    link.symlink_to(path)
+    with pytest.raises(StorageError, match="the file is being recorded"):
+        await SqliteSink(link).open(new_run("other"))
+    assert send(link, new_note("through the link", program="test"), timeout=0) is Delivery.WAITING
+    (message,) = await sink.incoming()
+    assert isinstance(message, Note)
+    assert message.text == "through the link"
+    await sink.aclose()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+async def test_a_recording_that_runs_is_salvaged_with_its_log_through_a_link(path: Path, run: Run) -> None:
+    await (sink := SqliteSink(path)).open(run)
+    await sink.write(varied(run), [])
+    link = path.with_name("latest.sqlite")
+    link.symlink_to(path)
+    assert salvage(link, path.with_name("saved.sqlite")).rows == len(list(rows(run.id, varied(run))))
+    await sink.aclose()

@@ -7,6 +7,7 @@ take it for that of a new file of this name.
 
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from riglog.sinks.disk import (
@@ -20,7 +21,13 @@ from riglog.sinks.disk import (
     publish,
     sync_file,
 )
-from riglog.sinks.files import deleted_warning, moved_warning
+from riglog.sinks.files import (
+    continued_warning,
+    continued_where_it_is,
+    deleted_warning,
+    moved_warning,
+    overwritten_warning,
+)
 
 
 def is_displaced(path: Path, opened: Identity | None) -> bool:
@@ -33,7 +40,7 @@ def leave_displaced(database: sqlite3.Connection, path: Path, opened: Identity) 
 
     Returns:
         The path at which recording goes on, and what the user must know. If the file was deleted, the new one holds all
-        rows already; if it was moved, the new one does not exist yet.
+        rows already; if it was moved, the new one does not exist yet, unless its folder was moved: it is continued.
     Raises:
         OSError, sqlite3.Error: the rows cannot be kept now; the connection is still open, try again.
     """
@@ -43,12 +50,27 @@ def leave_displaced(database: sqlite3.Connection, path: Path, opened: Identity) 
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     copy = _copy(database, path) if deleted else None
     database.close()
+    if (now := continued_where_it_is(path, moved_to)) is not None:
+        return now, continued_warning(path, now)
     _remove_empty_log(path)
     target = _free(path)
     if copy is None:
         return target, moved_warning(path, moved_to, target)
     publish(copy, target)
     return target, deleted_warning(path, target)
+
+
+def leave_overwritten(database: sqlite3.Connection, path: Path) -> tuple[Path, str]:
+    """Close a file that another program has overwritten. What the write-ahead log still has of it is written back.
+
+    Returns:
+        The path of the new file, which does not exist yet, and what the user must know.
+    """
+    with suppress(sqlite3.Error):
+        database.close()
+    target = _free(path)
+    rest = f"`riglog salvage {path} --out NEW.sqlite` copies what can be read of the earlier ones"
+    return target, f"{overwritten_warning(path, target)}; {rest}"
 
 
 def _copy(database: sqlite3.Connection, path: Path) -> Path:

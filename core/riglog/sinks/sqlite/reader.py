@@ -9,6 +9,7 @@ from urllib.parse import quote
 from riglog.errors import ConfigError, did_you_mean, error_context
 from riglog.model import current_kind
 from riglog.sinks.base import Damage, Format
+from riglog.sinks.disk import beside
 from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.rows import EventRow, Row
 from riglog.sinks.sqlite.recorded import recorded
@@ -36,7 +37,7 @@ def open_recording(path: Path) -> sqlite3.Connection:
         try:
             return _connect(location + "?mode=rw")  # with "ro", SQLite leaves its -wal and -shm files behind
         except sqlite3.OperationalError:
-            if path.with_name(path.name + "-wal").exists():
+            if beside(path, "-wal").exists():
                 raise
             return _connect(location + "?immutable=1")  # a finished recording in a folder without write permission
 

@@ -2,24 +2,27 @@
 
 import sqlite3
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
 
+from riglog.errors import StorageError
 from riglog.model import OK, Batch, Event, Run, Sample
-from riglog.sinks.disk import identity, is_deleted, open_descriptor
+from riglog.sinks.disk import beside, identity, is_deleted, open_descriptor
 from riglog.sinks.rows import content, flags
 from riglog.sinks.sqlite.blocks import Blocks, Profile
-from riglog.sinks.sqlite.displaced import is_displaced, leave_displaced
+from riglog.sinks.sqlite.displaced import is_displaced, leave_displaced, leave_overwritten
 from riglog.sinks.sqlite.messages import insert_event
 from riglog.sinks.sqlite.overviews import Overviews
 from riglog.sinks.sqlite.places import Places
-from riglog.sinks.sqlite.schema import open_database
+from riglog.sinks.sqlite.schema import check_recording, check_sound, open_database
 from riglog.sinks.sqlite.writer_lock import WriterLock
 
 ReadingColumns = tuple[int, int, int, int, float | None, int | None, int | None, int | None, int, int | None]
 CACHED_ANNOTATIONS = 10_000
+MOST_CHECKS = 5
+"""Of the whole file, after another program has changed it: one that checkpoints again and again does no harm."""
 
 
 class RunFile:
@@ -51,6 +54,8 @@ class RunFile:
             self.blocks = Blocks(self.database, self.run_id, profile)
             self.block_id = 0  # of the flush that is being stored
             self.identity = identity(path)
+            self.checks_left = MOST_CHECKS
+            self._seen = _size_and_time(path)
         except BaseException:
             self.database.close()
             if lock is None:
@@ -65,6 +70,27 @@ class RunFile:
         """Return whether its rows are lost when it is closed."""
         file = None if self.identity is None else open_descriptor(self.identity)
         return file is not None and is_deleted(file)
+
+    def is_overwritten(self) -> bool:
+        """Return whether another program has changed the file since the last call of ``write``, and destroyed it."""
+        if _size_and_time(self.path) == self._seen:
+            return False
+        try:
+            check_recording(self.path)  # first: SQLite deletes the log of an empty file
+            if self.checks_left > 0:
+                self.checks_left -= 1
+                with closing(sqlite3.connect(self.path)) as fresh:  # this connection has pages of its own in memory
+                    check_sound(fresh, self.path)
+        except (StorageError, sqlite3.DatabaseError) as error:
+            return not isinstance(error, sqlite3.OperationalError)  # else it cannot be read now
+        return False
+
+    def leave_overwritten(self) -> tuple[Path, str]:
+        """Close the file that was overwritten; see ``leave_overwritten``."""
+        found = leave_overwritten(self.database, self.path)
+        self.left = True
+        self.lock.release()
+        return found
 
     def leave(self) -> tuple[Path, str]:
         """Close the file that was deleted or moved; see ``leave_displaced``."""
@@ -89,6 +115,12 @@ class RunFile:
 
     def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         """Store all of it, or none and raise."""
+        try:
+            self._write(batches, events)
+        finally:
+            self._seen = _size_and_time(self.path)
+
+    def _write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         database = self.database
         if self.rollback_pending:
             self._roll_back()
@@ -115,7 +147,7 @@ class RunFile:
     def log_bytes(self) -> int:
         """Return the size of the write-ahead log."""
         try:
-            return self.path.with_name(f"{self.path.name}-wal").stat().st_size
+            return beside(self.path, "-wal").stat().st_size
         except OSError:
             return 0
 
@@ -237,3 +269,11 @@ class RunFile:
         self.blocks.load()
         self.overviews.forget()
         self.rollback_pending = False
+
+
+def _size_and_time(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns

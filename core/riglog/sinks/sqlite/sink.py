@@ -106,7 +106,7 @@ class SqliteSink(FileSink):
             file = self._present_file()
         except (OSError, StorageError):
             if file is not None and file.is_deleted():
-                self.samples_deleted = file.samples
+                self.samples_deleted += file.samples
             raise
         finally:
             self._file = None
@@ -118,7 +118,7 @@ class SqliteSink(FileSink):
         file = self._file
         assert file is not None, "open() comes first"
         if not file.is_displaced():
-            return file
+            return self._unless_overwritten(file)
         try:
             if not file.left and not file.disconnected:
                 self.path, self.warning = file.leave()
@@ -128,6 +128,18 @@ class SqliteSink(FileSink):
         except (OSError, sqlite3.Error, StorageError) as error:
             cause = storage_error(error, self.path) if isinstance(error, sqlite3.Error) else error
             raise deleted_error(self.path, cause) from error
+        return self._file
+
+    def _unless_overwritten(self, file: "RunFile") -> "RunFile":
+        """Return a file; if another program has destroyed its content, a new one. Its rows are counted as lost."""
+        if file.disconnected or not (file.left or file.is_overwritten()):
+            return file
+        if not file.left:
+            self.path, self.warning = file.leave_overwritten()
+            self.warning_kind = EventKind.RECORDING_MOVED
+            self.samples_deleted += file.samples
+            self._inboxes.append(Inbox(self.path))
+        self._file = RunFile(self.path, file.run, durable=self.durable, profile=self.profile)
         return self._file
 
     async def _in_thread(self, call: Callable[[], T], *, passing: tuple[type[Exception], ...] = ()) -> T:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from riglog.errors import StorageError
 from riglog.log import get_logger
-from riglog.sinks.disk import FILE_MODE, NOFOLLOW, FileLockedError, lock
+from riglog.sinks.disk import FILE_MODE, NOFOLLOW, FileLockedError, beside, lock
 from riglog.sinks.files import file_error
 
 log = get_logger("riglog.sinks")
@@ -99,7 +99,7 @@ def is_locked(path: Path) -> bool:
 
 def lock_path(path: Path) -> Path:
     """Return where the lock of a recording is."""
-    return path.with_name(f"{path.name}.lock")
+    return beside(path, ".lock")
 
 
 def _lock_patiently(file: int, path: Path) -> None:
