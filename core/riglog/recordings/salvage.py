@@ -9,7 +9,7 @@ import re
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from msgspec import Struct
 from riglog.errors import StorageError
 from riglog.recordings.copying import copy_1, copy_2
 from riglog.recordings.damaged import Damaged, Found, Shape, shapes
-from riglog.recordings.sqlite_pages import records
+from riglog.recordings.sqlite_pages import Value, records
 from riglog.sinks.disk import beside
 from riglog.sinks.files import file_error, read_error
 from riglog.sinks.sqlite import schema1
@@ -128,14 +128,35 @@ def _rebuilt(path: Path, schema: "_Schema", folder: Path) -> sqlite3.Connection:
     schema.create(database)
     database.execute("BEGIN")
     tables = [schema.shapes[name] for name in schema.newest_first if name != "meta"]
+    indexed: list[tuple[str, tuple[Value, ...]]] = []
     for record in records(path, page_size=schema.page_bytes):
         for shape in tables:
             if (row := shape.row(record.rowid, record.values)) is not None:
                 marks = ", ".join("?" * len(row))
                 database.execute(f"INSERT OR IGNORE INTO {shape.name} VALUES ({marks})", row)  # noqa: S608 - constants
                 break
+        else:
+            if schema.version == SCHEMA_VERSION and record.rowid is None:
+                indexed += ((statement, record.values) for statement in _of_index(record.values))
+    for statement, values in indexed:  # a row itself, if it is left, comes before its copy in an index
+        database.execute(statement, values)
     database.execute("COMMIT")
     return database
+
+
+def _of_index(values: tuple[Value, ...]) -> Iterator[str]:
+    """Return how what a record of an index repeats of a row is inserted: a small table has only one page to lose.
+
+    A channel comes back without its driver and its unit, which is then unknown.
+    """
+    kinds = tuple(map(type, values))
+    if kinds == (str, str, int, int):
+        yield "INSERT OR IGNORE INTO series (device, parameter, instance, id) VALUES (?, ?, ?, ?)"
+    elif kinds == (int, int, int, int):
+        yield (
+            "INSERT OR IGNORE INTO channel (series_id, run_id, segment, id, driver, protocol)"
+            " VALUES (?, ?, ?, ?, 'unknown', 'unknown')"
+        )
 
 
 class _Schema(Struct, frozen=True):
