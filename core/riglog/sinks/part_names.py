@@ -4,9 +4,12 @@ import os
 import re
 from pathlib import Path
 
+from riglog.sinks.disk import real_path
+
 
 def parts(path: Path) -> list[Path]:
     """Return the files of a recording that exist, oldest first: ``path``, then those that follow it."""
+    path = real_path(path)
     pattern = re.compile(re.escape(path.stem) + r"\.part(\d{4,})" + re.escape(path.suffix))
     try:
         names = os.listdir(path.parent)
