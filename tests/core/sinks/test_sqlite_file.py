@@ -18,6 +18,7 @@ from riglog.recordings import read, read_events
 from riglog.sinks import COLUMNS, SqliteSink, rows
 from riglog.sinks.sqlite import schema
 from riglog.sinks.sqlite import sink as sqlite_sink
+from riglog.sinks.sqlite.run_file import RunFile
 from riglog.sinks.sqlite.schema import check_recording, create_tables, open_database
 from riglog.testing import LoopClock
 
@@ -275,6 +276,33 @@ async def test_a_connection_whose_lock_is_lost_is_closed_before_it_is_opened_aga
     await sink.aclose()
     assert list(read(path)) == list(rows(run.id, [first, second, third]))
     assert [entry.name for entry in tmp_path.iterdir()] == ["run.sqlite"]
+
+
+async def test_a_transaction_that_failed_and_is_found_complete_in_the_log_is_not_written_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sync failed behind the last frame of a commit: a new connection takes what it finds for committed."""
+    path, run = tmp_path / "run.sqlite", make_run()
+    batches = varied(run)
+    sink = SqliteSink(path)
+    await sink.open(run)
+    await sink.write(batches[:2], EVENTS[:1])
+    monkeypatch.setattr(sqlite_sink, "FAILURES_BEFORE_REOPENING", 1)
+    written = RunFile._write
+
+    def write_and_fail(file: RunFile, *given: Any) -> None:
+        written(file, *given)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFile, "_write", write_and_fail)
+        for number, events in ((4, EVENTS[1:2]), (6, EVENTS[1:])):  # more is buffered meanwhile
+            with pytest.raises(StorageError):
+                await sink.write(batches[2:number], events)
+    await sink.write(batches[2:], EVENTS[1:])
+    await sink.aclose()
+    assert list(read(path)) == list(rows(run.id, batches))
+    assert [event.message for event in read_events(path)] == [event.message for event in EVENTS]
 
 
 async def test_a_reader_without_end_is_reported_and_the_log_shrinks_when_it_has_ended(

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,6 +24,13 @@ ReadingColumns = tuple[int, int, int, int, float | None, int | None, int | None,
 CACHED_ANNOTATIONS = 10_000
 MOST_CHECKS = 5
 """Of the whole file, after another program has changed it: one that checkpoints again and again does no harm."""
+
+
+class Revived(NamedTuple):
+    """Rows and events of a transaction that failed, and that SQLite has found complete in its write-ahead log since."""
+
+    rows: int = 0
+    events: int = 0
 
 
 class RunFile:
@@ -54,6 +62,8 @@ class RunFile:
             self.blocks = Blocks(self.database, self.run_id, profile)
             self.block_id = 0  # of the flush that is being stored
             self.identity = identity(path)
+            self.revived = Revived()
+            self._newest = self._newest_ids()
             self.checks_left = MOST_CHECKS
             self._seen = _size_and_time(path)
         except BaseException:
@@ -105,18 +115,25 @@ class RunFile:
 
         The old one is closed first: as long as it is open, SQLite shares its locks with the new one. Nothing may be
         written until this has succeeded.
+
+        Where a sync has failed, the transaction can be complete in the write-ahead log all the same: the new connection
+        then finds it there, as committed. ``revived`` of the new one tells what must not be written once more.
         """
         self.disconnected = True
         with suppress(sqlite3.Error):
             self.database.close()
-        return RunFile(
+        opened = RunFile(
             self.path, self.run, durable=self.durable, profile=self.profile, samples=self.samples, lock=self.lock
         )
+        opened.revived = opened._stored_since(self._newest)
+        opened.samples += opened.revived.rows
+        return opened
 
     def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         """Store all of it, or none and raise."""
         try:
             self._write(batches, events)
+            self._newest = self._newest_ids()
         finally:
             self._seen = _size_and_time(self.path)
 
@@ -143,6 +160,20 @@ class RunFile:
         self.samples += count
         with suppress(sqlite3.Error):  # the rows are stored: merging is repeated with the next flush
             self.blocks.merge_if_due(len(self.places))
+
+    def _newest_ids(self) -> tuple[int, int]:
+        """Return the ids of the newest flush and of the newest event."""
+        found = self.database.execute(
+            "SELECT (SELECT coalesce(max(id), 0) FROM flush), (SELECT coalesce(max(id), 0) FROM event)"
+        ).fetchone()
+        return int(found[0]), int(found[1])
+
+    def _stored_since(self, newest: tuple[int, int]) -> Revived:
+        found = self.database.execute(
+            "SELECT (SELECT coalesce(sum(rows), 0) FROM flush WHERE id > ?), (SELECT count(*) FROM event WHERE id > ?)",
+            newest,
+        ).fetchone()
+        return Revived(*found)
 
     def log_bytes(self) -> int:
         """Return the size of the write-ahead log."""

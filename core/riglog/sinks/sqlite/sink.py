@@ -40,6 +40,7 @@ class SqliteSink(FileSink):
     name = "sqlite"
     _file: "RunFile | None" = None
     _failures = 0  # consecutive
+    _revived_rows = _revived_events = 0  # of what is written again: they are in the file already
 
     def __init__(
         self,
@@ -82,14 +83,16 @@ class SqliteSink(FileSink):
         try:
             if self._failures >= FAILURES_BEFORE_REOPENING:
                 file = self._file = file.reopened()
-            file.write(batches, events)
+                self._revived_rows += file.revived.rows
+                self._revived_events += file.revived.events
+            file.write(without_first(batches, self._revived_rows), events[self._revived_events :])
         except DATA_ERRORS:
             raise
         except BaseException as error:
             # SQLite has tried for 10 s: in this connection a lock is lost for ever
             self._failures += FAILURES_BEFORE_REOPENING if is_lock_lost(error) else 1
             raise
-        self._failures = 0
+        self._failures = self._revived_rows = self._revived_events = 0
         stored = [message_id for event in events for message_id in message_ids(event)]
         for inbox in self._inboxes if stored else ():
             inbox.discard(stored)
@@ -149,6 +152,15 @@ class SqliteSink(FileSink):
             raise
         except sqlite3.Error as error:
             raise storage_error(error, self.path) from error
+
+
+def without_first(batches: Sequence[Batch], samples: int) -> Sequence[Batch]:
+    """Return batches without those that have the first so many samples."""
+    for number, batch in enumerate(batches):
+        if samples <= 0:
+            return batches[number:]
+        samples -= len(batch.samples)
+    return []
 
 
 SQLITE = SinkType(
