@@ -635,10 +635,19 @@ class Line(Generic[Request, Reply]):
         except (DeviceRefusedError, MalformedReplyError):
             pass  # it is a reply all the same
         except (ReplyTimeoutError, AmbiguousReplyError):
+            self._end_unsent_confirmation(variant, timeout)
             raise failures.ambiguous(failures.NOT_CONFIRMED, **self._where(variant)) from None
+        except BaseException:
+            self._end_unsent_confirmation(variant, timeout)
+            raise
         finally:
             self._confirmed = None
         return any(other != reply.reply for other in self.codec.replies_in(variant, self._heard))
+
+    def _end_unsent_confirmation(self, variant: Request, timeout: float) -> None:
+        """It failed, or was cancelled, in the gap before it: then it has not changed the state of the line."""
+        if self.state is LineState.CONFIRMING:
+            self._failed(variant, timeout)
 
     async def _listen_for_second(
         self, variant: Request, reply: TimedReply[Reply], timeout: float, usual: int | None

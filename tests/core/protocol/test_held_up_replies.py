@@ -2,7 +2,7 @@
 
 import anyio
 import pytest
-from adversary import Read, SignedCodec
+from adversary import Adversary, Decision, Read, SignedCodec
 from toy import Ask, ToyCodec, ToySimulator
 
 from riglog.errors import AmbiguousReplyError, ReplyTimeoutError
@@ -126,3 +126,25 @@ async def test_a_copy_beside_a_reply_is_not_the_late_one() -> None:
         )
     )
     assert [await answered(one, LEVEL) for _ in range(5)] == ["1", None, "3", None, None]
+
+
+class SlowCodec(SignedCodec):
+    """It leaves a gap before each request."""
+
+    inter_frame_gap = 0.01
+    needs_gap_everywhere = True
+
+
+@pytest.mark.parametrize("cancelled", [0.001 * step for step in range(1, 60, 2)])
+async def test_an_exchange_that_is_cancelled_at_any_time_does_not_stop_the_port(cancelled: float) -> None:
+    """Also in the gap before the request that confirms it."""
+    far = Adversary({number: Decision((0.005,)) for number in range(200)})
+    link = Link(protocol="signed", strict=True, late_reply_limit=1.0)
+    one = ProtocolClient(Connection(SimulatedTransport(far), link, LoopClock()), SlowCodec(1), timeout=0.3)
+    for _ in range(3):
+        await one.transact(Read())
+    with anyio.move_on_after(cancelled):
+        await one.transact(Read())
+    await anyio.sleep(2.0)
+    number = far.requests
+    assert (await one.transact(Read())).reply >= number
