@@ -49,6 +49,8 @@ Report = Callable[[EventKind, str, str | None], None]
 """Called with the kind of an event, its message, and the name of the device it is about."""
 
 PAUSE_SECONDS = 0.5
+MOST_DAMAGED = 5
+"""Frames in a row of a device that sets its own pace: so many are no disturbance, the device cannot be read."""
 SUSPENDED = "device not responding: polling suspended, retried at intervals"
 NOTHING_RECEIVED = "device not responding: nothing received"
 IDENTITIES_DIFFER = "two reads of the identity differ"
@@ -98,6 +100,7 @@ class ManagedDevice:
         self._breaker = Breaker()
         self._polls_without_request = 0  # in a row
         self._reported_busy = False
+        self._damaged = 0  # frames in a row
         self._line_busy = False  # so that the identity could not be requested in the poll under way
         self._responded: bool | None = None  # in the poll under way; None: nothing was requested
         self._overdue = 0.0  # seconds after which the poll under way was cancelled
@@ -321,7 +324,11 @@ class ManagedDevice:
                 samples = self._not_recorded()
         elif self._responded is False:  # another instrument may be connected after the silence
             self.require_identity_check()
-        self._update_breaker(shared=False)
+        if self._responded and samples and all(sample.status is Status.MISSING for sample in samples):
+            self._note_damaged_frame(samples)
+        else:
+            self._damaged = 0
+            self._update_breaker(shared=False)
         return samples
 
     async def settle(self, line: HeldLine[Any, Any] | None) -> None:
@@ -526,6 +533,13 @@ class ManagedDevice:
             self._reported_busy = True
             reason = samples[0].error if samples else NOT_CONFIRMED
             self._report(EventKind.DEVICE_NOT_RESPONDING, f"device not responding: {reason}", self.name)
+
+    def _note_damaged_frame(self, samples: Sequence[Sample]) -> None:
+        """Report a line on which nothing but damaged frames arrives, as from a port that is flooded."""
+        self._damaged += 1
+        if self._damaged == MOST_DAMAGED and not self._reported_busy and not self._breaker.open:
+            self._reported_busy = True
+            self._report(EventKind.DEVICE_NOT_RESPONDING, f"device not responding: {samples[0].error}", self.name)
 
     def _now(self) -> float:
         return self._clock.monotonic_ns() / NS

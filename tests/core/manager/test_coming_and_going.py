@@ -6,6 +6,7 @@ from toy import Toy, ToyClient, ToyCodec, ToyConfig, ToyDriver, ToySimulator
 
 from riglog.acquire import ActiveRun, record
 from riglog.device import DeviceContext, Pace
+from riglog.errors import MalformedReplyError
 from riglog.manager import Manager
 from riglog.model import Batch, Event, EventKind, Sample, Status
 from riglog.plugin import Registry
@@ -42,6 +43,32 @@ class Listener(Toy):
         ]
 
 
+class Damaged(Listener):
+    """Sends a frame each second. For a while each of them is damaged, as on a port that is flooded."""
+
+    polls = 0
+
+    async def poll(self, line: object = None) -> list[Sample]:
+        samples = await super().poll(line)
+        self.polls += 1
+        if self.polls == 3 or 10 <= self.polls < 30:
+            raise MalformedReplyError("broadcast frame discarded: frame_error")
+        return samples
+
+
+class DamagedDriver(ToyDriver):
+    name = "damaged"
+
+    def device(self, config: ToyConfig, client: ToyClient, context: DeviceContext) -> Toy:
+        return Damaged(config, client, context)
+
+    def simulator(self, config: ToyConfig) -> Simulator:
+        return Talker(1)
+
+    def address(self, config: ToyConfig) -> None:
+        return None
+
+
 class TalkingDriver(ToyDriver):
     name = "talking"
 
@@ -68,6 +95,21 @@ async def taken(recording: ActiveRun, into: list[Batch]) -> None:
 
 def kinds(recording: ActiveRun) -> list[EventKind]:
     return [event.kind for event in recording.events[1:]]
+
+
+async def test_only_damaged_frames_are_one_event_and_one_more_when_a_value_arrives(registry: Registry) -> None:
+    registry.drivers["damaged"] = DamagedDriver()
+    batches: list[Batch] = []
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("talks", "sim:2", driver="damaged")
+        async with record(manager, rate_hz=1, duration=60, clock=LoopClock()) as recording:
+            await taken(recording, batches)
+    told = [(event.kind, event.message) for event in recording.events if event.device == "talks"]
+    assert told == [
+        (EventKind.DEVICE_NOT_RESPONDING, "device not responding: broadcast frame discarded: frame_error"),
+        (EventKind.DEVICE_RESPONDING, "device responding again"),
+    ]
+    assert sum(batch.samples[0].status is Status.MISSING for batch in batches) == 21
 
 
 async def test_a_listened_to_device_can_be_removed(talking: Registry) -> None:
