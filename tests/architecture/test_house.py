@@ -38,7 +38,7 @@ def imported(path: Path) -> set[str]:
         ("pluggy", ["plugin/"]),
         ("rich", ["cli/"]),
         ("click", ["cli/", "plugin/"]),
-        ("sqlite3", ["sinks/", "recordings/"]),
+        ("sqlite3", ["sinks/", "recordings/", "live/"]),
         ("pyarrow", []),
         ("matplotlib", []),
         ("asyncpg", []),

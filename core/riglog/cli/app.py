@@ -23,6 +23,7 @@ COMMANDS = {
     "runs": "List the runs of a recording.",
     "tail": "Print the newest rows of a recording.",
     "watch": "Show a recording on the screen while it grows.",
+    "live": "Show a recording as a web page while it grows.",
     "alarms": "List, acknowledge and test alarms.",
     "note": "Write a note into a recording, or list its notes.",
     "new-driver": "Write the package of a new driver.",

@@ -34,6 +34,7 @@ CORE_COMMANDS = frozenset(
         "info",
         "init",
         "instrument",
+        "live",
         "new-driver",
         "note",
         "plot",

@@ -16,6 +16,7 @@ from riglog.cli.local_time import format_local, local
 from riglog.cli.sizes import format_bytes, free_bytes
 from riglog.recordings import Contents, acknowledge_alarm, read_alarms, write_note
 from riglog.recordings.contents import GrowingContents
+from riglog.recordings.freshness import old_after
 from riglog.recordings.local_times import offset_text
 from riglog.sinks.formats import format_of
 from riglog.sinks.part_names import newest_part
@@ -27,8 +28,6 @@ TREND_VALUES = 120
 EVENTS = 8
 FILE_WIDTH = 140
 """Columns in a file or a pipe."""
-LEAST_OLD_SECONDS = 3.0
-PERIODS = 2.0
 QUIT = ("q", "Q", "escape")
 HELP = f"q: quit   arrows, page up, page down: scroll   {operator.HELP}"
 Series = tuple[str, str, int]
@@ -160,7 +159,7 @@ class RecordingScreen:
             if received is not None:
                 self._intervals[series] = (local(row.received_at) - local(received)).total_seconds()
         age = max(0.0, (now - local(row.received_at)).total_seconds())
-        limit = max(LEAST_OLD_SECONDS, PERIODS * self._intervals.get(series, 0.0))
+        limit = old_after(self._intervals.get(series, 0.0))
         return ChannelLine(
             device=row.device,
             channel=row_channel(row),

@@ -58,9 +58,7 @@ class StoredRows:
         received, _, channel_id, value, annotation_id, tick, latency, skew, own = reading
         channel = self._channels.get(channel_id) or self._read_channel(channel_id)
         text, unit, status, flags, error = (
-            (None, channel.unit, "ok", "", None)
-            if annotation_id is None
-            else self._annotations.get(annotation_id) or self._read_annotation(annotation_id)
+            (None, channel.unit, "ok", "", None) if annotation_id is None else self.annotation(annotation_id)
         )
         requested_at, received_at, midpoint_at = iso_times(received, latency, own)
         midpoint = received - (latency or 0) // 2 if own is None else own
@@ -86,6 +84,10 @@ class StoredRows:
             None if latency is None else latency / 1e9,
             channel.clock_ns + midpoint + (skew or 0),
         )
+
+    def annotation(self, number: int) -> Annotation:
+        """Return text, unit, status, flags and error of an annotation."""
+        return self._annotations.get(number) or self._read_annotation(number)
 
     def _read_channel(self, number: int) -> _Channel:
         found: Sequence[object] = self._database.execute(CHANNEL, (number,)).fetchone()

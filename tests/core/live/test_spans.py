@@ -1,0 +1,186 @@
+"""Charts of a recording: the numbers are those of SQL, gaps are gaps, and the cost is bounded."""
+
+import csv
+import io
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from live_page import Page, source_of
+from msgspec import structs
+from recorded import START, WARM, ZONE, make_run, stamp, steady, store
+
+from riglog.errors import ConfigError
+from riglog.live import spans
+from riglog.model import Batch, Sample, Status, missing_sample
+from riglog.sinks import SqliteSink
+
+SECOND_MS, START_MS = 1000.0, START / 1e6
+
+
+def recording(path: Path, batches: Sequence[Batch], *, rate_hz: float = 2.0) -> Page:
+    run = make_run(rate_hz=rate_hz)
+    anyio.run(store, SqliteSink(path), run, batches)
+    return Page(source_of(path))
+
+
+def series(page: Page, *ids: int, **query: Any) -> list[dict[str, Any]]:
+    span = {"from": START_MS - 1, "to": START_MS + 1e7} | query
+    text = "&".join(f"{name.rstrip('_')}={value}" for name, value in span.items())
+    found: list[dict[str, Any]] = page.json(f"/api/series?channel={','.join(map(str, ids))}&{text}")["series"]
+    return found
+
+
+def in_sql(path: Path, sql: str, *values: Any) -> list[Any]:
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute(sql, values).fetchall()
+
+
+def test_few_rows_are_drawn_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    page = recording(path, list(steady(make_run(), [WARM, ZONE], 15)))
+    one, two = series(page, 1, 2, buckets=10)
+    expected = in_sql(path, "SELECT received_ns, value FROM samples WHERE instance = 1 ORDER BY received_ns")
+    assert list(zip(one["t"], one["mean"], strict=True)) == [(at / 10**6, value) for at, value in expected]
+    assert (one["width_ms"], one["unit"], one["marks"]) == (None, "degC", [])
+    assert one["last_ms"] == one["t"][-1]
+    assert two["mean"] == one["mean"]
+
+
+@pytest.mark.parametrize(("ticks", "buckets"), [(3_000, 50), (3_000, 600), (20_000, 30)])
+def test_buckets_of_many_rows_are_those_of_sql(tmp_path: Path, ticks: int, buckets: int) -> None:
+    path = tmp_path / "a.sqlite"
+    page = recording(path, list(steady(make_run(), [WARM], ticks)))
+    (one,) = series(page, 1, buckets=buckets, to=START_MS + ticks * 500)
+    width = round(one["width_ms"] * 1e6)
+    expected = in_sql(
+        path,
+        "SELECT received_ns / ? * ? / 1e6, count(*), count(value), min(value), max(value), avg(value) FROM samples"
+        " WHERE received_ns < ? GROUP BY 1 ORDER BY 1",
+        width,
+        width,
+        round((START_MS + ticks * 500) * 1e6),
+    )
+    found = list(zip(*(one[key] for key in ("t", "rows", "count", "low", "high", "mean")), strict=True))
+    assert len(found) <= buckets + 1
+    assert [row[:5] for row in found] == [row[:5] for row in expected]
+    assert [row[5] for row in found] == pytest.approx([row[5] for row in expected], rel=1e-12)
+
+
+def test_a_row_without_a_value_breaks_the_line_and_is_marked(tmp_path: Path) -> None:
+    run = make_run()
+    batches = list(steady(run, [WARM], 9))
+    batches[4] = Batch("bus", 4, [missing_sample(WARM, stamp(run, 2.01), Status.MISSING, "no reply")])
+    batches[6] = Batch("bus", 6, [structs.replace(batches[6].samples[0], status=Status.SUSPECT)])
+    page = recording(tmp_path / "a.sqlite", batches)
+    (one,) = series(page, 1)
+    assert [place for place, value in enumerate(one["mean"]) if value is None] == [4]
+    assert one["marks"] == [[4, "missing"], [6, "suspect"]]
+    (coarse,) = series(page, 1, buckets=10, from_=START_MS, to=START_MS + 4000)
+    assert coarse["mean"].count(None) == 1
+
+
+def test_slots_without_a_row_and_the_time_between_two_runs_break_the_line(tmp_path: Path) -> None:
+    path, run = tmp_path / "a.sqlite", make_run()
+    batches = [batch for batch in steady(run, [WARM], 12) if batch.tick not in (5, 6)]
+    recording(path, batches)
+    later = make_run("later", number=1)
+    anyio.run(store, SqliteSink(path), later, list(steady(later, [WARM], 3)))
+    page = Page(source_of(path))
+    (one,) = series(page, 1)
+    assert [place for place, value in enumerate(one["mean"]) if value is None] == [5, 11]
+    (only,) = series(page, 1, run="later")
+    assert (len(only["t"]), None in only["mean"]) == (3, False)
+
+
+def test_a_time_without_rows_has_no_buckets(tmp_path: Path) -> None:
+    run = make_run(rate_hz=10)
+    batches = [batch for batch in steady(run, [WARM], 4_000) if not 1_000 <= (batch.tick or 0) < 3_000]
+    page = recording(tmp_path / "a.sqlite", batches, rate_hz=10)
+    (one,) = series(page, 1, buckets=100, to=START_MS + 400e3)
+    assert one["width_ms"] == 5 * SECOND_MS
+    apart = [later - earlier for earlier, later in zip(one["t"], one["t"][1:], strict=False)]
+    assert sorted(set(apart)) == [5_000.0, max(apart)]
+    assert max(apart) > 195_000
+
+
+def test_a_value_in_another_unit_is_not_drawn_in_this_one(tmp_path: Path) -> None:
+    run = make_run()
+    units = ["kg", "kg", "degC", "degC"]
+    batches = [
+        Batch("bus", tick, [Sample(channel=WARM, stamp=stamp(run, tick * 0.5), value=float(tick), unit=unit)])
+        for tick, unit in enumerate(units)
+    ]
+    (one,) = series(recording(tmp_path / "a.sqlite", batches), 1)
+    assert (one["unit"], one["mean"]) == ("degC", [None, None, 2.0, 3.0])
+
+
+def test_rows_that_were_stored_late_are_in_the_order_of_their_times(tmp_path: Path) -> None:
+    batches = list(steady(make_run(), [WARM], 10))
+    page = recording(tmp_path / "a.sqlite", [*batches[:4], *batches[5:], batches[4]])
+    (one,) = series(page, 1)
+    assert one["t"] == sorted(one["t"])
+    assert [value for value in one["mean"] if value is not None] == [tick + 0.1 for tick in range(10)]
+
+
+def test_for_many_rows_a_quick_reply_has_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spans, "QUICK_ROWS", 1_000)
+    page = recording(tmp_path / "a.sqlite", list(steady(make_run(), [WARM], 4_000)))
+    span = f"channel=1&from={START_MS}&to={START_MS + 2e6}&buckets=400"
+    quick, fine = page.json(f"/api/series?{span}&quick=1"), page.json(f"/api/series?{span}")
+    assert (quick["coarse"], quick["series"][0]["width_ms"]) == (True, 60_000.0)
+    assert (fine["coarse"], fine["series"][0]["width_ms"]) == (False, 5_000.0)
+    assert sum(quick["series"][0]["rows"]) == sum(fine["series"][0]["rows"]) == 4_000
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("channel=9", "no channel has the number 9"),
+        ("channel=x", "whole numbers"),
+        ("channel=1&from=5&to=5", "ends before it begins"),
+        ("channel=1&from=nan", "not a number"),
+        ("channel=1&from=1e99", "not a number"),
+        ("channel=1&run=other", "no run 'other'"),
+        ("channel=" + ",".join(map(str, range(99))), "channels requested"),
+    ],
+)
+def test_a_wrong_request_is_refused(tmp_path: Path, query: str, message: str) -> None:
+    page = recording(tmp_path / "a.sqlite", list(steady(make_run(), [WARM], 3)))
+    with pytest.raises(ConfigError, match=message):
+        page.reply(f"/api/series?{query}")
+
+
+def test_a_chart_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spans, "LONGEST_SECONDS", -1.0)
+    monkeypatch.setattr(spans, "STEPS", 1)
+    page = recording(tmp_path / "a.sqlite", list(steady(make_run(), [WARM], 300)))
+    with pytest.raises(Exception, match="takes too long"):
+        series(page, 1)
+
+
+def test_the_csv_has_the_rows_of_the_chart_and_no_formula(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    hostile = structs.replace(WARM, device="=cmd|' /C calc'!A0")
+    page = recording(path, list(steady(make_run(), [hostile], 5)))
+    reply = page.reply(f"/api/series.csv?channel=1&from={START_MS}&to={START_MS + 9e6}")
+    rows = list(csv.DictReader(io.StringIO(reply.body.decode())))
+    assert reply.headers["Content-Disposition"].startswith("attachment")
+    assert [float(row["mean"]) for row in rows] == [tick + 0.1 for tick in range(5)]
+    assert {row["channel"][0] for row in rows} == {"'"}
+    assert [row["time"] for row in rows] == [at for (at,) in in_sql(path, "SELECT received_at FROM samples")]
+
+
+def test_a_transaction_is_over_when_the_reply_is_there(tmp_path: Path) -> None:
+    path, run = tmp_path / "a.sqlite", make_run()
+    page = recording(path, list(steady(run, [WARM], 50)))
+    series(page, 1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("UPDATE run SET name = 'x'")
+        busy, log, checkpointed = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert (busy, log, checkpointed) == (0, 0, 0)

@@ -1,0 +1,404 @@
+"""The live page in a real browser: what a user sees, and what a hostile name cannot do."""
+
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from live_page import browser, complaints, resize, served, shown, source_of, wait_until
+from msgspec import structs
+from recorded import WARM, make_run, stamp, steady, store
+from terminal import end, rig, riglog, started, wait_for_rows
+
+from riglog import Batch, Sample, SqliteSink
+from riglog.model import NS, Event, EventKind, Run
+from riglog.recordings import read_notes, write_note
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.real_time,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(sys.platform != "linux", reason="needs Chromium and a port over TCP"),
+]
+HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\u202ekcab\x1b[31m'
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser() as driver:
+        yield driver
+
+
+def run_of_now(seconds: float, rate_hz: float = 2.0, name: str = "bench") -> Run:
+    """A run that began so long ago."""
+    return structs.replace(make_run(name, rate_hz=rate_hz), started_ns=time.time_ns() - round(seconds * NS))
+
+
+def recording(path: Path, run: Run, batches: list[Batch], *events: Event) -> Path:
+    end = Event(run.started_ns + 10**12, EventKind.RUN_FINISHED, "run finished")
+    anyio.run(store, SqliteSink(path), run, batches, [*events, end])
+    return path
+
+
+def many(count: int) -> list[Any]:
+    units = ("degC", "bar", "g", "V", "%")
+    return [structs.replace(WARM, device=f"device-{number:02d}", unit=units[number % 5]) for number in range(count)]
+
+
+@contextmanager
+def opened(driver: Any, path: Path) -> Iterator[Any]:
+    """Serve a recording, and open its page; at the end nothing was refused and no script has failed."""
+    complaints(driver)
+    with served(source_of(path)) as server:
+        driver.get(f"http://127.0.0.1:{server.server_port}/")
+        wait_until(lambda: rows(driver), "the channels are there")
+        yield server
+        found = complaints(driver)
+        driver.get("about:blank")
+    assert found == []
+
+
+def rows(driver: Any) -> list[list[str]]:
+    """The cells of the table of channels."""
+    script = (
+        "return [...document.querySelectorAll('#channels tbody tr')].map(r => [...r.children].map(c => c.textContent))"
+    )
+    return [cells[1:] for cells in driver.execute_script(script)]
+
+
+def drawn(driver: Any) -> bool:
+    """Whether the charts have data and nothing is under way."""
+    return bool(driver.execute_script("const p = riglogPage.plots; return p.series.size && !p.underWay && !p.timer"))
+
+
+def series(driver: Any, id: int = 1) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        driver.execute_script(f"return JSON.stringify(riglogPage.plots.series.get({id}) ?? {{}})")
+    )
+    return found
+
+
+def view(driver: Any) -> tuple[float, float]:
+    found = driver.execute_script("return riglogPage.plots.view")
+    return found["from"], found["to"]
+
+
+def colors_of_panel(driver: Any) -> set[str]:
+    """The colours of the first panel, each as red,green,blue."""
+    script = """
+    const c = document.querySelector('.panel canvas');
+    const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+    const found = new Set();
+    for (let i = 0; i < d.length; i += 4) found.add(`${d[i]},${d[i + 1]},${d[i + 2]}`);
+    return [...found]"""
+    return set(driver.execute_script(script))
+
+
+def test_values_charts_and_table_agree_with_sql(chromium: Any, tmp_path: Path) -> None:
+    run = run_of_now(1000)
+    channels = many(6)
+    batches = [
+        Batch(
+            "bus",
+            tick,
+            [
+                Sample(
+                    channel=channel,
+                    stamp=stamp(run, tick / 2 + 0.01),
+                    value=(tick * 37 % 101) / 7 - place,
+                    unit=channel.unit,
+                )
+                for place, channel in enumerate(channels)
+            ],
+        )
+        for tick in range(2_000)
+    ]
+    path = recording(tmp_path / "a.sqlite", run, batches)
+    with opened(chromium, path), closing(sqlite3.connect(path)) as database:
+        latest = database.execute("SELECT device || '.' || parameter, value, unit FROM latest").fetchall()
+        assert [row[:3] for row in rows(chromium)] == [[name, shown(value, None), unit] for name, value, unit in latest]
+        wait_until(lambda: drawn(chromium), "the charts are drawn")
+        found = series(chromium)
+        width = round(found["buckets"]["width"] * 1e6)
+        sql = (
+            "SELECT count(*), count(value), min(value), max(value) FROM samples WHERE device = 'device-00'"
+            " GROUP BY received_ns / :width ORDER BY received_ns / :width"
+        )
+        buckets = list(zip(*(found["buckets"][key] for key in ("rows", "count", "low", "high")), strict=True))
+        assert buckets == database.execute(sql, {"width": width}).fetchall()
+        chromium.execute_script("document.querySelector('#as-table').open = true; riglogPage.plots.showTable()")
+        text = chromium.execute_script("return document.querySelector('#as-table tbody tr').innerText").split()
+        low, high = database.execute("SELECT min(value), max(value) FROM samples WHERE device = 'device-00'").fetchone()
+        assert text[:4] == ["device-00.process_value", "degC", shown(low, None), shown(high, None)]
+        assert chromium.execute_script(
+            "return [...document.querySelectorAll('.panel h3')].map(h => h.textContent)"
+        ) == [
+            "degC",
+            "bar",
+            "g",
+            "V",
+            "%",
+        ]
+        assert len(colors_of_panel(chromium)) > 10
+
+
+def test_hostile_names_are_text(chromium: Any, tmp_path: Path) -> None:
+    run = run_of_now(60)
+    hostile = structs.replace(WARM, device=HOSTILE, parameter=HOSTILE, unit=HOSTILE)
+    event = Event(run.started_ns + NS, EventKind.PORT_LOST, HOSTILE, HOSTILE, HOSTILE)
+    path = recording(tmp_path / "<b>a&amp;.sqlite", run, list(steady(run, [hostile], 60)), event)
+    write_note(path, HOSTILE, program="test", author=HOSTILE)
+    with opened(chromium, path):
+        wait_until(lambda: drawn(chromium), "the charts are drawn")
+        (row,) = rows(chromium)
+        assert "<script>" in row[0]
+        assert "\\u202e" in row[0]
+        assert "\u202e" not in chromium.execute_script("return document.documentElement.textContent")
+        assert "\x1b" not in chromium.execute_script("return document.documentElement.textContent")
+        assert chromium.execute_script("return document.querySelectorAll('main img, main script, b.x').length") == 0
+        assert chromium.execute_script("return window.hacked") is None
+        assert len(chromium.execute_script("return [...document.querySelectorAll('#events li')]")) == 3
+        blob = "return riglogPage.plots.png(riglogPage.page.title).then(b => b.size)"
+        assert chromium.execute_script(blob) > 1000
+
+
+def test_the_browser_enforces_the_security_policy(chromium: Any, tmp_path: Path) -> None:
+    run = run_of_now(60)
+    path = recording(tmp_path / "a.sqlite", run, list(steady(run, [WARM], 60)))
+    with served(source_of(path)) as server:
+        chromium.get(f"http://127.0.0.1:{server.server_port}/")
+        chromium.execute_script(
+            "const s = document.createElement('script'); s.textContent = 'window.inline = 1'; document.body.append(s);"
+            "const i = document.createElement('img'); i.src = 'https://example.org/x.png'; document.body.append(i);"
+            "document.body.setAttribute('style', 'color: red')"
+        )
+        wait_until(lambda: len(complaints(chromium)), "the browser refuses it")
+        assert chromium.execute_script("return window.inline") is None
+        assert chromium.execute_script("return getComputedStyle(document.body).color") != "rgb(255, 0, 0)"
+    complaints(chromium)
+
+
+def test_a_chart_is_zoomed_and_moved_by_wheel_mouse_keys_and_touch(chromium: Any, tmp_path: Path) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+    from selenium.webdriver.common.keys import Keys
+
+    run = run_of_now(1200)
+    path = recording(tmp_path / "a.sqlite", run, list(steady(run, [WARM], 2_400)))
+    with opened(chromium, path):
+        wait_until(lambda: drawn(chromium), "the charts are drawn")
+        canvas = chromium.find_element("css selector", ".panel canvas")
+        chromium.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", canvas)
+        before = view(chromium)
+        ActionChains(chromium).scroll_from_origin(ScrollOrigin.from_element(canvas), 0, -400).perform()
+        wait_until(lambda: view(chromium)[1] - view(chromium)[0] < before[1] - before[0], "the wheel zooms")
+        before = view(chromium)
+        ActionChains(chromium).move_to_element(canvas).click_and_hold().move_by_offset(120, 0).release().perform()
+        assert view(chromium)[0] < before[0]
+        assert view(chromium)[1] - view(chromium)[0] == pytest.approx(before[1] - before[0])
+        assert chromium.execute_script("return riglogPage.plots.cursor") is not None
+        wait_until(lambda: chromium.find_element("css selector", ".panel li b").text, "values at the cursor")
+        for keys, check in (
+            ("+", lambda old, new: new[1] - new[0] < old[1] - old[0]),
+            ("-", lambda old, new: new[1] - new[0] > old[1] - old[0]),
+            (Keys.ARROW_LEFT, lambda old, new: new[0] < old[0]),
+            (Keys.ARROW_RIGHT, lambda old, new: new[0] > old[0]),
+            (Keys.PAGE_UP, lambda old, new: new[1] == pytest.approx(old[0])),
+            (Keys.HOME, lambda old, new: new[0] == pytest.approx(run.started_ns / 1e6)),
+        ):
+            before = view(chromium)
+            canvas.send_keys(keys)
+            assert check(before, view(chromium)), keys
+        before = view(chromium)
+        box = canvas.rect
+        fingers = [
+            [{"x": box["width"] / 2 + side * away, "y": 60, "id": side} for side in (-1, 1)] for away in (30, 150)
+        ]
+        top = chromium.execute_script("return arguments[0].getBoundingClientRect().top", canvas)
+        for kind, places in (("touchStart", fingers[0]), ("touchMove", fingers[1]), ("touchEnd", [])):
+            points = [{**place, "x": place["x"] + box["x"], "y": place["y"] + top} for place in places]
+            chromium.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        assert view(chromium)[1] - view(chromium)[0] < 0.5 * (before[1] - before[0])
+        chromium.execute_script("document.querySelector('#csv').click = null")
+        address = chromium.find_element("id", "csv").get_attribute("href")
+        text = chromium.execute_async_script("fetch(arguments[0]).then(r => r.text()).then(arguments[1])", address)
+        assert text.startswith("channel,unit,time,rows,values,low,mean,high,status\n")
+
+
+def test_a_note_from_the_page_is_stored_and_appears(chromium: Any, tmp_path: Path) -> None:
+    run = run_of_now(60)
+    path = recording(tmp_path / "a.sqlite", run, list(steady(run, [WARM], 60)))
+    with opened(chromium, path):
+        chromium.find_element("id", "note-text").send_keys("door opened")
+        chromium.find_element("id", "note-author").send_keys("Anna")
+        chromium.find_element("css selector", "#note button").click()
+        wait_until(lambda: "stored" in chromium.find_element("id", "note-state").text, "the note is stored")
+        assert [(note.text, note.author) for note in read_notes(path)] == [("door opened", "Anna")]
+        wait_until(lambda: "door opened" in chromium.find_element("id", "events").text, "the note appears")
+
+
+def test_values_arrive_and_a_killed_simulator_turns_its_channels_old_and_then_dead(
+    chromium: Any, tmp_path: Path
+) -> None:
+    with started("simulate", "watlow", "--tcp", "127.0.0.1:0") as simulator:
+        assert simulator.stdout is not None
+        port = json.loads(simulator.stdout.readline())["port"]
+        oven = {"name": "oven", "driver": "watlow", "port": port, "parameters": ["setpoint"]}
+        file = rig(tmp_path, oven, name="r", rate_hz=5.0, flush_interval=0.2)
+        with started("record", file.name, cwd=tmp_path):
+            path = tmp_path / "r.sqlite"
+            wait_for_rows(path, 5)
+            with opened(chromium, path):
+                wait_until(lambda: rows(chromium)[0][4] == "ok", "the value is live")
+                first = series(chromium).get("last")
+                wait_until(lambda: (series(chromium).get("last") or 0) > (first or 0), "values arrive")
+                assert "recording" in chromium.find_element("id", "state").text
+                simulator.kill()
+                seen = set()
+
+                def states() -> set[str]:
+                    seen.add(chromium.execute_script("return document.querySelector('#channels tbody tr').className"))
+                    return seen
+
+                wait_until(lambda: states() >= {"old", "dead"}, "old, then dead")
+                (row,) = rows(chromium)
+                assert row[1]  # the last value is still there, with its age
+                assert "dead" in row[4]
+                kinds = chromium.find_element("id", "events").text
+                assert "port lost" in kinds or "not responding" in kinds
+
+
+@pytest.mark.parametrize(("width", "height"), [(1300, 900), (390, 844), (800, 600)])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_forty_channels_fit_on_every_screen(chromium: Any, tmp_path: Path, width: int, height: int, theme: str) -> None:
+    run = run_of_now(60)
+    path = recording(tmp_path / "a.sqlite", run, list(steady(run, many(40), 60)))
+    resize(chromium, width, height)
+    features = [{"name": "prefers-color-scheme", "value": theme}]
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    try:
+        with opened(chromium, path):
+            wait_until(lambda: drawn(chromium), "the charts are drawn")
+            chromium.find_element("id", "all").click()
+            wait_until(lambda: drawn(chromium), "the charts are drawn")
+            assert chromium.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+            outside = """
+            return [...document.querySelectorAll('main *')].filter((e) => {
+              const r = e.getBoundingClientRect();
+              return r.width && !e.closest('.unseen') && (r.left < -1 || r.right > innerWidth + 1);
+            }).map((e) => e.outerHTML.slice(0, 80))"""
+            assert chromium.execute_script(outside) == []
+            ground = {"light": "255,255,255", "dark": "17,22,28"}[theme]
+            assert ground in colors_of_panel(chromium)
+            assert len(rows(chromium)) == 40
+    finally:
+        resize(chromium, 1300, 900)
+        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_a_screen_reader_finds_names_for_everything(chromium: Any, tmp_path: Path) -> None:
+    run = run_of_now(60)
+    path = recording(tmp_path / "a.sqlite", run, list(steady(run, many(3), 60)))
+    with opened(chromium, path):
+        wait_until(lambda: drawn(chromium), "the charts are drawn")
+        wait_until(
+            lambda: "from" in chromium.find_element("css selector", ".panel canvas").get_attribute("aria-label"),
+            "the chart has a name",
+        )
+        nodes = chromium.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+        named = [
+            (node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes if not node.get("ignored")
+        ]
+        controls = {"button", "checkbox", "combobox", "textbox", "searchbox", "link", "image", "img"}
+        assert [role for role, name in named if role in controls and not name.strip()] == []
+        roles = {role for role, _ in named}
+        assert {"table", "row", "rowheader", "heading", "log", "status", "main"} <= roles
+
+
+def test_a_server_that_is_gone_is_announced_and_found_again(chromium: Any, tmp_path: Path) -> None:
+    run = run_of_now(60)
+    path = recording(tmp_path / "a.sqlite", run, list(steady(run, [WARM], 60)))
+    with served(source_of(path)) as server:
+        chromium.get(f"http://127.0.0.1:{server.server_port}/")
+        wait_until(lambda: rows(chromium), "the channels are there")
+        assert not chromium.find_element("id", "trouble").is_displayed()
+    wait_until(lambda: "No connection" in chromium.find_element("id", "trouble").text, "the page notices")
+    chromium.get("about:blank")
+    complaints(chromium)
+
+
+def test_a_page_that_stays_open_does_not_grow(chromium: Any, tmp_path: Path) -> None:
+    """A short stand-in for an hour: two thousand messages of ten channels."""
+    run = run_of_now(60)
+    path = recording(tmp_path / "a.sqlite", run, list(steady(run, many(10), 60)))
+    with opened(chromium, path) as server:
+        wait_until(lambda: drawn(chromium), "the charts are drawn")
+        chromium.find_element("id", "live").click()
+
+        def sizes() -> tuple[float, int]:
+            chromium.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
+            metrics = {m["name"]: m["value"] for m in chromium.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]}
+            return metrics["JSHeapUsedSize"], int(metrics["Nodes"])
+
+        def feed_points(count: int, first: int) -> None:
+            chromium.execute_script(
+                """
+                const [count, first] = arguments, { plots } = riglogPage, ids = [...plots.picked];
+                for (let n = first; n < first + count; n++) {
+                  const t = Date.now() + n * 500;
+                  plots.hooks.now = () => t;
+                  plots.add(Object.fromEntries(ids.map((id) => [id, [[t - 400, n % 7], [t - 100, n % 5]]])));
+                  plots.tick();
+                }""",
+                count,
+                first,
+            )
+            time.sleep(0.3)
+
+        chromium.execute_cdp_cmd("Performance.enable", {})
+        feed_points(6_000, 0)
+        before = sizes()
+        feed_points(6_000, 6_000)
+        after = sizes()
+        assert after[0] < before[0] * 1.3 + 1e6
+        assert after[1] <= before[1] * 1.2 + 50
+        assert len(server.feed._messages) <= 240
+
+
+def test_the_command_serves_until_it_is_interrupted_and_prints_the_token_only_beyond_this_computer(
+    tmp_path: Path,
+) -> None:
+    run = run_of_now(60)
+    path = recording(tmp_path / "a.sqlite", run, list(steady(run, [WARM], 60)))
+    with started("live", path, "--port", "0") as process:
+        assert process.stderr is not None
+        address = process.stderr.readline()
+        assert "?token=" not in address
+        port = int(address.rpartition(":")[2].strip().rstrip("/"))
+        assert riglog("live", path, "--port", port).err.count("cannot listen on 127.0.0.1") == 1
+        done = end(process)
+        assert (done.code, done.err) == (130, "")
+    with started("live", path, "--port", "0", "--listen", "0.0.0.0") as process:
+        assert process.stderr is not None
+        assert "the page is not encrypted" in process.stderr.readline()
+        assert "/?token=" in process.stderr.readline()
+        assert end(process).code == 130
+
+
+def test_the_command_refuses_what_it_cannot_serve(tmp_path: Path) -> None:
+    assert riglog("live", tmp_path / "none.sqlite").code == 4
+    run = run_of_now(60)
+    path = recording(tmp_path / "a.sqlite", run, list(steady(run, [WARM], 60)))
+    refused = riglog("live", path, "--token-file", "x")
+    assert (refused.code, "--token-file needs --listen" in refused.err) == (2, True)
+    (tmp_path / "token").write_text("short")
+    refused = riglog("live", path, "--listen", "0.0.0.0", "--token-file", tmp_path / "token")
+    assert (refused.code, "too short" in refused.err) == (2, True)
+    refused = riglog("live", path, "--listen", "203.0.113.9", "--port", "0")
+    assert (refused.code, "cannot listen on 203.0.113.9" in refused.err) == (2, True)
