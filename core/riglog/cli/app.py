@@ -30,6 +30,7 @@ COMMANDS = {
     "gaps": "Show gaps in the data: where, how long and why.",
     "events": "List the events of a recording.",
     "plot": "Draw a picture of a recording.",
+    "report": "Write an HTML report of a recording.",
     "export": "Export a recording to CSV, Excel, JSON Lines or Parquet.",
     "forward": "Forward a recording to a PostgreSQL database.",
     "salvage": "Copy what can be read of a damaged recording into a new one.",

@@ -1,5 +1,7 @@
 """Printed output: results on stdout, messages on stderr; and how values, times and tables are formatted."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -109,3 +111,17 @@ def format_time(at: str) -> str:
 def plural(number: int, noun: str) -> str:
     """Return a number with its noun: ``1 device``, ``2 devices``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+@contextmanager
+def progress_bar(what: str, *, enabled: bool = True) -> Iterator[Callable[[float], None]]:
+    """Show a progress bar, if enabled and stderr is a terminal; yield the function that updates it."""
+    console = messages()
+    if not (enabled and console.is_terminal):
+        yield lambda share: None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task(what, total=1.0)
+        yield lambda share: progress.update(bar, completed=share)

@@ -42,6 +42,7 @@ CORE_COMMANDS = frozenset(
         "ports",
         "read",
         "record",
+        "report",
         "runs",
         "salvage",
         "schema",

@@ -10,6 +10,7 @@ from riglog.recordings.messages import Delivery
 from riglog.recordings.notes import NoteRow, note, read_notes, write_note
 from riglog.recordings.overview import Bucket
 from riglog.recordings.reading import Rows, read
+from riglog.recordings.reports import write_report
 from riglog.recordings.salvage import Salvaged, salvage
 from riglog.recordings.selection import Selection
 from riglog.recordings.several import read_events
@@ -51,4 +52,5 @@ __all__ = [
     "salvage",
     "upgrade",
     "write_note",
+    "write_report",
 ]

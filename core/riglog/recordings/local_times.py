@@ -1,6 +1,7 @@
 """Times of an export in the time zone of this computer, each with its offset from UTC. Recordings stay in UTC."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 
@@ -79,3 +80,19 @@ def offset_text(moment: datetime) -> str:
     """Return the offset of a time from UTC: ``+01:00``."""
     text = f"{moment:%z}"
     return f"{text[:3]}:{text[3:5]}"
+
+
+def time_labels(moments: Sequence[datetime]) -> list[str]:
+    """Return the labels of ticks at local times: the date and the offset at the first, and where they change."""
+    gaps = [later.timestamp() - at.timestamp() for at, later in itertools.pairwise(moments)]
+    step = min(gaps, default=3600.0)
+    shape = "%H:%M" if step >= 60 else "%H:%M:%S" if step >= 1 else "%H:%M:%S.%f"
+    labels = []
+    known = ("", "")
+    for moment in moments:
+        time = f"{moment:{shape}}"
+        time = time.rstrip("0").rstrip(".") if "." in time else time
+        day = (f"{moment:%Y-%m-%d}", offset_text(moment))
+        labels.append(time if day == known else f"{time}\n{day[0]}\n{day[1]}")
+        known = day
+    return labels

@@ -2,14 +2,12 @@
 
 import io
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 
-from riglog.cli.console import messages, plain, plural
+from riglog.cli.console import messages, plain, plural, progress_bar
 from riglog.cli.errors import DONE, USAGE, print_error
 from riglog.cli.options import require_matching_rows
 from riglog.cli.screen import STDOUT, discard_further_output, printable
@@ -71,7 +69,7 @@ def command(
     selection = Selection(run, device, parameter, start, end)
     target = out or _standard_output()
     try:
-        with _progress(out is not None or not STDOUT.isatty()) as update:
+        with progress_bar("exporting", enabled=out is not None or not STDOUT.isatty()) as update:
             done = export(
                 files,
                 target,
@@ -130,20 +128,6 @@ def _standard_output() -> BinaryIO:
     if sys.stdout is None:
         raise StorageError("standard output is closed", hint="Add --out FILE")
     return sys.stdout.buffer
-
-
-@contextmanager
-def _progress(enabled: bool) -> Iterator[Callable[[float], None]]:
-    """Show a progress bar, if enabled and stderr is a terminal; yield the function that updates it."""
-    console = messages()
-    if not (enabled and console.is_terminal):
-        yield lambda share: None
-        return
-    from rich.progress import Progress
-
-    with Progress(console=console, transient=True) as progress:
-        bar = progress.add_task("exporting", total=1.0)
-        yield lambda share: progress.update(bar, completed=share)
 
 
 def _print_result(done: Exported, out: str | None, *, wide: bool) -> None:

@@ -20,6 +20,18 @@ NOT_SHOWN = {
     *OF_RUNS,
 }
 """Kinds that are not marked as events: notes and alarms are shown as such, and others belong to every run."""
+TROUBLE = {
+    EventKind.PORT_LOST,
+    EventKind.DEVICE_ABSENT,
+    EventKind.DEVICE_NOT_RESPONDING,
+    EventKind.WRONG_INSTRUMENT,
+    EventKind.IDENTITY_UNCONFIRMED,
+    EventKind.DRIVER_FAILED,
+    EventKind.SAMPLES_DROPPED,
+    EventKind.SINK_FAILED,
+    EventKind.ALARM_ACTION_FAILED,
+}
+"""Kinds of events that a chart marks as failures."""
 EVENTS = """
 SELECT run.run, at_ns, kind, coalesce(device, port), message FROM event JOIN run ON run.id = event.run_id
 WHERE at_ns >= :start AND at_ns < :end AND (:run IS NULL OR :run IN (run.run, run.name)) ORDER BY at_ns, event.id"""

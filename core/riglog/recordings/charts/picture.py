@@ -1,21 +1,19 @@
 """Pictures of charts, drawn by matplotlib: PNG, SVG and PDF. matplotlib is imported when a picture is drawn."""
 
 import io
-import itertools
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from riglog.errors import ConfigError
-from riglog.model import EventKind, Status
+from riglog.model import Status
 from riglog.printable import printable
 from riglog.recordings.charts.chart import CHANNELS_OF_A_PANEL, Chart, Panel
-from riglog.recordings.charts.happenings import Happening
-from riglog.recordings.local_times import LocalZone, local_moment, offset_text
+from riglog.recordings.charts.happenings import TROUBLE, Happening
+from riglog.recordings.local_times import LocalZone, local_moment, offset_text, time_labels
 from riglog.recordings.targets import Kind, check_target, output
 from riglog.sinks.optional_dependencies import import_optional
 
@@ -25,17 +23,6 @@ STYLES = ("-", "--", ":")
 MARKERS = {
     Status.SUSPECT.value: {"marker": "D", "edgecolors": "#b34700", "facecolors": "none", "s": 16, "linewidths": 1.0},
     Status.FAULT.value: {"marker": "x", "color": "#c00000", "s": 24, "linewidths": 1.4},
-}
-TROUBLE = {
-    EventKind.PORT_LOST,
-    EventKind.DEVICE_ABSENT,
-    EventKind.DEVICE_NOT_RESPONDING,
-    EventKind.WRONG_INSTRUMENT,
-    EventKind.IDENTITY_UNCONFIRMED,
-    EventKind.DRIVER_FAILED,
-    EventKind.SAMPLES_DROPPED,
-    EventKind.SINK_FAILED,
-    EventKind.ALARM_ACTION_FAILED,
 }
 NOTE_COLOUR, TROUBLE_COLOUR, EVENT_COLOUR, ALARM_COLOUR = "#00695c", "#c00000", "#777777", "#c00000"
 DAY_S = 86_400.0
@@ -291,22 +278,6 @@ def _time_formatter(dates: Any, zone: LocalZone) -> Any:
             return time_labels([dates.num2date(at, zone) for at in values])
 
     return TimeLabels()
-
-
-def time_labels(moments: Sequence[datetime]) -> list[str]:
-    """Return the labels of ticks at local times: the date and the offset at the first, and where they change."""
-    gaps = [later.timestamp() - at.timestamp() for at, later in itertools.pairwise(moments)]
-    step = min(gaps, default=3600.0)
-    shape = "%H:%M" if step >= 60 else "%H:%M:%S" if step >= 1 else "%H:%M:%S.%f"
-    labels = []
-    known = ("", "")
-    for moment in moments:
-        time = f"{moment:{shape}}"
-        time = time.rstrip("0").rstrip(".") if "." in time else time
-        day = (f"{moment:%Y-%m-%d}", offset_text(moment))
-        labels.append(time if day == known else f"{time}\n{day[0]}\n{day[1]}")
-        known = day
-    return labels
 
 
 def _moment_text(at: float) -> str:

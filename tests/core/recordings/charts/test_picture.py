@@ -20,8 +20,8 @@ from riglog.cli.app import cli
 from riglog.errors import ConfigError, StorageError
 from riglog.recordings import read
 from riglog.recordings.charts.chart import CHANNELS_OF_A_PANEL
-from riglog.recordings.charts.picture import Picture, time_labels
-from riglog.recordings.local_times import LocalZone
+from riglog.recordings.charts.picture import Picture
+from riglog.recordings.local_times import LocalZone, time_labels
 
 pytest.importorskip("matplotlib")
 SIGNATURES = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}

@@ -1,0 +1,216 @@
+"""What a report states about a recording: collected in one pass over its rows, with little memory."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, field
+
+from riglog.errors import ConfigError, error_context
+from riglog.model import IDENTITY, NS, EventKind, current_kind, iso
+from riglog.recordings.absences import Absence, AbsenceFinder
+from riglog.recordings.alarm_states import StoredAlarm, stored_alarms
+from riglog.recordings.charts.chart import Chart, Wanted, chart
+from riglog.recordings.gaps import Availability, Gap, GapFinder, Key
+from riglog.recordings.notes import NoteRow, read_notes
+from riglog.recordings.selection import Selection, check_selection
+from riglog.sinks.rows import EventRow, Row
+from riglog.sinks.sqlite.reader import open_recording, read_events
+from riglog.sinks.sqlite.recorded import Recorded, recorded
+from riglog.sinks.sqlite.schema import sqlite_errors
+
+MOST_GAPS = 1_000
+"""So many gaps are listed; all are counted."""
+RUNS = """SELECT id, run, name, started_ns, finished_ns, rate_hz, host, versions, rig FROM run
+WHERE :run IS NULL OR :run IN (run, name) ORDER BY id"""
+INSTRUMENTS = """
+SELECT DISTINCT run.run, {device}, driver, protocol, address FROM channel {series} JOIN run ON run.id = channel.run_id
+WHERE :run IS NULL OR :run IN (run.run, run.name) ORDER BY run.id, channel.id"""
+IDENTITIES = """
+SELECT run.run, device, kind, message FROM event JOIN run ON run.id = event.run_id
+WHERE kind = :kind AND device IS NOT NULL ORDER BY event.id"""
+
+
+class RunFacts(Struct, kw_only=True):
+    """One run. Times are ISO 8601 UTC."""
+
+    run: str
+    name: str
+    started_at: str
+    finished_at: str | None
+    rate_hz: float | None
+    host: str
+    versions: dict[str, str]
+    rig: str | None
+
+
+class Instrument(Struct, kw_only=True):
+    """A device of a run, and the identity that it was expected to have."""
+
+    run: str
+    device: str
+    driver: str
+    protocol: str
+    address: str
+    identity: str
+
+
+class Statistics(Struct, kw_only=True):
+    """What the rows of one channel of a run come to in one unit."""
+
+    rows: int = 0
+    count: int = 0
+    low: float | None = None
+    high: float | None = None
+    first: float | None = None
+    last: float | None = None
+    statuses: dict[str, int] = field(default_factory=dict)
+    _total: float = 0.0
+    _lost: float = 0.0
+
+    def add(self, row: Row) -> None:
+        self.rows += 1
+        self.statuses[row.status] = self.statuses.get(row.status, 0) + 1
+        value = row.value
+        if value is None:
+            return
+        self.low = value if self.low is None else min(self.low, value)
+        self.high = value if self.high is None else max(self.high, value)
+        self.first = value if self.count == 0 else self.first
+        self.last = value
+        self.count += 1
+        total = self._total + value  # with what rounding loses, so that the mean is exact to the last digit shown
+        larger, smaller = (self._total, value) if abs(self._total) >= abs(value) else (value, self._total)
+        self._lost += larger - total + smaller
+        self._total = total
+
+    @property
+    def mean(self) -> float | None:
+        return (self._total + self._lost) / self.count if self.count else None
+
+
+class Facts(Struct, kw_only=True):
+    """``statistics`` are by channel of a run, and by unit."""
+
+    path: Path
+    runs: list[RunFacts]
+    instruments: list[Instrument]
+    statistics: dict[Key, dict[str | None, Statistics]]
+    availability: dict[Key, Availability]
+    gaps: list[Gap]
+    gap_count: int
+    absences: list[Absence]
+    events: list[EventRow]
+    notes: list[NoteRow]
+    alarms: list[StoredAlarm]
+    chart: Chart
+
+    @property
+    def rows(self) -> int:
+        return sum(each.rows for units in self.statistics.values() for each in units.values())
+
+
+def collect(path: Path, selection: Selection, buckets: int, progress: Callable[[float], None]) -> Facts:
+    """Return the facts of an SQLite recording.
+
+    Raises:
+        ConfigError: an invalid time; a run that is not in it; nothing was recorded in this time.
+        NotARecordingError, NewerSchemaError, StorageError: it cannot be read.
+    """
+    selection.condition("")
+    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+        check_selection(selection, database)
+        runs = dict(_runs(database, selection.run))
+        names = {run.run for run in runs.values()}
+        instruments = _instruments(database, selection.run)
+        alarms = [alarm for number in runs for alarm in stored_alarms(database, number)]
+        finder, absences = GapFinder(), AbsenceFinder(read_events(path, run=selection.run))
+        statistics: dict[Key, dict[str | None, Statistics]] = {}
+        gaps: list[Gap] = []
+        gap_count = 0
+        for gap in finder.find(absences.watch(_counted(recorded(database), selection, statistics, progress))):
+            gap_count += 1
+            if len(gaps) < MOST_GAPS:
+                gaps.append(gap)
+    drawn = chart(path, Wanted(selection, buckets=buckets))
+    if not statistics:
+        raise ConfigError("no rows in this time", hint="See riglog info", path=path)
+    start, end = iso(round(drawn.start * NS)), iso(round(drawn.end * NS))
+    timed = bool(selection.start or selection.end)
+    return Facts(
+        path=path,
+        runs=list(runs.values()),
+        instruments=instruments,
+        statistics=statistics,
+        availability=finder.channels,
+        gaps=gaps,
+        gap_count=gap_count,
+        absences=absences.found(),
+        events=[each for each in read_events(path, run=selection.run) if not timed or start <= each.at <= end],
+        notes=[
+            each
+            for each in read_notes(path)
+            if (selection.run is None or each.run in names) and (not timed or start <= each.at <= end)
+        ],
+        alarms=alarms,
+        chart=drawn,
+    )
+
+
+def _counted(
+    source: Recorded,
+    selection: Selection,
+    statistics: dict[Key, dict[str | None, Statistics]],
+    progress: Callable[[float], None],
+) -> Iterator[Row]:
+    """Return the rows, and add each to the statistics of its channel."""
+    for page in source.pages(selection):
+        for row in page.rows:
+            key = Key(row.run or "", row.device, row.parameter, row.instance)
+            statistics.setdefault(key, {}).setdefault(row.unit, Statistics()).add(row)
+            yield row
+        progress(page.share)
+
+
+def _runs(database: sqlite3.Connection, run: str | None) -> Iterator[tuple[int, RunFacts]]:
+    for number, run_id, name, started, finished, rate, host, versions, rig in database.execute(RUNS, {"run": run}):
+        yield (
+            number,
+            RunFacts(
+                run=run_id,
+                name=name,
+                started_at=iso(started),
+                finished_at=None if finished is None else iso(finished),
+                rate_hz=rate,
+                host=host,
+                versions=msgspec.json.decode(versions or "{}", type=dict[str, str]),
+                rig=rig,
+            ),
+        )
+
+
+def _instruments(database: sqlite3.Connection, run: str | None) -> list[Instrument]:
+    columns = [name for _, name, *_ in database.execute("PRAGMA table_info(channel)")]
+    has_series = "series_id" in columns
+    query = INSTRUMENTS.format(
+        device="series.device" if has_series else "channel.device",
+        series="JOIN series ON series.id = channel.series_id" if has_series else "",
+    )
+    expected = {
+        (run_id, device): message.removeprefix(IDENTITY)
+        for run_id, device, kind, message in database.execute(IDENTITIES, {"kind": EventKind.IDENTITY_EXPECTED.value})
+        if current_kind(kind) == EventKind.IDENTITY_EXPECTED
+    }
+    return [
+        Instrument(
+            run=run_id,
+            device=device,
+            driver=driver,
+            protocol=protocol,
+            address="" if address is None else str(address),
+            identity=expected.get((run_id, device), ""),
+        )
+        for run_id, device, driver, protocol, address in database.execute(query, {"run": run})
+    ]
