@@ -17,6 +17,8 @@ COMMANDS = {
     "check": "Validate a rig file; with --live, also read every device.",
     "read": "Read one device, once or repeatedly.",
     "set": "Change one parameter of one device.",
+    "raw": "Send one frame and show what is received.",
+    "tap": "Show the frames on a line, and record their values.",
     "discover": "Scan ports for instruments.",
     "simulate": "Simulate instruments on a port.",
     "info": "Show what a recording contains.",

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from msgspec import Struct
 
 from riglog.device import Device, DeviceContext, Pace, PortDevice
+from riglog.device.frame_reader import FrameReader
 from riglog.plugin.config import DeviceConfig, DirectConfig
 from riglog.protocol import Connection, ProtocolClient, TransactionCost
 from riglog.simulation import Simulator
@@ -110,6 +111,14 @@ class Driver(AnyDriver[Config], Generic[Config, Client]):
     @abstractmethod
     def simulator(self, config: Config) -> Simulator:
         """Return a simulated instrument as ``config`` describes it, for tests, ``demo`` and ``simulate``."""
+
+    def frame_reader(self, config: Config, context: DeviceContext) -> FrameReader[Any] | None:
+        """Return what reads the frames of the protocol for ``riglog raw`` and ``riglog tap``; None: nothing does.
+
+        Args:
+            context: of the device; what is recorded of a line that is listened to has its name and the address.
+        """
+        return None
 
     def transactions(self, config: Config) -> Sequence[TransactionCost]:
         """Return what one poll puts on the line, for the utilisation of the port; empty if it is not known."""

@@ -40,6 +40,7 @@ CORE_COMMANDS = frozenset(
         "plot",
         "plugins",
         "ports",
+        "raw",
         "read",
         "record",
         "report",
@@ -49,6 +50,7 @@ CORE_COMMANDS = frozenset(
         "set",
         "simulate",
         "tail",
+        "tap",
         "upgrade",
         "watch",
     )

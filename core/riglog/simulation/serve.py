@@ -34,6 +34,12 @@ class PtyServer:
         self.link = Path(link) if link is not None else None
         self.path = ""
         self._controller = self._port = -1
+        self._waiting: anyio.CancelScope | None = None
+
+    def wake(self) -> None:
+        """Send what the peer has now, although it did not say so before."""
+        if self._waiting is not None:
+            self._waiting.cancel()
 
     def plug(self) -> None:
         """Create the pseudo-terminal, and the link to it.
@@ -90,7 +96,7 @@ class PtyServer:
                 self._write(data)
             due = self.peer.next_due(now)
             wait = CHECK_SECONDS if due is None else min(max(due - now, 0), CHECK_SECONDS)
-            with anyio.move_on_after(wait):
+            with anyio.move_on_after(wait) as self._waiting:
                 try:
                     await anyio.wait_readable(self._controller)
                     self.peer.send(os.read(self._controller, 4096), anyio.current_time())

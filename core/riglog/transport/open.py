@@ -9,9 +9,12 @@ from riglog.transport.serial import open_serial, usb_device
 log = get_logger("riglog.transport")
 
 
-async def open_transport(port: str, link: Link) -> Transport:
+async def open_transport(port: str, link: Link, *, read_only: bool = False) -> Transport:
     """Open a port, given as a device path, ``COM3``, ``usb:SERIAL``, ``tcp://HOST:PORT`` or
     ``rfc2217://HOST:PORT``.
+
+    Args:
+        read_only: the operating system refuses to write to it; of a serial port on POSIX.
 
     Raises:
         ConfigError: the name is invalid.
@@ -27,8 +30,8 @@ async def open_transport(port: str, link: Link) -> Transport:
 
         opened = await open_rfc2217(key, link)
     elif key.startswith("usb:"):
-        opened = await open_serial(usb_device(key.removeprefix("usb:")), link, name=port)
+        opened = await open_serial(usb_device(key.removeprefix("usb:")), link, name=port, read_only=read_only)
     else:
-        opened = await open_serial(key, link, name=port)
+        opened = await open_serial(key, link, name=port, read_only=read_only)
     log.debug("%s: opened as %s, %s", port, key, link)
     return opened

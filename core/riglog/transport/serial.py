@@ -38,19 +38,20 @@ _opening: dict[str, ThreadCall[Any]] = {}
 _TERMIOS = re.compile(r"\((\d+), '(.*)'\)$")
 
 
-async def open_serial(port: str, link: Link, *, name: str | None = None) -> Transport:
+async def open_serial(port: str, link: Link, *, name: str | None = None, read_only: bool = False) -> Transport:
     """Open and configure a serial port, exclusively.
 
     Args:
         port: name of the port in the operating system.
         name: name of the port as the user wrote it, for messages; default ``port``.
+        read_only: the operating system refuses to write to it; on POSIX.
 
     Raises:
         PortNotFoundError, PortBusyError, PortDeniedError, PortError: the port cannot be opened.
     """
     shown = name or port
     args = BLOCKING_ARGS if sys.platform == "win32" else NONBLOCKING_ARGS
-    opened = await _open_in_thread(port, lambda: _open(port, link, shown, args), shown)
+    opened = await _open_in_thread(port, lambda: _open(port, link, shown, args, read_only), shown)
     return ThreadedSerialTransport(opened, shown) if sys.platform == "win32" else SerialTransport(opened, shown)
 
 
@@ -82,7 +83,7 @@ def _close_late(opened: Any) -> None:
         opened.close()
 
 
-def _open(port: str, link: Link, shown: str, args: dict[str, Any]) -> Any:
+def _open(port: str, link: Link, shown: str, args: dict[str, Any], read_only: bool) -> Any:
     import serial
 
     opened = serial.Serial(
@@ -105,6 +106,8 @@ def _open(port: str, link: Link, shown: str, args: dict[str, Any]) -> Any:
             check_parity(opened.fileno())
         if args is NONBLOCKING_ARGS:
             _refuse_ignored_settings(opened.fileno(), link, shown)
+        if read_only:
+            _forbid_writing(port, opened.fileno())
     except PortError:
         opened.close()
         raise
@@ -112,6 +115,20 @@ def _open(port: str, link: Link, shown: str, args: dict[str, Any]) -> Any:
         opened.close()
         raise _opening_error(error, shown) from error
     return opened
+
+
+def _forbid_writing(port: str, fd: int) -> None:
+    """Put a file descriptor that can only read in the place of that of an open port, which stays locked."""
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    reading = os.open(port, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        os.dup2(reading, fd)
+    finally:
+        os.close(reading)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _terminal_name(fd: int) -> str:

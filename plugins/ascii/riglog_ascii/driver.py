@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import structs
 
 from riglog.device import Pace
+from riglog.device.frame_reader import FrameReader
 from riglog.errors import ConfigError
 from riglog.instrument import Description, Dialogue, InstrumentDriver
 from riglog.plugin import DeviceContext
@@ -93,6 +94,11 @@ class AsciiDriver(InstrumentDriver[AsciiConfig, AsciiClient, AsciiQuantity]):
 
         description = self.describe(config)
         return AsciiSimulator(description, address_text(config, description))
+
+    def frame_reader(self, config: AsciiConfig, context: DeviceContext) -> FrameReader[Any]:
+        from riglog_ascii.tap import LineReader
+
+        return LineReader(config, context, self.describe(config), self.selected(config))
 
     def transactions(self, config: AsciiConfig) -> Sequence[TransactionCost]:
         description = self.describe(config)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from riglog.device.frame_reader import FrameReader
 from riglog.errors import ConfigError
 from riglog.instrument import Description, Dialogue, InstrumentDriver
 from riglog.plugin import DeviceContext
@@ -70,6 +71,11 @@ class ModbusDriver(InstrumentDriver[ModbusConfig, "ModbusClient", Register]):
         from riglog_modbus.simulator import ModbusSimulator
 
         return ModbusSimulator(self.link(config).protocol, config.address, self.describe(config))
+
+    def frame_reader(self, config: ModbusConfig, context: DeviceContext) -> FrameReader[Any]:
+        from riglog_modbus.tap import InstrumentReader
+
+        return InstrumentReader(config, self.link(config), context, self.describe(config), self.selected(config))
 
     def transactions(self, config: ModbusConfig) -> Sequence[TransactionCost]:
         return poll_transactions(self.describe(config), self.selected(config), self.link(config).protocol)

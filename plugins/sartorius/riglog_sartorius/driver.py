@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from riglog.device import DeviceContext, Pace
+from riglog.device.frame_reader import FrameReader
 from riglog.plugin import Driver, Found
 from riglog.protocol import Connection, TransactionCost
 from riglog.simulation import Simulator
@@ -46,6 +47,11 @@ class SartoriusDriver(Driver[SartoriusConfig, SartoriusClient]):
         from riglog_sartorius.simulator import simulator
 
         return simulator(config)
+
+    def frame_reader(self, config: SartoriusConfig, context: DeviceContext) -> FrameReader[Any]:
+        from riglog_sartorius.tap import reader_for
+
+        return reader_for(config, self.link(config), context)
 
     def transactions(self, config: SartoriusConfig) -> Sequence[TransactionCost]:
         return load.transactions(config)

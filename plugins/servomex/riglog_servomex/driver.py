@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from riglog.device import Pace
+from riglog.device.frame_reader import FrameReader
 from riglog.errors import ConfigError
 from riglog.plugin import DeviceContext, Driver, Found, try_each
 from riglog.protocol import Connection, TransactionCost
@@ -59,6 +60,11 @@ class ServomexDriver(Driver[ServomexConfig, ServomexClient]):
         if protocol == CONTINUOUS:
             return BroadcastSimulator(period=config.period or 1.0)
         return ModbusSimulator(protocol, config.address)
+
+    def frame_reader(self, config: ServomexConfig, context: DeviceContext) -> FrameReader[Any]:
+        from riglog_servomex.tap import reader_for
+
+        return reader_for(config, self.link(config), context)
 
     def address(self, config: ServomexConfig) -> int | None:
         """Return the Modbus address. A broadcast carries none, so the port cannot be shared."""

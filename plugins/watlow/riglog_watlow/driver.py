@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from riglog.device import DeviceContext
+from riglog.device.frame_reader import FrameReader
 from riglog.plugin import AnyClient, Driver, Found
 from riglog.protocol import Connection, TransactionCost
 from riglog.protocol.modbus import connect_modbus
@@ -43,6 +44,11 @@ class WatlowDriver(Driver[WatlowConfig, AnyClient]):
         from riglog_watlow.simulator import simulator
 
         return simulator(config)
+
+    def frame_reader(self, config: WatlowConfig, context: DeviceContext) -> FrameReader[Any]:
+        from riglog_watlow.tap import reader_for
+
+        return reader_for(config, context)
 
     def transactions(self, config: WatlowConfig) -> Sequence[TransactionCost]:
         from riglog_watlow.load import transactions

@@ -20,12 +20,14 @@ from riglog.errors import (
     PortError,
     PortNotFoundError,
     PortSettingsError,
+    UnsupportedError,
 )
 from riglog.simulation import FaultyWire, Simulator
 from riglog.simulation.serve import PtyServer, serve_pty, serve_tcp
 from riglog.transport import Link, Transport, open_transport, serial_settings
 from riglog.transport import serial as serial_port
 from riglog.transport.link import Parity
+from riglog.transport.listening import listening_link, open_listening
 from riglog.transport.serial import SerialPort
 from riglog.transport.serial_windows import ThreadedSerialTransport
 from riglog.transport.tcp import KEEPALIVE_OPTIONS, open_tcp
@@ -371,3 +373,29 @@ async def main():
 anyio.run(main, backend={backend!r})
 """
     subprocess.run([sys.executable, "-c", program], timeout=60, check=True)
+
+
+async def test_a_port_that_is_listened_to_receives_and_the_operating_system_refuses_to_write() -> None:
+    async with serve_pty(FaultyWire(Mirror())) as server:
+        listening = await open_listening(server.path, Link(protocol="echo", rtscts=True, xonxoff=True))
+        try:
+            inner = listening.inner  # type: ignore[attr-defined]
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.write(inner._fd, b"x")
+            with pytest.raises(UnsupportedError, match="only listened to"):
+                await listening.send(b"x")
+            with pytest.raises(PortBusyError):
+                await open_transport(server.path, LINK)
+            os.write(server._controller, b"seen")
+            with anyio.fail_after(5):
+                assert await listening.receive() == b"seen"
+        finally:
+            await listening.aclose()
+        again = await open_transport(server.path, LINK)
+        await again.aclose()
+
+
+def test_a_port_that_is_listened_to_has_no_flow_control_and_raises_no_control_line() -> None:
+    link = listening_link(Link(protocol="echo", rtscts=True, xonxoff=True, echo=True))
+    assert (link.rtscts, link.xonxoff, link.echo, link.dtr, link.rts) == (False, False, False, False, False)
+    assert listening_link(Link(protocol="echo", dtr=True)).dtr

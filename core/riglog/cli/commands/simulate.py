@@ -1,6 +1,7 @@
 """``riglog simulate``: simulates instruments on a port, for riglog or any other program."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
@@ -10,6 +11,9 @@ from riglog.cli.options import pairs
 from riglog.cli.screen import STDOUT, json_printable
 from riglog.cli.signals import Interruption, run
 from riglog.errors import ConfigError
+
+if TYPE_CHECKING:
+    from riglog.simulation import SimulatedPeer
 
 
 @click.command("simulate", short_help="Simulate instruments on a port.")
@@ -42,6 +46,12 @@ from riglog.errors import ConfigError
     metavar="KEY=VALUE",
     help="Any other key of a [[device]] table; may be repeated.",
 )
+@click.option(
+    "--master",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="HZ",
+    help="Also simulate a master that polls the instruments so often; the port is for `riglog tap`.",
+)
 @click.option("--seed", type=int, help="Seed of the random faults, for repeatable runs.")
 def command(**arguments: Any) -> int:
     """Simulate instruments of DRIVER on a pseudo-terminal or TCP port until stopped.
@@ -61,14 +71,14 @@ async def _simulate(
     faults: tuple[str, ...],
     settings: tuple[str, ...],
     options: tuple[str, ...],
+    master: float | None,
     seed: int | None,
 ) -> int:
     import msgspec
 
     from riglog.manager import resolve_device
     from riglog.plugin import Driver, installed
-    from riglog.simulation import FaultyWire, SimulatedBus, parse_faults
-    from riglog.simulation.serve import serve_pty, serve_tcp
+    from riglog.simulation import FaultyWire, SimulatedBus, SimulatedPeer, parse_faults
 
     if not isinstance(installed().driver(driver), Driver):
         raise ConfigError(f"driver {driver!r} has no simulator: its devices have no port")
@@ -96,16 +106,33 @@ async def _simulate(
     def announce(port: str) -> None:
         STDOUT.write(json_printable(msgspec.json.encode({"port": port, **description}).decode()) + "\n")
 
+    peer: SimulatedPeer = wire
+    async with anyio.create_task_group() as tasks:
+        if master is not None:
+            from riglog.manager.simulated_master import OverheardLine, poll_as_master
+
+            peer = line = OverheardLine(wire)
+            tasks.start_soon(poll_as_master, specs, line, master)
+        await _serve(peer, tcp, link, announce)
+    return 0
+
+
+async def _serve(peer: "SimulatedPeer", tcp: str | None, link: str | None, announce: Callable[[str], None]) -> None:
+    """Serve until cancelled."""
+    from riglog.manager.simulated_master import OverheardLine
+    from riglog.simulation.serve import serve_pty, serve_tcp
+
     if tcp is not None:
         host, _, number = tcp.rpartition(":")
         if not number.isdecimal() or int(number) > 65_535:
             hint = "For example --tcp 127.0.0.1:4001"
             raise ConfigError(f"--tcp: invalid value {tcp!r}; expected HOST:PORT", hint=hint)
-        async with serve_tcp(wire, host=host or "127.0.0.1", port=int(number)) as port:
+        async with serve_tcp(peer, host=host or "127.0.0.1", port=int(number)) as port:
             announce(port)
             await anyio.sleep_forever()
-    async with serve_pty(wire, link=link) as server:
+    async with serve_pty(peer, link=link) as server:
+        if isinstance(peer, OverheardLine):
+            peer.on_output = server.wake
         announce(str(server.link or server.path))
         messages().print("[dim]simulator ready; press Ctrl-C to stop[/]")
         await anyio.sleep_forever()
-    return 0

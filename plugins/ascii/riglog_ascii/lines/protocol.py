@@ -40,6 +40,11 @@ class LineProtocol:
         self._check = line.check
         self._requests = self._all_requests()
 
+    @property
+    def requests(self) -> Mapping[str, AsciiRequest]:
+        """The requests of the reads, by the name of the read."""
+        return self._requests
+
     def groups(self, names: Sequence[str]) -> list[tuple[str, ...]]:
         """Return the quantities by their reads."""
         groups = (tuple(name for name in names if name in read.fields) for read in self.reads)
