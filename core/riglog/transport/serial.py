@@ -107,7 +107,7 @@ def _open(port: str, link: Link, shown: str, args: dict[str, Any], read_only: bo
         if args is NONBLOCKING_ARGS:
             _refuse_ignored_settings(opened.fileno(), link, shown)
         if read_only:
-            _forbid_writing(port, opened.fileno())
+            _forbid_writing(opened)
     except PortError:
         opened.close()
         raise
@@ -117,18 +117,16 @@ def _open(port: str, link: Link, shown: str, args: dict[str, Any], read_only: bo
     return opened
 
 
-def _forbid_writing(port: str, fd: int) -> None:
+def _forbid_writing(opened: Any) -> None:
     """Put a file descriptor that can only read in the place of that of an open port, which stays locked."""
     if sys.platform == "win32":
         return
-    import fcntl
-
-    reading = os.open(port, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    reading = os.open(opened.port, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
     try:
-        os.dup2(reading, fd)
+        os.dup2(reading, opened.fileno())
     finally:
         os.close(reading)
-    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    opened.exclusive = True  # locks the new one
 
 
 def _terminal_name(fd: int) -> str:
