@@ -88,7 +88,7 @@ def present_path(file: int) -> str | None:
     return path if path is not None and identity(Path(path)) == identity(file) else None
 
 
-def open_descriptor(wanted: Identity) -> int | None:
+def open_descriptor(wanted: Identity, *, but: int | None = None) -> int | None:
     """Return the descriptor of an open file of this process, which belongs to somebody else: do not close it.
 
     SQLite does not tell its descriptors, and a second one must not be opened: closing it would end SQLite's locks.
@@ -100,9 +100,51 @@ def open_descriptor(wanted: Identity) -> int | None:
             found = os.fstat(int(name))
         except (OSError, ValueError):  # the descriptor of the listing itself is closed already
             continue
-        if stat.S_ISREG(found.st_mode) and (found.st_dev, found.st_ino) == wanted:
+        if stat.S_ISREG(found.st_mode) and (found.st_dev, found.st_ino) == wanted and int(name) != but:
             return int(name)
     return None
+
+
+def read_beginning(path: Path, count: int) -> bytes:
+    """Return the first bytes of a file.
+
+    A file that this process has open is read through that descriptor. POSIX ends all locks of a process on a file when
+    it closes any descriptor of it: SQLite would no longer be protected from other programs, and the first of them that
+    ends would delete the write-ahead log.
+    """
+    wanted = identity(path)
+    if wanted is not None and (opened := _read_open_file(wanted, count)) is not None:
+        return opened
+    file = os.open(path, os.O_RDONLY | _BINARY)
+    try:
+        return _read(file, count)
+    finally:
+        if wanted is not None and open_descriptor(wanted, but=file) is not None:
+            _not_closed.append(file)  # another thread has opened it meanwhile
+        else:
+            os.close(file)
+
+
+_not_closed: list[int] = []
+
+
+def _read_open_file(wanted: Identity, count: int) -> bytes | None:
+    """Return the first bytes of a file that this process has open for reading; None if it has not."""
+    file = open_descriptor(wanted)
+    if sys.platform == "win32" or file is None:
+        return None
+    try:
+        found = os.pread(file, count, 0)
+        return found if identity(file) == wanted else None  # else it was closed meanwhile
+    except OSError:  # open for writing only
+        return None
+
+
+def _read(file: int, count: int) -> bytes:
+    found = b""
+    while len(found) < count and (piece := os.read(file, count - len(found))):
+        found += piece
+    return found
 
 
 def free_path(path: Path) -> Path:

@@ -14,7 +14,7 @@ import anyio.to_thread
 from riglog.errors import NotARecordingError, StorageError
 from riglog.model import Batch, Event, Run, Sink
 from riglog.sinks import disk
-from riglog.sinks.disk import Durability, create_file, create_hidden, publish, real_path, sync_file
+from riglog.sinks.disk import Durability, create_file, create_hidden, publish, read_beginning, real_path, sync_file
 from riglog.sinks.rows import Row, rows
 
 T = TypeVar("T")
@@ -118,8 +118,7 @@ def first_line(path: Path) -> bytes:
     """
     refuse_special_file(path)
     try:
-        with path.open("rb") as file:
-            return file.readline(HEAD_BYTES).rstrip(b"\r\n")
+        return read_beginning(path, HEAD_BYTES).partition(b"\n")[0].rstrip(b"\r")
     except OSError as error:
         raise read_error(error, path) from error
 
@@ -131,8 +130,7 @@ def is_blank(path: Path, is_torn: Callable[[bytes], bool] = lambda _: False) -> 
         is_torn: True for the begin of a first line whose end is missing. NUL bytes alone are always such a rest.
     """
     refuse_special_file(path)
-    with path.open("rb") as file:
-        content = file.read(HEAD_BYTES + 1)
+    content = read_beginning(path, HEAD_BYTES + 1)
     line = content.rstrip(b"\0")
     return len(content) <= HEAD_BYTES and (not line or (b"\n" not in line and is_torn(line)))
 

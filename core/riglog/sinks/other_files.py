@@ -4,6 +4,7 @@ from pathlib import Path
 
 from riglog.errors import NotARecordingError
 from riglog.sinks import csv, jsonl, parquet
+from riglog.sinks.disk import read_beginning
 from riglog.sinks.files import first_line
 
 RIG_FILE_BYTES = 1_000_000
@@ -58,8 +59,7 @@ def _run_of_rig_file(path: Path) -> str | None:
     """Return the name of the run of a rig file; None if the file is something else."""
     import tomllib
 
-    with path.open("rb") as file:
-        data = file.read(RIG_FILE_BYTES)
+    data = read_beginning(path, RIG_FILE_BYTES)
     try:
         table = tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,14 @@ from recorded import varied
 from riglog.errors import StorageError
 from riglog.model import Event, EventKind, Note, Run, new_run
 from riglog.model.note import new_note
-from riglog.recordings.messages import Delivery, send
+from riglog.recordings import read
+from riglog.recordings.messages import Delivery, check_target, send
 from riglog.recordings.salvage import salvage
 from riglog.sinks import SqliteSink, rows
+from riglog.sinks.formats import format_of
 from riglog.sinks.sqlite import read_events, stored_run
+from riglog.sinks.sqlite.carried import carried_events
+from riglog.sinks.sqlite.schema import check_recording
 from riglog.sinks.sqlite.writer_lock import WriterLock, check_unlocked, lock_path
 
 HOLDER = textwrap.dedent("""
@@ -176,4 +181,46 @@ async def test_a_recording_that_runs_is_salvaged_with_its_log_through_a_link(pat
     link = path.with_name("latest.sqlite")
     link.symlink_to(path)
     assert salvage(link, path.with_name("saved.sqlite")).rows == len(list(rows(run.id, varied(run))))
+    await sink.aclose()
+
+
+READER = textwrap.dedent("""
+    import sqlite3, sys
+    from contextlib import closing
+    with closing(sqlite3.connect(sys.argv[1])) as database:
+        print(database.execute("SELECT count(*) FROM reading").fetchone()[0])
+""")
+
+
+def rows_seen_by_another_program(path: Path) -> int:
+    """Return the rows that another program reads; it is the last one to close the file, as far as it can see."""
+    done = subprocess.run([sys.executable, "-c", READER, str(path)], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda path: list(read(path)),
+        check_recording,
+        check_target,
+        lambda path: list(read_events(path)),
+        lambda path: carried_events(path, "kiln"),
+        format_of,
+    ],
+    ids=["rows", "header", "note", "events", "rotation", "text"],
+)
+async def test_what_this_program_reads_does_not_end_the_locks_of_sqlite(
+    path: Path, run: Run, look: Callable[[Path], object]
+) -> None:
+    """POSIX ends the locks of a process on a file when it closes any descriptor of it."""
+    batches = varied(run)
+    await (sink := SqliteSink(path)).open(run)
+    await sink.write(batches[:3], [])
+    look(path)
+    before = rows_seen_by_another_program(path)
+    assert path.with_name(f"{path.name}-wal").exists()  # else it took itself for the last one, and deleted it
+    await sink.write(batches[3:], [])
+    assert rows_seen_by_another_program(path) > before
     await sink.aclose()

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from riglog.errors import NewerSchemaError, NotARecordingError, StorageError
-from riglog.sinks.disk import create_hidden, has_locks, publish, sync_file
+from riglog.sinks.disk import create_hidden, has_locks, publish, read_beginning, sync_file
 from riglog.sinks.files import NOT_MODIFIED, check_writable, file_error, read_error, refuse_special_file
 from riglog.sinks.sqlite.schema1 import SCHEMA_1
 from riglog.sinks.sqlite.tables import APPLICATION_ID, PAGE_BYTES, SCHEMA_VERSION, TABLES
@@ -157,8 +157,7 @@ def check_recording(path: Path, *, hint: str = NOT_MODIFIED) -> int:
         raise NotARecordingError("path is a directory", hint="Give the name of a file in it", path=path)
     refuse_special_file(path)
     try:
-        with path.open("rb") as file:
-            header = file.read(100)
+        header = read_beginning(path, 100)
     except OSError as error:
         raise read_error(error, path) from error
     if not header.startswith(HEADER) or len(header) < 100:
