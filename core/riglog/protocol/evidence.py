@@ -15,6 +15,8 @@ LEAST_USUAL_NS = NS // 20
 
 SAMPLES = 32
 RENEWED_AFTER = 16
+RENEWED_AT = (1, 2, 4, 8)
+"""The first latencies count at once: otherwise a copy of one of the first replies would shift all that follow."""
 EARLY_PART = 0.7
 """A reply that takes less than this part of the lower quartile is earlier than usual: it may be a copy."""
 LEAST_QUARTILE_NS = NS // 1000
@@ -45,7 +47,7 @@ class Evidence:
         """Note a latency of a reply while nothing is outstanding: any other may be that of a late one."""
         self._latencies.append(latency_ns)
         self._unused += 1
-        if self._unused == RENEWED_AFTER:
+        if self._unused == RENEWED_AFTER or len(self._latencies) in RENEWED_AT:
             self._unused = 0
             quartile = self._lower_quartile()
             self.early_ns = round(EARLY_PART * quartile) if quartile >= LEAST_QUARTILE_NS else 0
