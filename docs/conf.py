@@ -41,6 +41,7 @@ toc_object_entries = False
 CONTENTS = {
     "Start": ["docs/tutorial"],
     "How to": ["docs/how-to/*"],
+    "Instruments": ["docs/instruments/*"],
     "Reference": ["docs/reference/*"],
     "Why": ["docs/explanation/*"],
     "Plugins": ["plugins/*/README", "examples/*/README"],

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from terminal import riglog
+from terminal import riglog, simulated
 
 pytestmark = [pytest.mark.real_time, pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")]
 
@@ -23,6 +23,8 @@ TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
+
+INSTRUMENTS = sorted((ROOT / "docs" / "instruments").glob("*.md"))
 
 COUNT = '$(sqlite3 tutorial.sqlite "SELECT count(*) FROM samples")'
 """The rows of the tutorial's recording, as a shell substitutes them."""
@@ -148,7 +150,11 @@ def test_the_rig_file_of_the_readme_is_valid(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["docs/how-to/share-a-port.md", *(f"plugins/{name}/README.md" for name in ("sartorius", "servomex", "watlow"))],
+    [
+        "docs/how-to/share-a-port.md",
+        *(f"plugins/{name}/README.md" for name in ("sartorius", "servomex", "watlow", "modbus", "ascii")),
+        *(f"docs/instruments/{path.name}" for path in INSTRUMENTS),
+    ],
 )
 def test_every_rig_file_of_the_pages_is_valid(tmp_path: Path, page: str) -> None:
     for number, text in enumerate(blocks((ROOT / page).read_text(encoding="utf-8"), "toml")):
@@ -166,7 +172,7 @@ def test_the_commands_and_the_python_of_the_how_to_pages_run(tmp_path: Path) -> 
     for recording in ("run.sqlite", "kiln.sqlite"):
         assert riglog("record", "rig.toml", "--duration", "1s", "--out", recording, cwd=tmp_path).code == 0
     for page in sorted((ROOT / "docs" / "how-to").glob("*.md")):
-        if page.name == "first-driver.md":  # needs its plugin: test_first_driver.py
+        if page.name in ("first-driver.md", "troubleshoot.md"):  # need a plugin, or a port: they have their own tests
             continue
         text = page.read_text(encoding="utf-8")
         for line in "\n".join(blocks(text, "sh")).splitlines():
@@ -183,6 +189,46 @@ def test_the_commands_and_the_python_of_the_how_to_pages_run(tmp_path: Path) -> 
         *python("draw-a-picture.md"),
     ):
         subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60, check=True)
+
+
+TROUBLESHOOT = (ROOT / "docs" / "how-to" / "troubleshoot.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_every_command_of_the_troubleshooting_page_runs(tmp_path: Path) -> None:
+    with simulated("watlow", "--link", str(tmp_path / "oven-port")):
+        rig = '[run]\nname = "kiln"\n[[device]]\nname = "oven"\ndriver = "watlow"\nport = "./oven-port"\n'
+        (tmp_path / "rig.toml").write_text(rig)
+        assert riglog("record", "rig.toml", "--duration", "1s", cwd=tmp_path).code == 0
+        lines = "".join(blocks(TROUBLESHOOT, "sh")).replace("/dev/ttyUSB0", "./oven-port").splitlines()
+        assert len(lines) > 20
+        for line in dict.fromkeys(lines):
+            program, command, *rest = shlex.split(line, comments=True)
+            if program == "sqlite3":
+                with closing(sqlite3.connect(tmp_path / command)) as recording:
+                    recording.execute(*rest).fetchall()
+                continue
+            codes = {"doctor": (0, 1)}.get(command, (0,))  # a problem of this computer
+            if command == "record":
+                rest += ["--duration", "1s"]
+            elif command == "forward":  # there is no database here, and the port is that of no program
+                rest[rest.index("--to") + 1 :] = ["postgresql://lab@127.0.0.1:1/central", "--give-up-after", "1"]
+                codes = (4,)
+            done = riglog(command, *rest, cwd=tmp_path)
+            assert program == "riglog"
+            assert done.code in codes, f"{line}: {done.err}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", INSTRUMENTS, ids=lambda path: path.stem)
+def test_every_command_of_the_instrument_pages_runs(tmp_path: Path, page: Path) -> None:
+    lines = "".join(blocks(page.read_text(encoding="utf-8"), "sh")).splitlines()
+    assert lines
+    for line in lines:
+        program, *words = shlex.split(line.replace("/dev/ttyUSB0", "sim:bench"))
+        assert program == "riglog"
+        done = riglog(*words, cwd=tmp_path)
+        assert done.code == 0, f"{line}: {done.err}"
 
 
 def python(page: str) -> list[str]:

@@ -26,6 +26,17 @@ SECTIONS = [
 ]
 
 
+INSTRUMENTS = sorted((ROOT / "docs" / "instruments").glob("*.md"))
+OF_AN_INSTRUMENT = [
+    "Wiring",
+    "Settings at the instrument",
+    "Rig file",
+    "Parameters",
+    "What is proven, and what the wire cannot show",
+    "Faults",
+]
+
+
 def headings(path: Path) -> list[str]:
     return re.findall(r"^## (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
 
@@ -33,6 +44,25 @@ def headings(path: Path) -> list[str]:
 @pytest.mark.parametrize("vendor", sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")))
 def test_every_vendor_has_the_same_sections_in_the_same_order(vendor: str) -> None:
     assert headings(ROOT / "plugins" / vendor / "README.md") == SECTIONS
+
+
+@pytest.mark.parametrize("page", INSTRUMENTS, ids=lambda path: path.stem)
+def test_every_instrument_has_the_same_sections_and_messages_as_they_are_printed(page: Path) -> None:
+    assert headings(page) == OF_AN_INSTRUMENT
+    faults = page.read_text(encoding="utf-8").partition("\n## Faults\n")[2]
+    messages = re.findall(r"^\| `([^`]+)`", faults, re.MULTILINE)
+    assert messages
+    assert [message for message in messages if message not in listed_messages()] == []
+
+
+def test_every_page_of_an_instrument_is_linked_by_its_driver() -> None:
+    linked = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("plugins/*/README.md"))
+    assert [page for page in INSTRUMENTS if f"docs/instruments/{page.name})" not in linked] == []
+
+
+def listed_messages() -> set[str]:
+    text = (ROOT / "docs" / "reference" / "messages.md").read_text(encoding="utf-8")
+    return set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE))
 
 
 def test_decisions_are_numbered_without_gaps_and_give_their_reasons() -> None:
@@ -55,6 +85,14 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
             waiting += [(page.parent / link).resolve() for link in links]
     pages = {page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "decisions"}
     assert pages <= reached
+
+
+def test_the_troubleshooting_page_has_messages_as_they_are_printed() -> None:
+    page = (ROOT / "docs" / "how-to" / "troubleshoot.md").read_text(encoding="utf-8")
+    paragraphs = re.findall(r"^## .+\n\n((?:`.+\n)+)", page, re.MULTILINE)
+    messages = [message for text in paragraphs for message in re.findall(r"`([^`]+)`", text.replace("\n", " "))]
+    assert len(messages) > 30
+    assert [message for message in messages if message not in listed_messages()] == []
 
 
 def test_the_readme_has_the_two_commands_and_the_fast_tests() -> None:
