@@ -224,3 +224,22 @@ async def test_what_this_program_reads_does_not_end_the_locks_of_sqlite(
     await sink.write(batches[3:], [])
     assert rows_seen_by_another_program(path) > before
     await sink.aclose()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows refuses to delete an open file")
+async def test_a_lock_file_that_is_deleted_is_put_back_with_the_next_flush(path: Path, run: Run) -> None:
+    batches = varied(run)
+    await (sink := SqliteSink(path)).open(run)
+    lock_path(path).unlink()
+    await sink.write(batches[:3], [])
+    with pytest.raises(StorageError, match="the file is being recorded"):
+        await SqliteSink(path).open(new_run("other"))
+    lock_path(path).unlink()
+    process = holder(path)  # faster than the flush
+    with pytest.raises(StorageError, match=rf"by another program \(process {process.pid}\)"):
+        await sink.write(batches[3:], [])
+    process.communicate()
+    await sink.write(batches[3:], [])
+    await sink.aclose()
+    assert list(read(path)) == list(rows(run.id, batches))
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]

@@ -136,6 +136,7 @@ class SqliteSink(FileSink):
     def _unless_overwritten(self, file: "RunFile") -> "RunFile":
         """Return a file; if another program has destroyed its content, a new one. Its rows are counted as lost."""
         if file.disconnected or not (file.left or file.is_overwritten()):
+            file.lock.renew()
             return file
         if not file.left:
             self.path, self.warning = file.leave_overwritten()

@@ -29,6 +29,7 @@ class WriterLock:
     """
 
     def __init__(self, path: Path) -> None:
+        self._recording = path
         self._path = lock_path(path)
         self._file: int | None = None
         while self._file is None:
@@ -45,6 +46,19 @@ class WriterLock:
         with suppress(OSError):
             if os.name == "nt":
                 self._path.unlink()
+
+    def renew(self) -> None:
+        """Put the lock file back if somebody has deleted it: another program would not see that there is a writer.
+
+        Raises:
+            StorageError: another program writes the recording since then.
+        """
+        if self._file is None or _is_at(self._file, self._path):
+            return
+        if (file := self._acquire(self._recording)) is not None:
+            os.close(self._file)
+            self._file = file
+            log.warning("%s was deleted while the recording was written; it was created again", self._path)
 
     def _acquire(self, path: Path) -> int | None:
         """Lock the file; None if its last owner has removed it meanwhile."""
