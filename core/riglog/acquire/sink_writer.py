@@ -34,6 +34,7 @@ class SinkResult(Struct):
         error: the last error, also if the sink has recovered from it.
         closed: the sink was closed without an error.
         warning: what the user should know although no sample was lost.
+        head: the newest seal of what was stored, hexadecimal; None: the sink has no seals.
     """
 
     name: str
@@ -43,6 +44,7 @@ class SinkResult(Struct):
     error: Exception | None = None
     closed: bool = False
     warning: str | None = None
+    head: str | None = None
 
     @property
     def samples_set_aside(self) -> int:
@@ -165,6 +167,7 @@ class SinkWriter:
             await self.sink.aclose()
             self.result.closed = True
             self.result.warning = self.sink.warning
+            self.result.head = self.sink.newest_seal
         except Exception as error:
             self.result.error = error
         self.result.written -= self.sink.samples_deleted

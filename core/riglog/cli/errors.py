@@ -16,8 +16,8 @@ from riglog.errors import (
     WriteRefusedError,
 )
 
-DONE, INCOMPLETE, USAGE, DEVICE, STORAGE = 0, 1, 2, 3, 4
-"""Exit codes. INCOMPLETE: completed, but values are missing."""
+DONE, INCOMPLETE, USAGE, DEVICE, STORAGE, CHANGED = 0, 1, 2, 3, 4, 5
+"""Exit codes. INCOMPLETE: completed, but values are missing. CHANGED: a recording is not as it was sealed."""
 ABORTED = 130
 CODES: tuple[tuple[type[RiglogError], int], ...] = (
     (ConfigError, USAGE),

@@ -98,6 +98,7 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
                 "set_aside": sink.set_aside,
                 "error": None if sink.error is None else str(sink.error),
                 "warning": sink.warning,
+                "head": sink.head,
             }
             for sink in outcome.sinks
         ],
@@ -137,6 +138,9 @@ def _print_tables(outcome: Outcome) -> None:
     missing = f"{summary.samples_missing_or_skipped} missing or skipped"
     stored = "" if outcome.storage_error is None else "; not all rows were stored"
     results().print(f"{plural(summary.samples, 'row')} in {seconds:.1f} s, {missing}{stored}.", soft_wrap=True)
+    for sink in outcome.sinks:
+        if sink.head is not None:
+            results().print(f"Head of the seals of sink {sink.name}: {sink.head}", style="dim", soft_wrap=True)
 
 
 def _ms(seconds: float | None) -> str:

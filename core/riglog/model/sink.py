@@ -18,6 +18,8 @@ class Sink(ABC):
     """What the user should know although no sample was lost; set by ``write`` or ``aclose``."""
     warning_kind: EventKind = EventKind.RECORDING_MOVED
     """The kind of the event with a warning that ``write`` sets."""
+    newest_seal: str | None = None
+    """The newest seal of what was stored, hexadecimal, of a store that has seals; set by ``aclose``."""
     samples_deleted: int = 0
     """Stored samples that somebody deleted while the sink was open, together with the file; set by ``aclose``."""
 

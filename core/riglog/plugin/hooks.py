@@ -52,6 +52,7 @@ CORE_COMMANDS = frozenset(
         "tail",
         "tap",
         "upgrade",
+        "verify",
         "watch",
     )
 )

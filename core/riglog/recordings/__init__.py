@@ -15,6 +15,7 @@ from riglog.recordings.salvage import Salvaged, salvage
 from riglog.recordings.selection import Selection
 from riglog.recordings.several import read_events
 from riglog.recordings.upgrade import Upgraded, upgrade
+from riglog.recordings.verification import Verified, WrongBlock, verify
 from riglog.sinks.formats import BINARY_FORMATS, EXPORT_FORMATS
 from riglog.sinks.rows import EventRow
 
@@ -38,6 +39,8 @@ __all__ = [
     "Selection",
     "StoredAlarm",
     "Upgraded",
+    "Verified",
+    "WrongBlock",
     "acknowledge_alarm",
     "contents",
     "export",
@@ -51,6 +54,7 @@ __all__ = [
     "rows_since",
     "salvage",
     "upgrade",
+    "verify",
     "write_note",
     "write_report",
 ]

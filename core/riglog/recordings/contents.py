@@ -17,6 +17,7 @@ from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.reader import SQLITE_FORMAT, open_recording
 from riglog.sinks.sqlite.recorded import Recorded, Recorded2, Selection, nanoseconds, recorded
 from riglog.sinks.sqlite.schema import sqlite_errors
+from riglog.sinks.sqlite.seals import head_of
 
 FIRST_SPAN_NS = 10 * NS
 
@@ -37,7 +38,7 @@ class RunContents(Struct, frozen=True, kw_only=True):
 
 class Contents(Struct, frozen=True, kw_only=True):
     """``latest`` is the newest row of every series. ``schema`` is that of an SQLite recording, and only that has
-    ``notes``. ``damaged_lines`` of a text file were skipped."""
+    ``notes`` and a ``head``, the newest seal. ``damaged_lines`` of a text file were skipped."""
 
     path: str
     format: str
@@ -47,6 +48,7 @@ class Contents(Struct, frozen=True, kw_only=True):
     latest: list[Row]
     damaged_lines: int = 0
     notes: list[NoteRow] = []
+    head: str | None = None
 
     @property
     def rows(self) -> int:
@@ -154,7 +156,8 @@ def _sqlite_contents(path: Path, source: Recorded, counts: dict[int, int] | None
     (schema,) = source.database.execute("PRAGMA user_version").fetchone()
     latest = _latest(source)
     found = _contents(path, SQLITE_FORMAT.name, int(schema), _runs(source, latest, counts), latest)
-    return structs.replace(found, notes=list(read_notes(path)))
+    sealed = head_of(source.database)
+    return structs.replace(found, notes=list(read_notes(path)), head=None if sealed is None else sealed.hash)
 
 
 def _contents(

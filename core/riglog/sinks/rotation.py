@@ -89,6 +89,7 @@ class RotatingSink(FileSink):
             await self._present.aclose()
         finally:
             self._take_warning(self._present)
+            self.newest_seal = self._present.newest_seal
             self.samples_deleted += self._present.samples_deleted
 
     async def _begin_next(self, now_ns: int) -> None:

@@ -38,6 +38,8 @@ def _print(found: Contents) -> None:
         plural(len(found.runs), "run"),
     ]
     results().print(f"{found.path}: {', '.join(facts)}", soft_wrap=True)
+    if found.head is not None:
+        results().print(f"Head of its seals: {found.head}", soft_wrap=True)
     if found.damaged_lines:
         print_warning(f"{found.path}: {found.damaged_lines} damaged lines skipped")
     results().print()

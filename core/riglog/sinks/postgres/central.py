@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from riglog.errors import NewerSchemaError, NotARecordingError, StorageError
+from riglog.log import get_logger
 from riglog.sinks.optional_dependencies import import_optional
 from riglog.sinks.postgres.address import Address, parse
-from riglog.sinks.postgres.tables import CENTRAL_VERSION, TABLES, TYPES, Table, create, merge
+from riglog.sinks.postgres.tables import CENTRAL_VERSION, SEALS, TABLES, TYPES, Table, create, create_table, merge
 
+log = get_logger("riglog.sinks")
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 60.0
 CLOSE_SECONDS = 2.0
@@ -35,8 +37,11 @@ def check_url(url: str) -> Address:
 class Central:
     """One connection. ``identity`` belongs to the database; a database that is created again has a new one."""
 
-    def __init__(self, connection: Any, address: Address, schema: str, identity: str) -> None:
+    def __init__(
+        self, connection: Any, address: Address, schema: str, identity: str, *, has_seals: bool = True
+    ) -> None:
         self._connection = connection
+        self._has_seals = has_seals
         self._address = address
         self._schema = schema
         self.identity = identity
@@ -49,14 +54,24 @@ class Central:
         """
         async with _postgres_errors(self._address), self._connection.transaction():
             for table, found in records.items():
-                if found:
+                if found and (table is not SEALS or self._has_seals):
                     await self._connection.execute(merge(self._schema, table), *zip(*found, strict=True))
+
+    async def heads(self, runs: Sequence[str]) -> list[str]:
+        """Return the heads of the seals of these runs, hexadecimal, as they were when they were forwarded."""
+        if not self._has_seals:
+            return []
+        select = f"SELECT DISTINCT hash FROM {self._schema}.seals WHERE run = ANY($1::text[])"  # noqa: S608
+        async with _postgres_errors(self._address):
+            return [str(row[0]) for row in await self._connection.fetch(select, list(runs))]
 
 
 @asynccontextmanager
-async def connect(address: Address, schema: str) -> AsyncIterator[Central]:
+async def connect(address: Address, schema: str, *, reading: bool = False) -> AsyncIterator[Central]:
     """Connect to a database, and create or check its tables.
 
+    Args:
+        reading: create nothing.
     Raises:
         UnreachableError: a later attempt may succeed.
         NotARecordingError, NewerSchemaError: the schema holds something else; it was not modified.
@@ -72,24 +87,26 @@ async def connect(address: Address, schema: str) -> AsyncIterator[Central]:
         )
     try:
         async with _postgres_errors(address):
-            identity = await _prepare(connection, schema)
-        yield Central(connection, address, schema, identity)
+            identity, has_seals = await _prepare(connection, schema, reading=reading)
+        yield Central(connection, address, schema, identity, has_seals=has_seals)
         async with _postgres_errors(address):
             await connection.close(timeout=CLOSE_SECONDS)
     finally:
         connection.terminate()
 
 
-async def _prepare(connection: Any, schema: str) -> str:
-    """Create the tables, or check those that exist. Return the identity of the database."""
+async def _prepare(connection: Any, schema: str, *, reading: bool) -> tuple[str, bool]:
+    """Create the tables, or check those that exist. Return the identity of the database, and whether it has seals."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", CREATE_LOCK)
         known = await _columns(connection, schema)
-        if not known:
+        if not known and not reading:
             timescale = await connection.fetchval("SELECT true FROM pg_extension WHERE extname = 'timescaledb'")
             for statement in create(schema, hypertable=bool(timescale)):
                 await connection.execute(statement)
             known = await _columns(connection, schema)
+        elif "meta" in known and SEALS.name not in known and not reading:
+            known |= await _add_seals(connection, schema)
     if "meta" not in known:
         raise _other(schema, "table meta is missing")
     meta = dict(await connection.fetch(f"SELECT key, value FROM {schema}.meta"))  # noqa: S608 - a checked identifier
@@ -100,6 +117,8 @@ async def _prepare(connection: Any, schema: str) -> str:
             schema=schema,
         )
     for table in TABLES:
+        if table is SEALS and SEALS.name not in known:
+            continue
         wanted = {column.name: TYPES[column.kind] for column in table.columns}
         columns = known.get(table.name, {})
         if list(columns) != list(wanted):
@@ -107,7 +126,19 @@ async def _prepare(connection: Any, schema: str) -> str:
         for name, kind in columns.items():
             if kind != wanted[name]:  # values would be changed without a message, for example by a smaller type
                 raise _other(schema, f"column {table.name}.{name} has the type {kind} instead of {wanted[name]}")
-    return str(meta["id"])
+    return str(meta["id"]), SEALS.name in known
+
+
+async def _add_seals(connection: Any, schema: str) -> dict[str, dict[str, str]]:
+    """Give a database of before there were seals their table, if this user may create one."""
+    asyncpg = import_optional("asyncpg", "postgres")
+    try:
+        async with connection.transaction():
+            await connection.execute(create_table(schema, SEALS))
+    except asyncpg.InsufficientPrivilegeError:
+        log.warning("%s.seals: heads of seals are not stored: this user may not create the table", schema)
+        return {}
+    return await _columns(connection, schema)
 
 
 async def _columns(connection: Any, schema: str) -> dict[str, dict[str, str]]:

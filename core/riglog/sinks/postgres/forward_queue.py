@@ -14,13 +14,17 @@ from riglog.sinks.carried import ROWS_BEFORE
 from riglog.sinks.files import appearing, file_error
 from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.postgres.central import Records
-from riglog.sinks.postgres.tables import EVENTS, RUNS, SAMPLES, Table
+from riglog.sinks.postgres.tables import EVENTS, RUNS, SAMPLES, SEALS, Table
 from riglog.sinks.postgres.unsent import Cursor, unsent
 from riglog.sinks.rows import Kind, Row
 from riglog.sinks.sqlite.recorded import PAGE_ROWS
 from riglog.sinks.sqlite.schema import check_recording, sqlite_errors
 
 Record = tuple[Any, ...]
+HEAD = """
+SELECT flush.id, hash, run.run, host, coalesce(last_ns, event.at_ns), started_ns
+FROM seal JOIN flush ON flush.id = flush_id JOIN run ON run.id = flush.run_id LEFT JOIN event ON event.id = event_id
+ORDER BY flush_id DESC LIMIT 1"""
 
 
 class Page(Struct):
@@ -129,6 +133,10 @@ class ForwardQueue:
                 for number, run, at, kind, device, port, message, host in events
             ],
             SAMPLES: [_sample(number, row, hosts[row.run]) for number, row in found],
+            SEALS: [
+                _record(SEALS, (run, utc(at_ns or started_ns), bytes(hash).hex(), host, number))
+                for number, hash, run, host, at_ns, started_ns in self._heads()
+            ],
         }
         return Page(
             records,
@@ -136,6 +144,10 @@ class ForwardQueue:
             structs.replace(after, event=events[-1][0], at_ns=events[-1][2]) if events else after,
             runs,
         )
+
+    def _heads(self) -> list[Any]:
+        """Return the newest seal; a file of schema 1 has none."""
+        return self._query(HEAD) if self._query("SELECT 1 FROM sqlite_master WHERE name = 'seal'") else []
 
     def close(self) -> None:
         self._database.close()

@@ -26,6 +26,7 @@ class PostgresConfig(FileConfig, kw_only=True, frozen=True):
     """``url`` of the database, ``path`` of the local recording, which no other sink may use."""
 
     profile: Profile = "desk"
+    sign: str | None = None
     url: str
     schema: str = SCHEMA
 
@@ -48,8 +49,9 @@ class PostgresSink(SqliteSink):
         overwrite: bool = False,
         durability: Durability = "flush",
         profile: Profile = "desk",
+        sign: str | None = None,
     ) -> None:
-        super().__init__(path, overwrite=overwrite, durability=durability, profile=profile)
+        super().__init__(path, overwrite=overwrite, durability=durability, profile=profile, sign=sign)
         self.url = url
         self.schema = schema
         self._address: Address | None = None
@@ -136,5 +138,6 @@ POSTGRES = SinkType(
         overwrite=config.overwrite,
         durability=config.durability,
         profile=config.profile,
+        sign=config.sign,
     ),
 )

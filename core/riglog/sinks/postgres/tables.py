@@ -31,6 +31,14 @@ class RunRow(Struct, frozen=True):
     rig: str | None
 
 
+class SealRow(Struct, frozen=True):
+    """A head of the seals of a file as it was when it was forwarded; ``at`` is the time of its newest row or event."""
+
+    run: str
+    at: Time
+    hash: str
+
+
 class Table(Struct, frozen=True):
     """``key`` is the primary key: a row whose key is present is not inserted again, only its ``updated`` columns."""
 
@@ -50,7 +58,9 @@ SAMPLES = Table("samples", (*ROW, *ORIGIN), ("run", "host", "sequence", "receive
 because TimescaleDB requires it, and because a file that loses rows in a power failure uses their numbers again."""
 EVENTS = Table("events", (*columns_of(EventRow), *ORIGIN), ("run", "host", "sequence", "at"))
 RUNS = Table("runs", columns_of(RunRow), ("run", "host"), updated=("finished_at",))
-TABLES = (RUNS, EVENTS, SAMPLES)
+SEALS = Table("seals", (*columns_of(SealRow), *ORIGIN), ("run", "host", "sequence", "hash"))
+"""Heads, as a witness: never changed, and a file that is sealed again has other ones. ``sequence`` is ``flush.id``."""
+TABLES = (RUNS, EVENTS, SAMPLES, SEALS)
 INDEXES = ("(device, parameter, instance, host, received_at)", "USING brin (received_at)")
 """Of ``samples``: a channel in the order of time; and a time over all channels, which costs next to no space, because
 rows arrive nearly in the order of their times."""
@@ -73,15 +83,20 @@ def create(schema: str, *, hypertable: bool) -> Iterator[str]:
     yield f"CREATE SCHEMA IF NOT EXISTS {schema}"
     yield f"CREATE TABLE {schema}.meta (key text PRIMARY KEY, value text NOT NULL)"
     for table in TABLES:
-        columns = ", ".join(
-            f"{column.name} {TYPES[column.kind]}{' NOT NULL' if column.required else ''}" for column in table.columns
-        )
-        yield f"CREATE TABLE {schema}.{table.name} ({columns}, PRIMARY KEY ({', '.join(table.key)}))"
+        yield create_table(schema, table)
     if hypertable:
         yield f"SELECT create_hypertable('{schema}.samples', 'received_at')"
     for index in INDEXES:
         yield f"CREATE INDEX ON {schema}.samples {index}"
     yield f"INSERT INTO {schema}.meta VALUES ('schema', '{CENTRAL_VERSION}'), ('id', gen_random_uuid()::text)"  # noqa: S608
+
+
+def create_table(schema: str, table: Table) -> str:
+    """Return the statement that creates one table."""
+    columns = ", ".join(
+        f"{column.name} {TYPES[column.kind]}{' NOT NULL' if column.required else ''}" for column in table.columns
+    )
+    return f"CREATE TABLE {schema}.{table.name} ({columns}, PRIMARY KEY ({', '.join(table.key)}))"
 
 
 def merge(schema: str, table: Table) -> str:

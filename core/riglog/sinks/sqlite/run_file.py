@@ -18,8 +18,11 @@ from riglog.sinks.sqlite.messages import insert_event
 from riglog.sinks.sqlite.overviews import Overviews
 from riglog.sinks.sqlite.places import Places
 from riglog.sinks.sqlite.schema import check_recording, check_sound, open_database
+from riglog.sinks.sqlite.seals import Seals, Signer
 from riglog.sinks.sqlite.writer_lock import WriterLock
 
+Annotation = tuple[str | None, str | None, str, str, str | None]
+FlushColumns = tuple[int, int, int, int | None, int | None, int, int | None]
 ReadingColumns = tuple[int, int, int, int, float | None, int | None, int | None, int | None, int, int | None]
 CACHED_ANNOTATIONS = 10_000
 MOST_CHECKS = 5
@@ -37,7 +40,16 @@ class RunFile:
     """The open database, with the ids of the channels and annotations in it. Blocking; one thread at a time."""
 
     def __init__(
-        self, path: Path, run: Run, *, durable: bool, profile: Profile, samples: int = 0, lock: WriterLock | None = None
+        self,
+        path: Path,
+        run: Run,
+        *,
+        durable: bool,
+        profile: Profile,
+        samples: int = 0,
+        lock: WriterLock | None = None,
+        sealed: bool = True,
+        signer: Signer | None = None,
     ) -> None:
         self.path = path
         self.run = run
@@ -53,7 +65,10 @@ class RunFile:
             if lock is None:
                 self.lock.release()
             raise
-        self.annotations: dict[tuple[object, ...], int] = {}
+        self.annotations: dict[Annotation, int] = {}
+        self.annotated: dict[int, Annotation] = {}
+        self.sealed = sealed
+        self.signer = signer
         self.rollback_pending = False
         try:
             self.run_id = self._insert_run()
@@ -61,6 +76,7 @@ class RunFile:
             self.overviews = Overviews(self.database, self.run_id)
             self.blocks = Blocks(self.database, self.run_id, profile)
             self.block_id = 0  # of the flush that is being stored
+            self.seals = Seals(self.database, self.run_id, signer=signer)
             self.identity = identity(path)
             self.revived = Revived()
             self._newest = self._newest_ids()
@@ -122,12 +138,30 @@ class RunFile:
         self.disconnected = True
         with suppress(sqlite3.Error):
             self.database.close()
-        opened = RunFile(
-            self.path, self.run, durable=self.durable, profile=self.profile, samples=self.samples, lock=self.lock
-        )
+        opened = self._opened(self.path, lock=self.lock)
         opened.revived = opened._stored_since(self._newest)
         opened.samples += opened.revived.rows
         return opened
+
+    def continued(self, path: Path, *, samples: int | None = None) -> "RunFile":
+        """Return the file in which the run goes on, because this one was deleted, moved or overwritten.
+
+        Args:
+            samples: stored so far, and still there; None: all that were stored.
+        """
+        return self._opened(path, samples=samples)
+
+    def _opened(self, path: Path, *, lock: WriterLock | None = None, samples: int | None = None) -> "RunFile":
+        return RunFile(
+            path,
+            self.run,
+            durable=self.durable,
+            profile=self.profile,
+            samples=self.samples if samples is None else samples,
+            lock=lock,
+            sealed=self.sealed,
+            signer=self.signer,
+        )
 
     def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         """Store all of it, or none and raise."""
@@ -141,6 +175,8 @@ class RunFile:
         database = self.database
         if self.rollback_pending:
             self._roll_back()
+        if len(self.annotations) >= CACHED_ANNOTATIONS:
+            self._forget_annotations()  # some are then stored twice, which is correct and costs bytes only
         database.execute("BEGIN IMMEDIATE")
         try:
             count = sum(len(batch.samples) for batch in batches)
@@ -152,7 +188,9 @@ class RunFile:
                 database.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", readings)
             for event in events:
                 insert_event(database, self.run_id, event)
-            self._insert_flush(found, with_events=bool(events))
+            flushes = self._insert_flush(found, with_events=bool(events))
+            if flushes and self.sealed and self.seals.active:
+                self._seal(flushes, found, with_tables=bool(events))
             database.execute("COMMIT")
         except BaseException:
             self._roll_back()
@@ -196,6 +234,7 @@ class RunFile:
                 "UPDATE run SET finished_ns = (SELECT max(at_ns) FROM event WHERE run_id = :id) WHERE id = :id",
                 {"id": self.run_id},
             )
+            self.seals.sign()
             self.database.execute("COMMIT")
             self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
@@ -241,9 +280,23 @@ class RunFile:
                 readings.append(columns)
         return found
 
+    def _seal(
+        self, flushes: Sequence[FlushColumns], found: dict[int, list[ReadingColumns]], *, with_tables: bool
+    ) -> None:
+        """Seal what this transaction has added. The channels of a later segment have greater numbers."""
+        annotated = self.annotated
+        readings = [
+            columns[1:] if columns[5] is None else (*columns[1:5], annotated[columns[5]], *columns[6:])
+            for readings in found.values()
+            for columns in readings
+        ]
+        self.seals.seal(flushes, readings, {}, with_tables=with_tables)
+
     def _reading_columns(self, tick: int | None, sample: Sample) -> ReadingColumns:
         channel, stamp, run = sample.channel, sample.stamp, self.run
         number, text, status, error = content(sample)
+        if number == 0.0:
+            number = 0.0  # SQLite stores no minus zero
         plain = text is None and status is OK and error is None and not sample.flags and sample.unit == channel.unit
         place = self.places.next(channel, stamp.received_ns)
         return (
@@ -264,7 +317,7 @@ class RunFile:
         self.places.closed.clear()
         self.overviews.update(self.places, newest_ns)
 
-    def _insert_flush(self, found: dict[int, list[ReadingColumns]], *, with_events: bool) -> None:
+    def _insert_flush(self, found: dict[int, list[ReadingColumns]], *, with_events: bool) -> list[FlushColumns]:
         """Note what this transaction adds: the range of times in each segment, and the newest event."""
         event_id = None
         if with_events:
@@ -274,28 +327,39 @@ class RunFile:
             times = [received_ns for _, _, received_ns, *_ in readings]
             ranges.append((segment, min(times), max(times), len(times)))
             self._complete_overviews(max(times))
-        for segment, first, last, rows in ranges or ([(self.places.segment, None, None, 0)] if with_events else []):
-            self.database.execute(
+        flushes: list[FlushColumns] = []
+        for range_ in ranges or ([(self.places.segment, None, None, 0)] if with_events else []):
+            columns = self.run_id, *range_, event_id
+            cursor = self.database.execute(
                 "INSERT INTO flush (run_id, segment, first_ns, last_ns, rows, event_id) VALUES (?, ?, ?, ?, ?, ?)",
-                (self.run_id, segment, first, last, rows, event_id),
+                columns,
             )
+            assert cursor.lastrowid is not None
+            flushes.append((cursor.lastrowid, *columns))
+        return flushes
 
-    def _annotation_id(self, columns: tuple[str | None, str | None, str, str, str | None]) -> int:
+    def _annotation_id(self, columns: Annotation) -> int:
         """Return the id of an annotation: text, unit, status, flags and error, stored once for many readings."""
-        if columns not in self.annotations:
-            if len(self.annotations) >= CACHED_ANNOTATIONS:
-                self.annotations.clear()  # some are then stored twice, which is correct and costs bytes only
-            self.annotations[columns] = self.database.execute(
+        number = self.annotations.get(columns)
+        if number is None:
+            number = self.database.execute(
                 "INSERT INTO annotation (text, unit, status, flags, error) VALUES (?, ?, ?, ?, ?) RETURNING id", columns
             ).fetchone()[0]
-        return self.annotations[columns]
+            self.annotations[columns] = number
+            self.annotated[number] = columns
+        return number
+
+    def _forget_annotations(self) -> None:
+        self.annotations.clear()
+        self.annotated.clear()
 
     def _roll_back(self) -> None:
         """Undo the transaction, and forget the ids it inserted: they do not exist, or will belong to other rows."""
         self.rollback_pending = True  # until it is complete: on a failing disk each of these statements may fail too
         if self.database.in_transaction:
             self.database.execute("ROLLBACK")
-        self.annotations.clear()
+        self._forget_annotations()
+        self.seals.load()
         self.places.load()
         self.blocks.load()
         self.overviews.forget()

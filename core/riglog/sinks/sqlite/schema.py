@@ -44,6 +44,7 @@ def open_database(path: Path, *, durable: bool = True) -> sqlite3.Connection:
         try:
             create_tables(database)  # of an empty file that somebody else has created
             check_sound(database, path)
+            _add_extent(database)
             database.execute("PRAGMA journal_mode = WAL")
             database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             database.execute(f"PRAGMA fullfsync = {int(durable)}")  # macOS: through the cache of the drive
@@ -111,6 +112,12 @@ def create_tables(database: sqlite3.Connection) -> None:
         for statement in (TABLES + VIEWS).split(";\n"):
             database.execute(statement)
     database.execute("COMMIT")
+
+
+def _add_extent(database: sqlite3.Connection) -> None:
+    """Give a file of before there were seals the one column that its table lacks. Nothing else reads the table."""
+    if "extent" not in (column[1] for column in database.execute("PRAGMA table_info(seal)")):
+        database.execute("ALTER TABLE seal ADD COLUMN extent TEXT")
 
 
 def _application(database: sqlite3.Connection) -> int:

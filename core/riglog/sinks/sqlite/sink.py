@@ -22,6 +22,7 @@ from riglog.sinks.sqlite.schema import (
     remove_recording,
     storage_error,
 )
+from riglog.sinks.sqlite.seals import Signer
 from riglog.sinks.sqlite.writer_lock import check_unlocked
 
 T = TypeVar("T")
@@ -29,9 +30,13 @@ FAILURES_BEFORE_REOPENING = 3
 
 
 class SqliteConfig(RotatingConfig, kw_only=True, frozen=True):
-    """``profile``: ``desk`` answers questions fastest, ``card`` writes the fewest bytes to flash memory."""
+    """``profile``: ``desk`` answers questions fastest, ``card`` writes the fewest bytes to flash memory.
+
+    ``sign``: the file of an Ed25519 key that signs the seals, or ``agent``.
+    """
 
     profile: Profile = "desk"
+    sign: str | None = None
 
 
 class SqliteSink(FileSink):
@@ -49,12 +54,16 @@ class SqliteSink(FileSink):
         overwrite: bool = False,
         durability: Durability = "flush",
         profile: Profile = "desk",
+        sign: str | None = None,
     ) -> None:
         super().__init__(path, overwrite=overwrite, durability=durability)
         self.profile: Profile = profile
+        self.sign = sign
+        self._signer: Signer | None = None
         self._inboxes = [Inbox(self.path)]
 
     async def check(self) -> None:
+        await self._load_key()
         await self._in_thread(lambda: check_path(self.path, overwrite=self.overwrite))
         await self._in_thread(lambda: check_unlocked(self.path))
 
@@ -62,7 +71,10 @@ class SqliteSink(FileSink):
         if self.overwrite:
             await self._in_thread(lambda: check_unlocked(self.path))
             await self._in_thread(lambda: remove_recording(self.path, unless_run=run.id))
-        self._file = await self._in_thread(lambda: RunFile(self.path, run, durable=self.durable, profile=self.profile))
+        await self._load_key()
+        self._file = await self._in_thread(
+            lambda: RunFile(self.path, run, durable=self.durable, profile=self.profile, signer=self._signer)
+        )
 
     async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         await self._in_thread(lambda: self._write(batches, events), passing=DATA_ERRORS)
@@ -77,6 +89,13 @@ class SqliteSink(FileSink):
     async def aclose(self) -> None:
         if self._file is not None:
             await self._in_thread(self._close)
+
+    async def _load_key(self) -> None:
+        key = self.sign
+        if key is not None and self._signer is None:
+            from riglog.sinks.sqlite.signatures import KeySigner
+
+            self._signer = await self._in_thread(lambda: KeySigner(key))
 
     def _write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
         file = self._present_file()
@@ -115,6 +134,7 @@ class SqliteSink(FileSink):
             self._file = None
             if file is not None and not file.left:
                 file.close()
+                self.newest_seal = file.seals.head
 
     def _present_file(self) -> "RunFile":
         """Return the open file; if it was deleted or moved, the one in which the recording goes on."""
@@ -127,7 +147,7 @@ class SqliteSink(FileSink):
                 self.path, self.warning = file.leave()
                 self.take_messages_for(self.path)
                 self.warning_kind = EventKind.RECORDING_MOVED
-            self._file = RunFile(self.path, file.run, durable=self.durable, profile=self.profile, samples=file.samples)
+            self._file = file.continued(self.path)
         except (OSError, sqlite3.Error, StorageError) as error:
             cause = storage_error(error, self.path) if isinstance(error, sqlite3.Error) else error
             raise deleted_error(self.path, cause) from error
@@ -143,7 +163,7 @@ class SqliteSink(FileSink):
             self.warning_kind = EventKind.RECORDING_MOVED
             self.samples_deleted += file.samples
             self._inboxes.append(Inbox(self.path))
-        self._file = RunFile(self.path, file.run, durable=self.durable, profile=self.profile)
+        self._file = file.continued(self.path, samples=0)
         return self._file
 
     async def _in_thread(self, call: Callable[[], T], *, passing: tuple[type[Exception], ...] = ()) -> T:
@@ -169,6 +189,10 @@ SQLITE = SinkType(
     "SQLite file with any number of runs",
     SqliteConfig,
     lambda config: SqliteSink(
-        config.path, overwrite=config.overwrite, durability=config.durability, profile=config.profile
+        config.path,
+        overwrite=config.overwrite,
+        durability=config.durability,
+        profile=config.profile,
+        sign=config.sign,
     ),
 )

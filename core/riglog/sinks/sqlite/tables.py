@@ -205,7 +205,8 @@ CREATE TABLE seal (
     format INTEGER NOT NULL,
     hash BLOB NOT NULL,
     key_id INTEGER REFERENCES seal_key (id),
-    signature BLOB
+    signature BLOB,
+    extent TEXT
 );
 CREATE TABLE equipment (
     id INTEGER PRIMARY KEY,

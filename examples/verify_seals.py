@@ -1,0 +1,82 @@
+"""Compares FILE with its seals (docs/reference/seals.md): python verify_seals.py FILE [HEAD]. Exit code 1: changed."""
+
+import contextlib
+import hashlib
+import json
+import sqlite3
+import struct
+import sys
+
+TABLES = ("actor", "event", "note", "alarm", "alarm_change", "parameter_write", "device", "identity")
+TABLES += ("equipment", "certificate", "calibration", "clock_check")
+RUN = "SELECT id, run, name, started_ns, anchor_ns, rate_hz, host, versions, rig, source FROM run WHERE id = ?"
+CHANNEL = """SELECT channel.id, run_id, segment, device, parameter, instance, driver, protocol, address, parameter_id,
+    unit, formula, inputs FROM channel JOIN series ON series.id = series_id LEFT JOIN derived ON channel_id = channel.id
+    WHERE channel.id = ?"""
+FLUSHES = (
+    "SELECT id, run_id, segment, first_ns, last_ns, rows, event_id FROM flush WHERE id > ? AND id <= ? ORDER BY id"
+)
+READINGS = """SELECT channel_id, received_ns, n, value, annotation_id, tick, latency_ns, skew_ns, own_ns
+    FROM block CROSS JOIN reading ON block_id = block.id AND channel_id = ?
+    WHERE block.run_id = (SELECT run_id FROM channel WHERE id = ?) ORDER BY block.id, received_ns, n"""
+ANNOTATION = "SELECT text, unit, status, flags, error FROM annotation WHERE id = ?"
+
+
+def pack(value):  # MessagePack in its shortest form
+    if value is None:
+        return b"\xc0"
+    if isinstance(value, float):
+        return b"\xcb" + struct.pack(">d", value)
+    if isinstance(value, int):
+        if -32 <= value < 128:
+            return struct.pack("b", value)
+        width = next(n for n in range(4) if -1 << (8 << n) - 1 <= value and value < 1 << (8 << n))
+        return bytes([(0xCC if value > 0 else 0xD0) + width]) + value.to_bytes(1 << width, "big", signed=value < 0)
+    few, short, code, least = {str: (32, 0xA0, 0xD9, 0), bytes: (0, 0, 0xC4, 0)}.get(type(value), (16, 0x90, 0xDB, 1))
+    content = value.encode() if isinstance(value, str) else value if code == 0xC4 else b"".join(map(pack, value))
+    size = len(content) if code != 0xDB else len(value)
+    width = next(n for n in range(least, 3) if size < 1 << (8 << n))
+    return (bytes([short | size]) if size < few else bytes([code + width]) + size.to_bytes(1 << width, "big")) + content
+
+
+def verify(file, head=None):
+    file.execute("BEGIN")
+    query = lambda sql, *values: file.execute(sql, values)  # noqa: E731
+    cursors, sealed, runs, rows = {}, {}, set(), dict.fromkeys(TABLES, 0)
+    previous, before, extent, heads = bytes(32), 0, "", []
+    for flush, form, hash, stored in query("SELECT flush_id, format, hash, extent FROM seal ORDER BY 1").fetchall():
+        extent = extent if stored is None else stored
+        counts, ranges, _wires = json.loads(extent)
+        flushes = query(FLUSHES, before, flush).fetchall()
+        run = flushes[-1][1] if flushes else None
+        parts = [flushes, [] if run in runs else query(RUN, run).fetchall(), [], [], [], []]
+        for channel, count in [(c + i, n) for c, more, n in zip(*[iter(counts)] * 3, strict=True) for i in range(more)]:
+            if channel not in cursors:
+                cursors[channel] = query(READINGS, channel, channel)
+                parts[2] += query(CHANNEL, channel).fetchall()
+            for row in cursors[channel].fetchmany(count):
+                note = row[4] if row[4] is None else query(ANNOTATION, row[4]).fetchone() or ()
+                parts[3].append([*row[:4], note, *row[5:]])
+            sealed[channel] = sealed.get(channel, 0) + count
+        for number, first, count in zip(*[iter(ranges)] * 3, strict=True):
+            sql = f"SELECT * FROM {TABLES[number]} WHERE rowid >= ? ORDER BY rowid LIMIT ?"
+            parts[4].append(query(sql, first, count).fetchall())
+            rows[TABLES[number]] += len(parts[4][-1])
+        if form != 1 or hashlib.sha256(previous + extent.encode() + b"".join(map(pack, parts))).digest() != hash:
+            return f"block {len(heads) + 1} is not as it was sealed"
+        previous, before = hash, flush
+        heads.append(hash.hex())
+        runs.add(run)
+    stored = dict(query("SELECT channel_id, count(*) FROM reading GROUP BY channel_id"))
+    more = query("SELECT count(*) FROM flush WHERE id > ?", before).fetchone()[0]
+    if stored != sealed or more or any(query(f"SELECT count(*) FROM {t}").fetchone()[0] != n for t, n in rows.items()):
+        return "there is more than was sealed"
+    if head is not None and head not in heads:
+        return "the head is not in the file"
+    print(f"{len(heads)} blocks, {sum(sealed.values())} readings: as they were sealed. Head: {previous.hex()}")
+    return None
+
+
+if __name__ == "__main__":
+    with contextlib.closing(sqlite3.connect(sys.argv[1])) as opened:
+        sys.exit(verify(opened, *sys.argv[2:]))
