@@ -18,7 +18,10 @@ from riglog.plugin import AnyDriver, hooks, installed
 from riglog.testing import LoopClock, virtual_backend
 
 ROOT = Path(__file__).parents[2]
-PLUGINS = sorted(path for path in ROOT.glob("plugins/*/riglog_*") if path.is_dir() and path.suffix == "")
+PACKAGES = sorted(path for path in ROOT.glob("plugins/*/riglog_*") if path.is_dir() and path.suffix == "")
+SINKS = [path for path in PACKAGES if not (path / "driver.py").exists()]
+"""Plugins that bring a sink and no driver."""
+PLUGINS = [path for path in PACKAGES if path not in SINKS]
 FILES = (
     *("plugin.py", "driver.py", "commands.py", "probe.py", "decode.py", "load.py", "device.py", "protocol.py"),
     *("samples.py", "config.py", "errors.py", "py.typed", "simulator/__init__.py", "simulator/instrument.py"),
@@ -41,6 +44,7 @@ ENTRANCES = {"", "_names"}
 """The package itself and the list of its public names: they import what they publish."""
 
 every_plugin = pytest.mark.parametrize("package", PLUGINS, ids=lambda path: path.name)
+every_package = pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
 
 
 def wires(package: Path) -> set[str]:
@@ -69,6 +73,15 @@ def test_a_plugin_has_this_file(package: Path, name: str) -> None:
     assert (package / name).exists()
 
 
+@pytest.mark.parametrize("package", SINKS, ids=lambda path: path.name)
+def test_a_plugin_with_a_sink_has_its_files_and_registers_sinks_only(package: Path) -> None:
+    assert all((package / name).exists() for name in ("plugin.py", "config.py", "sink.py", "py.typed"))
+    plugin = import_module(f"{package.name}.plugin")
+    assert not hasattr(plugin, "riglog_drivers")
+    assert {kind.config.__name__ for kind in plugin.riglog_sinks()} <= set(import_module(package.name).__all__)
+    assert (package.parent / "README.md").read_text(encoding="utf-8").startswith("# riglog-")
+
+
 @every_plugin
 def test_a_plugin_has_a_folder_for_each_wire_protocol(package: Path) -> None:
     assert wires(package)
@@ -81,14 +94,14 @@ def test_the_imports_of_a_plugin_descend(package: Path) -> None:
     assert sorted(upward(rooms(import_graph(package)), wires(package))) == []
 
 
-@every_plugin
+@every_package
 def test_no_modules_of_a_plugin_import_each_other_in_a_circle(package: Path) -> None:
     graph = import_graph(package)
     assert circle(graph) == []
     assert circle(rooms(graph)) == []
 
 
-@every_plugin
+@every_package
 def test_a_plugin_is_no_tower(package: Path) -> None:
     graph = {name: others for name, others in rooms(import_graph(package)).items() if name not in ENTRANCES}
     assert circle(graph) == []
@@ -113,7 +126,7 @@ def test_only_the_driver_and_the_commands_use_the_simulator(package: Path) -> No
             assert "simulator" not in ast.unparse(node)
 
 
-@every_plugin
+@every_package
 def test_the_public_names_can_be_imported_from_the_package(package: Path) -> None:
     module = import_module(package.name)
     assert module.__all__ == sorted(set(module.__all__))
@@ -151,7 +164,7 @@ def published(package: Path) -> set[str]:
     return {name for name in names if not name.startswith("_")}
 
 
-@every_plugin
+@every_package
 def test_the_plugin_module_holds_its_api_version_and_its_hooks_and_nothing_else(package: Path) -> None:
     plugin = import_module(f"{package.name}.plugin")
     assert plugin.RIGLOG_API == hooks.API_VERSION

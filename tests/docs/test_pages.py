@@ -41,7 +41,7 @@ def headings(path: Path) -> list[str]:
     return re.findall(r"^## (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("vendor", sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")))
+@pytest.mark.parametrize("vendor", sorted(path.parents[1].name for path in ROOT.glob("plugins/*/*/driver.py")))
 def test_every_vendor_has_the_same_sections_in_the_same_order(vendor: str) -> None:
     assert headings(ROOT / "plugins" / vendor / "README.md") == SECTIONS
 
@@ -97,7 +97,7 @@ def test_the_troubleshooting_page_has_messages_as_they_are_printed() -> None:
 
 def test_the_readme_has_the_two_commands_and_the_fast_tests() -> None:
     code = "\n".join(re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
-    vendors = "watlow", "servomex", "sartorius", "modbus", "ascii"
+    vendors = "watlow", "servomex", "sartorius", "modbus", "ascii", "mqtt"
     assert [line for line in code.splitlines() if line.startswith("pip install")] == [
         f"pip install . {' '.join(f'./plugins/{vendor}' for vendor in vendors)} && riglog demo",
         f'pip install -e ".[dev]" {" ".join(f"-e ./plugins/{vendor}" for vendor in vendors)} && {ALL}',
