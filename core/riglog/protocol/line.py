@@ -603,7 +603,8 @@ class Line(Generic[Request, Reply]):
         Raises:
             AmbiguousReplyError: it is not certain to which request the reply belongs.
         """
-        late = self._outstanding.of(variant) is not None
+        outstanding = self._outstanding.number_of(variant)
+        late = outstanding > 0
         usual = self._evidence.usual_latency()
         latency = reply.stamp.latency_ns or 0
         if late and usual is not None and latency > usual:
@@ -617,7 +618,8 @@ class Line(Generic[Request, Reply]):
             await self._listen_for_second(variant, reply, timeout, usual if proven else None)
         elif await self._second_reply_before(confirming, variant, reply, timeout):
             self.state = TRANSITIONS[self.state][LineEvent.SECOND_REPLY]
-            self._note_second_reply(variant, reply.reply)
+            if self._outstanding.number_of(variant) >= outstanding:  # the confirming exchange has not noted it as late
+                self._note_second_reply(variant, reply.reply)
             raise failures.ambiguous(failures.SECOND_REPLY, **self._where(variant))
         self.state = TRANSITIONS[self.state][LineEvent.CONFIRMED]
 
@@ -654,16 +656,21 @@ class Line(Generic[Request, Reply]):
     ) -> None:
         """Without a request that proves the order: no other reply may follow within the usual time.
 
+        What comes meanwhile can be a late reply of another signature.
+
         Raises:
             AmbiguousReplyError: another one follows.
         """
         rest = (timeout if usual is None else usual / NS) - (reply.stamp.latency_ns or 0) / NS
+        listened = bytearray()
         try:
             with anyio.move_on_after(rest):
                 while not self._second_reply_follows(variant, reply.reply):
-                    self._buffer += await self.transport.receive()
+                    data = await self.transport.receive()
                     self._last_byte_ns = self.clock.monotonic_ns()
-                    self._heard = bytes(self._buffer[-MOST_LATE_BYTES:])
+                    self._buffer += data
+                    listened += data
+                    self._heard = bytes(listened[-MOST_LATE_BYTES:])
                 self._note_second_reply(variant, reply.reply)
                 raise failures.ambiguous(failures.SECOND_REPLY, **self._where(variant))
         except AmbiguousReplyError:
@@ -672,6 +679,8 @@ class Line(Generic[Request, Reply]):
         except BaseException:
             self._failed(variant, timeout)
             raise
+        if listened and self._note_surplus(self._heard, variant):
+            self._discard_buffer()  # or it would be noted again
 
     def _second_reply_follows(self, request: Request, reply: Reply) -> bool:
         """True if the bytes behind the reply hold another one to the same request, which differs."""

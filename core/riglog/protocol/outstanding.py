@@ -69,6 +69,11 @@ class OutstandingReplies(Generic[Request, Reply]):
         codec = self._codec
         return self._replies.get(codec.address(request), {}).get(codec.reply_signature(request))
 
+    def number_of(self, request: Request) -> int:
+        """Return how many replies with the signature of ``request`` are outstanding at its address."""
+        one = self.of(request)
+        return 0 if one is None else len(one.ends)
+
     def any_unpassed(self, request: Request) -> bool:
         """True if a reply from the address of ``request`` is outstanding that no later reply has passed."""
         return any(not one.passed for one in self._replies.get(self._codec.address(request), {}).values())

@@ -1,5 +1,8 @@
 """A reply that is held up on its way while later ones pass it: never taken for a later one of its shape."""
 
+from contextlib import nullcontext
+from typing import Any
+
 import anyio
 import pytest
 from adversary import Adversary, Decision, Read, SignedCodec
@@ -126,6 +129,43 @@ async def test_a_copy_beside_a_reply_is_not_the_late_one() -> None:
         )
     )
     assert [await answered(one, LEVEL) for _ in range(5)] == ["1", None, "3", None, None]
+
+
+def signed(m: int, *steps: Any) -> ProtocolClient[Read, int]:
+    return ProtocolClient(Connection(scripted(*steps), LINK, LoopClock()), SignedCodec(m), timeout=0.3)
+
+
+async def test_a_late_reply_that_comes_while_a_second_one_is_listened_for_has_arrived() -> None:
+    one = signed(
+        2,
+        step(b"0\n"),
+        step(b"1\n", (0.005, b"1 2\n")),
+        step(b"1\n"),
+        step(b"0\n", (0.005, b"0 4\n"), (0.02, b"1 3\n")),  # with the late reply to the request before
+        step(b"1\n", (0.005, b"1 5\n")),
+    )
+    for expected in (None, 2, None, 4):
+        with nullcontext() if expected else pytest.raises(ReplyTimeoutError):
+            assert (await one.transact(Read())).reply == expected
+    began = anyio.current_time()
+    assert (await one.transact(Read())).reply == 5
+    assert anyio.current_time() - began == pytest.approx(0.005)  # its variant is free: nothing is to be confirmed
+
+
+async def test_a_late_reply_in_the_exchange_that_confirms_is_no_copy() -> None:
+    one = signed(
+        1,
+        step(b"0\n"),
+        step(b"100\n", (0.005, b"100 1\n")),
+        step(b"0\n", (0.005, b"0 3\n")),
+        step(b"100\n", (0.003, b"0 2\n"), (0.005, b"100 1\n")),
+        step(b"0\n", (0.005, b"0 5\n")),  # if copies were known, another request would confirm it
+    )
+    with pytest.raises(ReplyTimeoutError):
+        await one.transact(Read())
+    with pytest.raises(AmbiguousReplyError, match="two different replies"):
+        await one.transact(Read())
+    assert (await one.transact(Read())).reply == 5
 
 
 class SlowCodec(SignedCodec):
