@@ -89,6 +89,13 @@ class Overviews:
             if place.received_ns > NEVER_NS:
                 self._complete(place.channel_id, place.received_ns)
 
+    def close(self, places: Iterable[Place]) -> None:
+        """Write what is over of channels that get no reading any more: their segment has ended."""
+        places = list(places)
+        self.complete(places)
+        for place in places:
+            self._done.pop(place.channel_id, None)
+
     def _complete(self, channel: int, newest_ns: int) -> None:
         minutes, hours = self._done.get(channel) or self._stored(channel)
         minute, hour = newest_ns // MINUTE_NS, newest_ns // HOUR_NS

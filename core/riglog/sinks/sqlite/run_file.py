@@ -268,16 +268,20 @@ class RunFile:
         return run_id
 
     def _segments(self, batches: Sequence[Batch]) -> dict[int, list[ReadingColumns]]:
-        """Return the readings of each segment. There are two only if the clock was set back since the last flush."""
+        """Return the readings of each segment. There are two only if the clock was set back since the last flush.
+
+        The rows of a poll that overran come before those of the slots that were skipped meanwhile, and are newer.
+        """
         found: dict[int, list[ReadingColumns]] = {}
         segment, readings = None, []
-        for batch in batches:
-            for sample in batch.samples:
-                columns = self._reading_columns(batch.tick, sample)
-                if segment != self.places.segment:
-                    segment = self.places.segment
-                    readings = found[segment] = []
-                readings.append(columns)
+        taken = [(batch.tick, sample) for batch in batches for sample in batch.samples]
+        taken.sort(key=_monotonic_ns)
+        for tick, sample in taken:
+            columns = self._reading_columns(tick, sample)
+            if segment != self.places.segment:
+                segment = self.places.segment
+                readings = found[segment] = []
+            readings.append(columns)
         return found
 
     def _seal(
@@ -313,7 +317,7 @@ class RunFile:
         )
 
     def _complete_overviews(self, newest_ns: int) -> None:
-        self.overviews.complete(self.places.closed)
+        self.overviews.close(self.places.closed)
         self.places.closed.clear()
         self.overviews.update(self.places, newest_ns)
 
@@ -364,6 +368,10 @@ class RunFile:
         self.blocks.load()
         self.overviews.forget()
         self.rollback_pending = False
+
+
+def _monotonic_ns(taken: tuple[int | None, Sample]) -> int:
+    return taken[1].stamp.monotonic_ns
 
 
 def _size_and_time(path: Path) -> tuple[int, int] | None:
