@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -274,9 +275,7 @@ class RunFile:
         """
         found: dict[int, list[ReadingColumns]] = {}
         segment, readings = None, []
-        taken = [(batch.tick, sample) for batch in batches for sample in batch.samples]
-        taken.sort(key=_monotonic_ns)
-        for tick, sample in taken:
+        for tick, sample in _in_order_of_receipt(batches):
             columns = self._reading_columns(tick, sample)
             if segment != self.places.segment:
                 segment = self.places.segment
@@ -370,8 +369,18 @@ class RunFile:
         self.rollback_pending = False
 
 
-def _monotonic_ns(taken: tuple[int | None, Sample]) -> int:
-    return taken[1].stamp.monotonic_ns
+def _in_order_of_receipt(batches: Sequence[Batch]) -> list[tuple[int | None, Sample]]:
+    """Return samples with their slots. What was received at once, as a burst with times of its own, stays together."""
+    taken: list[tuple[int, int | None, Sample]] = []
+    for batch in batches:
+        newest = 0
+        for sample in batch.samples:
+            received = sample.stamp.monotonic_ns + (sample.stamp.latency_ns or 0) // 2
+            if sample.stamp.own_ns is not None:
+                received = newest = newest or max(each.stamp.monotonic_ns for each in batch.samples)
+            taken.append((received, batch.tick, sample))
+    taken.sort(key=itemgetter(0))
+    return [(tick, sample) for _, tick, sample in taken]
 
 
 def _size_and_time(path: Path) -> tuple[int, int] | None:
