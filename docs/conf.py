@@ -32,6 +32,8 @@ html_theme = "furo"
 html_title = "riglog"
 html_copy_source = False
 html_show_sphinx = False
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
 
 autodoc_default_options = {"members": True}
 autodoc_typehints_format = "short"

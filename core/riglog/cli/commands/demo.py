@@ -79,7 +79,8 @@ async def _demo(
 def _report(outcome: "Outcome", out: str, as_json: bool) -> int:
     code = report(outcome, as_json=as_json)
     if not as_json and not code:
-        results().print(f'\nQuery the recording:\n  sqlite3 {out} "{QUERY}"', markup=False, soft_wrap=True)
+        next_steps = f'riglog info {out}\n  riglog gaps {out}\n  sqlite3 {out} "{QUERY}"'
+        results().print(f"\nLook at the recording:\n  {next_steps}", markup=False, soft_wrap=True)
     return code
 
 
