@@ -18,6 +18,7 @@ The tree of the classes::
     │   └── MalformedReplyError     the reply belongs to the request and has invalid content
     ├── DeviceError                 communication works; it reports a problem or is not the expected one
     │   ├── DeviceRefusedError      it replied with an error code
+    │   ├── LinkNotChangedError     does not respond with changed communication settings
     │   ├── WrongInstrumentError    a different instrument responds
     │   └── UnsupportedError        this model or protocol does not provide it
     ├── WriteRefusedError           a change was refused by riglog; nothing was sent
@@ -182,6 +183,10 @@ class WrongInstrumentError(DeviceError):
 
 class UnsupportedError(DeviceError):
     """This instrument or protocol does not provide it."""
+
+
+class LinkNotChangedError(DeviceError):
+    """Communication settings were changed, and the instrument does not respond with the new ones."""
 
 
 class WriteRefusedError(RiglogError):

@@ -97,3 +97,34 @@ def test_gaps_and_events_of_a_recording_are_listed(tmp_path: Path) -> None:
     assert next(event["kind"] for event in events) == "run_started"
     assert [event["kind"] for event in events][-1] == "run_finished"
     assert riglog("gaps", tmp_path / "o.sqlite").code == riglog("events", tmp_path / "o.sqlite").code == 0
+
+
+def test_an_address_is_rehearsed_then_changed_and_the_instrument_responds_there_only(tmp_path: Path) -> None:
+    with simulated("watlow", "--link", tmp_path / "bus") as ready:
+        reach = ["watlow", "configure", "--port", ready["port"], "address=4"]
+        refused = riglog(*reach)
+        assert refused.code == 2
+        assert "standard_bus_address" in refused.out
+        assert "--rehearse" in refused.err
+        rehearsed = riglog(*reach, "--rehearse", "--json")
+        assert rehearsed.json["settings"] == {"address": 4}
+        assert riglog("read", "watlow", "--port", ready["port"], "setpoint").code == 0, "nothing was sent"
+        done = riglog(*reach, "--confirm")
+        assert done.code == 0, done.err
+        assert "the same instrument responds with the new settings" in done.out
+        assert riglog("read", "watlow", "--port", ready["port"], "setpoint").code == 3
+        assert riglog("read", "watlow", "--port", ready["port"], "--address", 4, "setpoint").code == 0
+
+
+def test_a_baud_rate_and_a_protocol_are_changed_and_a_wrong_baud_rate_gets_no_reply(tmp_path: Path) -> None:
+    simulator = ["sartorius", "--protocol", "xbpi", "--set", "power_cycle=1", "--link", tmp_path / "balance"]
+    with simulated(*simulator) as ready:
+        reach = ["sartorius", "configure", "--port", ready["port"], "--protocol", "xbpi"]
+        done = riglog(*reach, "baudrate=19200", "--confirm", "--json")
+        assert done.json["settings"] == {"protocol": "xbpi", "address": 9, "baudrate": 19200}
+        read = ["read", "sartorius", "--port", ready["port"]]
+        assert riglog(*read, "--protocol", "xbpi").code == 3
+        done = riglog(*reach, "--option", "baudrate=19200", "protocol=sbi", "--confirm")
+        assert done.code == 0, done.err
+        assert "switch the instrument off and on now" in done.err
+        assert riglog(*read, "--option", "baudrate=19200").code == 0

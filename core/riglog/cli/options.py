@@ -48,9 +48,13 @@ class Duration(click.ParamType[float]):
 
 def device_options(function: F) -> F:
     """Add ``DRIVER --port … --protocol … --address … --option KEY=VALUE``; see ``device_spec``."""
+    return click.argument("driver")(reach_options(function))
+
+
+def reach_options(function: F) -> F:
+    """Add ``--port … --protocol … --address … --option KEY=VALUE``, for a command of one driver."""
     for decorate in reversed(
         (
-            click.argument("driver"),
             click.option("--port", envvar="RIGLOG_PORT", help="Device path, COM port, usb:SERIAL or tcp://HOST:PORT."),
             click.option("--protocol", help="Protocol. Default: the first protocol of the driver."),
             click.option("--address", help="Bus address, if the protocol has one."),
@@ -158,6 +162,23 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
 def json_option(function: F) -> F:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")(function)
+
+
+def configure_options(function: F) -> F:
+    """Add what ``configure`` takes."""
+    for decorate in reversed(
+        (
+            reach_options,
+            click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE…"),
+            click.option(
+                "--rehearse", is_flag=True, help="Do all of it with a simulated instrument, and send nothing."
+            ),
+            click.option("--confirm", is_flag=True, help="Required: confirm that the instrument is to be changed."),
+            json_option,
+        )
+    ):
+        function = decorate(function)
+    return function
 
 
 def require_matching_rows(file: str, **filters: str | None) -> None:

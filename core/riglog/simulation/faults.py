@@ -65,6 +65,9 @@ class FaultyWire(SimulatedPeer):
             self._arriving.add(self._damaged(reply, now + self.simulator.latency, self._next_fault()))
             self._previous = reply
 
+    def note_port(self, baudrate: int | None, parity: str | None = None) -> None:
+        self.simulator.note_port(baudrate, parity)
+
     def take(self, now: float) -> bytes:
         if self.plugged and (unsolicited := self.simulator.idle(now)):
             self._arriving.add(self._damaged(unsolicited, now, self._next_fault()))

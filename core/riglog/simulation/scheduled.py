@@ -70,6 +70,9 @@ class ScheduledSimulator(TruthfulSimulator):
         self.advance(now)
         return self._present.next_due(now)
 
+    def note_port(self, baudrate: int | None, parity: str | None = None) -> None:
+        self._present.note_port(baudrate, parity)
+
     def foreign(self, reply: bytes) -> bytes:
         return self._present.foreign(reply)
 

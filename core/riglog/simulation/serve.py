@@ -11,6 +11,7 @@ from anyio.abc import ByteStream
 
 from riglog.errors import ConfigError, UnsupportedError
 from riglog.simulation.peer import SimulatedPeer
+from riglog.transport.link import STANDARD_BAUDRATES
 from riglog.transport.serial_settings import PSEUDO_TERMINALS
 
 LOCALHOST = "127.0.0.1"
@@ -122,9 +123,19 @@ class PtyServer:
         import termios
 
         attributes = termios.tcgetattr(self._controller)
+        self.peer.note_port(baudrate_of(attributes[5]))
         if not attributes[0] & termios.IXANY:
             attributes[0] |= termios.IXANY
             termios.tcsetattr(self._controller, termios.TCSANOW, attributes)
+
+
+def baudrate_of(speed: int) -> int | None:
+    """Return the baud rate of a speed of termios; None if it is none of the usual ones."""
+    if sys.platform == "win32":
+        return None
+    import termios
+
+    return next((rate for rate in STANDARD_BAUDRATES if getattr(termios, f"B{rate}", None) == speed), None)
 
 
 @asynccontextmanager

@@ -26,6 +26,12 @@ class Simulator(ABC):
         """Return the same reply as another instrument on the bus would send it, for the fault ``foreign``."""
         return b""
 
+    def note_port(self, baudrate: int | None, parity: str | None = None) -> None:
+        """Note the serial settings of the port at the other end, as far as they are known.
+
+        An instrument that was told to change its own does not understand what comes with others. Default: ignored.
+        """
+
     def set(self, name: str, value: str) -> None:
         """Change the state of the simulated instrument, as ``riglog simulate --set NAME=VALUE`` does.
 
@@ -56,6 +62,10 @@ class SimulatedBus(Simulator):
     def next_due(self, now: float) -> float | None:
         times = [due for simulator in self.simulators if (due := simulator.next_due(now)) is not None]
         return min(times, default=None)
+
+    def note_port(self, baudrate: int | None, parity: str | None = None) -> None:
+        for simulator in self.simulators:
+            simulator.note_port(baudrate, parity)
 
     def foreign(self, reply: bytes) -> bytes:
         return next((other for simulator in self.simulators if (other := simulator.foreign(reply))), b"")

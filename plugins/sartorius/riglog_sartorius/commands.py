@@ -1,6 +1,10 @@
 """The commands ``riglog sartorius …``."""
 
+from typing import Any
+
 import click
+
+from riglog.cli.options import configure_options
 
 ESCAPES = (("\\x1b", "\x1b"), ("\\r", "\r"), ("\\n", "\n"))
 
@@ -30,6 +34,27 @@ def decode(data: str, as_json: bool) -> None:
     print_facts(
         *({f"{number} of {count}": ""} | entry for number, entry in enumerate(explained, 1)) if count > 1 else explained
     )
+
+
+@sartorius.command("configure", short_help="Change baud rate, node number or protocol.")
+@configure_options
+def configure(**arguments: Any) -> int:
+    """Change baudrate, address or protocol of a balance over xBPI, and check that the same balance responds.
+
+    --address and --option state how it is reached now, KEY=VALUE what it is to be: baudrate=19200.
+    """
+    from riglog.cli.configure import configure as configured
+    from riglog.transport import open_transport
+    from riglog_sartorius.maintenance import MOVABLE, changes, move_link, new_config
+
+    def plan(config: Any, wanted: Any) -> Any:
+        return changes(config, new_config(config, **wanted))
+
+    async def move(config: Any, wanted: Any, open_port: Any, on_power_cycle: Any) -> Any:
+        reach = {"open_port": open_port or open_transport, "on_power_cycle": on_power_cycle}
+        return await move_link(config, **wanted, confirm=True, **reach)
+
+    return configured("sartorius", MOVABLE, plan, move, **arguments)
 
 
 def bytes_of(data: str) -> bytes:

@@ -12,11 +12,10 @@ from riglog.transport import Link
 from riglog_sartorius import config as settings
 from riglog_sartorius import load
 from riglog_sartorius.base import SartoriusClient
-from riglog_sartorius.config import XBPI, SartoriusConfig
+from riglog_sartorius.config import SartoriusConfig
+from riglog_sartorius.connect import connect, usual_link
 from riglog_sartorius.device import Balance
 from riglog_sartorius.parameters import BY_NAME, NAMES
-from riglog_sartorius.sbi.codec import SbiClient
-from riglog_sartorius.xbpi.codec import XbpiClient
 
 
 class SartoriusDriver(Driver[SartoriusConfig, SartoriusClient]):
@@ -32,13 +31,10 @@ class SartoriusDriver(Driver[SartoriusConfig, SartoriusClient]):
         settings.check(config)
 
     def link(self, config: SartoriusConfig) -> Link:
-        return config.link_over(Link(protocol=config.wire_protocol, baudrate=9600, bytesize=8, parity="O"))
+        return usual_link(config)
 
     def connect(self, connection: Connection) -> SartoriusClient:
-        timeout = load.reply_timeout(connection.link)
-        if connection.link.protocol == XBPI:
-            return XbpiClient(connection, timeout=timeout)
-        return SbiClient(connection, timeout=timeout)
+        return connect(connection)
 
     def device(self, config: SartoriusConfig, client: SartoriusClient, context: DeviceContext) -> Balance:
         return Balance(config, client, context)

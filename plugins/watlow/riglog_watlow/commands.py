@@ -4,10 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from riglog.cli.options import configure_options
+
 if TYPE_CHECKING:
     from riglog_watlow.parameters import Parameter
 
 
+MOVABLE = ("address", "baudrate", "parity", "protocol")
 COLUMNS = (
     "name",
     "id",
@@ -62,6 +65,26 @@ def parameters(search: str, family: Any, as_json: bool) -> None:
         print_json(matches)
     else:
         print_table(COLUMNS, map(_row, matches))
+
+
+@watlow.command("configure", short_help="Change address, baud rate, parity or protocol.")
+@configure_options
+def configure(**arguments: Any) -> int:
+    """Change address, baudrate, parity or protocol of an EZ-ZONE PM, and check that the same controller responds.
+
+    --address and --option state how it is reached now, KEY=VALUE what it is to be: address=4.
+    """
+    from riglog.cli.configure import configure as configured
+    from riglog.transport import open_transport
+    from riglog_watlow.maintenance import changes, move_link, new_config
+
+    def plan(config: Any, wanted: Any) -> Any:
+        return changes(config, new_config(config, **wanted))
+
+    async def move(config: Any, wanted: Any, open_port: Any, on_power_cycle: Any) -> Any:
+        return await move_link(config, **wanted, confirm=True, open_port=open_port or open_transport)
+
+    return configured("watlow", MOVABLE, plan, move, **arguments)
 
 
 def _row(parameter: "Parameter") -> list[str]:

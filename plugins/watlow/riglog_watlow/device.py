@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from riglog.device import DeviceContext, PortDevice, poll_reads
 from riglog.device.proof_input import MAX_TIME
-from riglog.errors import ConfigError, UnsupportedError, WrongInstrumentError
+from riglog.errors import ConfigError, ReplyTimeoutError, UnsupportedError, WrongInstrumentError
 from riglog.model import Channel, Sample
 from riglog.plugin import AnyClient
 from riglog.protocol import HeldLine
@@ -23,7 +23,7 @@ from riglog_watlow.connect import protocol_for
 from riglog_watlow.errors import SETUP_CHANGED, SetupChangedError
 from riglog_watlow.identity import Identity, part_number, serial_number
 from riglog_watlow.inputs import input_settings_of, is_latched, latch_setting_of
-from riglog_watlow.parameters import registry
+from riglog_watlow.parameters import PM, registry
 from riglog_watlow.proofs import Proofs
 from riglog_watlow.protocol import AnyTransactor
 from riglog_watlow.reader import Reader, Relearned
@@ -61,7 +61,15 @@ class Controller(PortDevice[AnyClient]):
 
     async def open(self) -> None:
         self._proofs.forget()
-        await self._read_setup(self.client)
+        try:
+            await self._read_setup(self.client)
+        except ReplyTimeoutError as error:
+            if error.reason == "no_reply" and self.facts.family == PM and self.context.protocol == "modbus-rtu":
+                error.hint = (
+                    "Check power, wiring, address, baud rate and parity; `riglog discover` tries the usual ones. A new "
+                    'EZ-ZONE uses Standard Bus, whatever was ordered: then set protocol = "stdbus"'
+                )
+            raise
         self._bind_channels()
 
     async def identity(self, line: HeldLine[Any, Any] | None = None) -> str | None:

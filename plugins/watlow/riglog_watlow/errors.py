@@ -67,10 +67,6 @@ class SetupChangedError(DeviceError):
 SETUP_CHANGED = "no value: word order and register map of the controller contradict each other"
 
 
-class LinkNotChangedError(DeviceError):
-    """Address, baud rate or protocol were changed, and the controller does not respond with the new settings."""
-
-
 _BY_CODE: dict[int, tuple[type[WatlowRefusedError], str, str]] = {
     0x80: (AccessDeniedError, "access denied", "The parameter is read-only or locked at the panel"),
     0x81: (

@@ -4,8 +4,6 @@ A controller that was ordered without Modbus stores the change and keeps respond
 the new protocol proves that it was executed. Source: Watlow wire specification, sections 9.1, 9.9 and 12.3.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -15,33 +13,29 @@ from riglog.device import Safety, require_confirmation
 from riglog.errors import (
     ConfigError,
     DeviceError,
+    LinkNotChangedError,
     ProtocolError,
     ReplyTimeoutError,
     UnsupportedError,
     WriteRefusedError,
-    WrongInstrumentError,
     error_context,
 )
+from riglog.manager.link_move import CHANGE_SECONDS, OpenPort, Reopener, SettingChange
 from riglog.model import SYSTEM_CLOCK, Clock, Value
 from riglog.plugin import AnyClient, convert
 from riglog.protocol import Connection
-from riglog.transport import Link, Transport, open_transport
+from riglog.transport import open_transport
 from riglog.transport.link import Parity
 from riglog_watlow.channels import check
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.connect import connect, context_for
 from riglog_watlow.device import Controller
-from riglog_watlow.errors import LinkNotChangedError
 from riglog_watlow.families import STDBUS
 from riglog_watlow.parameters import PM, parse_value, registry
 from riglog_watlow.targets import Target
 
-OpenPort = Callable[[str, Link], Awaitable[Transport]]
+Opener = Reopener[WatlowConfig, Controller]
 
-CHANGE_TIME = 0.5
-"""Seconds that a controller gets to change its settings."""
-
-ATTEMPTS = 3
 SERIAL = "serial_number_int"
 """The serial number that is available over both protocols."""
 
@@ -75,13 +69,13 @@ async def move_link(
     """
     wanted = new_config(config, address=address, protocol=protocol, baudrate=baudrate, parity=parity)
     require_confirmation(Safety.DANGEROUS, "changing the communication settings", confirm, device=config.name)
-    opened = _Opener(open_port, clock)
+    opened: Opener = Reopener(open_port, clock, lambda config: config.link, _device_at)
     async with opened(config) as controller:
         serial = await _serial(controller)
         if wanted.address != config.address and wanted.wire_protocol == config.wire_protocol:
             await _require_free(controller.client, wanted)
         before = await _write(controller, settings_to_write(config, wanted))
-    await anyio.sleep(CHANGE_TIME)
+    await anyio.sleep(CHANGE_SECONDS)
     if await _responds(opened, wanted, serial):
         return wanted
     with error_context(device=config.name, port=config.port):
@@ -152,24 +146,25 @@ def settings_to_write(old: WatlowConfig, new: WatlowConfig) -> dict[Target, int]
         raise ConfigError(error.message, hint=error.hint) from None
 
 
-class _Opener:
-    """Opens the port with the settings of a configuration, for the duration of a block."""
+def changes(old: WatlowConfig, new: WatlowConfig) -> list[SettingChange]:
+    """Return what is different in the controller."""
+    before = settings_to_write(old, old)
+    return [
+        SettingChange(
+            str(target), None if target not in before else _label(target, before[target]), _label(target, value)
+        )
+        for target, value in settings_to_write(old, new).items()
+        if before.get(target) != value
+    ]
 
-    def __init__(self, open_port: OpenPort, clock: Clock) -> None:
-        self._open_port = open_port
-        self._clock = clock
 
-    @asynccontextmanager
-    async def __call__(self, config: WatlowConfig) -> AsyncIterator[Controller]:
-        transport = await self._open_port(config.port, config.link)
-        try:
-            client = connect(Connection(transport, config.link, self._clock)).with_timeout(config.timeout)
-            controller = Controller(config, client, context_for(config, self._clock))
-            await controller.open()
-            yield controller
-        finally:
-            with anyio.CancelScope(shield=True):
-                await transport.aclose()
+def _label(target: Target, value: int) -> str:
+    return target.parameter.enum.get(value, str(value))
+
+
+def _device_at(config: WatlowConfig, connection: Connection) -> Controller:
+    client = connect(connection).with_timeout(config.timeout)
+    return Controller(config, client, context_for(config, connection.clock))
 
 
 async def _write(controller: Controller, settings: dict[Target, int]) -> dict[Target, int]:
@@ -187,20 +182,16 @@ async def _write(controller: Controller, settings: dict[Target, int]) -> dict[Ta
     return before
 
 
-async def _responds(opened: _Opener, config: WatlowConfig, serial: Value) -> bool:
+async def _responds(opened: Opener, config: WatlowConfig, serial: Value) -> bool:
     """Return whether the same controller responds with the settings of ``config``."""
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            await anyio.sleep(CHANGE_TIME)
-        try:
-            async with opened(config) as controller:
-                return serial is None or await _serial(controller) == serial
-        except (ProtocolError, WrongInstrumentError):
-            continue
-    return False
+
+    async def is_same(controller: Controller) -> bool:
+        return serial is None or await _serial(controller) == serial
+
+    return await opened.responds(config, is_same)
 
 
-async def _restore(opened: _Opener, config: WatlowConfig, before: dict[Target, int]) -> bool:
+async def _restore(opened: Opener, config: WatlowConfig, before: dict[Target, int]) -> bool:
     try:
         async with opened(config) as controller:
             await _write(controller, before)

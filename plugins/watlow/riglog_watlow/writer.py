@@ -45,7 +45,7 @@ def require_writable(target: Target, confirm: bool) -> None:
     if parameter.name in LINK_PARAMETERS:
         raise WriteRefusedError(
             f"{target} cannot be written directly: the controller would no longer respond at its present settings",
-            hint="Use riglog_watlow.move_link()",
+            hint="Use `riglog watlow configure`, or riglog_watlow.move_link()",
         )
     memory = " (EEPROM, rated for about 1,000,000 writes)" if parameter.storage.startswith("eeprom") else ""
     require_confirmation(TIERS[parameter.write_class], f"writing {target}{memory}", confirm, parameter=str(target))

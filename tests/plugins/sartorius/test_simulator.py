@@ -12,7 +12,7 @@ from riglog_sartorius.sbi.lines import parse_line
 from riglog_sartorius.simulator.instrument import FAMILIES
 from riglog_sartorius.simulator.sbi import SbiBalance
 from riglog_sartorius.simulator.xbpi import XbpiBalance
-from riglog_sartorius.xbpi.frames import parse_frame, request_frame
+from riglog_sartorius.xbpi.frames import parse_frame, request_frame, u8
 from riglog_sartorius.xbpi.measurement import decode_float40, encode_float40, parse_measurement
 
 NET = bytes.fromhex("0401091e2c")
@@ -84,6 +84,7 @@ def test_requests_may_come_in_pieces_but_not_too_slowly() -> None:
 
 def test_a_load_settles_and_becomes_stable() -> None:
     balance = SbiBalance(wide=False)
+    balance.receive(b"\x1bP\r\n", 9.0)
     balance.set("load", "100")
     lines = [parse_line(balance.receive(b"\x1bP\r\n", 10 + 0.1 * step)) for step in range(60)]
     values = [line.value for line in lines if line.value is not None]
@@ -201,3 +202,40 @@ async def test_an_untared_balance_may_label_its_lines_gross(new_bench: Callable[
     await bench.balance.tare(confirm=True)
     net, gross = await bench.balance.poll()
     assert (net.value, gross.value) == (0.0, None)
+
+
+@pytest.mark.parametrize("protocol", ["sbi", "xbpi"])
+def test_zero_is_set_within_the_zero_range_only_over_both_protocols(protocol: str) -> None:
+    for load, is_set in ((20.0, True), (30.0, False)):
+        balance = XbpiBalance() if protocol == "xbpi" else SbiBalance()
+        balance.set("load", str(load))
+        balance.receive(request_frame(0x18) if protocol == "xbpi" else b"\x1bV\r\n", 0.0)
+        assert (balance.truth("net", 5.0).value == 0) == is_set
+        assert (balance.truth("net", 1.0).value is None) == is_set, "no value for two seconds"
+
+
+def test_the_zero_range_is_that_of_parameter_11() -> None:
+    balance = XbpiBalance()
+    balance.set("load", "20")
+    balance.receive(request_frame(0x56, u8(11, 1)), 0.0)
+    assert balance.receive(request_frame(0x18), 1.0)[2:4] == b"\x01\x06", "1 % of 1200 g"
+
+
+@pytest.mark.parametrize("balance", [XbpiBalance(), SbiBalance()])
+def test_a_load_that_is_set_before_the_first_reading_has_been_on_the_scale_for_long(balance: Any) -> None:
+    balance.set("load", "100")
+    shown = balance.truth("net", 0.0)
+    assert (shown.value, shown.stable) == (100, True)
+
+
+def test_a_simulated_balance_that_was_told_another_baud_rate_understands_no_other_one() -> None:
+    balance = XbpiBalance()
+    balance.note_port(9600)
+    assert balance.receive(request_frame(0x02), 0.0), "at first any is understood"
+    assert balance.receive(request_frame(0x5C, u8(1)), 1.0)
+    assert not balance.receive(request_frame(0x02), 2.0)
+    balance.note_port(19200)
+    assert balance.receive(request_frame(0x02), 3.0)
+    balance.switch_off_and_on()
+    balance.note_port(9600)
+    assert not balance.receive(request_frame(0x02), 4.0), "parameter 31 has not been saved as 9600"

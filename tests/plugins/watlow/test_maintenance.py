@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from riglog.errors import ConfigError, ConfirmationError, UnsupportedError, WriteRefusedError
+from riglog.errors import ConfigError, ConfirmationError, LinkNotChangedError, UnsupportedError, WriteRefusedError
 from riglog.plugin import AnyClient
 from riglog.protocol import Connection
 from riglog.simulation import FaultyWire, SimulatedBus, SimulatedTransport, Simulator
@@ -13,7 +13,6 @@ from riglog.testing import LoopClock
 from riglog.transport import Link, Transport
 from riglog_watlow import WatlowConfig
 from riglog_watlow.connect import connect
-from riglog_watlow.errors import LinkNotChangedError
 from riglog_watlow.families import FACTS
 from riglog_watlow.maintenance import move_link
 from riglog_watlow.simulator import ControllerServer, ModbusSimulator, SimulatedPM, StdBusSimulator

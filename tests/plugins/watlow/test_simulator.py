@@ -1,10 +1,14 @@
 """The simulated controller behaves on Standard Bus as captured controllers do. Source: sections 3.2, 5 and 6."""
 
+from typing import Any
+
 import pytest
 
 from riglog.errors import ConfigError
+from riglog.protocol.modbus import framing_of
 from riglog.simulation import SimulatedBus
-from riglog_watlow.simulator import SimulatedPM, StdBusSimulator
+from riglog_watlow import WatlowConfig
+from riglog_watlow.simulator import SimulatedPM, StdBusSimulator, simulator
 from riglog_watlow.stdbus import frames, message
 from riglog_watlow.stdbus.codec import StdBusCodec, StdBusRequest, read_request, write_request
 from riglog_watlow.targets import parse_target
@@ -204,3 +208,69 @@ def test_a_write_to_another_controller_changes_nothing_here() -> None:
     simulator = StdBusSimulator(1)
     assert simulator.receive(StdBusCodec().encode(write_request(2, 7001, 1, message.FLOAT, 300.0)), 0.0) == b""
     assert simulator.controller.stored("setpoint") == 75.0
+
+
+def modbus_reply(simulator: Any, unit: int, pdu: str) -> str:
+    framing = framing_of("modbus-rtu")
+    frame = framing.unwrap(simulator.receive(framing.wrap(unit, bytes.fromhex(pdu)), 0.0))
+    return "" if frame is None else frame.pdu.hex(" ").upper()
+
+
+def config_of(**settings: Any) -> WatlowConfig:
+    return WatlowConfig(name="oven", driver="watlow", port="COM3", **settings)
+
+
+def test_a_controller_that_was_told_another_address_responds_there_only() -> None:
+    controller = simulator(config_of())
+    assert isinstance(controller, StdBusSimulator)
+    assert reply_to("01 04 11 01 01 01 05", controller) == "02 04 11 01 01 01 05", "with the old address still"
+    assert reply_to("01 03 01 11 01 01", controller) == ""
+    request = StdBusCodec().encode(read_request(5, 17001))
+    assert controller.receive(request, 0.0)
+
+
+def test_a_controller_that_was_told_to_use_modbus_understands_its_settings_only() -> None:
+    controller = simulator(config_of())
+    assert isinstance(controller, StdBusSimulator)
+    for payload in ("01 04 11 07 01 01 09", "01 04 11 02 01 0F 01 00 BD", "01 04 11 09 01 0F 01 04 21"):
+        assert reply_to(payload, controller).startswith("02 04")
+    assert reply_to("01 03 01 11 01 01", controller) == ""
+    controller.note_port(9600, "N")
+    assert modbus_reply(controller, 9, "03 09B2 0001") == ""
+    controller.note_port(19200, "N")
+    assert modbus_reply(controller, 9, "03 09B2 0001") == "03 02 00 09"
+    assert modbus_reply(controller, 1, "03 09B2 0001") == ""
+
+
+def test_a_controller_on_modbus_that_was_told_another_address_responds_there_only() -> None:
+    controller = simulator(config_of(protocol="modbus-rtu", address=4))
+    assert modbus_reply(controller, 4, "06 09B2 0007") == "06 09 B2 00 07"
+    assert modbus_reply(controller, 4, "03 09B2 0001") == ""
+    assert modbus_reply(controller, 7, "03 09B2 0001") == "03 02 00 07"
+
+
+def test_a_pointer_of_the_programmable_block_shows_a_register_in_the_mirror() -> None:
+    controller = simulator(config_of(protocol="modbus-rtu"))
+    controller.set("process_value", "-12.5")
+    assert modbus_reply(controller, 1, "10 0028 0002 04 0168 0169") == "10 00 28 00 02"
+    assert modbus_reply(controller, 1, "03 0028 0002") == "03 04 01 68 01 69"
+    assert (
+        modbus_reply(controller, 1, "03 00C8 0002")
+        == modbus_reply(controller, 1, "03 0168 0002")
+        == "03 04 00 00 C1 48"
+    )
+    assert modbus_reply(controller, 1, "10 0029 0002 04 0168 0169") == "90 03", "a pointer is a pair"
+
+
+@pytest.mark.parametrize(
+    ("family", "parameter", "request_pdu", "reply"),
+    [
+        ("sd", "setpoint", "03 001B 0002", "03 04 FF FF CF 2C"),
+        ("sd", "power_heat", "03 0100 0001", "03 02 FB 1E"),
+        ("f4p", "setpoint", "03 012C 0001", "03 02 FF 83"),
+    ],
+)
+def test_negative_numbers_are_signed_words(family: Any, parameter: str, request_pdu: str, reply: str) -> None:
+    controller = simulator(config_of(protocol="modbus-rtu", family=family))
+    controller.set(parameter, "-12.5")
+    assert modbus_reply(controller, 1, request_pdu) == reply

@@ -7,7 +7,6 @@ from riglog.errors import ConfigError, ReplyTimeoutError
 from riglog.model import OK, Stamp, Status
 from riglog_sartorius.config import SBI_QUANTITIES, Quantity
 from riglog_sartorius.errors import (
-    LINE_REASONS,
     OtherWeightError,
     not_available_error,
     other_weight_error,
@@ -66,9 +65,10 @@ class SbiProtocol(SartoriusProtocol):
         try:
             await self._session.transact(line, PRINT)
         except ReplyTimeoutError as error:
-            if error.reason not in LINE_REASONS:
+            if error.reason == "no_reply":
                 error.hint = (
-                    'Check that the port is in SBI mode, else set protocol = "xbpi". Old balances need rtscts = true'
+                    "Check power, wiring and baud rate; `riglog discover` tries the usual ones. If the port is in xBPI "
+                    'mode, set protocol = "xbpi". Old balances need rtscts = true'
                 )
             raise
 

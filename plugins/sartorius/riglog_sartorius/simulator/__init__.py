@@ -6,6 +6,7 @@ from riglog_sartorius.simulator.sbi import SbiBalance
 from riglog_sartorius.simulator.xbpi import XbpiBalance
 
 AUTOPRINT_INTERVAL = 0.1
+USUAL_BAUDRATE = 9600
 EVAPORATION = 0.0005
 """Grams per second by which the load decreases, so that a recording shows a change."""
 
@@ -14,7 +15,7 @@ def simulator(config: SartoriusConfig) -> SimulatedBalance:
     """Return a Cubis as ``config`` describes it; ``set("family", …)`` makes it another family."""
     balance: SimulatedBalance
     if config.wire_protocol == XBPI:
-        balance = XbpiBalance(node=config.address)
+        balance = XbpiBalance(node=config.address, baudrate=config.baudrate or USUAL_BAUDRATE)
     else:
         balance = SbiBalance(interval=AUTOPRINT_INTERVAL if config.autoprint else None)
     balance.scale.drift = EVAPORATION

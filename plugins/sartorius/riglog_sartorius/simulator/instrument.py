@@ -84,6 +84,7 @@ class SimulatedBalance(Simulator):
 
     def __init__(self, family: Family = FAMILIES["cubis"], *, scale: Scale | None = None) -> None:
         self.schedule = Schedule()
+        self.in_use = False  # something was received, or sent
         self.use(family, scale)
 
     def set_at(self, when: float, name: str, value: str) -> None:
@@ -112,7 +113,8 @@ class SimulatedBalance(Simulator):
         self.isocal_due = False
 
     def set(self, name: str, value: str) -> None:
-        """Available: load, drift, settle, unit, decimals, isocal_due, family, serial; over SBI also autoprint, output,
+        """Available: load, drift, settle, unit, decimals, isocal_due, family, serial; over xBPI also power (cycle),
+        power_cycle (seconds after saving); over SBI also autoprint, output,
         width, trim, labels, render
         """
         try:
@@ -123,7 +125,7 @@ class SimulatedBalance(Simulator):
     def _set(self, name: str, value: str) -> None:
         match name:
             case "load":
-                self.scale.put(number_of(value))
+                self.scale.put(number_of(value), for_long=not self.in_use)
             case "drift":
                 self.scale.drift = number_of(value)
             case "settle":

@@ -56,6 +56,7 @@ class SbiBalance(SimulatedBalance):
         return self.interval is not None and not self._stopped
 
     def receive(self, data: bytes, now: float) -> bytes:
+        self.in_use = True
         self.schedule.advance(now)
         self._collected += data
         replies = b""
@@ -80,6 +81,7 @@ class SbiBalance(SimulatedBalance):
         return self._rendered(lines)
 
     def next_due(self, now: float) -> float | None:
+        self.in_use = True
         if self._line_requested:
             return now + STABILITY_CHECK_SECONDS
         if not self.autoprinting:
@@ -106,10 +108,10 @@ class SbiBalance(SimulatedBalance):
             case "x3_":
                 digits = family.software
                 return identity_line("BAC:", f"{digits[:2]}-{digits[2:4]}-{digits[4:]}", self.wide)
-            case "T" | "U":
+            case "T" | "U" | "f4_":
                 self.scale.tare(now)
                 self._restart()
-            case "V":
+            case "V" | "f3_":
                 self.scale.zero(now)
                 self._restart()
                 return status_line("", self.wide) if self.autoprinting else b""

@@ -11,6 +11,9 @@ TO_GRAMS = {"g": 0, "kg": 3, "mg": -3}
 ZEROING = 2.0
 """Seconds without a value after a zero command."""
 
+ZERO_RANGE = 0.02
+"""The part of the capacity within which zero can be set."""
+
 ADJUSTING = 6.0
 LONG_AGO = 60.0
 
@@ -35,15 +38,19 @@ class Scale:
         self.unit = "g"
         self.settle = 0.25
         self.drift = 0.0  # grams per second
+        self.zero_range = ZERO_RANGE
         self._load = self._from = load
         self._since: float | None = None  # at the first reading the load has been on the scale for long
         self._next_load: float | None = None
         self._zero = self._tare = 0.0
         self._zeroing_until = self._adjusting_until = 0.0
 
-    def put(self, load: float) -> None:
-        """Change the load, from the next reading on."""
-        self._next_load = load
+    def put(self, load: float, *, for_long: bool = False) -> None:
+        """Change the load, from the next reading on. ``for_long``: it has been on the scale for long then."""
+        if for_long:
+            self._load = self._from = load
+        else:
+            self._next_load = load
 
     def physical(self, now: float) -> float:
         """Return the weight on the cell, in grams."""
@@ -69,10 +76,14 @@ class Scale:
         gross = self.physical(now) - self._zero
         self._tare = round(gross, self.decimals)
 
-    def zero(self, now: float, *, blind: float = 0.0) -> None:
-        """Set zero; for ``blind`` seconds there is no value."""
-        self._zero, self._tare = self.physical(now), 0.0
-        self._zeroing_until = now + blind
+    def zero(self, now: float) -> bool:
+        """Set zero, if the load is in the zero range; then there is no value for about two seconds."""
+        load = self.physical(now)
+        if abs(load) > self.capacity * self.zero_range:
+            return False
+        self._zero, self._tare = load, 0.0
+        self._zeroing_until = now + ZEROING
+        return True
 
     @property
     def tared(self) -> bool:

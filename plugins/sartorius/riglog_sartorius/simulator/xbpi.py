@@ -5,9 +5,10 @@ Here are the commands that change the balance, and those that read what was chan
 
 import struct
 
-from riglog_sartorius.parameters import parameter
-from riglog_sartorius.simulator.instrument import FAMILIES, Family, SimulatedBalance
-from riglog_sartorius.simulator.scale import TO_GRAMS, ZEROING, Scale
+from riglog_sartorius.parameters import BAUD, parameter
+from riglog_sartorius.simulator.instrument import FAMILIES, Family, SimulatedBalance, number_of
+from riglog_sartorius.simulator.sbi import SbiBalance
+from riglog_sartorius.simulator.scale import TO_GRAMS, Scale
 from riglog_sartorius.simulator.xbpi_reads import (
     NOT_NOW,
     OUT_OF_RANGE,
@@ -25,10 +26,14 @@ from riglog_sartorius.xbpi.opcodes import opcode
 
 INTER_BYTE_GAP = 0.1
 SHORTEST_REQUEST = 4
-ZERO_RANGE = 0.02
 INTERNAL = 0x78
 INTERNAL_SIGNATURE = bytes.fromhex("010900040206000701")
-FILTER, DISPLAY_UNIT = 1, 7
+FILTER, DISPLAY_UNIT, ZERO_RANGE, BAUD_RATE, PROTOCOL, OUTPUT_MODE, LINE_FORMAT = 1, 7, 11, 31, 35, 36, 39
+BAUD_CODES = {0: 7, 1: 8, 2: 9, 3: 10}
+"""The codes of the command that sets the baud rate, as codes of the parameter."""
+
+SBI_PROTOCOL, WIDE_LINES = 1, 2
+OUTPUTS = {2: "after_stability", 3: "at_stability"}
 ABORTS = ("abort_tare_combined", "abort_tare", "abort_zero", "abort_adjustment")
 WITHOUT_EFFECT = ("clear_activity_flag", "clear_activity_flag_2", "no_operation_67", "no_operation")
 DONE = [Item(ACK, b"")]
@@ -36,25 +41,38 @@ DONE = [Item(ACK, b"")]
 UNCOUNTED = (13, 36, 50)
 """Writing these parameters does not increase the counter of changes."""
 
-DEFAULTS = {7: 2, 15: 3, 31: 8, 32: 3, 33: 1, 34: 3, 35: 2, 36: 1, 38: 1, 39: 2, 61: 2}
+DEFAULTS = {7: 2, 11: 2, 15: 3, 31: 8, 32: 3, 33: 1, 34: 3, 35: 2, 36: 1, 38: 1, 39: 2, 61: 2}
 UNDOCUMENTED_HIGHEST = 4
 
 
 class XbpiBalance(SimulatedBalance):
     """``node`` is the number of the balance; it responds to this number and to 09."""
 
-    def __init__(self, family: Family = FAMILIES["cubis"], *, node: int = 0, scale: Scale | None = None) -> None:
+    def __init__(
+        self, family: Family = FAMILIES["cubis"], *, node: int = 0, baudrate: int = 19200, scale: Scale | None = None
+    ) -> None:
         self.node = node
+        self._baudrate = baudrate
         super().__init__(family, scale=scale)
         self._collected = b""
         self._last_byte = 0.0
+        self._sbi: SbiBalance | None = None
+        self._told_baudrate: int | None = None
+        self._port_baudrate: int | None = None
+        self._power_cycle: float | None = None
 
     def use(self, family: Family, scale: Scale | None = None) -> None:
         super().use(family, scale)
-        self._commands = Commands(self).by_name
+        self._state = Commands(self, self._baudrate)
+        self._commands = self._state.by_name
 
     def receive(self, data: bytes, now: float) -> bytes:
+        self.in_use = True
         self.schedule.advance(now)
+        if self._told_baudrate is not None and self._port_baudrate not in (None, self._told_baudrate):
+            return b""  # with another baud rate nothing is understood
+        if self._sbi is not None:
+            return self._sbi.receive(data, now)
         if now - self._last_byte > INTER_BYTE_GAP:
             self._collected = b""
         self._last_byte = now
@@ -65,6 +83,47 @@ class XbpiBalance(SimulatedBalance):
             request, self._collected = self._collected[:end], self._collected[end:]
             replies += self.reply_to(request, now)
         return replies
+
+    def idle(self, now: float) -> bytes:
+        self.schedule.advance(now)
+        return b"" if self._sbi is None else self._sbi.idle(now)
+
+    def next_due(self, now: float) -> float | None:
+        return self.schedule.next_due() if self._sbi is None else self._sbi.next_due(now)
+
+    def note_port(self, baudrate: int | None, parity: str | None = None) -> None:
+        self._port_baudrate = baudrate
+
+    def told(self, baudrate: int) -> None:
+        """From the next request on, understand this baud rate only."""
+        self._told_baudrate = baudrate
+
+    def saved(self, now: float) -> None:
+        """Be switched off and on some time after the parameters were saved, if that is set."""
+        if self._power_cycle is not None:
+            self.schedule.at(now + self._power_cycle, self.switch_off_and_on)
+
+    def switch_off_and_on(self) -> None:
+        """Begin with the saved parameters: baud rate and protocol, too."""
+        table = self._state.parameters
+        table.reload()
+        table.changes = 1
+        self._state.cal_record = bytes(17)
+        if self._told_baudrate is not None:
+            self._told_baudrate = table.baudrate
+        self._sbi = None
+        if table.read(PROTOCOL) is not None and table.value(PROTOCOL) == SBI_PROTOCOL:
+            self._sbi = SbiBalance(self.family, wide=table.value(LINE_FORMAT) == WIDE_LINES, scale=self.scale)
+            self._sbi.set("output", OUTPUTS.get(table.value(OUTPUT_MODE), "immediate"))
+
+    def _set(self, name: str, value: str) -> None:
+        match name:
+            case "power":
+                {"cycle": self.switch_off_and_on}[value]()
+            case "power_cycle":
+                self._power_cycle = None if value == "off" else max(number_of(value), 0.0)
+            case _:
+                super()._set(name, value)
 
     def foreign(self, reply: bytes) -> bytes:
         """Return a line that a port which was switched from SBI may still send."""
@@ -91,13 +150,13 @@ class XbpiBalance(SimulatedBalance):
 class Commands:
     """All commands of a balance, and what they change: parameters and the adjustment record."""
 
-    def __init__(self, balance: XbpiBalance) -> None:
+    def __init__(self, balance: XbpiBalance, baudrate: int) -> None:
         self.balance = balance
-        self.parameters = ParameterTable(balance.family.parameters)
+        self.parameters = ParameterTable(balance.family.parameters, baudrate)
         self.cal_record = bytes(17)
         self.by_name: dict[str, Command] = (
             weights(balance)
-            | nameplate(balance, balance.node)
+            | nameplate(balance, lambda: balance.node)
             | dict.fromkeys(ABORTS, self._nothing_to_abort)
             | dict.fromkeys(WITHOUT_EFFECT, constant(*DONE))
             | {
@@ -112,6 +171,8 @@ class Commands:
                     Item(U8, bytes([number])) for number in self._read(*u8_arguments(args, 1))
                 ],
                 "write_parameter": lambda args, now: self._write(*u8_arguments(args, 2)),
+                "write_sbn": self._write_node,
+                "set_baud_rate": self._set_baud_rate,
                 "read_last_cal_record": lambda args, now: [Item(0x51, self.cal_record)],
                 "read_config_counter": lambda args, now: [Item(U8, bytes([self.parameters.changes]))],
             }
@@ -126,9 +187,21 @@ class Commands:
 
     def _zero(self, args: bytes, now: float) -> list[Item]:
         scale = self.balance.scale
-        if abs(scale.physical(now)) > scale.capacity * ZERO_RANGE:
+        scale.zero_range = self.parameters.zero_range
+        if not scale.zero(now):
             raise Refusal(NOT_NOW)
-        scale.zero(now, blind=ZEROING)
+        return DONE
+
+    def _write_node(self, args: bytes, now: float) -> list[Item]:
+        (self.balance.node,) = u8_arguments(args, 1)
+        return DONE
+
+    def _set_baud_rate(self, args: bytes, now: float) -> list[Item]:
+        (code,) = u8_arguments(args, 1)
+        if code not in BAUD_CODES:
+            raise Refusal(OUT_OF_RANGE)
+        self.parameters.write(BAUD_RATE, BAUD_CODES[code])
+        self.balance.told(int(BAUD[BAUD_CODES[code]]))
         return DONE
 
     def _adjust(self, args: bytes, now: float) -> list[Item]:
@@ -158,6 +231,7 @@ class Commands:
 
     def _save(self, args: bytes, now: float) -> list[Item]:
         self.parameters.save()
+        self.balance.saved(now)
         return DONE
 
     def _reload(self, args: bytes, now: float) -> list[Item]:
@@ -168,10 +242,27 @@ class Commands:
 class ParameterTable:
     """The parameters by index, in RAM and EEPROM. ``changes`` is what the configuration counter reads."""
 
-    def __init__(self, indices: frozenset[int]) -> None:
+    def __init__(self, indices: frozenset[int], baudrate: int) -> None:
+        codes = {int(label): code for code, label in BAUD.items()}
         self._values = {index: DEFAULTS.get(index, 2 if index == 0 else 1) for index in indices}
+        if BAUD_RATE in self._values:
+            self._values[BAUD_RATE] = codes.get(baudrate, self._values[BAUD_RATE])
         self._saved = dict(self._values)
         self.changes = 1
+
+    def value(self, index: int) -> int:
+        return self._values[index]
+
+    @property
+    def baudrate(self) -> int | None:
+        """That of the port; None if the balance does not have the parameter."""
+        code = self._values.get(BAUD_RATE)
+        return None if code is None else int(BAUD[code])
+
+    @property
+    def zero_range(self) -> float:
+        """The part of the capacity within which zero can be set."""
+        return min(self._values.get(ZERO_RANGE, DEFAULTS[ZERO_RANGE]), 2) / 100
 
     def read(self, index: int) -> tuple[int, int] | None:
         """Return value and highest value; None if the balance does not have the parameter."""

@@ -114,7 +114,7 @@ def status(balance: SimulatedBalance, now: float) -> Item:
     return Item(WEIGHT, bytes([0x00, 0x00, 0x81, state, code, 0x10, 0x00, tick]))
 
 
-def nameplate(balance: SimulatedBalance, node: int) -> dict[str, Command]:
+def nameplate(balance: SimulatedBalance, node: Callable[[], int]) -> dict[str, Command]:
     """Return the commands that read identity, capacity and increments, by name."""
     family = balance.family
     version = Item(0x4A, bytes.fromhex(family.software + VERSION_TAIL))
@@ -153,6 +153,6 @@ def nameplate(balance: SimulatedBalance, node: int) -> dict[str, Command]:
         "read_balance_info": constant(Item(U32, bytes.fromhex("02d801a4"))),
         "read_on_off": constant(Item(U8, b"\x01")),
         "read_cycle_time": constant(Item(U32, (50).to_bytes(4))),
-        "read_sbn": constant(Item(U8, bytes([node]))),
+        "read_sbn": lambda args, now: [Item(U8, bytes([node()]))],
         "read_modules": modules,
     }

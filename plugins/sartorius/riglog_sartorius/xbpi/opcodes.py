@@ -64,9 +64,11 @@ WRITE_FILTER_MODE = 0x2C
 READ_STATUS_BLOCK = 0x30
 RELOAD_MENU = 0x46
 SAVE_MENU = 0x47
+SET_BAUD_RATE = 0x5C
 READ_PARAMETER = 0x55
 WRITE_PARAMETER = 0x56
 READ_SBN = 0x71
+WRITE_SBN = 0x72
 READ_TEMPERATURE = 0x76
 READ_LAST_CAL_RECORD = 0xB9
 
@@ -85,7 +87,7 @@ TABLE = (
     Opcode(0x0A, "read_configuration", (WEIGHT,)),
     Opcode(0x0F, "read_balance_info", (0x24,)),
     Opcode(READ_SBN, "read_sbn", (0x21,)),
-    Opcode(0x72, "write_sbn", ACKNOWLEDGED, D),
+    Opcode(WRITE_SBN, "write_sbn", ACKNOWLEDGED, D),
     Opcode(0xBC, "read_modules", None),
     # metrology
     Opcode(0x0B, "read_coarse_threshold", (0x35,), indexed=True),
@@ -144,7 +146,7 @@ TABLE = (
     Opcode(0x4A, "read_user_memory", None, D),
     Opcode(0x4B, "write_user_memory", ACKNOWLEDGED, P),
     Opcode(0x58, "reset", None, D),
-    Opcode(0x5C, "set_baud_rate", ACKNOWLEDGED, D),
+    Opcode(SET_BAUD_RATE, "set_baud_rate", ACKNOWLEDGED, D),
     Opcode(0x59, "clear_activity_flag", ACKNOWLEDGED, S),
     Opcode(0x5A, "clear_activity_flag_2", ACKNOWLEDGED, S),
     Opcode(0x67, "no_operation_67", ACKNOWLEDGED),

@@ -10,7 +10,6 @@ from riglog.model.units import DEG_C
 from riglog.protocol import TimedReply, Transactor
 from riglog_sartorius.config import Quantity
 from riglog_sartorius.errors import (
-    LINE_REASONS,
     InvalidArgumentsError,
     UnknownOpcodeError,
     text_received_error,
@@ -94,8 +93,11 @@ class XbpiProtocol(SartoriusProtocol):
                 if error.reason == TEXT:
                     raise text_received_error(**error.context) from error
                 if not retries_left:
-                    if error.reason not in LINE_REASONS:
-                        error.hint = 'The factory setting is SBI: set protocol = "sbi", or check the wiring'
+                    if error.reason == "no_reply":
+                        error.hint = (
+                            "Check power, wiring, baud rate and node number; `riglog discover` tries the usual ones. "
+                            'The factory setting is SBI: then set protocol = "sbi"'
+                        )
                     raise
             else:
                 return

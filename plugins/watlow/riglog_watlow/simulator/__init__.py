@@ -4,6 +4,7 @@ from riglog.model.units import DEG_C
 from riglog.simulation import Simulator
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.families import STDBUS
+from riglog_watlow.simulator.comm import MovableModbus, MovableStdBus
 from riglog_watlow.simulator.instrument import SimulatedController
 from riglog_watlow.simulator.modbus import ControllerServer, ModbusSimulator
 from riglog_watlow.simulator.models import SimulatedF4P, SimulatedPM, SimulatedSD
@@ -25,7 +26,7 @@ def simulator(config: WatlowConfig) -> Simulator:
     """Return the simulated controller that a configuration describes, with its protocol."""
     number = config.address + config.offset
     if config.wire_protocol == STDBUS:
-        return StdBusSimulator(config.address, controller=SimulatedPM(number, loops=_loops(config)))
+        return MovableStdBus(config.address, SimulatedPM(number, loops=_loops(config)))
     controller: SimulatedController
     match config.family:
         case "pm":
@@ -39,6 +40,9 @@ def simulator(config: WatlowConfig) -> Simulator:
         controller.set(config.facts.unit, "C")
     offset = config.offset if config.behind_gateway else None
     server = ControllerServer(controller, config.facts, config.register_map or 1, offset=offset)
+    if config.family == "pm" and config.wire_protocol == "modbus-rtu" and not config.behind_gateway:
+        link = config.link
+        return MovableModbus(config.wire_protocol, config.address, server, link.baudrate, link.parity)
     return ModbusSimulator(config.wire_protocol, config.address, server)
 
 

@@ -12,8 +12,9 @@ from riglog.protocol.modbus import IllegalDataAddressError, IllegalDataValueErro
 from riglog.simulation import ModbusServer, ModbusServers, Simulator
 from riglog_watlow.config import ZONE_STRIDE
 from riglog_watlow.families import Facts
+from riglog_watlow.modbus.registers import POINTERS as BLOCK_TYPES
 from riglog_watlow.modbus.registers import decode, encode, span_of
-from riglog_watlow.parameters import UnitKind, WireValue
+from riglog_watlow.parameters import PM, UnitKind, WireValue
 from riglog_watlow.samples import convert, kind_of
 from riglog_watlow.simulator.instrument import Refusal, Refused, SimulatedController
 from riglog_watlow.targets import Target
@@ -21,6 +22,10 @@ from riglog_watlow.targets import Target
 WRITES = (6, 16)
 FILLER = 0
 """The second register of a parameter that needs only one."""
+
+POINTERS = range(40, 120)
+MIRRORS = range(200, 280)
+"""The programmable block: a pointer holds the number of a register, whose word is then also in the mirror."""
 
 
 class ControllerServer(ModbusServer):
@@ -43,6 +48,7 @@ class ControllerServer(ModbusServer):
         self.now = 0.0
         self.offset = offset
         self.registers = layout(controller, register_map)
+        self.pointers = dict.fromkeys(POINTERS, 0) if controller.family == PM else {}
 
     def respond(self, pdu: bytes) -> bytes:
         if self.offset is None:
@@ -54,14 +60,21 @@ class ControllerServer(ModbusServer):
         return reply[:1] + pdu[1:3] + reply[3:] if pdu[0] in WRITES and reply[0] == pdu[0] else reply
 
     def read_registers(self, function: int, start: int, count: int) -> list[int]:
+        if start in self.pointers:
+            return [self._pointer(register) for register in range(start, start + count)]
         try:
-            wanted = [self.registers[register] for register in range(start, start + count)]
+            wanted = [self.registers[self._pointed(register)] for register in range(start, start + count)]
         except KeyError:
             raise IllegalDataAddressError from None
         words = {target: self._words(target) for target in dict.fromkeys(target for target, _ in wanted)}
         return [words[target][word] for target, word in wanted]
 
     def write_registers(self, start: int, registers: Sequence[int]) -> None:
+        if start in self.pointers:
+            if start % 2 or len(registers) % 2 or start + len(registers) > POINTERS.stop:
+                raise IllegalDataValueError  # a pointer is a pair of registers
+            self.pointers.update(zip(range(start, start + len(registers)), registers, strict=True))
+            return
         while registers:
             if start not in self.registers:
                 raise IllegalDataAddressError
@@ -71,6 +84,19 @@ class ControllerServer(ModbusServer):
                 raise IllegalDataValueError
             self._write(target, registers[:count])
             start, registers = start + count, registers[count:]
+
+    def _pointer(self, register: int) -> int:
+        if register not in self.pointers:
+            raise IllegalDataAddressError
+        return self.pointers[register]
+
+    def _pointed(self, register: int) -> int:
+        """Return the register that a mirror shows; any other is itself."""
+        return (
+            self.pointers[register - MIRRORS.start + POINTERS.start]
+            if self.pointers and register in MIRRORS
+            else register
+        )
 
     def _words(self, target: Target) -> list[int]:
         """Return the words of a value, and a filler."""
@@ -132,6 +158,8 @@ def layout(controller: SimulatedController, register_map: int) -> dict[int, tupl
     """Return the target of each register, and which of its words it contains."""
     registers: dict[int, tuple[Target, int]] = {}
     for target in controller.values:
+        if target.parameter.data_type in BLOCK_TYPES:
+            continue
         try:
             span = span_of(target, register_map)
         except UnsupportedError:
