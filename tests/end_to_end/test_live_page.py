@@ -17,6 +17,7 @@ from recorded import WARM, make_run, stamp, steady, store
 from terminal import end, rig, riglog, started, wait_for_rows
 
 from riglog import Batch, Sample, SqliteSink
+from riglog.live.source import LiveAlarm, LiveChannel, LiveRun, Look, Series, Source, Span, SpanReply
 from riglog.model import NS, Event, EventKind, Run
 from riglog.recordings import read_notes, write_note
 
@@ -369,6 +370,164 @@ def test_a_page_that_stays_open_does_not_grow(chromium: Any, tmp_path: Path) -> 
         assert after[0] < before[0] * 1.3 + 1e6
         assert after[1] <= before[1] * 1.2 + 50
         assert len(server.feed._messages) <= 240
+
+
+class Laboratory(Source):
+    """What a central database could show."""
+
+    title = "laboratory"
+    worst_first = True
+    look_seconds = 0.05
+
+    def __init__(self) -> None:
+        self.conditions = ["live"] * 6
+        self.alarms: list[LiveAlarm] = []
+
+    def look(self, now_ns: int) -> Look:
+        names = [LIVE | {"id": number, "device": f"device-{number}"} for number in range(1, 7)]
+        channels = [
+            LiveChannel(**name, name=f"{name['device']}.p", value=1.0, shown="1", value_ms=now_ns / 1e6, condition=each)
+            for name, each in zip(names, self.conditions, strict=True)
+        ]
+        return Look(state="laboratory", channels=channels, points={}, events=[], alarms=self.alarms)
+
+    def span(self, wanted: Span, names: dict[int, LiveChannel]) -> SpanReply:
+        series = [Series(id=number, unit="V") for number in wanted.channels]
+        return SpanReply(from_ms=wanted.start_ns / 1e6, to_ms=wanted.end_ns / 1e6, coarse=False, series=series)
+
+    def runs(self) -> list[LiveRun]:
+        return []
+
+    def events(self, **selected: Any) -> list[Any]:
+        return []
+
+
+LIVE: dict[str, Any] = {"host": "north", "parameter": "p", "instance": 1, "run": "r", "unit": "V", "status": "ok"}
+
+
+def test_in_a_laboratory_what_is_in_alarm_dead_or_old_stands_first(chromium: Any) -> None:
+    laboratory = Laboratory()
+    with served(laboratory) as server:
+        chromium.get(f"http://127.0.0.1:{server.server_port}/")
+
+        def order() -> str:
+            return "".join(row[0].partition("device-")[2][:1] for row in rows(chromium))
+
+        wait_until(lambda: order() == "123456", "all are live")
+        assert not chromium.find_element("id", "note").is_displayed()
+        laboratory.conditions = ["ended", "live", "old", "live", "dead", "live"]
+        wait_until(lambda: order() == "532461", "dead, old, live, ended")
+        alarm = LiveAlarm(
+            name="hot", channel="north: device-4.p", state="raised", acknowledged=False, at_ms=0.0, text="too hot"
+        )
+        laboratory.alarms = [alarm]
+        wait_until(lambda: order() == "453261", "the alarm first")
+        assert "hot" in chromium.find_element("id", "alarms").text
+        chromium.get("about:blank")
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "hours", "labels"),
+    [
+        ("Europe/Berlin", "2026-10-24T22:00:00Z", 25, ["10-25", "03:00", "06:00", "09:00", "12:00", "15:00"]),
+        ("Europe/Berlin", "2026-03-28T23:00:00Z", 23, ["03-29", "03:00", "06:00", "09:00", "12:00", "15:00"]),
+        ("Asia/Kolkata", "2026-06-01T18:30:00Z", 24, ["06-02", "03:00", "06:00", "09:00", "12:00", "15:00"]),
+        ("UTC", "2026-06-01T00:00:00Z", 24 * 9, ["2026-06-01", "2026-06-02", "2026-06-03"]),
+    ],
+)
+def test_the_times_of_an_axis_are_round_in_local_time(
+    chromium: Any, tmp_path: Path, zone: str, start: str, hours: int, labels: list[str]
+) -> None:
+    run = run_of_now(60)
+    path = recording(tmp_path / "a.sqlite", run, list(steady(run, [WARM], 20)))
+    chromium.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": zone})
+    try:
+        with opened(chromium, path):
+            found = chromium.execute_script(
+                "const from = Date.parse(arguments[0]), to = from + arguments[1] * 3600e3;"
+                "const t = riglogChart.timeTicks(from, to, 10);"
+                "return t.values.map((at) => riglogChart.timeLabel(at, t.step))",
+                start,
+                hours,
+            )
+            assert found[: len(labels)] == labels
+    finally:
+        chromium.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
+
+
+def test_the_parts_of_a_chart_are_right(chromium: Any, tmp_path: Path) -> None:
+    run = run_of_now(60)
+    path = recording(tmp_path / "a.sqlite", run, list(steady(run, [WARM], 20)))
+    with opened(chromium, path):
+
+        def js(expression: str) -> Any:
+            return chromium.execute_script(f"const c = riglogChart; return {expression}")
+
+        assert js("c.ticks(0, 10, 5).values") == [0, 2, 4, 6, 8, 10]
+        assert js("c.ticks(-0.31, 0.32, 7).values.map((v) => c.tickLabel(v, 0.1))") == [
+            "-0.3", "-0.2", "-0.1", "0.0", "0.1", "0.2", "0.3"
+        ]  # fmt: skip
+        assert js("c.tickLabel(2.5e7, 5e5)") == "2.50e+7"
+        assert js("c.ticks(1013.2, 1013.2000001, 4).values.length") >= 2
+        assert js("c.place([1, 3, 5], 3)") == 1
+        points = "{points: {t: [0, 10, 20, 30], v: [1, null, 7, 2]}}"
+        assert js(f"c.range([{points}], {{from: 0, to: 25}})") == {"low": 1, "high": 7}
+        assert js(f"c.range([{points}], {{from: 8, to: 12}})") is None
+        assert js(f"c.nearest({points}, 19, 5).v") == 7
+        assert js(f"c.nearest({points}, 10, 5)") is None
+        buckets = "{buckets: {width: 10, t: [0, 20], mean: [1, null], low: [0, null], high: [3, null], count: [5, 0]}}"
+        assert js(f"c.nearest({buckets}, 9, 5).high") == 3
+        assert js(f"c.nearest({buckets}, 15, 5)") is None
+        assert js(f"c.nearest({buckets}, 25, 5)") is None
+        assert js(f"c.range([{buckets}], {{from: 0, to: 40}})") == {"low": 0, "high": 3}
+        assert js("c.padded({low: 5, high: 5})") == {"low": 4.75, "high": 5.25}
+        assert js("riglogText.number(0.1 + 0.2)") == "0.3"
+        assert js("riglogText.number(1.5e-9)") == "1.5e-9"
+        assert js("riglogText.age(59.6) + riglogText.age(3600 * 5)") == "60 s5 h"
+
+
+GAP = """
+const canvas = document.createElement('canvas');
+canvas.width = 600; canvas.height = 100;
+const context = canvas.getContext('2d'), view = {from: 0, to: 600}, color = 'rgb(255, 0, 0)';
+const names = ['ground', 'text', 'faint', 'grid', 'axis', 'warn', 'bad'];
+const colors = Object.fromEntries(names.map((name) => [name, 'white']));
+const drawn = riglogChart.draw(context, {width: 600, height: 100, view, series: [{...arguments[0], color}], colors});
+const pixels = context.getImageData(0, 0, 600, 100).data;
+const x = (at) => Math.round(drawn.box.left + at / 600 * drawn.box.width);
+const isRed = (column) => {
+  for (let row = 0; row < 100; row++) {
+    const at = 4 * (row * 600 + column);
+    if (pixels[at] > pixels[at + 1] + 20) return true;
+  }
+  return false;
+};
+return [100, 300, 500].map((at) => isRed(x(at)));"""
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        {"points": {"t": [0, 200, 201, 400, 401, 600], "v": [1, 2, None, None, 3, 1], "marks": []}},
+        {
+            "buckets": {
+                "width": 50,
+                "t": [0, 50, 100, 150, 400, 450, 500, 550],
+                "mean": [1, 2, 3, 2, 2, 1, 3, 2],
+                "low": [0, 1, 2, 1, 1, 0, 2, 1],
+                "high": [2, 3, 4, 3, 3, 2, 4, 3],
+                "rows": [5] * 8,
+                "count": [5] * 8,
+            }
+        },
+    ],
+    ids=["rows", "buckets"],
+)
+def test_a_gap_is_drawn_as_a_gap(chromium: Any, tmp_path: Path, series: dict[str, Any]) -> None:
+    run = run_of_now(60)
+    path = recording(tmp_path / "a.sqlite", run, list(steady(run, [WARM], 20)))
+    with opened(chromium, path):
+        assert chromium.execute_script(GAP, series) == [True, False, True]
 
 
 def test_the_command_serves_until_it_is_interrupted_and_prints_the_token_only_beyond_this_computer(

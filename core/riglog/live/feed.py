@@ -17,7 +17,6 @@ from msgspec import Struct
 from riglog.live.source import EVENTS, LiveChannel, LiveEvent, Look, Source
 from riglog.log import get_logger
 
-LOOK_SECONDS = 0.5
 KEPT_MESSAGES, KEPT_BYTES = 240, 4_000_000
 HEARTBEAT_SECONDS = 10.0
 HEARTBEAT = b": alive\n\n"
@@ -107,7 +106,7 @@ class Feed:
 
     def _run(self) -> None:
         try:
-            while not self._stopped.wait(LOOK_SECONDS):
+            while not self._stopped.wait(self.source.look_seconds):
                 try:
                     self.take(self.source.look(time.time_ns()))
                 except Exception:
@@ -137,6 +136,7 @@ class Feed:
             "now_ms": time.time() * 1000,
             "title": self.source.title,
             "takes_notes": self.source.takes_notes,
+            "worst_first": self.source.worst_first,
             "state": look.state,
             "message": look.message,
             "run": look.run,

@@ -5,7 +5,17 @@ from collections.abc import Iterator, Mapping
 from riglog.live.source import LiveChannel, Look
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-STATES = ("recording", "finished", "interrupted", "continued", "empty", "gone", "unreadable")
+STATES = (
+    "recording",
+    "finished",
+    "interrupted",
+    "continued",
+    "empty",
+    "gone",
+    "unreadable",
+    "laboratory",
+    "unreachable",
+)
 
 
 def metrics(look: Look, now_ms: float) -> bytes:

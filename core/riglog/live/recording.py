@@ -28,6 +28,7 @@ from riglog.live.source import (
 )
 from riglog.live.spans import recorded_span
 from riglog.live.tail import MS, Tail
+from riglog.live.units import Units
 from riglog.model import current_kind
 from riglog.recordings.alarm_states import stored_alarms
 from riglog.recordings.contents import GrowingContents, RunContents
@@ -81,6 +82,7 @@ class SqliteSource(Source):
         self._path = path
         self._shown = shown
         self._open: _Open | None = None
+        self._units = Units()
         self._contents = GrowingContents(path)
         self._contents_lock = threading.Lock()
 
@@ -93,6 +95,7 @@ class SqliteSource(Source):
                 renewed = True
             if self._open is None:
                 renewed = True
+                self._units = Units()
                 self._open = _Open(self._path, found, self._shown)
             with sqlite_errors(self._path):
                 look = self._open.look(now_ns)
@@ -119,7 +122,7 @@ class SqliteSource(Source):
             error_context(path=self._path),
         ):
             refuse_unknown(database, "run", wanted.run, RUNS)
-            return recorded_span(database, wanted, names)
+            return recorded_span(database, wanted, names, self._units)
 
     def runs(self) -> list[LiveRun]:
         with self._contents_lock:

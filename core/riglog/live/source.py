@@ -81,7 +81,8 @@ class Look(Struct, kw_only=True):
     """What a source has now, and what is new since the last look.
 
     ``state``: ``recording``, ``finished``, ``interrupted`` (no program records, and the run has no end), ``continued``
-    (in another file), ``empty``, ``gone`` or ``unreadable``; ``message`` explains it. ``renewed``: it is not the
+    (in another file), ``empty``, ``gone`` or ``unreadable``; of a database ``laboratory``, ``unreachable`` or
+    ``unreadable``; ``message`` explains it. ``renewed``: it is not the
     recording of the last look, so nothing of before counts. ``points`` are the new values of each channel by its id.
     """
 
@@ -144,6 +145,9 @@ class Source(ABC):
 
     title: str
     takes_notes = False
+    worst_first = False
+    """Channels in alarm, dead or old stand first on the page."""
+    look_seconds = 0.5
 
     @abstractmethod
     def look(self, now_ns: int) -> Look:

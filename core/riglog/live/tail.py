@@ -144,7 +144,7 @@ class Tail:
         channel.run = row.run
         channel.received_ms = reading[0] / MS
         channel.status, channel.flags, channel.error = row.status, row.flags, row.error
-        channel.period = _period([reading[0] for reading, _ in rows[: PERIOD_ROWS + 1]], stored.rate_hz)
+        channel.period = period_of([reading[0] for reading, _ in rows[: PERIOD_ROWS + 1]], stored.rate_hz)
         valued = next(((reading, row) for reading, row in rows if has_value(row)), None)
         if valued is not None:
             (received, *_), row = valued
@@ -158,7 +158,7 @@ def has_value(row: Row) -> bool:
     return row.value is not None or row.text is not None
 
 
-def _period(received: list[int], rate_hz: float | None) -> float:
+def period_of(received: list[int], rate_hz: float | None) -> float:
     """Return the seconds between the newest rows; those of a burst have one time."""
     times = sorted(set(received))
     between = [later - earlier for earlier, later in pairwise(times)]

@@ -16,8 +16,10 @@ from recorded import START, WARM, ZONE, make_run, stamp, steady, store
 
 from riglog.errors import ConfigError
 from riglog.live import spans
+from riglog.live.units import StoredChannel, Units
 from riglog.model import Batch, Sample, Status, missing_sample
 from riglog.sinks import SqliteSink
+from riglog.sinks.sqlite.reader import open_recording
 
 SECOND_MS, START_MS = 1000.0, START / 1e6
 
@@ -117,6 +119,56 @@ def test_a_value_in_another_unit_is_not_drawn_in_this_one(tmp_path: Path) -> Non
     ]
     (one,) = series(recording(tmp_path / "a.sqlite", batches), 1)
     assert (one["unit"], one["mean"]) == ("degC", [None, None, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("buckets", [10, 50])
+@pytest.mark.parametrize("expected", ["degC", None])
+def test_buckets_have_values_of_one_unit_only(tmp_path: Path, buckets: int, expected: str | None) -> None:
+    path, run = tmp_path / "a.sqlite", make_run()
+    channel = structs.replace(WARM, unit=expected)
+    units = ["K", "degC", "degC"]
+    batches = [
+        Batch(
+            "bus", tick, [Sample(channel=channel, stamp=stamp(run, tick / 2), value=float(tick), unit=units[tick % 3])]
+        )
+        for tick in range(1_500)
+    ]
+    page = recording(path, batches)
+    for _ in range(2):
+        (one,) = series(page, 1, buckets=buckets, to=START_MS + 750e3)
+        values = "count(*), count(value), min(value), max(value)"
+        sql = f"SELECT {values} FROM samples WHERE unit = 'degC' GROUP BY received_ns / ?"
+        found = [row for row in zip(one["count"], one["count"], one["low"], one["high"], strict=True) if row[0]]
+        assert found == in_sql(
+            path, f"{sql} ORDER BY received_ns / {round(one['width_ms'] * 1e6)}", round(one["width_ms"] * 1e6)
+        )
+        assert sum(one["rows"]) == 1_500
+
+
+def test_other_channels_with_other_units_do_not_slow_a_chart_down_twice(tmp_path: Path) -> None:
+    path, run = tmp_path / "a.sqlite", make_run()
+    grams = structs.replace(ZONE, unit="g")
+    batches = [
+        Batch(
+            "bus",
+            tick,
+            [
+                Sample(channel=WARM, stamp=stamp(run, tick / 2), value=1.0, unit="degC"),
+                Sample(channel=grams, stamp=stamp(run, tick / 2), value=2.0, unit="g", flags=("stable",)),
+            ],
+        )
+        for tick in range(300)
+    ]
+    recording(path, batches)
+    with closing(open_recording(path)) as database:
+        queries: list[str] = []
+        database.set_trace_callback(queries.append)
+        units, channel = Units(), StoredChannel(1, 1, "degC")
+        assert units.is_one(database, channel, "degC", 0, 2**62)
+        scans = len(queries)
+        assert units.is_one(database, channel, "degC", START, 2**61)
+        assert (scans, len(queries) - scans) == (2, 1)
+        assert not units.is_one(database, channel, "K", 0, 2**62)
 
 
 def test_rows_that_were_stored_late_are_in_the_order_of_their_times(tmp_path: Path) -> None:

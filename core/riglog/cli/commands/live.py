@@ -2,12 +2,16 @@
 
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from riglog.cli.console import format_value, messages, plain, print_warning
 from riglog.cli.errors import ABORTED, DONE
 from riglog.errors import ConfigError
+
+if TYPE_CHECKING:
+    from riglog.live.source import Source
 
 PORT = 8470
 LOOPBACK = "127.0.0.1"
@@ -27,15 +31,15 @@ LOOPBACK = "127.0.0.1"
     help="Address on which other computers reach the page, such as 0.0.0.0; they need the token.",
 )
 @click.option("--token-file", type=click.Path(path_type=Path), help="File with the token. Default: a new token.")
+@click.option("--schema", default="riglog", show_default=True, help="Schema of the tables in a database.")
 @click.option("--hostname", "names", multiple=True, help="A further name under which the page is reached.")
-def command(file: str, port: int, address: str, token_file: Path | None, names: tuple[str, ...]) -> int:
-    """Serve a page that shows the recording FILE: values, alarms, events and charts.
+def command(file: str, port: int, address: str, token_file: Path | None, schema: str, names: tuple[str, ...]) -> int:
+    """Serve a page that shows the recording FILE, or a database postgresql://…: values, alarms, events, charts.
 
     Reading does not disturb the recorder, and nothing is written to an instrument. Ends with Ctrl-C.
     """
     from riglog.live.access import Access, given_token, is_loopback, new_token
     from riglog.live.feed import Feed
-    from riglog.live.recording import SqliteSource
     from riglog.live.server import LiveServer
 
     given = token = None
@@ -44,7 +48,8 @@ def command(file: str, port: int, address: str, token_file: Path | None, names: 
         token = given or new_token()
     elif token_file is not None:
         raise ConfigError("--token-file needs --listen", hint="Remove it: on this computer no token is needed")
-    feed = Feed(SqliteSource(Path(file), _shown))
+    source = _source(file, schema)
+    feed = Feed(source)
     try:
         server = LiveServer(feed, Access(address, token, names), port)
     except (OSError, OverflowError) as error:
@@ -52,7 +57,7 @@ def command(file: str, port: int, address: str, token_file: Path | None, names: 
         raise ConfigError(f"cannot listen on {address} port {port}: {error}", hint=hint) from None
     feed.start()
     try:
-        _announce(file, address, server.server_port, token, None if given else token)
+        _announce(source.title, address, server.server_port, token, None if given else token)
         server.serve_forever()
     except KeyboardInterrupt:
         return ABORTED
@@ -64,6 +69,24 @@ def command(file: str, port: int, address: str, token_file: Path | None, names: 
 
 def _shown(value: float | None, text: str | None) -> str:
     return (text or "") if value is None else format_value(value, text)
+
+
+def _source(file: str, schema: str) -> "Source":
+    """Return what the page shows: a file, or all recordings of a central database."""
+    if not file.startswith(("postgresql:", "postgres:")):
+        from riglog.live.recording import SqliteSource
+
+        return SqliteSource(Path(file), _shown)
+    from riglog.live.laboratory import LaboratorySource
+    from riglog.sinks.postgres.address import unencrypted_warning
+    from riglog.sinks.postgres.central import check_url
+    from riglog.sinks.postgres.reader import CentralReader
+    from riglog.sinks.postgres.tables import identifier
+
+    found = check_url(file)
+    if found.unencrypted_host:
+        print_warning(unencrypted_warning(found.unencrypted_host))
+    return LaboratorySource(CentralReader(found, identifier(schema)), _shown)
 
 
 def _announce(file: str, address: str, port: int, token: str | None, new: str | None) -> None:

@@ -42,7 +42,7 @@ globalThis.riglogChart = (() => {
         if (at >= from) found.push(at);
         const before = shift(at);
         at += step;
-        if (step >= HOUR && shift(at) !== before) at = Math.ceil((at - shift(at)) / step) * step + shift(at);
+        if (step >= HOUR && shift(at) !== before) at = Math.round((at - shift(at)) / step) * step + shift(at);
       }
     } else {
       const day = new Date(from);
@@ -172,7 +172,7 @@ globalThis.riglogChart = (() => {
     const { points, color } = series;
     const first = Math.max(0, place(points.t, view.from) - 1);
     const end = Math.min(points.t.length, place(points.t, view.to) + 1);
-    const each = (x(view.to) - x(view.from)) / Math.max(1, end - first);
+    const each = end - first < 2 ? Infinity : (x(points.t[end - 1]) - x(points.t[first])) / (end - first - 1);
     const alone = [];
     context.beginPath();
     let joined = 0; // points of the present line
@@ -221,7 +221,7 @@ globalThis.riglogChart = (() => {
     context.fillStyle = colors.faint;
     context.textBaseline = "middle";
     context.textAlign = "right";
-    const { step, values } = ticks(scale.low, scale.high, Math.max(2, box.height / 38));
+    const { step, values } = ticks(scale.low, scale.high, Math.max(3, box.height / 36));
     for (const value of values) {
       const top = Math.round(y(value)) + 0.5;
       line(context, box.left, top, box.left + box.width, top);

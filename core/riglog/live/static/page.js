@@ -10,7 +10,8 @@
   const STATES = {
     recording: ["recording", "good"], finished: ["finished", ""], interrupted: ["not being recorded", "bad"],
     continued: ["continued in another file", "warn"], empty: ["no run yet", "warn"], gone: ["file gone", "bad"],
-    unreadable: ["cannot be read", "bad"],
+    unreadable: ["cannot be read", "bad"], laboratory: ["laboratory", "good"],
+    unreachable: ["database not reachable", "bad"],
   };
   const stored = { // a browser may forbid it
     get(key) { try { return localStorage.getItem(key); } catch { return null; } },
@@ -52,7 +53,9 @@
   function hello(found) {
     if (page.boot !== null && page.boot !== found.boot) return location.reload(); // another riglog: another page
     const isOther = page.renewals !== null && page.renewals !== found.renewals;
-    Object.assign(page, { boot: found.boot, renewals: found.renewals, title: found.title });
+    Object.assign(page, {
+      boot: found.boot, renewals: found.renewals, title: found.title, isWorstFirst: found.worst_first,
+    });
     page.ahead = found.now_ms - Date.now();
     document.title = `${visible(found.title)} – riglog live`;
     put(byId("title"), found.title);
@@ -88,6 +91,7 @@
       if (before && before.unit !== channel.unit && page.picked.has(channel.id)) setPicked();
       table.update(channel, alarmed(channel));
     }
+    sortWorstFirst();
     plots.channels = page.channels;
     plots.add(found.points);
     plots.tick();
@@ -102,6 +106,7 @@
     page.alarms = found.alarms;
     showAlarms(byId("alarms"), found.alarms);
     for (const channel of page.channels.values()) table.update(channel, alarmed(channel));
+    sortWorstFirst();
   }
 
   function happened(events) {
@@ -112,7 +117,16 @@
 
   const marked = (events) => events.filter((event) => event.kind === "note" || event.kind === "alarm_raised")
     .map((event) => ({ at: event.at_ms, kind: event.kind }));
-  const alarmed = (channel) => page.alarms.some((alarm) => alarm.state === "raised" && alarm.channel === channel.name);
+  const alarmed = (channel) => page.alarms.some((alarm) =>
+    alarm.state === "raised" && alarm.channel === globalThis.riglogTable.channelName(channel));
+
+  // Of a laboratory, what is in alarm, dead or late stands first.
+  const CONDITIONS = ["dead", "old", "live", "ended"];
+  function sortWorstFirst() {
+    if (!page.isWorstFirst) return;
+    const rank = (channel) => (alarmed(channel) ? 0 : 1 + 2 * CONDITIONS.indexOf(channel.condition) + (channel.status === "ok" ? 1 : 0));
+    table.order([...page.channels.values()].sort((one, other) => rank(one) - rank(other) || one.id - other.id).map(({ id }) => id));
+  }
 
   // ---- channels
 

@@ -86,6 +86,14 @@ globalThis.riglogTable = (() => {
       }
     }
 
+    // Bring the rows into an order, without touching those that are in it.
+    order(ids) {
+      ids.forEach((id, place) => {
+        const { element } = this.rows.get(id);
+        if (this.body.children[place] !== element) this.body.insertBefore(element, this.body.children[place] ?? null);
+      });
+    }
+
     color(id, color) {
       const row = this.rows.get(id);
       if (row) row.swatch.style.background = color ?? "";

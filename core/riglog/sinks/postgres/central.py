@@ -95,6 +95,51 @@ async def connect(address: Address, schema: str, *, reading: bool = False) -> As
         connection.terminate()
 
 
+async def open_for_reading(address: Address, schema: str, *, command_timeout: float) -> Any:
+    """Open a connection that cannot change anything, and check the tables. The caller closes it.
+
+    Raises:
+        UnreachableError: a later attempt may succeed.
+        NotARecordingError, NewerSchemaError: the schema holds something else, or nothing.
+        StorageError: the database refuses the connection.
+    """
+    asyncpg = import_optional("asyncpg", "postgres")
+    async with _postgres_errors(address):
+        connection = await asyncpg.connect(
+            address.url,
+            timeout=CONNECT_SECONDS,
+            command_timeout=command_timeout,
+            statement_cache_size=0,
+            server_settings={"default_transaction_read_only": "on"},
+        )
+        try:
+            await _check(connection, schema, await _columns(connection, schema))
+        except BaseException:
+            connection.terminate()
+            raise
+    return connection
+
+
+async def close_connection(connection: Any) -> None:
+    """Close a connection, in order if the server still replies."""
+    try:
+        await connection.close(timeout=CLOSE_SECONDS)
+    except Exception:  # whatever it is, nothing is done with the connection any more
+        connection.terminate()
+    await asyncio.sleep(0)  # its socket is closed by then
+
+
+async def read_records(connection: Any, address: Address, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Return the records that a query gives.
+
+    Raises:
+        UnreachableError: a later attempt may succeed.
+        StorageError: the database refuses the query.
+    """
+    async with _postgres_errors(address):
+        return [tuple(record) for record in await connection.fetch(query, *values)]
+
+
 async def _prepare(connection: Any, schema: str, *, reading: bool) -> tuple[str, bool]:
     """Create the tables, or check those that exist. Return the identity of the database, and whether it has seals."""
     async with connection.transaction():
@@ -107,6 +152,11 @@ async def _prepare(connection: Any, schema: str, *, reading: bool) -> tuple[str,
             known = await _columns(connection, schema)
         elif "meta" in known and SEALS.name not in known and not reading:
             known |= await _add_seals(connection, schema)
+    return await _check(connection, schema, known)
+
+
+async def _check(connection: Any, schema: str, known: Mapping[str, Mapping[str, str]]) -> tuple[str, bool]:
+    """Check the tables. Return the identity of the database, and whether it has seals."""
     if "meta" not in known:
         raise _other(schema, "table meta is missing")
     meta = dict(await connection.fetch(f"SELECT key, value FROM {schema}.meta"))  # noqa: S608 - a checked identifier
