@@ -243,3 +243,20 @@ async def test_a_lock_file_that_is_deleted_is_put_back_with_the_next_flush(path:
     await sink.aclose()
     assert list(read(path)) == list(rows(run.id, batches))
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows refuses to delete an open file")
+async def test_a_lock_file_that_cannot_be_put_back_costs_no_row(
+    path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = varied(run)
+    await (sink := SqliteSink(path)).open(run)
+    lock_path(path).unlink()
+
+    def refuse(*_: object) -> int:
+        raise StorageError("write failed: Read-only file system", path=path)
+
+    monkeypatch.setattr(WriterLock, "_acquire", refuse)
+    await sink.write(batches, [])
+    await sink.aclose()
+    assert list(read(path)) == list(rows(run.id, batches))

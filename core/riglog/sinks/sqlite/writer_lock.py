@@ -55,7 +55,13 @@ class WriterLock:
         """
         if self._file is None or _is_at(self._file, self._path):
             return
-        if (file := self._acquire(self._recording)) is not None:
+        try:
+            file = self._acquire(self._recording)
+        except StorageError:
+            if is_locked(self._recording):
+                raise
+            return  # no space or no permission for it now: recording goes on, and it is tried with the next flush
+        if file is not None:
             os.close(self._file)
             self._file = file
             log.warning("%s was deleted while the recording was written; it was created again", self._path)
