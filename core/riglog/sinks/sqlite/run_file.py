@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from riglog.errors import StorageError
+from riglog.errors import NewerSchemaError, NotARecordingError, StorageError
 from riglog.model import OK, Batch, Event, Run, Sample
 from riglog.sinks.disk import beside, identity, is_deleted, open_descriptor
 from riglog.sinks.rows import content, flags
@@ -100,15 +100,23 @@ class RunFile:
 
     def is_overwritten(self) -> bool:
         """Return whether another program has changed the file since the last call of ``write``, and destroyed it."""
-        if _size_and_time(self.path) == self._seen:
+        if _size_and_time(self.path) in (self._seen, None):
             return False
         try:
             check_recording(self.path)  # first: SQLite deletes the log of an empty file
-            if self.checks_left > 0:
-                self.checks_left -= 1
-                with closing(sqlite3.connect(self.path)) as fresh:  # this connection has pages of its own in memory
-                    check_sound(fresh, self.path)
-        except (StorageError, sqlite3.DatabaseError) as error:
+        except (NotARecordingError, NewerSchemaError):
+            return True
+        except StorageError:  # it cannot be read now
+            return False
+        if self.checks_left <= 0:
+            return False
+        self.checks_left -= 1
+        try:
+            with closing(sqlite3.connect(self.path)) as fresh:  # this connection has pages of its own in memory
+                check_sound(fresh, self.path)
+        except StorageError:
+            return True
+        except sqlite3.DatabaseError as error:
             return not isinstance(error, sqlite3.OperationalError)  # else it cannot be read now
         return False
 
