@@ -1,11 +1,12 @@
 """Compares FILE with its seals (docs/reference/seals.md): python verify_seals.py FILE [HEAD]. Exit code 1: changed."""
 
-import contextlib
 import hashlib
 import json
 import sqlite3
 import struct
 import sys
+import zlib
+from itertools import islice
 
 TABLES = ("actor", "event", "note", "alarm", "alarm_change", "parameter_write", "device", "identity")
 TABLES += ("equipment", "certificate", "calibration", "clock_check")
@@ -13,20 +14,17 @@ RUN = "SELECT id, run, name, started_ns, anchor_ns, rate_hz, host, versions, rig
 CHANNEL = """SELECT channel.id, run_id, segment, device, parameter, instance, driver, protocol, address, parameter_id,
     unit, formula, inputs FROM channel JOIN series ON series.id = series_id LEFT JOIN derived ON channel_id = channel.id
     WHERE channel.id = ?"""
-FLUSHES = (
-    "SELECT id, run_id, segment, first_ns, last_ns, rows, event_id FROM flush WHERE id > ? AND id <= ? ORDER BY id"
-)
+FLUSHES = "SELECT * FROM flush WHERE id > ? AND id <= ? ORDER BY id"
 READINGS = """SELECT channel_id, received_ns, n, value, annotation_id, tick, latency_ns, skew_ns, own_ns
     FROM block CROSS JOIN reading ON block_id = block.id AND channel_id = ?
     WHERE block.run_id = (SELECT run_id FROM channel WHERE id = ?) ORDER BY block.id, received_ns, n"""
 ANNOTATION = "SELECT text, unit, status, flags, error FROM annotation WHERE id = ?"
+WIRES = "SELECT encoding, content, first_ns FROM wire WHERE run_id = ? AND port = ? ORDER BY id"
 
 
 def pack(value):  # MessagePack in its shortest form
-    if value is None:
-        return b"\xc0"
-    if isinstance(value, float):
-        return b"\xcb" + struct.pack(">d", value)
+    if value is None or isinstance(value, float):
+        return b"\xc0" if value is None else b"\xcb" + struct.pack(">d", value)
     if isinstance(value, int):
         if -32 <= value < 128:
             return struct.pack("b", value)
@@ -39,44 +37,57 @@ def pack(value):  # MessagePack in its shortest form
     return (bytes([short | size]) if size < few else bytes([code + width]) + size.to_bytes(1 << width, "big")) + content
 
 
+def planes(data, count, size):  # so many pieces of so many bytes: all first bytes, all second bytes, and so on
+    part = bytes(islice(data, count * size))
+    return [part[n::count] for n in range(count)]
+
+
+def transactions(rows):
+    for encoding, content, now in rows:
+        head, _, rest = (zlib.decompress(content) if encoding == "planes+zlib" else content).partition(b"\n")
+        (count, shapes), data = json.loads(head), iter(rest)
+        shape, times, latencies = [struct.unpack(f"<{count}q", b"".join(planes(data, count, 8))) for _ in range(3)]
+        replies = [iter(planes(data, shape.count(n), size)) for n, (_, size, _) in enumerate(shapes)]
+        for n, after, latency in zip(shape, times, latencies):
+            now += after
+            yield now, latency if latency >= 0 else None, bytes.fromhex(shapes[n][0]), next(replies[n]), shapes[n][2]
+
+
 def verify(file, head=None):
     file.execute("BEGIN")
     query = lambda sql, *values: file.execute(sql, values)  # noqa: E731
-    cursors, sealed, runs, rows = {}, {}, set(), dict.fromkeys(TABLES, 0)
-    previous, before, extent, heads = bytes(32), 0, "", []
+    cursors, sealed, lines, runs, rows = {}, {}, {}, set(), dict.fromkeys(TABLES, 0)
+    previous, before, extent, heads = bytes(32), 0, "", {}
     for flush, form, hash, stored in query("SELECT flush_id, format, hash, extent FROM seal ORDER BY 1").fetchall():
         extent = extent if stored is None else stored
-        counts, ranges, _wires = json.loads(extent)
+        counts, ranges, wires = json.loads(extent)
         flushes = query(FLUSHES, before, flush).fetchall()
         run = flushes[-1][1] if flushes else None
         parts = [flushes, [] if run in runs else query(RUN, run).fetchall(), [], [], [], []]
-        for channel, count in [(c + i, n) for c, more, n in zip(*[iter(counts)] * 3, strict=True) for i in range(more)]:
-            if channel not in cursors:
-                cursors[channel] = query(READINGS, channel, channel)
-                parts[2] += query(CHANNEL, channel).fetchall()
+        for channel, count in [(c + i, n) for c, more, n in zip(*[iter(counts)] * 3) for i in range(more)]:
+            parts[2] += [] if channel in cursors else query(CHANNEL, channel).fetchall()
+            cursors.setdefault(channel, query(READINGS, channel, channel))
             for row in cursors[channel].fetchmany(count):
                 note = row[4] if row[4] is None else query(ANNOTATION, row[4]).fetchone() or ()
                 parts[3].append([*row[:4], note, *row[5:]])
             sealed[channel] = sealed.get(channel, 0) + count
-        for number, first, count in zip(*[iter(ranges)] * 3, strict=True):
-            sql = f"SELECT * FROM {TABLES[number]} WHERE rowid >= ? ORDER BY rowid LIMIT ?"
-            parts[4].append(query(sql, first, count).fetchall())
-            rows[TABLES[number]] += len(parts[4][-1])
+        for number, first, count in zip(*[iter(ranges)] * 3):
+            rows[TABLES[number]] += count
+            table = f"SELECT * FROM {TABLES[number]} WHERE rowid >= ? ORDER BY 1 LIMIT ?"
+            parts[4].append(query(table, first, count).fetchall())
+        for port, count in zip(*[iter(wires)] * 2):
+            lines.setdefault((run, port), transactions(query(WIRES, run, port)))
+            parts[5].append(list(islice(lines[run, port], count)))
         if form != 1 or hashlib.sha256(previous + extent.encode() + b"".join(map(pack, parts))).digest() != hash:
             return f"block {len(heads) + 1} is not as it was sealed"
-        previous, before = hash, flush
-        heads.append(hash.hex())
-        runs.add(run)
+        previous, before, heads[hash.hex()] = hash, flush, runs.add(run)
     stored = dict(query("SELECT channel_id, count(*) FROM reading GROUP BY channel_id"))
-    more = query("SELECT count(*) FROM flush WHERE id > ?", before).fetchone()[0]
+    more = query("SELECT 1 FROM flush WHERE id > ?", before).fetchall() + [x for line in lines.values() for x in line]
     if stored != sealed or more or any(query(f"SELECT count(*) FROM {t}").fetchone()[0] != n for t, n in rows.items()):
         return "there is more than was sealed"
-    if head is not None and head not in heads:
-        return "the head is not in the file"
     print(f"{len(heads)} blocks, {sum(sealed.values())} readings: as they were sealed. Head: {previous.hex()}")
-    return None
+    return None if head in (None, *heads) else "the head is not in the file"
 
 
 if __name__ == "__main__":
-    with contextlib.closing(sqlite3.connect(sys.argv[1])) as opened:
-        sys.exit(verify(opened, *sys.argv[2:]))
+    sys.exit(verify(sqlite3.connect(sys.argv[1]), *sys.argv[2:]))

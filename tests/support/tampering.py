@@ -5,6 +5,7 @@ python tests/support/tampering.py 10000     # so many random changes: each must 
 
 import importlib.util
 import random
+import shutil
 import sqlite3
 import sys
 import tempfile
@@ -68,6 +69,22 @@ def example() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+PRESSURES = [
+    Channel(device="press", driver="d", protocol="p", address=1, parameter="p", instance=n + 1) for n in range(3)
+]
+
+
+def changed(path: Path, *statements: str) -> Path:
+    """A copy of a recording, with changes."""
+    copy = path.with_name("changed.sqlite")
+    shutil.copyfile(path, copy)
+    with closing(sqlite3.connect(copy)) as database:
+        for statement in statements:
+            database.execute(statement)
+        database.commit()
+    return copy
 
 
 class Tamperer:

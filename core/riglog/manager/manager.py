@@ -28,6 +28,7 @@ from riglog.model import SYSTEM_CLOCK, Channel, Clock, DeviceResult, ErrorPolicy
 from riglog.plugin import AnyDriver, DirectDriver, Driver, Registry, installed
 from riglog.plugin.guard import bugs_as, is_a
 from riglog.plugin.names import mistakes_in
+from riglog.protocol.wire_log import WireLog, keep_in_all
 from riglog.transport import Transport, open_transport
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Manager:
         error_policy: what ``poll_each`` and ``execute`` do with a device that fails.
         registry: the drivers; default: those of the installed plugins.
         clock: the clock of the rig, for all stamps.
+        wire_logs: keep every transaction of its ports.
     """
 
     name = "rig"
@@ -81,7 +83,9 @@ class Manager:
         error_policy: ErrorPolicy = ErrorPolicy.RAISE,
         registry: Registry | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        wire_logs: Sequence[WireLog] = (),
     ) -> None:
+        self._wire_logs = wire_logs
         self.error_policy = error_policy
         self.closed = False
         self._registry = registry
@@ -261,8 +265,17 @@ class Manager:
         else:
             opener = partial(open_transport, port.name, port.link)
         report = self._reporter(port.name)
+        keep = keep_in_all([log.keep_of(port.name) for log in self._wire_logs])
         return PortSession(
-            port.key, port.name, port.link, port.factory, opener, report, self._clock, owned=transport is None
+            port.key,
+            port.name,
+            port.link,
+            port.factory,
+            opener,
+            report,
+            self._clock,
+            owned=transport is None,
+            keep=keep,
         )
 
     async def _open_on_port(self, session: PortSession, spec: DeviceSpec, *, absent_ok: bool) -> Device:

@@ -19,6 +19,7 @@ from riglog.model import Clock, Sample
 from riglog.plugin import AnyClient
 from riglog.protocol import Connection
 from riglog.protocol.port_lock import wait_before_each_hold
+from riglog.protocol.wire_log import Keep
 from riglog.transport import Link, Transport
 
 log = get_logger("riglog.manager")
@@ -32,6 +33,7 @@ class PortSession(Session):
 
     Args:
         opener: opens the port by the name that the user gave, also after a loss.
+        keep: called with every transaction.
         owned: False for a transport that belongs to the caller: it is used, but neither closed nor opened again.
     """
 
@@ -48,8 +50,10 @@ class PortSession(Session):
         clock: Clock,
         *,
         owned: bool = True,
+        keep: Keep | None = None,
     ) -> None:
         super().__init__(key, name, report, clock)
+        self._keep = keep
         self.link = link
         self.factory = factory
         self.opener = opener
@@ -71,6 +75,7 @@ class PortSession(Session):
 
     def _connect(self) -> None:
         self.client = self.factory(Connection(self.transport, self.link, self._clock))
+        self.client.line.keep = self._keep
 
     async def aclose(self) -> None:
         self._closed = True

@@ -153,7 +153,7 @@ async def _exchange(
     echo = received_bytes.startswith(sent) and (link.echo or len(received_bytes) > len(sent))
     if echo:
         received_bytes = received_bytes[len(sent) :]
-    frames = list(_frames(reader, request, received_bytes))
+    frames = list(frames_in(reader, request, received_bytes))
     if problem is not None and request is None and frames:
         problem = None  # it is not known what the reply is; what was received is shown
     samples = _samples(reader, request, frames, transport.exchanges[-1][1]) if problem is None else []
@@ -192,7 +192,7 @@ def _text(error: RiglogError) -> str:
     return error.message
 
 
-def _frames(reader: FrameReader[Any], request: Any, received: bytes) -> list[tuple[SeenFrame, dict[str, object]]]:
+def frames_in(reader: FrameReader[Any], request: Any, received: bytes) -> list[tuple[SeenFrame, dict[str, object]]]:
     """Return the frames in what was received, and the bytes between them."""
     found: list[tuple[SeenFrame, dict[str, object]]] = []
     at = begin = 0

@@ -28,6 +28,7 @@ CORE_COMMANDS = frozenset(
         "discover",
         "doctor",
         "events",
+        "explain",
         "export",
         "forward",
         "gaps",

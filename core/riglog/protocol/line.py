@@ -30,6 +30,7 @@ from riglog.protocol.line_state import TRANSITIONS, LineEvent, LineState
 from riglog.protocol.outstanding import OutstandingReplies
 from riglog.protocol.timed_reply import TimedReply
 from riglog.protocol.variants import Variants
+from riglog.protocol.wire_log import AMBIGUOUS, FAILED, NO_REPLY_EXPECTED, REFUSED, Keep, KeptTransaction
 
 MAX_HOLD_OFFS = 5
 """The line is busy if it has not been idle for one hold-off time within this many."""
@@ -108,6 +109,8 @@ class Line(Generic[Request, Reply]):
         self._early_replies = 0
         self._look_at_port()
         self._hold_off = 0.0
+        self.keep: Keep | None = None  # called with every transaction
+        self._received: bytes | bytearray = b""  # all that came in the last transaction
         self._last_byte_ns = 0  # monotonic, in either direction
         self._received_utc_ns = 0  # of the last byte of an unsolicited frame
         self._beginning_lost = False  # of the next unsolicited frame
@@ -159,8 +162,11 @@ class Line(Generic[Request, Reply]):
     async def send_without_reply(self, request: Request) -> None:
         """Send a request that has no reply; allowed while another task listens."""
         await self._wait_idle(self.inter_frame_gap)
-        await self.transport.send(self.codec.encode(request))
+        frame = self.codec.encode(request)
+        await self.transport.send(frame)
         self._last_byte_ns = self.clock.monotonic_ns()
+        if self.keep is not None:
+            self.keep(KeptTransaction(self.clock.utc_ns(), None, frame, b"", NO_REPLY_EXPECTED))
 
     async def listen(self) -> TimedReply[Reply]:
         """Wait for the next unsolicited frame; each frame is returned once.
@@ -357,7 +363,7 @@ class Line(Generic[Request, Reply]):
         clock = self.clock
         if self.inter_frame_gap:
             await self._wait_idle(self.inter_frame_gap)
-        self._heard = b""
+        self._heard = self._received = b""
         if stale := self.transport.receive_nowait() if not self._buffer else self._take_buffer():
             self.counters.stale_bytes += len(stale)
             self._note_surplus(stale[-MOST_LATE_BYTES:], None)
@@ -367,23 +373,31 @@ class Line(Generic[Request, Reply]):
         self.counters.requests += 1
         sent_utc, sent = clock.utc_ns(), clock.monotonic_ns()
         self.state = TRANSITIONS[self.state][sent_as]
+        was_sent = False
         try:
             await self.transport.send(frame)
+            was_sent = True
             reply = await self._receive_reply(request, frame, timeout, sent, echo=self.echo)
             if self._buffer and self._second_reply_follows(request, reply):
                 raise failures.ambiguous(failures.SECOND_REPLY, **self._where(request))
         except (DeviceRefusedError, MalformedReplyError):
             self.state = TRANSITIONS[self.state][LineEvent.REPLY]
+            self._keep(sent_utc, self._last_byte_ns - sent, frame, REFUSED)
             raise
         except AmbiguousReplyError:
             self.state = TRANSITIONS[self.state][LineEvent.SECOND_REPLY]
             self._note_second_reply(request, None)
+            self._keep(sent_utc, self._last_byte_ns - sent, frame, AMBIGUOUS)
             raise
         except BaseException:
             self._failed(request, timeout)
+            if was_sent:
+                self._keep(sent_utc, self._last_byte_ns - sent, frame, FAILED)
             raise
         self.state = TRANSITIONS[self.state][LineEvent.REPLY]
         latency = self._last_byte_ns - sent
+        if self.keep is not None:
+            self.keep(KeptTransaction(sent_utc + latency, latency, frame, bytes(self._received)))
         heard = len(self._heard)
         if self._outstanding:
             if self._note_surplus(self._heard, request):
@@ -396,12 +410,16 @@ class Line(Generic[Request, Reply]):
             self._heard = stale + self._heard
         return TimedReply(reply, Stamp(sent_utc + latency, latency, sent + latency // 2))
 
+    def _keep(self, sent_utc: int, latency: int, frame: bytes, outcome: str) -> None:
+        if self.keep is not None:
+            self.keep(KeptTransaction(sent_utc + latency, latency, frame, bytes(self._received), outcome))
+
     async def _receive_reply(
         self, request: Request, frame: bytes, timeout: float, sent: int, *, echo: bool = False
     ) -> Reply:
         """Receive until the reply is complete or the timeout has passed. With ``echo``, ``frame`` comes back first."""
         codec, buffer, clock = self.codec, self._buffer, self.clock
-        received = bytearray()
+        received = self._received = bytearray()
         reply = None
         early = False
         transport, left = self.transport, timeout
@@ -745,6 +763,7 @@ class Line(Generic[Request, Reply]):
         self._received_utc_ns, self._last_byte_ns = self.clock.utc_ns(), self.clock.monotonic_ns()
 
     def _unsolicited(self) -> TimedReply[Reply] | None:
+        before = b"" if self.keep is None else bytes(self._buffer)
         frame = self.codec.unsolicited(self._buffer) if self._buffer else None
         if frame is None:
             if len(self._buffer) > MAX_UNSOLICITED_BYTES:
@@ -755,4 +774,7 @@ class Line(Generic[Request, Reply]):
         if self._beginning_lost:
             self._beginning_lost = False
             return self._unsolicited()
+        if self.keep is not None:
+            used = before[: len(before) - len(self._buffer)]
+            self.keep(KeptTransaction(self._received_utc_ns, None, b"", used))
         return TimedReply(frame, Stamp(self._received_utc_ns, None, self._last_byte_ns))

@@ -5,8 +5,9 @@ Reads only, in one transaction: a recorder that merges small blocks meanwhile ch
 
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from riglog.errors import ConfigError, error_context
 from riglog.model import iso
+from riglog.protocol.wire_log import KeptTransaction
 from riglog.sinks.sqlite.overviews import rebuild
 from riglog.sinks.sqlite.reader import open_recording
 from riglog.sinks.sqlite.schema import create_tables, sqlite_errors
@@ -33,6 +35,7 @@ from riglog.sinks.sqlite.seal_format import (
     table_rows,
 )
 from riglog.sinks.sqlite.signatures import ALGORITHM, PublicKey, is_checkable, is_signed, read_public_key
+from riglog.sinks.sqlite.wires import read_wires
 
 SHOWN = 20
 """So many wrong blocks, and problems of one kind, are named; all are counted."""
@@ -154,6 +157,7 @@ class _Verification:
         self._totals: tuple[dict[int, int], dict[int, int]] | None = None
         self._covered = dict.fromkeys(SEALED_TABLES, 0)
         self._annotations: dict[int, Values] = {}
+        self._wires: dict[tuple[int | None, str], Iterator[KeptTransaction]] = {}
 
     def run(self, wanted: Sequence[str]) -> None:
         database, found = self._database, self._found
@@ -203,6 +207,7 @@ class _Verification:
         run = flushes[-1][1] if flushes else None
         begins = run is not None and run not in self._runs
         content = Content(
+            wires=[self._take_transactions(run, port, count) for port, count in sizes.transactions()],
             flushes=flushes,
             runs=database.execute(RUN, (run,)).fetchall() if begins else (),
             channels=channel_rows(database, sorted({channel for channel, _ in sizes.counts()} - set(self._counted))),
@@ -247,6 +252,15 @@ class _Verification:
             self._taken[channel] = self._taken.get(channel, 0) + len(rows)
             found += [row if row[4] is None else (*row[:4], self._annotation(row[4]), *row[5:]) for row in rows]
         return found
+
+    def _take_transactions(self, run: int | None, port: str, count: int) -> list[Values]:
+        wires = self._wires.get((run, port))
+        if wires is None:
+            wires = self._wires[run, port] = read_wires(self._database, run or 0, port)
+        try:
+            return list(islice(wires, count))
+        except (ValueError, TypeError):  # what follows it is not read either
+            return [("not valid",)]
 
     def _annotation(self, number: int) -> Values:
         if number not in self._annotations:
@@ -326,6 +340,9 @@ class _Verification:
                 self._problem(
                     f"the table {table} has {abs(more)} rows {'more' if more > 0 else 'fewer'} than were sealed"
                 )
+        for run, port in database.execute("SELECT DISTINCT run_id, port FROM wire").fetchall():
+            if run not in unsealed and self._take_transactions(run, port, 1):
+                self._problem(f"{port} has more transactions than were sealed")
         rest = database.execute("SELECT run_id FROM flush WHERE id > ?", (self._flush,))
         if more := sum(run not in unsealed for (run,) in rest):
             self._problem(f"{more} flushes were stored after the last seal")

@@ -20,6 +20,7 @@ from riglog.rig.identities import rig_identities
 from riglog.rig.opening import open_devices
 from riglog.rig.outcome import Outcome
 from riglog.rig.resume import ResumePlan, plan_resume
+from riglog.rig.wires import wire_logs
 from riglog.sinks import SqliteSink
 from riglog.sinks.files import FileSink
 
@@ -96,7 +97,8 @@ async def record_rig(
     check_commands(config, allow_commands=allow_commands)
     for sink in config.sinks:
         await sink.check()
-    async with Manager(registry=registry, clock=clock) as manager:
+    logs = wire_logs(config)
+    async with Manager(registry=registry, clock=clock, wire_logs=logs) as manager:
         manager.expect_identities(identities.expected)
         await open_devices(manager, config.specs, require_all=require_all, wait=wait, on_opening=on_opening)
         plan, length = _plan(config, resume, given, clock)  # opening takes time, and the clock may have been set

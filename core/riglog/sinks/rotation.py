@@ -99,6 +99,7 @@ class RotatingSink(FileSink):
         following = self._make(next_part(self._first))
         if isinstance(before, SqliteSink) and isinstance(following, SqliteSink):
             following.profile = before.profile  # which may be another one than that of the rig file
+            following.wire_log = before.wire_log
             following.take_messages_for(before.path)
         try:
             await following.open(self._run)

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import structs
 from recorded import EVENTS, make_run, sqlite_recording, steady, store, varied
-from tampering import Tamperer, check_one, example, sealed_recording
+from tampering import PRESSURES, Tamperer, changed, check_one, example, sealed_recording
 
 from riglog.errors import ConfigError, NotARecordingError
-from riglog.model import Batch, Channel, Event
+from riglog.model import Batch, Event
 from riglog.recordings import Verified, contents, salvage, upgrade, verify
 from riglog.sinks import CsvSink, SqliteSink
 from riglog.sinks.postgres import forward
@@ -28,21 +28,6 @@ from riglog.sinks.sqlite.blocks import Profile
 from riglog.sinks.sqlite.run_file import RunFile
 from riglog.sinks.sqlite.schema import open_database
 from riglog.sinks.sqlite.signatures import KeySigner, read_public_key
-
-PRESSURES = [
-    Channel(device="press", driver="d", protocol="p", address=1, parameter="p", instance=n + 1) for n in range(3)
-]
-
-
-def changed(path: Path, *statements: str) -> Path:
-    """A copy of a recording, with changes."""
-    copy = path.with_name("changed.sqlite")
-    shutil.copyfile(path, copy)
-    with closing(sqlite3.connect(copy)) as database:
-        for statement in statements:
-            database.execute(statement)
-        database.commit()
-    return copy
 
 
 def seen_by_the_example(path: Path, head: str | None = None) -> str | None:

@@ -27,6 +27,7 @@ class PostgresConfig(FileConfig, kw_only=True, frozen=True):
 
     profile: Profile = "desk"
     sign: str | None = None
+    keep_bytes: bool | None = None
     url: str
     schema: str = SCHEMA
 
@@ -50,8 +51,11 @@ class PostgresSink(SqliteSink):
         durability: Durability = "flush",
         profile: Profile = "desk",
         sign: str | None = None,
+        keep_bytes: bool | None = None,
     ) -> None:
-        super().__init__(path, overwrite=overwrite, durability=durability, profile=profile, sign=sign)
+        super().__init__(
+            path, overwrite=overwrite, durability=durability, profile=profile, sign=sign, keep_bytes=keep_bytes
+        )
         self.url = url
         self.schema = schema
         self._address: Address | None = None
@@ -139,5 +143,6 @@ POSTGRES = SinkType(
         durability=config.durability,
         profile=config.profile,
         sign=config.sign,
+        keep_bytes=config.keep_bytes,
     ),
 )

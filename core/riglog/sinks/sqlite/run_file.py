@@ -11,6 +11,7 @@ import msgspec
 
 from riglog.errors import NewerSchemaError, NotARecordingError, StorageError
 from riglog.model import OK, Batch, Event, Run, Sample
+from riglog.protocol.wire_log import KeptTransaction, OpenedDevice, WireLog
 from riglog.sinks.disk import beside, identity, is_deleted, open_descriptor
 from riglog.sinks.rows import content, flags
 from riglog.sinks.sqlite.blocks import Blocks, Profile
@@ -20,6 +21,7 @@ from riglog.sinks.sqlite.overviews import Overviews
 from riglog.sinks.sqlite.places import Places
 from riglog.sinks.sqlite.schema import check_recording, check_sound, open_database
 from riglog.sinks.sqlite.seals import Seals, Signer
+from riglog.sinks.sqlite.wires import Wires
 from riglog.sinks.sqlite.writer_lock import WriterLock
 
 Annotation = tuple[str | None, str | None, str, str, str | None]
@@ -77,6 +79,8 @@ class RunFile:
             self.overviews = Overviews(self.database, self.run_id)
             self.blocks = Blocks(self.database, self.run_id, profile)
             self.block_id = 0  # of the flush that is being stored
+            self.wires = Wires(self.database, self.run_id)
+            self._devices: Sequence[OpenedDevice] = ()  # that are stored
             self.seals = Seals(self.database, self.run_id, signer=signer)
             self.identity = identity(path)
             self.revived = Revived()
@@ -172,15 +176,24 @@ class RunFile:
             signer=self.signer,
         )
 
-    def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
-        """Store all of it, or none and raise."""
+    def write(self, batches: Sequence[Batch], events: Sequence[Event], wire_log: WireLog | None = None) -> None:
+        """Store all of it, or none and raise; and what a log has of the ports."""
+        ports = {} if wire_log is None else wire_log.waiting()
         try:
-            self._write(batches, events)
+            self._write(batches, events, ports, () if wire_log is None else wire_log.devices)
+            if wire_log is not None:
+                wire_log.stored(ports)
             self._newest = self._newest_ids()
         finally:
             self._seen = _size_and_time(self.path)
 
-    def _write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
+    def _write(
+        self,
+        batches: Sequence[Batch],
+        events: Sequence[Event],
+        ports: dict[str, list[KeptTransaction]],
+        devices: Sequence[OpenedDevice],
+    ) -> None:
         database = self.database
         if self.rollback_pending:
             self._roll_back()
@@ -197,16 +210,20 @@ class RunFile:
                 database.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", readings)
             for event in events:
                 insert_event(database, self.run_id, event)
-            flushes = self._insert_flush(found, with_events=bool(events))
+            added = self._devices != devices and self.wires.add_devices(devices)
+            self.wires.insert(ports)
+            flushes = self._insert_flush(found, with_events=bool(events or added or ports))
             if flushes and self.sealed and self.seals.active:
-                self._seal(flushes, found, with_tables=bool(events))
+                self._seal(flushes, found, ports, with_tables=bool(events) or added)
             database.execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
+        self._devices = devices
         self.samples += count
         with suppress(sqlite3.Error):  # the rows are stored: merging is repeated with the next flush
             self.blocks.merge_if_due(len(self.places))
+            self.wires.merge()
 
     def _newest_ids(self) -> tuple[int, int]:
         """Return the ids of the newest flush and of the newest event."""
@@ -237,6 +254,7 @@ class RunFile:
         try:
             with suppress(sqlite3.Error):  # no space: the rows are stored, only not as they are read fastest
                 self.blocks.merge()
+                self.wires.merge(1)
             self.database.execute("BEGIN IMMEDIATE")
             self.overviews.complete(self.places)
             self.database.execute(
@@ -292,7 +310,12 @@ class RunFile:
         return found
 
     def _seal(
-        self, flushes: Sequence[FlushColumns], found: dict[int, list[ReadingColumns]], *, with_tables: bool
+        self,
+        flushes: Sequence[FlushColumns],
+        found: dict[int, list[ReadingColumns]],
+        ports: dict[str, list[KeptTransaction]],
+        *,
+        with_tables: bool,
     ) -> None:
         """Seal what this transaction has added. The channels of a later segment have greater numbers."""
         annotated = self.annotated
@@ -301,7 +324,7 @@ class RunFile:
             for readings in found.values()
             for columns in readings
         ]
-        self.seals.seal(flushes, readings, {}, with_tables=with_tables)
+        self.seals.seal(flushes, readings, ports, with_tables=with_tables)
 
     def _reading_columns(self, tick: int | None, sample: Sample) -> ReadingColumns:
         channel, stamp, run = sample.channel, sample.stamp, self.run
@@ -371,6 +394,7 @@ class RunFile:
             self.database.execute("ROLLBACK")
         self._forget_annotations()
         self.seals.load()
+        self.wires.load()
         self.places.load()
         self.blocks.load()
         self.overviews.forget()

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from riglog.errors import StorageError
 from riglog.model import Batch, Event, EventKind, Message, Run
+from riglog.protocol.wire_log import WireLog
 from riglog.sinks.base import RotatingConfig, SinkType
 from riglog.sinks.disk import Durability
 from riglog.sinks.files import FileSink, deleted_error
@@ -32,10 +33,12 @@ FAILURES_BEFORE_REOPENING = 3
 class SqliteConfig(RotatingConfig, kw_only=True, frozen=True):
     """``profile``: ``desk`` answers questions fastest, ``card`` writes the fewest bytes to flash memory.
 
-    ``sign``: the file of an Ed25519 key that signs the seals, or ``agent``.
+    ``sign``: the file of an Ed25519 key that signs the seals, or ``agent``. ``keep_bytes``: requests and replies are
+    stored beside the rows; default: with ``desk``.
     """
 
     profile: Profile = "desk"
+    keep_bytes: bool | None = None
     sign: str | None = None
 
 
@@ -55,8 +58,11 @@ class SqliteSink(FileSink):
         durability: Durability = "flush",
         profile: Profile = "desk",
         sign: str | None = None,
+        keep_bytes: bool | None = None,
     ) -> None:
         super().__init__(path, overwrite=overwrite, durability=durability)
+        self.keep_bytes = keep_bytes
+        self.wire_log: WireLog | None = None
         self.profile: Profile = profile
         self.sign = sign
         self._signer: Signer | None = None
@@ -90,6 +96,12 @@ class SqliteSink(FileSink):
         if self._file is not None:
             await self._in_thread(self._close)
 
+    def keep_wires(self) -> WireLog | None:
+        """Return the log from which the sink takes requests and replies; None if it keeps none."""
+        wanted = self.profile == "desk" if self.keep_bytes is None else self.keep_bytes
+        self.wire_log = (self.wire_log or WireLog()) if wanted else None
+        return self.wire_log
+
     async def _load_key(self) -> None:
         key = self.sign
         if key is not None and self._signer is None:
@@ -104,7 +116,8 @@ class SqliteSink(FileSink):
                 file = self._file = file.reopened()
                 self._revived_rows += file.revived.rows
                 self._revived_events += file.revived.events
-            file.write(without_first(batches, self._revived_rows), events[self._revived_events :])
+            rows, rest = without_first(batches, self._revived_rows), events[self._revived_events :]
+            file.write(rows, rest, self.wire_log)
         except DATA_ERRORS:
             raise
         except BaseException as error:
@@ -120,6 +133,13 @@ class SqliteSink(FileSink):
             self.warning = (
                 "another program reads the recording in one transaction that does not end, so the write-ahead log"
                 f" grows: {self.path}-wal"
+            )
+
+        if self.wire_log is not None and self.wire_log.dropped and self.warning is None:
+            self.warning_kind = EventKind.SINK_FAILED
+            self.warning = (
+                f"{self.wire_log.dropped} requests and replies were not kept, because the file could not be written;"
+                " all rows are counted as usual"
             )
 
     def _close(self) -> None:
@@ -194,5 +214,6 @@ SQLITE = SinkType(
         durability=config.durability,
         profile=config.profile,
         sign=config.sign,
+        keep_bytes=config.keep_bytes,
     ),
 )
