@@ -1,0 +1,194 @@
+"""Makes the pictures of the README and the tutorial, from simulated instruments: python docs/screens/make.py [FOLDER]
+
+Twenty minutes of three instruments are recorded in virtual time, so that this takes seconds. The set point of one is
+changed twice, it is switched off for a while, and a note is written. The screens are what commands print for this.
+
+A test makes them again, and compares their texts with those of the files here.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from html.parser import HTMLParser
+from importlib.metadata import version
+from pathlib import Path
+
+import anyio
+
+from riglog import Manager, SqliteSink, record
+from riglog.model import NS, Actor, Batch, Event, EventKind, Note, Run
+from riglog.simulation import FaultyWire
+from riglog.testing import LoopClock
+from riglog.testing.virtual_time import EPOCH_NS, virtual_backend
+
+HERE = Path(__file__).parent
+SECONDS = 1200
+SWITCHED_OFF = (500, 680)
+SET_POINTS = ((120, "60"), (900, "35"))
+COMMANDS = {
+    "info.svg": ["info", "kiln.sqlite"],
+    "gaps.svg": ["gaps", "kiln.sqlite"],
+    "events.svg": ["events", "kiln.sqlite"],
+}
+COLUMNS = 118
+DEVICES = (
+    {"name": "oven", "driver": "watlow", "address": 1, "temperature_unit": "degC"},
+    {"name": "gas", "driver": "servomex", "protocol": "modbus-rtu", "address": 3, "parameters": ["I1", "I2"]},
+    {"name": "balance", "driver": "sartorius", "protocol": "xbpi"},
+)
+
+
+async def recorded() -> tuple[Run, list[Batch], list[Event]]:
+    """Return what was recorded: twenty minutes, in which the oven is switched off for four."""
+    batches: list[Batch] = []
+    async with Manager(clock=LoopClock()) as rig:
+        for table in DEVICES:
+            options = {key: value for key, value in table.items() if key != "name"}
+            await rig.add(str(table["name"]), f"sim:{table['name']}", **options)
+        oven = rig.port("sim:oven").transport.inner.peer
+        assert isinstance(oven, FaultyWire)
+
+        async def change(after: float, setpoint: str) -> None:
+            await anyio.sleep(after)
+            await rig.get("oven").set_parameter("setpoint", setpoint, confirm=True)
+
+        async def switch() -> None:
+            await anyio.sleep(SWITCHED_OFF[0])
+            oven.plugged = False
+            await anyio.sleep(SWITCHED_OFF[1] - SWITCHED_OFF[0])
+            oven.plugged = True
+
+        started = LoopClock().monotonic_ns()
+        run = Run(
+            "kiln.20270115T080000Z.5e1f",
+            "kiln",
+            EPOCH_NS + started,
+            started,
+            1.0,
+            "lab",
+            {"riglog": version("riglog")},
+            None,
+        )
+        recording = record(rig, rate_hz=1, duration=SECONDS, clock=LoopClock())
+        async with recording as active_run, anyio.create_task_group() as tasks:
+            tasks.start_soon(switch)
+            for after, setpoint in SET_POINTS:
+                tasks.start_soon(change, after, setpoint)
+            async for batch in active_run.stream:
+                batches.append(batch)
+        return run, batches, list(active_run.events)
+
+
+async def stored(path: Path, run: Run, batches: list[Batch], events: list[Event]) -> None:
+    """Write it into an SQLite recording, with a note."""
+    at = run.started_ns + 560 * NS
+    author = Actor("anna", "riglog note", "lab")
+    note = Note(message_id="0" * 32, text="oven switched off: door seal", at_ns=at, written_ns=at, author=author)
+    told = Event(at, EventKind.NOTE, f"anna: {note.text}", "oven", detail=note)
+    end = Event(run.started_ns + SECONDS * NS, EventKind.RUN_FINISHED, "recording ended")
+    sink = SqliteSink(path)
+    await sink.check()
+    await sink.open(run)
+    await sink.write(batches, sorted([*events, told, end], key=lambda event: event.at_ns))
+    await sink.aclose()
+
+
+def printed(arguments: list[str], folder: Path) -> str:
+    """Return what a command prints on a terminal of COLUMNS columns, with its colours. Times are in UTC."""
+    environment = os.environ | {"TZ": "UTC", "COLUMNS": str(COLUMNS), "FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    command = [sys.executable, "-m", "riglog", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout
+
+
+def screen(command: str, output: str) -> str:
+    """Return the screen of a command as SVG."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
+    console.print(Text(f"$ {command}", style="bold"))
+    console.print(Text.from_ansi(output.rstrip()))
+    console.file.close()
+    return console.export_svg(title="riglog", unique_id="screen")
+
+
+def make(folder: Path, *, browser: bool = True) -> None:
+    """Make all screens in a folder; without a browser not the picture of the report, only its texts."""
+    name, options = virtual_backend("asyncio")
+    run, batches, events = anyio.run(recorded, backend=name, backend_options=options)
+    with tempfile.TemporaryDirectory() as work:
+        recording = Path(work) / "kiln.sqlite"
+        anyio.run(stored, recording, run, batches, events)
+        for file, arguments in COMMANDS.items():
+            svg = screen(f"riglog {' '.join(arguments)}", printed(arguments, Path(work)))
+            (folder / file).write_text(svg, encoding="utf-8")
+        printed(["plot", "kiln.sqlite", "--out", "plot.svg"], Path(work))
+        printed(["report", "kiln.sqlite", "--out", "report.html"], Path(work))
+        shutil.copy(Path(work) / "plot.svg", folder / "plot.svg")
+        if browser:
+            photograph(Path(work) / "report.html", folder / "report.png")
+        words = texts_of_html((Path(work) / "report.html").read_text(encoding="utf-8"))
+        (folder / "report.json").write_text(json.dumps(words, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def photograph(page: Path, picture: Path) -> None:
+    """Make a picture of a page, if there is a browser."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        return
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1100,1250"]
+    profile = f"--user-data-dir={page.parent / 'profile'}"
+    subprocess.run(
+        [*command, profile, f"--screenshot={picture}", page.as_uri()], capture_output=True, timeout=120, check=True
+    )
+
+
+class _Texts(HTMLParser):
+    """The texts of a page that are shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._hidden = False
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self._hidden = tag in ("style", "script", "title")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = False
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and not self._hidden:
+            self.found.append(data.strip())
+
+
+def texts_of_html(page: str) -> list[str]:
+    """Return the texts of a report, without numbers; those of charts are in the order of the page."""
+    reader = _Texts()
+    reader.feed(page)
+    return [without_numbers(text) for text in reader.found if re.search("[A-Za-z]", text)]
+
+
+def texts_of_svg(svg: str) -> list[str]:
+    """Return the texts of a screen, without numbers: those of rich are elements, those of matplotlib comments."""
+    found = re.findall(r"<text[^>]*>([^<]*)</text>", svg) or re.findall(r"<!-- (.*?) -->", svg)
+    return [text for each in found if (text := without_numbers(each.replace("&#160;", " ")))]
+
+
+def without_numbers(text: str) -> str:
+    """Return a text in which everything that may differ from one run to the next one is the same."""
+    text = re.sub(r"kiln\.[0-9A-Za-z.]+Z?[.\w]*", "kiln.RUN", text)
+    text = re.sub(r"\b[0-9a-f]{32,}\b", "HASH", text)
+    text = re.sub(r"[\d.,:+-]*\d[\d.,:+-]*", "N", text)
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
+    target.mkdir(parents=True, exist_ok=True)
+    make(target)
