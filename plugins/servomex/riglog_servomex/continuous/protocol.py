@@ -210,7 +210,7 @@ class BroadcastProtocol:
     def _no_frame(self, timeout: float) -> ReplyTimeoutError:
         return ReplyTimeoutError(
             f"no broadcast frame within {timeout:g} s",
-            hint="Check baud rate and wiring, and the mode of the analyzer: `riglog servomex detect`. "
+            hint="Check baud rate and wiring, and that the analyzer is in continuous mode: `riglog servomex detect`. "
             "For a slow broadcast set period",
             port=self._client.port,
         )
