@@ -190,17 +190,6 @@ async def test_the_simulator_knows_what_was_true_and_changes_at_given_times(
     assert analyzer.truth("i1") is None
 
 
-def test_an_external_input_has_a_fault_and_alarms_and_no_other_state() -> None:
-    simulator = ModbusSimulator("modbus-rtu")
-    for state in ("maintenance", "calibrating", "warming_up"):
-        with pytest.raises(ConfigError, match="an external input has no state"):
-            simulator.set(f"E1.{state}", "on")
-    simulator.set("E1.fault", "on")
-    simulator.set("I1.maintenance", "on")
-    assert simulator.analyzer.flags("E1").fault
-    assert simulator.analyzer.flags("D1").maintenance, "a derived channel copies its parent"
-
-
 async def test_another_analyzer_can_be_put_in_its_place(analyzer_on: Callable[..., Analyzer]) -> None:
     simulator = ModbusSimulator("modbus-rtu")
     gas = analyzer_on(simulator)

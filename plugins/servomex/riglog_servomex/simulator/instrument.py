@@ -17,7 +17,6 @@ FLUSH_SECONDS = 90.0
 """Of each of the three gases of a run: the shortest flush time plus a minute."""
 RUN = (Phase.CAL_GAS_1, Phase.CAL_GAS_2, Phase.CAL_GAS_1)
 SWITCH = {"on": True, "off": False, "1": True, "0": False, "true": True, "false": False}
-STATES_OF_GASES = ("maintenance", "calibrating", "warming_up")
 STATES = ("fault", "maintenance", "calibrating", "warming_up", "alarm1", "alarm2", "alarm3", "alarm4")
 SETTINGS = "fault, maintenance, flush, warm_up, order, CHANNEL.value, .swing, .decimals, .name, .unit, .text, .alarm1 …"
 
@@ -161,11 +160,9 @@ class SimulatedAnalyzer:
         kind = POSITIONS[channel].kind
         own = self.channels[channel].switches
         state = self.channels["I" + channel[1]].switches if kind is Kind.DERIVED else own
+        calibrates = kind is not Kind.EXTERNAL_INPUT and self.phases[int(channel[1]) - 1] is not Phase.IDLE
+        warms = kind is not Kind.EXTERNAL_INPUT and self.channels[channel].labelled and self.warming_up
         one, two, three, four = (f"alarm{number}" in own for number in range(1, 5))
-        if kind is Kind.EXTERNAL_INPUT:
-            return Flags(fault="fault" in own, alarms=(one, two, three, four))
-        calibrates = self.phases[int(channel[1]) - 1] is not Phase.IDLE
-        warms = self.channels[channel].labelled and self.warming_up
         return Flags(
             fault="fault" in state,
             maintenance="maintenance" in state,
@@ -182,12 +179,7 @@ class SimulatedAnalyzer:
         """
         channel, dot, setting = name.partition(".")
         if dot:
-            position = find_position(channel)
-            if position.kind is Kind.EXTERNAL_INPUT and setting in STATES_OF_GASES:
-                raise ConfigError(
-                    f"--set: an external input has no state {setting!r}", hint="Available: fault, alarm1 to alarm4"
-                )
-            self._set_channel(self.channels[position.id], setting, value)
+            self._set_channel(self.channels[find_position(channel).id], setting, value)
         elif name in ("fault", "maintenance"):
             setattr(self, name, parse_switch(value))
         elif name == "order":
