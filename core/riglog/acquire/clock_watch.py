@@ -25,6 +25,12 @@ class ClockWatch:
         self.offset_ns = self._read()
         self._ahead_ns = 0  # the sum of all steps
         self._most_ahead_ns = 0
+        self._before_step = self.steady_until_ns, self.offset_ns  # the last one: until when, and the offset of then
+
+    def offset_at(self, monotonic_ns: int) -> int:
+        """Return UTC minus monotonic time as it was then: before the last step, if that is known, or now."""
+        until_ns, offset_ns = self._before_step
+        return offset_ns if monotonic_ns <= until_ns else self.offset_ns
 
     def step_ns(self) -> int:
         """Return by how much UTC has stepped since the last call, 0 if it has not. ``accept`` takes the step over."""
@@ -43,6 +49,7 @@ class ClockWatch:
     def accept(self, step_ns: int) -> int:
         """Take over a step. Return for how long nothing can have been recorded."""
         unrecorded = self.unrecorded_ns(step_ns)
+        self._before_step = self.steady_until_ns, self.offset_ns
         self.offset_ns += step_ns
         self._ahead_ns += step_ns
         self._most_ahead_ns += unrecorded

@@ -297,7 +297,7 @@ class SourceTask:
 
     def _without_value(self, tick: int, status: Status, reason: str) -> list[Sample]:
         due = self.schedule.due_ns(tick)
-        stamp = Stamp(due + self._watch.offset_ns, None, due)
+        stamp = Stamp(due + self._watch.offset_at(due), None, due)
         return [missing_sample(channel, stamp, status, reason, responded=None) for channel in self._presence.at(due)]
 
     def _now(self) -> int:

@@ -533,3 +533,18 @@ async def test_a_slot_that_was_due_before_a_suspend_has_its_row_although_the_sin
     assert ticks == [0, 1, 2, 3, *range(10, 16)]
     waited = [sample for batch in batches for sample in batch.samples if batch.tick in (2, 3)]
     assert {(sample.status, sample.error) for sample in waited} == {(Status.SKIPPED, SLOW_SINKS)}
+
+
+async def test_a_slot_that_was_due_before_the_clock_was_set_has_the_time_of_then() -> None:
+    """It waited for slow sinks meanwhile. The clock was set back before, so that this is no suspend."""
+    clock, source = LoopClock(), Metronome()
+    source.clock = clock
+    async with record(source, rate_hz=0.1, duration=60, buffer_size=1, clock=clock) as active_run:
+        await anyio.sleep(1)
+        clock.step_ns -= 3600 * NS
+        await anyio.sleep(34)  # slots 0 and 1 fill the stream, slots 2 and 3 wait
+        clock.step_ns += 60 * NS
+        await anyio.sleep(5)
+        batches = await all_of(active_run)
+    stamps = {batch.tick: batch.samples[0].stamp.received_ns - active_run.summary.started_ns for batch in batches}
+    assert [stamps[tick] / NS for tick in (2, 3)] == pytest.approx([20 - 3600, 30 - 3600])
