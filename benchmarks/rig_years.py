@@ -107,11 +107,12 @@ def until_found(options: argparse.Namespace, name: str) -> tuple[str, int | None
     mutant = mutant_of(name)
     for tried in range(most_seeds(options)):
         seed, backend = options.seed + tried, options.backend or BACKENDS[(options.seed + tried) % 2]
-        if not mutant.can_show(draw_plan(seed, kinds=mutant.kinds, slots=options.slots)):
+        drawn = {"kinds": mutant.kinds, "slots": options.slots, "focus": mutant.focus}
+        if not mutant.can_show(draw_plan(seed, **drawn)):
             continue
         with mutant.alive():
-            findings = live(seed, backend=backend, kinds=mutant.kinds, slots=options.slots).findings
-        if findings and not live(seed, backend=backend, kinds=mutant.kinds, slots=options.slots).findings:
+            findings = live(seed, backend=backend, **drawn).findings
+        if findings and not live(seed, backend=backend, **drawn).findings:
             return name, tried + 1, ", ".join(dict.fromkeys(each.oracle for each in findings))
     return name, None, "-"
 

@@ -10,7 +10,7 @@ from rig_years.plan import draw_plan
 
 pytestmark = pytest.mark.slow
 
-CHEAP_MUTANTS = ("values-repeated", "identity-not-checked", "rows-one-slot-late", "no-reason")
+CHEAP_MUTANTS = ("values-repeated", "identity-not-checked", "rows-one-slot-late", "no-reason", "frame-used-twice")
 MUTANT_SEEDS = range(10, 16)
 
 
@@ -42,5 +42,5 @@ def test_every_kind_of_disturbance_is_drawn() -> None:
 def test_a_fault_that_is_put_back_is_found(name: str) -> None:
     mutant = next(each for each in MUTANTS if each.name == name)
     with mutant.alive():
-        found = any(live(seed, kinds=mutant.kinds, slots=60).findings for seed in MUTANT_SEEDS)
+        found = any(live(seed, kinds=mutant.kinds, slots=60, focus=mutant.focus).findings for seed in MUTANT_SEEDS)
     assert found, f"{mutant.name}: {mutant.sentence}"

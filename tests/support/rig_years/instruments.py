@@ -230,7 +230,7 @@ class CourseScale(Scale):
 
 
 class SartoriusInstrument(Instrument):
-    """A balance with a tare."""
+    """A balance with a tare; one that prints net and gross was never tared."""
 
     settings = ("unit",)
 
@@ -242,8 +242,12 @@ class SartoriusInstrument(Instrument):
         scale = CourseScale(capacity=family.capacity, decimals=family.decimals)
         scale.load_course = self.courses["gross"]
         self.simulator.use(family, scale)
-        scale.tare(0.0)
-        self.tare = round(self.courses["gross"].at(0.0), family.decimals)
+        self.is_untared = bool(self.config.autoprint) and "gross" in self.config.parameters
+        if self.is_untared:
+            self.simulator.set("labels", "gross_until_tared")
+        else:
+            scale.tare(0.0)
+        self.tare = 0.0 if self.is_untared else round(self.courses["gross"].at(0.0), family.decimals)
         self.unit = Timeline("g")
         self.family = family
         if self.config.autoprint:
@@ -259,6 +263,8 @@ class SartoriusInstrument(Instrument):
             celsius = self.family.temperatures[channel.instance]
             yield Truth(celsius, celsius, DEG_C, 1e-6)
             return
+        if channel.parameter == "net" and self.is_untared:
+            return  # it shows none
         for since, until, unit in self.unit.between(start, end):
             low, high = self.courses["gross"].extremes(since, until)
             if channel.parameter == "net":

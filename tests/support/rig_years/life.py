@@ -11,7 +11,7 @@ import anyio
 from msgspec import Struct
 
 from rig_years.oracles import Finding, Judge, digest
-from rig_years.plan import KINDS, Plan, draw_plan
+from rig_years.plan import ANYTHING, KINDS, Focus, Plan, draw_plan
 from rig_years.world import World
 from riglog.testing import virtual_backend
 
@@ -50,9 +50,11 @@ class Life(Struct, frozen=True):
         )
 
 
-def live(seed: int, *, backend: str = "asyncio", kinds: Sequence[str] = KINDS, slots: int = 360) -> Life:
+def live(
+    seed: int, *, backend: str = "asyncio", kinds: Sequence[str] = KINDS, slots: int = 360, focus: Focus = ANYTHING
+) -> Life:
     """Live one life, and judge it."""
-    plan = draw_plan(seed, kinds=kinds, slots=slots)
+    plan = draw_plan(seed, kinds=kinds, slots=slots, focus=focus)
     name, options = virtual_backend(backend)
     with tempfile.TemporaryDirectory(dir=_memory()) as folder:
         world = World(plan, Path(folder))

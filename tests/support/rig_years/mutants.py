@@ -13,12 +13,13 @@ from unittest import mock
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rig_years.plan import Plan
+from rig_years.plan import ANYTHING, Focus, Plan
 from riglog.acquire.buffer import BatchBuffer
 from riglog.acquire.flush import Flush
 from riglog.acquire.schedule import Schedule, Slot
 from riglog.acquire.source_task import SourceTask
 from riglog.acquire.source_tasks import SourceTasks
+from riglog.device.proof_settings import Verdict
 from riglog.manager.breaker import Breaker
 from riglog.manager.identity import KnownIdentity
 from riglog.manager.managed_device import ManagedDevice
@@ -46,6 +47,7 @@ class Mutant(Struct, frozen=True):
         kinds: the disturbances that can show it.
         point: of the list of mended faults; empty: one of our own.
         can_show: False for a life that cannot show it, whatever is recorded: it need not be lived.
+        focus: what the lives look at.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Mutant(Struct, frozen=True):
     kinds: tuple[str, ...]
     point: str = ""
     can_show: Callable[[Plan], bool] = lambda plan: True
+    focus: Focus = ANYTHING
 
     @contextmanager
     def alive(self) -> Iterator[None]:
@@ -65,21 +68,29 @@ class Mutant(Struct, frozen=True):
 
 
 def _replaced(owner: Any, name: str, replacement: Any) -> AbstractContextManager[Any]:
-    return mock.patch.object(owner, name, replacement)
+    return mock.patch.object(owner, name, replacement, create=not hasattr(owner, name))  # of an instance only
 
 
 MUTANTS: list[Mutant] = []
 
 
 def mutant(
-    sentence: str, *, kinds: str, point: str = "", can_show: Callable[[Plan], bool] = lambda plan: True
+    sentence: str,
+    *,
+    kinds: str,
+    point: str = "",
+    can_show: Callable[[Plan], bool] = lambda plan: True,
+    focus: Focus = ANYTHING,
 ) -> Callable[[Callable[[], Sequence[Replacement]]], Any]:
     def add(function: Callable[[], Sequence[Replacement]]) -> Callable[[], Sequence[Replacement]]:
         name = function.__name__.replace("_", "-")
-        MUTANTS.append(Mutant(name, sentence, function, tuple(kinds.split()), point, can_show))
+        MUTANTS.append(Mutant(name, sentence, function, tuple(kinds.split()), point, can_show, focus))
         return function
 
     return add
+
+
+FULL = Focus(("stdbus", "xbpi"), pause=0.2, buffer_size=4, stream_size=4)
 
 
 def is_off_in_a_slot(plan: Plan, *, devices: int = 1) -> bool:
@@ -137,13 +148,16 @@ def input_kept() -> Sequence[Replacement]:
     return [(Line, "_transaction", transaction), *late_replies_accepted()]
 
 
-@mutant("A Standard Bus frame with a wrong checksum is a reply.", kinds="corrupt")
+@mutant("A Standard Bus frame with a wrong checksum is a reply.", kinds="corrupt", focus=Focus(("stdbus",), pause=0.2))
 def stdbus_checksum_ignored() -> Sequence[Replacement]:
     return [(stdbus_frames, "data_register", lambda data: stdbus_frames.GOOD_DATA)]
 
 
 @mutant(
-    "A broadcast frame that arrives a second time is a second value.", point="5", kinds="split glue-sent late cable"
+    "A broadcast frame that arrives a second time is a second value.",
+    point="5",
+    kinds="copy-sent",
+    focus=Focus(("gas-sent",), pause=0.2),
 )
 def frame_used_twice() -> Sequence[Replacement]:
     return [(BroadcastProtocol, "_is_old", lambda self, frame: False)]
@@ -151,15 +165,12 @@ def frame_used_twice() -> Sequence[Replacement]:
 
 @mutant(
     "The first line after opening is used, although its beginning may be missing.",
-    kinds="truncate split cable stop crash",
+    kinds="cable stop crash",
+    focus=Focus(("gross-sent",), pause=0.2),
 )
 def first_line_used() -> Sequence[Replacement]:
-    def init(self: Any, *args: Any, **options: Any) -> None:
-        original(self, *args, **options)
-        self._line_begin_seen = True
-
-    original = AutoprintProtocol.__init__
-    return [(AutoprintProtocol, "__init__", init)]
+    seen = property(lambda self: True, lambda self, value: None)
+    return [(AutoprintProtocol, "_line_begin_seen", seen)]
 
 
 # --- values
@@ -196,15 +207,18 @@ def weight_unit_read_once() -> Sequence[Replacement]:
 
 
 @mutant(
-    "The set-up of a controller is read once, at opening, and not after an interruption.",
+    "The set-up of a controller is read once, at opening: neither with a value nor after an interruption.",
     point="1",
-    kinds="panel-unit panel-word_order panel-decimals cable off swap-cut",
+    kinds="panel-unit panel-word_order panel-decimals cable",
+    focus=Focus(("mixed-rtu", "sd-ascii", "pm-tcp", "f4p-rtu")),
 )
 def setup_read_once() -> Sequence[Replacement]:
+    from riglog_watlow import reader
+
     async def reconnected(self: Any, line: Any = None) -> None:
         return None
 
-    return [(Controller, "reconnected", reconnected)]
+    return [(Controller, "reconnected", reconnected), (reader, "before_check", lambda *_: Verdict.PROVEN)]
 
 
 @mutant("The error state of an input is not looked at: an open thermocouple is 2530 degF.", kinds="panel-sensor")
@@ -248,12 +262,15 @@ def mismatch_reported_each_time() -> Sequence[Replacement]:
 # --- slots
 
 
-@mutant("A late slot is caught up: it is polled when it is over.", point="8", kinds="late off store-full suspend")
+@mutant("A late slot is caught up: it is polled when it is over.", point="8", kinds="store-full", focus=FULL)
 def slots_caught_up() -> Sequence[Replacement]:
     def next_slot(self: Any, now_ns: int) -> Slot:
         return Slot(None if self.ticks is not None and self._next >= self.ticks else self._next, range(0))
 
-    return [(Schedule, "next", next_slot)]
+    def is_due(self: Any, tick: int, now_ns: int) -> bool:
+        return bool(self.due_ns(tick) <= now_ns)
+
+    return [(Schedule, "next", next_slot), (Schedule, "is_latest", is_due)]
 
 
 @mutant("A cancel leaves the slot under way, and those after it, without a row.", point="11", kinds="cancel drop off")
@@ -296,14 +313,17 @@ def overrun_without_row() -> Sequence[Replacement]:
 @mutant(
     "Room in a full buffer is waited for after the slot was chosen: its value is taken when it is over.",
     point="8",
-    kinds="store-slow store-full",
+    kinds="store-full",
+    focus=FULL,
 )
 def room_waited_for_in_the_slot() -> Sequence[Replacement]:
     async def poll_slot(self: Any, tick: int) -> None:
-        await self.active_run.stream.wait_for_space()
+        stream = self.active_run.stream
+        while full(stream):
+            await stream._emptied.wait()
         await original(self, tick)
 
-    original = SourceTask._poll_slot
+    original, full = SourceTask._poll_slot, BatchBuffer.full.__get__
     return [(BatchBuffer, "full", property(lambda self: False)), (SourceTask, "_poll_slot", poll_slot)]
 
 

@@ -16,10 +16,12 @@ WIRE_FAULTS = (
     "late-aimed",
     "copy",
     "glue-sent",
+    "copy-sent",
 )
 """Damage of single replies. ``late`` comes 0.3 to 2.5 s late, ``late-aimed`` while the next poll waits for its reply,
 if a reply can be so late (``late_reply_limit``);
-``copy`` is followed by a second, equal reply. ``glue-sent`` is ``glue`` of frames that nothing has requested."""
+``copy`` is followed by a second, equal reply. ``glue-sent`` is ``glue`` of frames that nothing has requested,
+``copy-sent`` sends such a frame once more before the next one."""
 PORT_KINDS = ("cable", "off", "swap-cut", "swap-off", "swap-silent", "swap-live")
 PANEL_KINDS = ("panel-unit", "panel-word_order", "panel-decimals", "panel-sensor", "panel-during-poll")
 PROGRAM_KINDS = ("clock-step", "suspend", "store-slow", "store-fails", "store-full", "leave-and-join")
@@ -27,12 +29,33 @@ SESSION_KINDS = ("stop", "cancel", "crash", "clock-back", "swap-between-runs")
 KINDS = (*WIRE_FAULTS, *PORT_KINDS, *PANEL_KINDS, *PROGRAM_KINDS, *SESSION_KINDS)
 
 
+UNLIMITED = 100_000
+"""Samples that a store buffers: more than a life has."""
 UNNOTICED_SECONDS = 60.0
 """The identity is read at this interval while the line is idle (``identity_check``)."""
 LEAST_RETRIED_SECONDS = 4.0
 """A store that fails is retried for so long when a recording ends; the default is 5 s."""
 LEAST_PERIOD_TO_CHECK = 10.0
 """Seconds between two polls in which there is time for that."""
+
+
+class Focus(Struct, frozen=True):
+    """What a life looks at more closely, so that one class of faults shows soon.
+
+    Attributes:
+        ports: the keys of its ports; empty: drawn.
+        pause: the time between two disturbances, and that for which stores are full, is so many times the usual one.
+        buffer_size: samples that a store buffers at most, in a life with stores that are full.
+        stream_size: batches between polling and the stores.
+    """
+
+    ports: tuple[str, ...] = ()
+    pause: float = 1.0
+    buffer_size: int = 120
+    stream_size: int = 64
+
+
+ANYTHING = Focus()
 
 
 class PortPlan(Struct, frozen=True):
@@ -63,7 +86,7 @@ def sartorius(name: str, protocol: str, **keys: Any) -> Table:
 
 
 WEIGHTS = ("net", "gross", "tare", "temperature")
-CHECKED = tuple(fault for fault in WIRE_FAULTS if fault != "glue-sent")
+CHECKED = tuple(fault for fault in WIRE_FAULTS if not fault.endswith("-sent"))
 UNCHECKED = tuple(fault for fault in CHECKED if fault != "corrupt")
 SENT = tuple(fault for fault in WIRE_FAULTS if fault not in ("late", "late-aimed", "copy", "glue"))
 
@@ -94,11 +117,22 @@ PORTS = (
         "sbi-sent",
         "/dev/ttyUSB10",
         (sartorius("dispenser", "sbi", autoprint=True, timeout=30.0),),
-        tuple(fault for fault in SENT if fault not in ("corrupt", "glue-sent")),
+        tuple(fault for fault in SENT if fault not in ("corrupt", "glue-sent", "copy-sent")),
         swappable=False,
         listens=True,
     ),
 )
+SPECIAL_PORTS = (
+    PortPlan(
+        "gross-sent",
+        "/dev/ttyUSB11",
+        (sartorius("weigher", "sbi", autoprint=True, timeout=30.0, parameters=("net", "gross")),),
+        (),
+        swappable=False,
+        listens=True,
+    ),
+)
+"""Only for lives that look at them: a balance that was never tared prints the gross weight alone."""
 
 
 class Disturbance(Struct, frozen=True):
@@ -137,6 +171,7 @@ class Plan(Struct, frozen=True):
     own_rates: dict[str, float]
     flush_interval: float
     buffer_size: int
+    stream_size: int
     sessions: tuple[Session, ...]
     disturbances: tuple[Disturbance, ...]
 
@@ -148,15 +183,17 @@ class Plan(Struct, frozen=True):
         return next(port for port in self.ports if any(table["name"] == device for table in port.devices))
 
 
-def draw_plan(seed: int, *, kinds: Sequence[str] = KINDS, slots: int = 360) -> Plan:
+def draw_plan(seed: int, *, kinds: Sequence[str] = KINDS, slots: int = 360, focus: Focus = ANYTHING) -> Plan:
     """Draw the life of a rig of about ``slots`` slots, with disturbances of these kinds only."""
     rng = random.Random(f"plan {seed}")
     period = rng.choice([1.0, 2.0, 10.0, 30.0, 60.0, 300.0])
     seconds = slots * max(period, 3.0) * rng.uniform(0.8, 1.2)
     ports = tuple(sorted(rng.sample(PORTS, rng.choice([3, 4, 5])), key=lambda port: port.key))
+    if focus.ports:
+        ports = tuple(port for port in (*PORTS, *SPECIAL_PORTS) if port.key in focus.ports)
     polled = [str(table["name"]) for port in ports for table in port.devices if not port.listens]
     sessions = tuple(draw_sessions(rng, seconds, period, kinds))
-    disturbances = list(draw_disturbances(rng, seconds, period, ports, kinds))
+    disturbances = list(draw_disturbances(rng, seconds, period, ports, kinds, focus))
     if "swap-between-runs" in kinds:
         disturbances += draw_swaps_between(rng, sessions, ports)
     disturbances = [found for found in disturbances if not fails_beyond_the_end(found, sessions)]
@@ -175,7 +212,8 @@ def draw_plan(seed: int, *, kinds: Sequence[str] = KINDS, slots: int = 360) -> P
         ports,
         {name: 0.5 / period for name in polled if rng.random() < 0.15},
         max(1.0, rng.choice([0.2, 1.0, 3.0]) * period),
-        120 if full else 100_000,
+        focus.buffer_size if full else UNLIMITED,
+        focus.stream_size,
         sessions,
         tuple(sorted(disturbances, key=lambda found: found.start)),
     )
@@ -194,7 +232,7 @@ def draw_sessions(rng: random.Random, seconds: float, period: float, kinds: Sequ
 
 
 def draw_disturbances(
-    rng: random.Random, seconds: float, period: float, ports: Sequence[PortPlan], kinds: Sequence[str]
+    rng: random.Random, seconds: float, period: float, ports: Sequence[PortPlan], kinds: Sequence[str], focus: Focus
 ) -> Iterator[Disturbance]:
     """Draw disturbances one after the other, in a time that is long enough for the rig to recover in between."""
     enabled = [kind for kind in (*PORT_KINDS, *PANEL_KINDS, *PROGRAM_KINDS) if kind in kinds]
@@ -205,15 +243,22 @@ def draw_disturbances(
         kind = rng.choice(enabled)
         port = rng.choice(ports)
         length = rng.choice([0.02, 0.3, rng.uniform(0.5, 3.0), rng.uniform(3.0, 12.0)]) * period
-        found = draw_disturbance(rng, kind, at, length, period, port, kinds)
+        found = draw_disturbance(rng, kind, at, length, period, port, kinds, focus)
         if found is not None and (found.end < seconds or not kind.startswith("swap")):
             yield found
             at = max(at, found.end if rng.random() < 0.8 else at)
-        at += rng.uniform(0.5, 8.0) * period + 3.0
+        at += rng.uniform(0.5, 8.0) * period * focus.pause + 3.0
 
 
 def draw_disturbance(
-    rng: random.Random, kind: str, at: float, length: float, period: float, port: PortPlan, kinds: Sequence[str]
+    rng: random.Random,
+    kind: str,
+    at: float,
+    length: float,
+    period: float,
+    port: PortPlan,
+    kinds: Sequence[str],
+    focus: Focus,
 ) -> Disturbance | None:
     """Draw one of a kind; None if it does not fit the port."""
     device = str(rng.choice(port.devices)["name"])
@@ -251,7 +296,8 @@ def draw_disturbance(
     if kind == "store-slow":
         return Disturbance(kind, at, at + 3 * length, None, None, {}, rng.uniform(0.1, 2.0) * period)
     if kind == "store-full":
-        return Disturbance(kind, at, at + 60 * period, None, None, {}, rng.uniform(25.0, 80.0) * period)
+        full = rng.uniform(25.0, 80.0) * period * focus.pause
+        return Disturbance(kind, at, at + 60 * period * focus.pause, None, None, {}, full)
     return Disturbance(kind, at, at + length, None, device, {}, detail)
 
 

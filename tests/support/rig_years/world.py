@@ -26,6 +26,7 @@ from msgspec import Struct, field
 from rig_years.instruments import Instrument, instrument
 from rig_years.plan import Disturbance, Plan, PortPlan, Session
 from riglog.acquire import ActiveRun
+from riglog.acquire.buffer import BatchBuffer
 from riglog.config import load_rig
 from riglog.errors import PortNotFoundError, RiglogError, StorageError
 from riglog.manager import DeviceSpec, Manager
@@ -86,6 +87,12 @@ class DrawnWire(FaultyWire):
         self._period = period
         self._latest = latest
         self._now = 0.0
+        self._opening = random.Random(rng.random())
+        self._begin_is_lost = False
+
+    def open_in_a_frame(self) -> None:
+        """The port is opened while the instrument may be sending a frame: the begin of that one is lost."""
+        self._begin_is_lost = self._opening.random() < 0.8
 
     def send(self, data: bytes, now: float) -> None:
         self._now = now
@@ -105,6 +112,12 @@ class DrawnWire(FaultyWire):
         return None
 
     def _damaged(self, reply: bytes, due: float, fault: Any) -> list[tuple[float, bytes]]:
+        if self._begin_is_lost:
+            self._begin_is_lost = False
+            self.injected["opened-in-a-frame"] += 1
+            fields = [at for at in range(1, len(reply)) if reply[at - 1 : at] == b" " != reply[at : at + 1]]
+            anywhere = self._opening.randrange(1, len(reply))
+            return [(due, reply[self._opening.choice([anywhere, *fields]) :])]
         if fault == "late":
             return [(due + self._random.uniform(0.3, 2.5), reply)]
         if fault == "late-aimed":
@@ -112,6 +125,8 @@ class DrawnWire(FaultyWire):
             return [(due + min(aimed, self._latest - self._random.uniform(0.0, 1.0)), reply)]
         if fault == "copy":
             return [(due, reply), (due + self._random.choice([0.0005, 0.01, 0.2, 1.0]), reply)]
+        if fault == "copy-sent":
+            return [(due, reply), (due + self._random.uniform(0.6, 5.0), reply)]
         return super()._damaged(reply, due, None if fault is None else Fault(fault.removesuffix("-sent")))
 
 
@@ -170,6 +185,8 @@ class Port:
         if self.cables_out:
             raise PortNotFoundError("port not found", hint="Check the cable", port=self.plan.port)
         self.wire.take(self.world.now())  # nobody has received it
+        if self.plan.listens:
+            self.wire.open_in_a_frame()
         transport = PortTransport(self)
         self.open_transports.append(transport)
         return transport
@@ -494,7 +511,7 @@ class World:
     @contextmanager
     def _patched(self) -> Iterator[None]:
         """Put the program into this world: its ports, its threads, its Manager within reach."""
-        world = self
+        world, stream_size = self, self.plan.stream_size
 
         class SeenManager(Manager):
             async def __aenter__(self) -> "SeenManager":
@@ -506,6 +523,7 @@ class World:
                 ("riglog.manager.manager.open_transport", self._open),
                 ("riglog.rig.record.Manager", SeenManager),
                 (f"riglog.rig.record.{STORE.__name__}", partial(STORE, buffer_size=self.plan.buffer_size)),
+                ("riglog.acquire.recorder.BatchBuffer", lambda size, overflow: BatchBuffer(stream_size, overflow)),
                 ("riglog.model.run.versions", dict),
                 ("gc.collect", int),  # both take long, and change nothing
                 ("anyio.to_thread.run_sync", _inline),
