@@ -282,7 +282,8 @@ class Judge:
             if count > 1:
                 self.find("slots", f"{channel} has {count} rows for slot {tick} of {run.split('.')[0]}")
         for (session, channel), found in grouped(polled):
-            self._judge_channel(self.world.logs[session], channel, found)
+            by_slot = sorted(found, key=lambda row: row.tick or 0)  # a poll may return when the next slot is due
+            self._judge_channel(self.world.logs[session], channel, by_slot)
         for session, gaps in groupby(self._gaps, key=lambda gap: gap.session):
             self._judge_gaps(self.world.logs[session], list(gaps))
 
