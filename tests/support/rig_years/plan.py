@@ -171,9 +171,9 @@ class Plan(Struct, frozen=True):
     own_rates: dict[str, float]
     flush_interval: float
     buffer_size: int
-    stream_size: int
     sessions: tuple[Session, ...]
     disturbances: tuple[Disturbance, ...]
+    stream_size: int = 64
 
     @property
     def device_seconds(self) -> float:
@@ -213,9 +213,9 @@ def draw_plan(seed: int, *, kinds: Sequence[str] = KINDS, slots: int = 360, focu
         {name: 0.5 / period for name in polled if rng.random() < 0.15},
         max(1.0, rng.choice([0.2, 1.0, 3.0]) * period),
         focus.buffer_size if full else UNLIMITED,
-        focus.stream_size,
         sessions,
         tuple(sorted(disturbances, key=lambda found: found.start)),
+        focus.stream_size,
     )
 
 
