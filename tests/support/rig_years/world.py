@@ -164,7 +164,9 @@ class Port:
         }
         spells = [found for found in world.plan.disturbances if found.kind == "wire" and found.port == plan.key]
         latest = inf if plan.key == "pm-tcp" else LATE_REPLY_LIMIT
-        self.wire = DrawnWire(SimulatedBus(self.places.values()), spells, world.plan.period, latest, rng)
+        self.wire = self.drawn_wire = DrawnWire(
+            SimulatedBus(self.places.values()), spells, world.plan.period, latest, rng
+        )
         self.open_transports: list[PortTransport] = []
 
     def stranger(self, device: str) -> Instrument:
@@ -186,7 +188,7 @@ class Port:
             raise PortNotFoundError("port not found", hint="Check the cable", port=self.plan.port)
         self.wire.take(self.world.now())  # nobody has received it
         if self.plan.listens:
-            self.wire.open_in_a_frame()
+            self.drawn_wire.open_in_a_frame()
         transport = PortTransport(self)
         self.open_transports.append(transport)
         return transport
