@@ -31,6 +31,7 @@ class ClockWatch:
         """Return UTC minus monotonic time as it was before the last step forwards, or as it is now.
 
         After a step backwards everything has the time of now: otherwise later rows would be stored before earlier ones.
+        A step in which nothing can have been recorded moves the slots instead.
         """
         until_ns, offset_ns = self._before_step
         return offset_ns if monotonic_ns <= until_ns else self.offset_ns
@@ -52,7 +53,7 @@ class ClockWatch:
     def accept(self, step_ns: int) -> int:
         """Take over a step. Return for how long nothing can have been recorded."""
         unrecorded = self.unrecorded_ns(step_ns)
-        self._before_step = (self.steady_until_ns if step_ns > 0 else 0), self.offset_ns
+        self._before_step = (self.steady_until_ns if step_ns > 0 and not unrecorded else 0), self.offset_ns
         self.offset_ns += step_ns
         self._ahead_ns += step_ns
         self._most_ahead_ns += unrecorded
