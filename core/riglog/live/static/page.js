@@ -209,7 +209,7 @@
   byId("span").addEventListener("change", (event) => {
     if (event.target.value === "all") return showEverything();
     const span = Number(event.target.value) * 1000;
-    if (page.state === "recording" && !plots.run) return plots.follow(span);
+    if (["recording", "laboratory"].includes(page.state) && !plots.run) return plots.follow(span);
     const { to } = plots.view;
     return plots.setView(to - span, to);
   });

@@ -412,8 +412,16 @@ globalThis.riglogPlots = (() => {
   }
 
   // Colours as the canvas takes them: those of the style sheet for the present theme.
+  // They are read once for each theme: to read them makes the browser compute styles again.
   let probe = null;
+  const known = new Map();
   function themeColors(root) {
+    const theme = document.documentElement.dataset.theme ?? String(matchMedia("(prefers-color-scheme: dark)").matches);
+    if (!known.has(theme)) known.set(theme, readColors(root));
+    return known.get(theme);
+  }
+
+  function readColors(root) {
     if (!probe) {
       probe = make("span", null, { class: "unseen", "aria-hidden": "true" });
       root.parentElement.append(probe);
