@@ -148,6 +148,9 @@ class Count:
         self.length += sum(1 for _ in other)
         return self
 
+    def append(self, _: object) -> None:
+        self.length += 1
+
 
 class Week(World):
     """The rig, with what it needs of memory."""
@@ -163,6 +166,7 @@ class Week(World):
 
     async def _record(self, session: Session, log: SessionLog) -> None:
         log.acknowledged = {name: Count() for name in log.acknowledged}  # type: ignore[misc]
+        log.events = Count()  # type: ignore[assignment]
         await super()._record(session, log)
 
     async def _direct(self) -> None:

@@ -165,6 +165,7 @@ def test_a_disk_that_is_full_ends_with_code_four_and_keeps_all_rows_up_to_then(t
             text=True,
             timeout=60,
             preexec_fn=limited,
+            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},  # a cut one would be taken for a whole one ever after
             check=False,
         )
     assert done.returncode == 4, done.stderr
