@@ -14,8 +14,8 @@ from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.stored_rows import READING_COLUMNS, Reading, StoredRows
 
 MS = NS // 1000
-LOOK_BACK_ROWS = 400
-"""So far back a last value is looked for."""
+LOOK_BACK_ROWS = 10_000
+"""So far back a last value is looked for, at the first look only."""
 PERIOD_ROWS = 8
 MOST_POINTS = 20
 """Of a channel in one message; more of them become their least, their greatest and their last."""
@@ -121,7 +121,7 @@ class Tail:
     def _newest(self, stored: _Stored, channel: LiveChannel) -> Iterator[tuple[Reading, Row]]:
         """Return the newest rows, the newest one first: those not seen yet, and enough for the period and the value."""
         cursor = self._database.execute(NEWEST, {"channel": stored.id})
-        with_value = channel.value_ms is not None
+        with_value = channel.value_ms is not None or stored.seen is not None
         try:
             for number, reading in enumerate(cursor):
                 row = self._row(reading)

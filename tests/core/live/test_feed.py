@@ -191,6 +191,21 @@ def test_a_device_that_stops_responding_keeps_its_last_value_and_gets_old_and_de
     assert source.look(at(16)).channels[0].condition == "ended"
 
 
+def test_a_page_that_is_opened_late_finds_the_last_value_of_a_dead_device(path: Path) -> None:
+    growing = Growing(path)
+    run = growing.run
+    growing.add(list(steady(run, [WARM], 4)))
+    growing.add(
+        [
+            Batch("bus", tick, [missing_sample(WARM, stamp(run, tick / 2), Status.MISSING, "no reply")])
+            for tick in range(4, 3_000)
+        ]
+    )
+    found = source_of(path).look(at(1500)).channels[0]
+    assert (found.condition, found.value, found.status) == ("dead", 3.1, "missing")
+    growing.finish()
+
+
 def test_the_state_of_a_file_is_recording_interrupted_finished_replaced_and_gone(path: Path) -> None:
     growing = Growing(path)
     growing.add(list(steady(growing.run, [WARM], 2)))
