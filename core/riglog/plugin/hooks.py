@@ -45,6 +45,7 @@ CORE_COMMANDS = frozenset(
         "read",
         "record",
         "report",
+        "redecode",
         "runs",
         "salvage",
         "schema",

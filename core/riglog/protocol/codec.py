@@ -116,6 +116,13 @@ class Codec(ABC, Generic[Request, Reply]):
         """
         return False
 
+    def renumber(self, frame: bytes) -> None:
+        """Continue with the transaction number of a frame that was sent: the next request gets this number.
+
+        For bytes that are decoded again. Default: the protocol has no numbers.
+        """
+        return None
+
     def resync_request(self, request: Request, outstanding: Sequence[Request]) -> Request | None:
         """Return a read request to the same address whose reply cannot be mistaken for an outstanding one.
 

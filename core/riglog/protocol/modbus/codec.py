@@ -99,6 +99,10 @@ class ModbusCodec(Codec[ModbusRequest, bytes]):
     def variants(self, request: ModbusRequest) -> Sequence[ModbusRequest]:
         return (request,) if self.framing.numbered else variants(request, self._both_tables)
 
+    def renumber(self, frame: bytes) -> None:
+        if self.framing.numbered:
+            self._transaction = (int.from_bytes(frame[:2]) - 1) & 0xFFFF
+
     def new_transaction_number(self) -> bool:
         return self.framing.numbered
 

@@ -1,0 +1,137 @@
+"""The kept bytes of a recording give the same rows with today's decoders; a decoder that changed is found."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from riglog.cli.app import cli
+from riglog.config import load_rig
+from riglog.protocol.modbus.codec import ModbusCodec
+from riglog.recordings import read
+from riglog.rig import record_rig
+from riglog.rig.redecoding import redecode
+from riglog.testing import LoopClock
+from riglog_sartorius.xbpi.codec import XbpiCodec
+from riglog_watlow.stdbus import message
+from riglog_watlow.stdbus.codec import StdBusCodec
+
+RIG = """
+[run]
+rate_hz = 2
+duration = "8s"
+[[sink]]
+type = "sqlite"
+path = "{path}"
+[[device]]
+name = "oven"
+driver = "watlow"
+port = "sim:oven"
+[[device]]
+name = "dryer"
+driver = "watlow"
+port = "sim:dryer"
+protocol = "modbus-rtu"
+[[device]]
+name = "scale"
+driver = "sartorius"
+port = "sim:scale"
+protocol = "xbpi"
+[[device]]
+name = "stack"
+driver = "servomex"
+port = "sim:stack"
+protocol = "modbus-rtu"
+address = 3
+[[device]]
+name = "glovebox"
+driver = "servomex"
+port = "sim:glovebox"
+protocol = "continuous"
+[[device]]
+name = "energy"
+driver = "modbus"
+port = "sim:energy"
+instrument = "eastron-sdm630"
+"""
+
+
+async def recorded(tmp_path: Path) -> Path:
+    path, rig = tmp_path / "run.sqlite", tmp_path / "rig.toml"
+    rig.write_text(RIG.format(path=path))
+    await record_rig(load_rig(rig), clock=LoopClock())
+    return path
+
+
+async def test_the_same_decoders_give_the_same_rows(tmp_path: Path) -> None:
+    path = await recorded(tmp_path)
+    before = path.read_bytes()
+    found = await redecode(path)
+    assert found.problems == []
+    assert found.differences == []
+    assert found.different == 0
+    assert found.rows == sum(row.value is not None or row.text is not None for row in read(path))
+    assert found.not_decoded <= found.rows // 20
+    assert path.read_bytes() == before
+
+
+def scaled(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A decoder of values that is wrong by a thousandth."""
+
+    def decode(data: bytes) -> Any:
+        tag, value = original(data)
+        return tag, value * 1.001 if isinstance(value, float) else value
+
+    return decode
+
+
+def refusing(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A codec that does not find replies any more."""
+    return lambda *_arguments, **_named: None
+
+
+def swapped(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A codec that exchanges the last two bytes of the data."""
+
+    def decode(self: Any, request: Any, buffer: bytearray, *, final: bool = False) -> Any:
+        found = original(self, request, buffer, final=final)
+        return found if found is None or len(found) < 6 else found[:-2] + found[:-3:-1]
+
+    return decode
+
+
+FAULTS = {
+    "a value of Watlow Standard Bus": (message, "decode_value", scaled, "oven"),
+    "no reply of Watlow Standard Bus": (StdBusCodec, "decode", refusing, "oven"),
+    "no reply of xBPI": (XbpiCodec, "decode", refusing, "scale"),
+    "no reply of Modbus": (ModbusCodec, "decode", refusing, "energy"),
+    "the bytes of Modbus": (ModbusCodec, "decode", swapped, "energy"),
+}
+
+
+@pytest.mark.parametrize("what", FAULTS)
+async def test_a_decoder_fault_is_found(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = await recorded(tmp_path)
+    owner, name, fault, device = FAULTS[what]
+    monkeypatch.setattr(owner, name, fault(getattr(owner, name)))
+    found = await redecode(path)
+    problems = [problem for problem in found.problems if problem.startswith(device)]
+    assert problems or any(each.device == device for each in found.differences)
+    assert not any(each.device == "glovebox" for each in found.differences)  # of another protocol
+
+
+@pytest.mark.real_time
+def test_the_command_shows_what_is_different(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = tmp_path / "rig.toml"
+    rig.write_text('[run]\nrate_hz = 5\n[[device]]\nname = "oven"\ndriver = "watlow"\nport = "sim:oven"\n')
+    path = tmp_path / "run.sqlite"
+    arguments = ["record", str(rig), "--duration", "2s", "--out", str(path)]
+    assert CliRunner().invoke(cli, arguments).exit_code == 0
+    same = CliRunner().invoke(cli, ["redecode", str(path)], catch_exceptions=False)
+    assert ", 0 different today" in same.stdout
+    monkeypatch.setattr(message, "decode_value", scaled(message.decode_value))
+    other = CliRunner().invoke(cli, ["redecode", str(path)], catch_exceptions=False)
+    assert "oven" in other.stdout
+    assert ", 0 different today" not in other.stdout
