@@ -50,19 +50,26 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registry: Registry) ->
 @pytest.mark.real_time
 def test_check_lists_them(path: Path) -> None:
     done = CliRunner().invoke(cli, ["check", str(path)], catch_exceptions=False)
-    (line,) = [line for line in done.stdout.splitlines() if "derived.sum" in line]
+    line, alarm = [line for line in done.stdout.splitlines() if "derived.sum" in line]
     assert line.split() == ["derived.sum", "mm", "0.5", "Hz", "oven.level", "+", "oven.flow"]
+    assert " ".join(alarm.split()) == "full derived.sum above 1, or no usable value for 60 s -"
     assert done.stderr.splitlines()[-1] == f"ok: {path}: 1 device"
 
 
 @pytest.mark.real_time
 def test_check_lists_them_as_json(path: Path) -> None:
     done = CliRunner().invoke(cli, ["check", str(path), "--json"], catch_exceptions=False)
-    _, listed = json.loads(done.stdout)
+    _, listed, alarm = json.loads(done.stdout)
     assert (listed["device"], listed["driver"], listed["protocol"], listed["parameter"]) == (
         "derived", "derived", "formula", "sum",
     )  # fmt: skip
     assert (listed["unit"], listed["formula"], listed["rate_hz"]) == ("mm", "oven.level + oven.flow", 0.5)
+    assert alarm == {
+        "alarm": "full",
+        "channels": ["derived.sum"],
+        "condition": "above 1, or no usable value for 60 s",
+        "actions": [],
+    }
 
 
 @pytest.mark.real_time
