@@ -36,7 +36,7 @@ COMMANDS = {
     "export": "Export a recording to CSV, Excel, JSON Lines or Parquet.",
     "forward": "Forward a recording to a PostgreSQL database.",
     "explain": "Show how a stored value came of the bytes on the line.",
-    "redecode": "Decode the kept bytes of a recording again, and show what is different.",
+    "redecode": "Decode the kept bytes again, and show what is different.",
     "verify": "Check that a recording is as it was sealed.",
     "salvage": "Copy what can be read of a damaged recording into a new one.",
     "upgrade": "Copy a recording of an earlier schema into a new file.",

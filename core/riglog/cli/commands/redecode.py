@@ -14,7 +14,7 @@ from riglog.rig.redecoding import Content, redecode
 SHOWN = 50
 
 
-@click.command("redecode", short_help="Decode the kept bytes of a recording again, and show what is different.")
+@click.command("redecode", short_help="Decode the kept bytes again, and show what is different.")
 @click.argument("file", type=click.Path(readable=False))
 @json_option
 def command(file: str, as_json: bool) -> int:
