@@ -566,9 +566,11 @@ class Line(Generic[Request, Reply]):
             first: the one that was taken for the reply; what was heard last has the other one. None: it has both.
         """
         now = self.clock.monotonic_ns()
-        if self._outstanding and self._outstanding.of(request) is not None:
-            self._evidence.note_late(now, overtaken=False)
-            if not self._may_be_copied(request, first):
+        earlier = self._outstanding.of(request) if self._outstanding else None
+        if earlier is not None:
+            copied = self._may_be_copied(request, first)
+            self._evidence.note_late(now, overtaken=earlier.passed and not copied)
+            if not copied:
                 self._outstanding.one_arrived(request)
         else:
             self._evidence.note_copy(now, self._limit_ns(request))

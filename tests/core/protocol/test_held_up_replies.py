@@ -188,3 +188,23 @@ async def test_an_exchange_that_is_cancelled_at_any_time_does_not_stop_the_port(
     await anyio.sleep(2.0)
     number = far.requests
     assert (await one.transact(Read())).reply >= number
+
+
+async def test_the_second_of_two_replies_shows_that_the_order_was_changed_if_the_late_one_was_passed() -> None:
+    """From then on order is no proof: the late reply to a third request must not be that to a fourth, which is lost."""
+    level, who = b"?1 level\n", b"?1 who\n"
+    one = client(
+        scripted(
+            step(b"?1 flow\n", (0.005, b"1 flow 1\n")),
+            step(level),
+            step(who, (0.005, b"1 who toy\n")),
+            step(level, (0.002, b"1 level 7\n"), (0.005, b"1 level 8\n")),  # the first one is late
+            step(level),
+            step(who, (0.005, b"1 who toy\n")),
+            step(level, (0.005, b"1 level 9\n")),
+        )
+    )
+    assert await answered(one, FLOW) == "1"
+    assert [await answered(one, LEVEL) for _ in range(3)] == [None, None, None]
+    assert one.line._evidence.reordered_until > one.line.clock.monotonic_ns()
+    assert await answered(one, LEVEL) in (None, "9")
