@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from riglog.recordings.slot_order import in_slot_order
 from riglog.sinks.rows import Row
 
 NO_ROWS = "no rows (recording not running, computer suspended, or samples lost)"
@@ -69,11 +70,12 @@ class GapFinder:
         self.channels: dict[Key, Availability] = {}
         self._open: dict[Key, Gap] = {}
         self._last: dict[Key, Row] = {}
+        self._last_slots: dict[Key, int] = {}
         self._clocks: dict[Key, _Clocks] = {}
 
     def find(self, rows: Iterable[Row]) -> Iterator[Gap]:
         """Return the gaps in the order of their ends; those that last until the end of the recording come last."""
-        for row in rows:
+        for row in in_slot_order(rows):
             yield from self._add(row)
         for key, gap in self._open.items():
             gap.ended_at = _measured_at(self._last[key])
@@ -98,11 +100,12 @@ class GapFinder:
         self._last[key] = row
 
     def _slots_without_row(self, key: Key, row: Row) -> int:
-        """Return the number of slots between this row and the previous one."""
-        previous = self._last.get(key)
-        if previous is None or previous.tick is None or row.tick is None:
+        """Return the number of slots between this row and the previous ones."""
+        if row.tick is None:
             return 0
-        return max(0, row.tick - previous.tick - 1)
+        previous = self._last_slots.get(key, row.tick)
+        self._last_slots[key] = max(previous, row.tick)
+        return max(0, row.tick - previous - 1)
 
     def _extend(self, key: Key, at: str, slots: int, cause: str) -> None:
         """Extend the open gap of a channel, or open one."""

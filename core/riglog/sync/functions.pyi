@@ -16,6 +16,7 @@ from riglog.device import Pace, PollSource, SourceGroup
 from riglog.errors import RiglogError
 from riglog.model import SYSTEM_CLOCK, Batch, Channel, Clock, DeviceResult, ErrorPolicy, Event, Note, Run, Sample, Sink
 from riglog.plugin import AnyDriver, Registry
+from riglog.protocol.wire_log import WireLog
 from riglog.recordings.messages import WAIT_SECONDS, Delivery
 from riglog.rig.outcome import Outcome
 from riglog.transport import Transport
@@ -51,6 +52,7 @@ class Manager:
         error_policy: ErrorPolicy = ErrorPolicy.RAISE,
         registry: Registry | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        wire_logs: Sequence[WireLog] = (),
     ) -> None: ...
     @overload
     def add(

@@ -9,6 +9,7 @@ from msgspec import structs
 from riglog.model import iso
 from riglog.recordings import GapFinder
 from riglog.recordings.gaps import NO_ROWS
+from riglog.recordings.slot_order import MOST_HELD, in_slot_order
 from riglog.sinks import COLUMNS, Row
 
 SECOND = 1_000_000_000
@@ -112,3 +113,25 @@ def test_a_run_that_is_resumed_after_a_restart_has_one_gap() -> None:
 def test_a_clock_that_is_set_back_or_drifts_is_no_gap() -> None:
     rows = [slept(n, n / 2 * 1.0001 - (7200 if n >= 20_000 else 0), n / 2) for n in range(40_000)]
     assert list(GapFinder().find(rows)) == []
+
+
+def test_the_row_of_a_poll_that_overran_comes_after_those_of_the_slots_skipped_meanwhile() -> None:
+    """Rows are stored in the order of receipt."""
+    finder = GapFinder()
+    rows = [row(0, 1.0), *(row(tick, None, "skipped") for tick in (2, 3)), row(1, 2.0), row(4, None), row(5, 3.0)]
+    (gap,) = finder.find(rows)
+    (channel,) = finder.channels.values()
+    assert (channel.slots_due, channel.slots_with_value, gap.slots, gap.first_cause) == (6, 3, 3, "skipped")
+
+
+def test_rows_of_lost_slots_are_not_waited_for_without_end() -> None:
+    ticks = [0, *range(2, 3 * MOST_HELD)]
+    found = list(in_slot_order(row(tick, 1.0) for tick in ticks))
+    assert [each.tick for each in found] == ticks
+    too_late = [1, *range(3, MOST_HELD + 9), 0, 2]
+    assert [each.tick for each in in_slot_order(row(tick, 1.0) for tick in too_late)] == too_late
+
+
+def test_rows_without_a_slot_stay_where_they_are() -> None:
+    rows = [row(None, 1.0, at=3), row(1, 1.0), row(None, 1.0, at=2), row(0, 1.0)]
+    assert list(in_slot_order(rows)) == rows
