@@ -228,13 +228,15 @@ def test_the_disk_is_forecast_from_the_channels_and_rates_of_the_rig(
     assert rows_per_day(rig).rows == (2 * 2 + 10) * 86_400
     found = list(checks.disks(rig, Linux(StandIn(files={"/proc/self/mountinfo": mounts}))))
     assert [each.state for each in found] == states
-    assert f"{14 * 86_400:,} rows, 314 MB a day" in found[0].finding
+    assert f"{14 * 86_400:,} rows, 323 MB a day" in found[0].finding
 
 
 def test_only_files_take_bytes(tmp_path: Path) -> None:
     assert bytes_per_row(MemorySink()) is None
     assert bytes_per_row(CsvSink(tmp_path / "a")) == 215
-    assert bytes_per_row(SqliteSink(tmp_path / "a", profile="card")) == 55
+    assert bytes_per_row(SqliteSink(tmp_path / "a", profile="card")) == 56
+    assert bytes_per_row(SqliteSink(tmp_path / "a")) == 52
+    assert bytes_per_row(SqliteSink(tmp_path / "a", keep_bytes=False)) == 46
 
 
 def test_every_platform_has_a_system() -> None:

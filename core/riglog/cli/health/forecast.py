@@ -10,11 +10,14 @@ from riglog.device import Pace
 from riglog.manager.declared import declared_channels
 from riglog.model import Sink
 from riglog.sinks.files import FileSink
+from riglog.sinks.sqlite.sink import SqliteSink
 
 DAY = 86_400
-BYTES_PER_ROW: Mapping[str, int] = {"sqlite": 45, "csv": 215, "jsonl": 450, "parquet": 30}
-"""Measured with four controllers at 30 Hz; SQLite with ten channels at 10 Hz (decision 17)."""
-CARD_BYTES_PER_ROW = 55
+BYTES_PER_ROW: Mapping[str, int] = {"sqlite": 46, "csv": 215, "jsonl": 450, "parquet": 30}
+"""Measured with four controllers at 30 Hz; SQLite with ten channels at 10 Hz (decision 17), seals included."""
+CARD_BYTES_PER_ROW = 56
+KEPT_BYTES_PER_ROW = 6
+"""Requests and replies, with ten channels in one transaction; 12 with one channel."""
 
 
 class RowsPerDay(Struct, frozen=True):
@@ -41,11 +44,11 @@ def bytes_per_row(sink: Sink) -> int | None:
     """Return what a row takes in a sink; None if it is no file, or of a plugin."""
     if not isinstance(sink, FileSink):
         return None
-    return (
-        CARD_BYTES_PER_ROW
-        if getattr(getattr(sink, "present", sink), "profile", None) == "card"
-        else BYTES_PER_ROW.get(sink.name)
-    )
+    stored = getattr(sink, "present", sink)
+    if not isinstance(stored, SqliteSink):
+        return BYTES_PER_ROW.get(sink.name)
+    size = CARD_BYTES_PER_ROW if stored.profile == "card" else BYTES_PER_ROW["sqlite"]
+    return size + KEPT_BYTES_PER_ROW if stored.keeps_bytes else size
 
 
 def folders(rig: RigConfig) -> dict[Path, int]:

@@ -96,10 +96,14 @@ class SqliteSink(FileSink):
         if self._file is not None:
             await self._in_thread(self._close)
 
+    @property
+    def keeps_bytes(self) -> bool:
+        """True if requests and replies are stored, unless the sink is given none."""
+        return self.profile == "desk" if self.keep_bytes is None else self.keep_bytes
+
     def keep_wires(self) -> WireLog | None:
         """Return the log from which the sink takes requests and replies; None if it keeps none."""
-        wanted = self.profile == "desk" if self.keep_bytes is None else self.keep_bytes
-        self.wire_log = (self.wire_log or WireLog()) if wanted else None
+        self.wire_log = (self.wire_log or WireLog()) if self.keeps_bytes else None
         return self.wire_log
 
     async def _load_key(self) -> None:
