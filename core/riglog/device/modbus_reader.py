@@ -19,6 +19,7 @@ from riglog.protocol.modbus.framing.rtu import LONGEST as LONGEST_RTU
 from riglog.protocol.modbus.framing.rtu import OVERHEAD, SHORTEST
 from riglog.protocol.modbus.pdu import (
     EXCEPTION,
+    FUNCTION_NAMES,
     MAX_BITS,
     MAX_REGISTERS,
     READ_BITS,
@@ -39,17 +40,6 @@ TABLES = {"coils": 1, "discrete": 2, "holding": 3, "input": 4}
 """The words of commands that read."""
 
 NAMES = {1: "coil", 2: "discrete_input", 3: "holding_register", 4: "input_register"}
-FUNCTIONS = {
-    1: "read coils",
-    2: "read discrete inputs",
-    3: "read holding registers",
-    4: "read input registers",
-    5: "write single coil",
-    6: "write single register",
-    8: "loopback",
-    15: "write multiple coils",
-    16: "write multiple registers",
-}
 MOST_SHOWN = 8
 """Registers in one line of text."""
 
@@ -111,7 +101,7 @@ class ModbusReader(FrameReader[ModbusRequest]):
         function = pdu[0] & ~EXCEPTION
         fields: dict[str, object] = {
             "unit": unwrapped.unit,
-            "function": f"{function} {FUNCTIONS.get(function, 'unknown')}",
+            "function": f"{function} {FUNCTION_NAMES.get(function, 'unknown')}",
         }
         if pdu[0] & EXCEPTION:
             return fields | {"exception": exception_for(pdu[1]).message}
@@ -188,7 +178,7 @@ class ModbusReader(FrameReader[ModbusRequest]):
 
     def _text(self, pdu: bytes, request: ModbusRequest | None, *, reply: bool = False) -> str:
         function = pdu[0] & ~EXCEPTION
-        name = FUNCTIONS.get(function, f"function {function}")
+        name = FUNCTION_NAMES.get(function, f"function {function}")
         if pdu[0] & EXCEPTION:
             return f"{name}: exception {pdu[1]}" if len(pdu) > 1 else name
         if reply and function in READS:

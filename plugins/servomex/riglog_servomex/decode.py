@@ -7,7 +7,7 @@ from riglog.model import Stamp
 from riglog.protocol.modbus import framing_of
 from riglog.protocol.modbus.errors import exception_for
 from riglog.protocol.modbus.framing import Frame as ModbusFrame
-from riglog.protocol.modbus.pdu import EXCEPTION, READ_BITS, READS, reply_size, request_size
+from riglog.protocol.modbus.pdu import EXCEPTION, FUNCTION_NAMES, READ_BITS, READS, reply_size, request_size
 from riglog.simulation.modbus_server import unpack_bits
 from riglog_servomex.config import ASCII, CONTINUOUS, RTU
 from riglog_servomex.continuous.frames import BadFrame, Frame, parse_frame
@@ -17,17 +17,6 @@ from riglog_servomex.samples import AnalyzerStatus, Flags
 
 Facts = Iterator[tuple[str, str]]
 NO_STAMP = Stamp(0, None, 0)
-FUNCTIONS = {
-    1: "read coils",
-    2: "read discrete inputs",
-    3: "read holding registers",
-    4: "read input registers",
-    5: "write single coil",
-    6: "write single register",
-    8: "diagnostics (loopback)",
-    15: "write multiple coils",
-    16: "write multiple registers",
-}
 
 
 def decode_frame(data: bytes, first: Position) -> Facts:
@@ -63,7 +52,7 @@ def _modbus(protocol: str, frame: ModbusFrame, first: Position) -> Facts:
     yield "protocol", protocol
     yield "unit", str(frame.unit)
     function = pdu[0] & ~EXCEPTION
-    yield "function", f"0x{function:02X} {FUNCTIONS.get(function, 'unknown')}"
+    yield "function", f"0x{function:02X} {FUNCTION_NAMES.get(function, 'unknown')}"
     if pdu[0] & EXCEPTION and len(pdu) > 1:
         yield "exception", exception_for(pdu[1]).message
     elif function in READS and len(pdu) == reply_size(pdu):

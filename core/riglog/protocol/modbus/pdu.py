@@ -13,6 +13,17 @@ READS = READ_BITS | READ_REGISTERS
 ECHOED = frozenset({5, 6, 8})
 WRITES_MANY = frozenset({15, 16})
 SUPPORTED = READS | ECHOED | WRITES_MANY
+FUNCTION_NAMES = {
+    1: "read coils",
+    2: "read discrete inputs",
+    3: "read holding registers",
+    4: "read input registers",
+    5: "write single coil",
+    6: "write single register",
+    8: "diagnostics (loopback)",
+    15: "write multiple coils",
+    16: "write multiple registers",
+}
 REPEATABLE = READS | {8}
 """Functions that change nothing in the server."""
 

@@ -4,6 +4,8 @@ The reply to the write still comes as before; from then on the controller respon
 Source: Watlow wire specification, sections 9.1 and 9.9.
 """
 
+from collections.abc import Callable
+
 from riglog.simulation import Simulator
 from riglog_watlow.families import FACTS, STDBUS_BAUDRATE
 from riglog_watlow.simulator.instrument import SimulatedController
@@ -29,7 +31,14 @@ class CommPort:
         """Note the settings of the port at the other end."""
         self._port = baudrate, parity
 
-    def simulator(self) -> Simulator | None:
+    def receive(self, data: bytes, now: float, at_first: Callable[[bytes, float], bytes]) -> bytes:
+        """Return the reply with the present settings; ``at_first`` responds as long as they were not changed."""
+        present = self._simulator()
+        if present is None:
+            return at_first(data, now)
+        return present.receive(data, now) if self.is_understood else b""
+
+    def _simulator(self) -> Simulator | None:
         """Return what responds now, with other settings than at first; None: nothing was changed."""
         settings = self._stored()
         if settings != self._settings:
@@ -67,10 +76,7 @@ class MovableStdBus(StdBusSimulator):
         self.comm = CommPort(controller)
 
     def receive(self, data: bytes, now: float) -> bytes:
-        present = self.comm.simulator()
-        if present is None:
-            return super().receive(data, now)
-        return present.receive(data, now) if self.comm.is_understood else b""
+        return self.comm.receive(data, now, super().receive)
 
     def note_port(self, baudrate: int | None, parity: str | None = None) -> None:
         self.comm.note_port(baudrate, parity)
@@ -91,10 +97,7 @@ class MovableModbus(ModbusSimulator):
         self.comm = CommPort(controller)
 
     def receive(self, data: bytes, now: float) -> bytes:
-        present = self.comm.simulator()
-        if present is None:
-            return super().receive(data, now)
-        return present.receive(data, now) if self.comm.is_understood else b""
+        return self.comm.receive(data, now, super().receive)
 
     def note_port(self, baudrate: int | None, parity: str | None = None) -> None:
         self.comm.note_port(baudrate, parity)
