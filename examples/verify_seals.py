@@ -7,14 +7,15 @@ import struct
 import sys
 import zlib
 from itertools import islice
+from typing import Any
 
-TABLES = ("actor", "event", "note", "alarm", "alarm_change", "parameter_write", "device", "identity")
-TABLES += ("equipment", "certificate", "calibration", "clock_check")
+TABLES = ["actor", "event", "note", "alarm", "alarm_change", "parameter_write", "device", "identity"]
+TABLES += ["equipment", "certificate", "calibration", "clock_check"]
+KINDS: dict[Any, Any] = {str: (32, 0xA0, 0xD9, 0), bytes: (0, 0, 0xC4, 0)}
 RUN = "SELECT id, run, name, started_ns, anchor_ns, rate_hz, host, versions, rig, source FROM run WHERE id = ?"
 CHANNEL = """SELECT channel.id, run_id, segment, device, parameter, instance, driver, protocol, address, parameter_id,
     unit, formula, inputs FROM channel JOIN series ON series.id = series_id LEFT JOIN derived ON channel_id = channel.id
     WHERE channel.id = ?"""
-FLUSHES = "SELECT * FROM flush WHERE id > ? AND id <= ? ORDER BY id"
 READINGS = """SELECT channel_id, received_ns, n, value, annotation_id, tick, latency_ns, skew_ns, own_ns
     FROM block CROSS JOIN reading ON block_id = block.id AND channel_id = ?
     WHERE block.run_id = (SELECT run_id FROM channel WHERE id = ?) ORDER BY block.id, received_ns, n"""
@@ -22,7 +23,7 @@ ANNOTATION = "SELECT text, unit, status, flags, error FROM annotation WHERE id =
 WIRES = "SELECT encoding, content, first_ns FROM wire WHERE run_id = ? AND port = ? ORDER BY id"
 
 
-def pack(value):  # MessagePack in its shortest form
+def pack(value: Any) -> bytes:  # MessagePack in its shortest form
     if value is None or isinstance(value, float):
         return b"\xc0" if value is None else b"\xcb" + struct.pack(">d", value)
     if isinstance(value, int):
@@ -30,19 +31,19 @@ def pack(value):  # MessagePack in its shortest form
             return struct.pack("b", value)
         width = next(n for n in range(4) if -1 << (8 << n) - 1 <= value and value < 1 << (8 << n))
         return bytes([(0xCC if value > 0 else 0xD0) + width]) + value.to_bytes(1 << width, "big", signed=value < 0)
-    few, short, code, least = {str: (32, 0xA0, 0xD9, 0), bytes: (0, 0, 0xC4, 0)}.get(type(value), (16, 0x90, 0xDB, 1))
+    few, short, code, least = KINDS.get(type(value), (16, 0x90, 0xDB, 1))
     content = value.encode() if isinstance(value, str) else value if code == 0xC4 else b"".join(map(pack, value))
     size = len(content) if code != 0xDB else len(value)
     width = next(n for n in range(least, 3) if size < 1 << (8 << n))
     return (bytes([short | size]) if size < few else bytes([code + width]) + size.to_bytes(1 << width, "big")) + content
 
 
-def planes(data, count, size):  # so many pieces of so many bytes: all first bytes, all second bytes, and so on
+def planes(data: Any, count: int, size: int) -> list[bytes]:  # all first bytes, all second bytes, and so on
     part = bytes(islice(data, count * size))
     return [part[n::count] for n in range(count)]
 
 
-def transactions(rows):
+def transactions(rows: Any) -> Any:
     for encoding, content, now in rows:
         head, _, rest = (zlib.decompress(content) if encoding == "planes+zlib" else content).partition(b"\n")
         (count, shapes), data = json.loads(head), iter(rest)
@@ -53,15 +54,15 @@ def transactions(rows):
             yield now, latency if latency >= 0 else None, bytes.fromhex(shapes[n][0]), next(replies[n]), shapes[n][2]
 
 
-def verify(file, head=None):
+def verify(file: sqlite3.Connection, head: str | None = None) -> str | None:
     file.execute("BEGIN")
-    query = lambda sql, *values: file.execute(sql, values)  # noqa: E731
-    cursors, sealed, lines, runs, rows = {}, {}, {}, set(), dict.fromkeys(TABLES, 0)
-    previous, before, extent, heads = bytes(32), 0, "", {}
+    query: Any = lambda sql, *values: file.execute(sql, values)  # noqa: E731
+    cursors, sealed, lines, rows = dict[Any, Any](), dict[int, int](), dict[Any, Any](), dict.fromkeys(TABLES, 0)
+    previous, before, extent, heads, runs = bytes(32), 0, "", dict[str, Any](), set[Any]()
     for flush, form, hash, stored in query("SELECT flush_id, format, hash, extent FROM seal ORDER BY 1").fetchall():
         extent = extent if stored is None else stored
         counts, ranges, wires = json.loads(extent)
-        flushes = query(FLUSHES, before, flush).fetchall()
+        flushes = query("SELECT * FROM flush WHERE id > ? AND id <= ? ORDER BY id", before, flush).fetchall()
         run = flushes[-1][1] if flushes else None
         parts = [flushes, [] if run in runs else query(RUN, run).fetchall(), [], [], [], []]
         for channel, count in [(c + i, n) for c, more, n in zip(*[iter(counts)] * 3) for i in range(more)]:
@@ -80,7 +81,7 @@ def verify(file, head=None):
             parts[5].append(list(islice(lines[run, port], count)))
         if form != 1 or hashlib.sha256(previous + extent.encode() + b"".join(map(pack, parts))).digest() != hash:
             return f"block {len(heads) + 1} is not as it was sealed"
-        previous, before, heads[hash.hex()] = hash, flush, runs.add(run)
+        previous, before, heads[hash.hex()], runs = hash, flush, None, runs | {run}
     stored = dict(query("SELECT channel_id, count(*) FROM reading GROUP BY channel_id"))
     more = query("SELECT 1 FROM flush WHERE id > ?", before).fetchall() + [x for line in lines.values() for x in line]
     if stored != sealed or more or any(query(f"SELECT count(*) FROM {t}").fetchone()[0] != n for t, n in rows.items()):
