@@ -38,8 +38,14 @@ def shown(value: float | None, text: str | None) -> str:
     return (text or "") if value is None else format_value(value, text)
 
 
+OPENED: list[SqliteSource] = []
+"""Closed after each test of tests/core/live."""
+
+
 def source_of(path: Path) -> SqliteSource:
-    return SqliteSource(path, shown)
+    source = SqliteSource(path, shown)
+    OPENED.append(source)
+    return source
 
 
 class Page:
