@@ -26,6 +26,7 @@ from riglog.model import NS, current_kind
 from riglog.recordings.gaps import Key
 from riglog.sinks.postgres.central import UnreachableError
 from riglog.sinks.postgres.reader import CentralReader
+from riglog.sinks.postgres.tables import quoted
 
 EVENT_LOOKS = 3
 """Runs, events and alarms are looked up with every so many looks."""
@@ -147,7 +148,7 @@ class LaboratorySource(Source):
         self._reader.close()
 
     def _fetch(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        return self._reader.fetch(query.format(schema=self._reader.schema), *values)
+        return self._reader.fetch(query.format(schema=quoted(self._reader.schema)), *values)
 
     def _read_channels(self, now_ns: int) -> dict[int, list[Point]]:
         rows: dict[Names, list[tuple[Any, ...]]] = {}

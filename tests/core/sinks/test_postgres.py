@@ -20,14 +20,18 @@ from rotated import BEGAN, rotating
 from rotated import RUN as ROTATED
 
 from riglog.errors import ConfigError, NewerSchemaError, NotARecordingError, StorageError
-from riglog.model import EventKind
+from riglog.live.laboratory import LaboratorySource
+from riglog.model import NS, EventKind
 from riglog.recordings import latest_rows, read
 from riglog.sinks import PostgresSink, SqliteSink, rows
 from riglog.sinks.part_names import parts
 from riglog.sinks.postgres import ForwardProgress, forward
+from riglog.sinks.postgres.central import check_url
 from riglog.sinks.postgres.forward_queue import ForwardQueue
+from riglog.sinks.postgres.reader import CentralReader
 from riglog.sinks.postgres.tables import SAMPLES, TYPES, create
 from riglog.sinks.postgres.unsent import Cursor
+from riglog.sinks.postgres.witness import witnessed_heads
 from riglog.sinks.rows import ROW
 
 pytestmark = pytest.mark.real_time
@@ -289,6 +293,21 @@ async def test_a_name_that_is_not_an_identifier_is_refused(name: str, tmp_path: 
         await PostgresSink(NOWHERE, str(path), schema=name).check()
 
 
+@pytest.mark.parametrize("word", ["select", "user", "table"])
+async def test_a_schema_may_have_a_key_word_as_its_name(database: str, word: str, tmp_path: Path) -> None:
+    """Forwarding, forwarding again, what a witness reads and what the page of the laboratory reads."""
+    run = make_run()
+    path = await sqlite_recording(tmp_path / "run.sqlite", run)
+    for _ in range(2):
+        await forward(path, database, schema=word)
+    assert await ask(database, f'SELECT count(*) FROM "{word}".samples') == [(19,)]
+    assert len(await witnessed_heads(database, [run.id], schema=word)) == 1
+    source = LaboratorySource(CentralReader(check_url(database), word), lambda value, text: f"{value}{text}")
+    assert source.look(run.started_ns + NS).state == "laboratory"
+    assert [each.run for each in source.runs()] == [run.id]
+    source.close()
+
+
 async def test_a_database_that_refuses_the_connection_is_not_retried(database: str, tmp_path: Path) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite")
     with anyio.fail_after(2), pytest.raises(StorageError, match='database "nowhere" does not exist'):
@@ -340,7 +359,9 @@ async def test_the_remaining_rows_are_those_after_the_cursor_also_if_it_is_moved
 
 def test_a_hypertable_has_the_time_in_its_key() -> None:
     """There is no TimescaleDB server here: only the statements are checked."""
-    assert "SELECT create_hypertable('central.samples', 'received_at')" in list(create("central", hypertable=True))
+    assert """SELECT create_hypertable('"central".samples', 'received_at')""" in list(
+        create("central", hypertable=True)
+    )
     assert "received_at" in SAMPLES.key
 
 

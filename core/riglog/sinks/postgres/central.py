@@ -9,7 +9,17 @@ from riglog.errors import NewerSchemaError, NotARecordingError, StorageError
 from riglog.log import get_logger
 from riglog.sinks.optional_dependencies import import_optional
 from riglog.sinks.postgres.address import Address, parse
-from riglog.sinks.postgres.tables import CENTRAL_VERSION, SEALS, TABLES, TYPES, Table, create, create_table, merge
+from riglog.sinks.postgres.tables import (
+    CENTRAL_VERSION,
+    SEALS,
+    TABLES,
+    TYPES,
+    Table,
+    create,
+    create_table,
+    merge,
+    quoted,
+)
 
 log = get_logger("riglog.sinks")
 CONNECT_SECONDS = 10.0
@@ -61,7 +71,7 @@ class Central:
         """Return the heads of the seals of these runs, hexadecimal, as they were when they were forwarded."""
         if not self._has_seals:
             return []
-        select = f"SELECT DISTINCT hash FROM {self._schema}.seals WHERE run = ANY($1::text[])"  # noqa: S608
+        select = f"SELECT DISTINCT hash FROM {quoted(self._schema)}.seals WHERE run = ANY($1::text[])"  # noqa: S608
         async with _postgres_errors(self._address):
             return [str(row[0]) for row in await self._connection.fetch(select, list(runs))]
 
@@ -159,7 +169,7 @@ async def _check(connection: Any, schema: str, known: Mapping[str, Mapping[str, 
     """Check the tables. Return the identity of the database, and whether it has seals."""
     if "meta" not in known:
         raise _other(schema, "table meta is missing")
-    meta = dict(await connection.fetch(f"SELECT key, value FROM {schema}.meta"))  # noqa: S608 - a checked identifier
+    meta = dict(await connection.fetch(f"SELECT key, value FROM {quoted(schema)}.meta"))  # noqa: S608 - a checked name
     if int(meta.get("schema", 0)) > CENTRAL_VERSION:
         raise NewerSchemaError(
             f"schema version {meta['schema']} of the database is newer than this riglog supports ({CENTRAL_VERSION})",

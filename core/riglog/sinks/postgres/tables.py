@@ -67,10 +67,10 @@ rows arrive nearly in the order of their times."""
 
 
 def identifier(name: str) -> str:
-    """Return a schema name that needs no quotes in SQL.
+    """Return a schema name that needs no quotes in SQL, except for a key word as ``user``.
 
     Raises:
-        ConfigError: it needs quotes, or is reserved.
+        ConfigError: it has other characters, or belongs to PostgreSQL.
     """
     if not IDENTIFIER.fullmatch(name):
         hint = "Use lower-case letters, digits and _, at most 63 characters, not starting with a digit or pg_"
@@ -78,17 +78,23 @@ def identifier(name: str) -> str:
     return name
 
 
+def quoted(schema: str) -> str:
+    """Return a checked schema name as it stands in SQL: with quotes, so that it may be a key word as ``user``."""
+    return f'"{schema}"'
+
+
 def create(schema: str, *, hypertable: bool) -> Iterator[str]:
     """Return the statements that create the schema; ``hypertable`` for a server with TimescaleDB."""
-    yield f"CREATE SCHEMA IF NOT EXISTS {schema}"
-    yield f"CREATE TABLE {schema}.meta (key text PRIMARY KEY, value text NOT NULL)"
+    name = quoted(schema)
+    yield f"CREATE SCHEMA IF NOT EXISTS {name}"
+    yield f"CREATE TABLE {name}.meta (key text PRIMARY KEY, value text NOT NULL)"
     for table in TABLES:
         yield create_table(schema, table)
     if hypertable:
-        yield f"SELECT create_hypertable('{schema}.samples', 'received_at')"
+        yield f"SELECT create_hypertable('{name}.samples', 'received_at')"
     for index in INDEXES:
-        yield f"CREATE INDEX ON {schema}.samples {index}"
-    yield f"INSERT INTO {schema}.meta VALUES ('schema', '{CENTRAL_VERSION}'), ('id', gen_random_uuid()::text)"  # noqa: S608
+        yield f"CREATE INDEX ON {name}.samples {index}"
+    yield f"INSERT INTO {name}.meta VALUES ('schema', '{CENTRAL_VERSION}'), ('id', gen_random_uuid()::text)"  # noqa: S608
 
 
 def create_table(schema: str, table: Table) -> str:
@@ -96,7 +102,7 @@ def create_table(schema: str, table: Table) -> str:
     columns = ", ".join(
         f"{column.name} {TYPES[column.kind]}{' NOT NULL' if column.required else ''}" for column in table.columns
     )
-    return f"CREATE TABLE {schema}.{table.name} ({columns}, PRIMARY KEY ({', '.join(table.key)}))"
+    return f"CREATE TABLE {quoted(schema)}.{table.name} ({columns}, PRIMARY KEY ({', '.join(table.key)}))"
 
 
 def merge(schema: str, table: Table) -> str:
@@ -109,6 +115,6 @@ def merge(schema: str, table: Table) -> str:
     then = f"({', '.join(table.key)}) DO UPDATE SET {updates}" if updates else "DO NOTHING"
     arrays = ", ".join(f"${number}::{TYPES[column.kind]}[]" for number, column in enumerate(table.columns, 1))
     return (
-        f"INSERT INTO {schema}.{table.name} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608 - checked names
+        f"INSERT INTO {quoted(schema)}.{table.name} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608 - checked names
         f" ON CONFLICT {then}"
     )
