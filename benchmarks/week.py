@@ -153,7 +153,9 @@ class Count:
 
 
 class Week(World):
-    """The rig, with what it needs of memory."""
+    """The rig, with what it needs of memory. What is kept of a process is what the judge reads."""
+
+    collects = True
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         super().__init__(plan, folder)
@@ -168,6 +170,7 @@ class Week(World):
         log.acknowledged = {name: Count() for name in log.acknowledged}  # type: ignore[misc]
         log.events = Count()  # type: ignore[assignment]
         await super()._record(session, log)
+        log.outcome = None
 
     async def _direct(self) -> None:
         self._tasks.start_soon(self._weigh)

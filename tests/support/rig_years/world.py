@@ -237,7 +237,13 @@ class SessionLog(Struct):
 
 
 class World:
-    """One rig and its life. ``run`` lives it; ``logs`` and the files in ``folder`` are what is left of it."""
+    """One rig and its life. ``run`` lives it; ``logs`` and the files in ``folder`` are what is left of it.
+
+    ``collects``: whether a recording collects garbage when it starts, as the program does. It takes long, and changes
+    nothing but memory.
+    """
+
+    collects = False
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan = plan
@@ -526,9 +532,9 @@ class World:
                 ("riglog.rig.record.Manager", SeenManager),
                 (f"riglog.rig.record.{STORE.__name__}", partial(STORE, buffer_size=self.plan.buffer_size)),
                 ("riglog.acquire.recorder.BatchBuffer", lambda size, overflow: BatchBuffer(stream_size, overflow)),
-                ("riglog.model.run.versions", dict),
-                ("gc.collect", int),  # both take long, and change nothing
+                ("riglog.model.run.versions", dict),  # takes long, and changes nothing
                 ("anyio.to_thread.run_sync", _inline),
+                *([] if self.collects else [("gc.collect", int)]),
             ):
                 stack.enter_context(mock.patch(target, replacement))
             yield
