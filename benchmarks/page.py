@@ -2,7 +2,7 @@
 
     python benchmarks/page.py zoom FILE          # zooms of a large recording, such as one of bulk.py
     python benchmarks/page.py clients [SECONDS]  # 20 browsers and 40 channels at 2 Hz: CPU, and slots of the recorder
-    python benchmarks/page.py open [SECONDS]     # one page of the same rig stays open: JavaScript heap and nodes
+    python benchmarks/page.py open [SECONDS]     # one page of the same rig stays open: what browser and server hold
 
 Each runs ``riglog live`` in a process of its own. CPU is that of this process; wall times need a machine that does
 nothing else.
@@ -43,6 +43,13 @@ parameters = ["process_value", "setpoint", "output_power", "ramp_rate"]
 """
     for number in range(CHANNELS // 4)
 )
+ALARM = """
+[[alarm]]
+name = "moves"
+channel = "oven-00.process_value"
+rate = 0.01
+"""
+"""Raised and cleared all the time, so that events and bands come and go."""
 TICKS_PER_SECOND = 100
 ZOOM = """
 const { plots } = riglogPage, [from, to] = arguments;
@@ -76,7 +83,7 @@ def recorder() -> Iterator[Path]:
     """Record a rig of 40 simulated channels while the block runs; yields the file."""
     with tempfile.TemporaryDirectory(prefix="riglog-live-") as folder:
         path = Path(folder)
-        (path / "rig.toml").write_text(RIG)
+        (path / "rig.toml").write_text(RIG + ALARM)
         with program("record", "rig.toml", cwd=path):
             file = path / "bench.sqlite"
             wait_until(lambda: file.exists() and rows(file)[0] > 5 * CHANNELS, "rows are there")
@@ -159,7 +166,7 @@ def look(port: int, stop: threading.Event) -> None:
 
 
 def stay_open(seconds: float) -> None:
-    with recorder() as file, page(file) as (_, port), browser() as driver:
+    with recorder() as file, page(file) as (process, port), browser() as driver:
         driver.get(f"http://127.0.0.1:{port}/")
         wait_until(lambda: driver.execute_script("return riglogPage.plots.zooms.length"), "the first picture")
         driver.execute_cdp_cmd("Performance.enable", {})
@@ -170,14 +177,21 @@ def stay_open(seconds: float) -> None:
                 each["name"]: each["value"] for each in driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
             }
             left = end - time.monotonic()
+            server = held(process.pid)
             show(
                 f"{seconds - left:6.0f} s: heap {found['JSHeapUsedSize'] / 1e6:.2f} MB, {found['Nodes']:.0f} nodes,"
-                f" {found['TaskDuration']:.1f} s of the main thread",
-                flush=True,
+                f" {found['JSEventListeners']:.0f} listeners, {found['TaskDuration']:.1f} s of the main thread;"
+                f" server: {server['VmRSS']}, {server['Threads']} threads, {cpu(process.pid):.1f} s CPU"
             )
             if left <= 0:
                 return
-            time.sleep(min(seconds / 10, left))
+            time.sleep(min(seconds / 12, left))
+
+
+def held(process: int) -> dict[str, str]:
+    """Return what a process holds: its fields VmRSS and Threads."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ from typing import Any
 from riglog.errors import ConfigError, StorageError
 from riglog.live.source import LiveChannel, Series, Span, SpanReply
 from riglog.live.tail import MS
-from riglog.live.units import ROWS, StoredChannel, Units, parts_in_unit
+from riglog.live.units import Units, parts_in_unit
 from riglog.model import NS
-from riglog.recordings.overview import Part, bucket_width, channel_parts
+from riglog.recordings.overview import bucket_width
+from riglog.recordings.parts import Part, channel_parts
+from riglog.recordings.units import ROWS, StoredChannel
 from riglog.sinks.sqlite.overviews import MINUTE_NS
 from riglog.sinks.sqlite.stored_rows import StoredRows
 

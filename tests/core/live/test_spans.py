@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,8 +17,9 @@ from recorded import START, WARM, ZONE, make_run, stamp, steady, store
 
 from riglog.errors import ConfigError
 from riglog.live import spans
-from riglog.live.units import StoredChannel, Units
-from riglog.model import Batch, Sample, Status, missing_sample
+from riglog.live.units import Units
+from riglog.model import NS, Batch, Sample, Status, missing_sample
+from riglog.recordings.units import StoredChannel
 from riglog.sinks import SqliteSink
 from riglog.sinks.sqlite.reader import open_recording
 
@@ -165,10 +167,39 @@ def test_other_channels_with_other_units_do_not_slow_a_chart_down_twice(tmp_path
         database.set_trace_callback(queries.append)
         units, channel = Units(), StoredChannel(1, 1, "degC")
         assert units.is_one(database, channel, "degC", 0, 2**62)
-        scans = len(queries)
+        newest = START + round(149.5 * NS) + 5_000_000
+        assert any("received_ns >= 0" in query for query in queries)
+        queries.clear()
         assert units.is_one(database, channel, "degC", START, 2**61)
-        assert (scans, len(queries) - scans) == (2, 1)
+        starts = {int(found) for query in queries for found in re.findall(r"received_ns >= (\d+)", query)}
+        assert min(starts - {START}) > newest - NS  # only behind what was looked at
         assert not units.is_one(database, channel, "K", 0, 2**62)
+
+
+def test_a_row_in_another_unit_that_is_stored_after_a_chart_was_drawn_is_not_in_its_buckets(tmp_path: Path) -> None:
+    path, run = tmp_path / "a.sqlite", make_run(rate_hz=2.0)
+    degrees = list(steady(run, [WARM], 300))
+    text = structs.replace(ZONE, unit="g")
+    other = [Sample(channel=text, stamp=stamp(run, 0.2), value=1.0, unit="g", flags=("stable",))]
+    later = [Sample(channel=WARM, stamp=stamp(run, 150.2), value=1e6, unit="K")]
+    last = [Sample(channel=WARM, stamp=stamp(run, 150.7), value=20.0, unit="degC")]
+
+    async def written() -> list[dict[str, Any]]:
+        sink = SqliteSink(path)
+        await sink.check()
+        await sink.open(run)
+        await sink.write([Batch("bus", 0, other), *degrees], ())
+        page = Page(source_of(path))
+        series(page, 1, buckets=10, to=START_MS + 500e3)
+        await sink.write([Batch("bus", 300, later), Batch("bus", 301, last)], ())
+        page.look()
+        found = series(page, 1, buckets=10, to=START_MS + 500e3)
+        await sink.aclose()
+        return found
+
+    (one,) = anyio.run(written)
+    assert one["unit"] == "degC"
+    assert max(high for high in one["high"] if high is not None) < 1e3
 
 
 def test_rows_that_were_stored_late_are_in_the_order_of_their_times(tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 import math
 import shutil
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import anyio
 import pytest
+from msgspec import structs
 from recorded import WARM, ZONE, later, make_run, store
 
 from riglog.errors import ConfigError
@@ -101,6 +104,45 @@ def test_gaps_have_no_buckets(recording: Path) -> None:
     found = [each for each in read(recording).overview(buckets=200) if each.instance == 1]
     starts = {each.start for each in found}
     assert "2026-11-20T12:16:00.000000Z" not in starts
+
+
+UNITS = """
+SELECT received_ns / :width, unit, count(*), min(value), max(value), avg(value) FROM samples
+WHERE instance = 1 AND value IS NOT NULL GROUP BY 1, 2 ORDER BY 1, min(received_ns)"""
+
+
+@pytest.mark.parametrize("buckets", [1, 9, 150, 3000])
+@pytest.mark.parametrize("format", ["sqlite", "csv"])
+def test_a_bucket_has_numbers_of_one_unit_only(tmp_path: Path, format: str, buckets: int) -> None:
+    found = batches(7300)
+    for place, batch in enumerate(found):
+        first, *others = batch.samples
+        if 2000 < place < 2010 or place > 5000:
+            first = structs.replace(first, unit="K", value=(first.value or 0.0) + 273.15)
+        elif place % 500 == 0:
+            first = missing_sample(WARM, first.stamp, Status.MISSING, "no reply")
+        found[place] = structs.replace(batch, samples=[first, *others])
+    path = tmp_path / "bench.sqlite"
+    anyio.run(store, SqliteSink(path), RUN, found)
+    other = path if format == "sqlite" else tmp_path / f"bench.{format}"
+    if other != path:
+        export(path, other, format=format)
+    made = [each for each in read(other).overview(buckets=buckets) if each.instance == 1]
+    width = width_of(made[0])
+    valued = [each for each in made if each.count]
+    with closing(sqlite3.connect(path)) as database:
+        expected = database.execute(UNITS, {"width": width}).fetchall()
+    numbers = [(nanoseconds(each.start) // width, each.unit, each.count, each.low, each.high) for each in valued]
+    assert numbers == [each[:5] for each in expected]
+    assert [each.mean for each in valued] == pytest.approx([each[5] for each in expected], rel=1e-12)
+    assert sum(each.rows for each in made) == len(found)
+    edges: dict[tuple[int, str | None], list[float]] = {}
+    for row in read(path, parameter=WARM.parameter):
+        if row.instance == 1 and row.value is not None:
+            edges.setdefault((nanoseconds(row.received_at) // width, row.unit), []).append(row.value)
+    assert {(nanoseconds(each.start) // width, each.unit): (each.first, each.last) for each in valued} == {
+        key: (values[0], values[-1]) for key, values in edges.items()
+    }
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])

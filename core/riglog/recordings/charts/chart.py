@@ -12,7 +12,8 @@ from riglog.errors import ConfigError, did_you_mean, error_context
 from riglog.model import NS, EventKind
 from riglog.recordings.charts.happenings import AlarmBand, Happening, alarm_bands, events, marked, notes
 from riglog.recordings.charts.traces import ChannelId, Trace, TraceReader, channel_text, traces_of_rows
-from riglog.recordings.overview import bucket_width, span_of_channel
+from riglog.recordings.overview import bucket_width
+from riglog.recordings.parts import span_of_channel
 from riglog.recordings.selection import Selection, check_selection
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.overviews import MINUTE_NS
@@ -120,7 +121,7 @@ def chart_of_rows(rows: Iterable[Row], wanted: Wanted, title: str) -> Chart:
     limits = _limits([(min(times), max(times))] if times else [], wanted)
     width = bucket_width(max(1, limits[1] - limits[0]), wanted.buckets or BUCKETS)
     shown = [row for row, at in zip(kept, times, strict=True) if limits[0] <= at < limits[1]]
-    return _chart(title, limits, traces_of_rows(shown, width), [])
+    return _chart(title, limits, traces_of_rows(shown, width))
 
 
 def _of_schema_2(source: Recorded2, wanted: Wanted, title: str) -> Chart:
@@ -133,8 +134,7 @@ def _of_schema_2(source: Recorded2, wanted: Wanted, title: str) -> Chart:
     limits = _limits([span for span in spans if span is not None], wanted)
     reader = TraceReader(source, *limits, _width(source.database, limits, len(channels), wanted))
     traces = [trace for channel in channels for trace in reader.read(channel)]
-    remarks = [] if reader.searched else ["too many rows to mark those that are suspect or faulty: select less time"]
-    return _chart(title, limits, _joined(traces), remarks)
+    return _chart(title, limits, _joined(traces))
 
 
 def _limits(spans: Sequence[tuple[int, int]], wanted: Wanted) -> tuple[int, int]:
@@ -174,12 +174,11 @@ def _joined(traces: Sequence[Trace]) -> list[Trace]:
     return list(found.values())
 
 
-def _chart(title: str, limits: tuple[int, int], traces: Sequence[Trace], remarks: list[str]) -> Chart:
+def _chart(title: str, limits: tuple[int, int], traces: Sequence[Trace]) -> Chart:
     shown = [trace for trace in traces if trace.has_values or trace.marks]
     with_values = {trace.channel for trace in shown}
     without = list(dict.fromkeys(trace.channel for trace in traces if trace.channel not in with_values))
-    if without:
-        remarks = [*remarks, f"without a number in this time: {', '.join(without)}"]
+    remarks = [f"without a number in this time: {', '.join(without)}"] if without else []
     return Chart(title=title, start=limits[0] / NS, end=limits[1] / NS, panels=panels(shown), remarks=remarks)
 
 

@@ -4,22 +4,21 @@ A line is broken where there is no value. What is suspect or faulty is marked, i
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct, field
 
 from riglog.model import NS, Status
 from riglog.recordings.gaps import STEP_S, has_own_time
-from riglog.recordings.overview import channel_parts
+from riglog.recordings.parts import Part
+from riglog.recordings.units import StoredChannel, UnitReader
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.recorded import Recorded2, nanoseconds
 
 SINGLE_ROWS = 4_000
 """A channel with more rows is drawn in buckets."""
 MARKED = (Status.SUSPECT.value, Status.FAULT.value)
-SEARCHED_ROWS = 5_000_000
-"""In more rows, those that are suspect or faulty are not searched: nothing but all rows would show them."""
 
 
 class Marks(Struct):
@@ -124,20 +123,6 @@ class _Reading(NamedTuple):
     clock: float | None
 
 
-class _Sums:
-    """What the rows of a bucket come to."""
-
-    __slots__ = ("count", "high", "low", "total")
-
-    def __init__(self) -> None:
-        self.count, self.low, self.high, self.total = 0, math.inf, -math.inf, 0.0
-
-    def add(self, count: int, low: float, high: float, total: float) -> None:
-        self.count += count
-        self.low, self.high = min(self.low, low), max(self.high, high)
-        self.total += total
-
-
 class TraceReader:
     """Reads the traces of channels of one recording of schema 2, from ``start_ns`` on and before ``end_ns``.
 
@@ -154,9 +139,7 @@ class TraceReader:
             number: (unit, status)
             for number, unit, status in self._database.execute("SELECT id, unit, status FROM annotation")
         }
-        self._budget = SEARCHED_ROWS
-        self.searched = True
-        """False if there were too many rows to look for those that are suspect or faulty, or have another unit."""
+        self._reader = UnitReader(source.database)
 
     def read(self, channel: ChannelId) -> list[Trace]:
         """Return the traces of a channel: one for each unit."""
@@ -171,52 +154,25 @@ class TraceReader:
         return _single(channel, readings)
 
     def _reduced(self, channel: ChannelId, place: dict[str, int]) -> list[Trace]:
-        parts = channel_parts(
-            self._database, channel.run_id, channel.id, self._start, self._end, self._width, edges=False
-        )
-        buckets: dict[int, _Sums] = {}
-        rows = 0
-        for at, part in parts:
-            rows += part.rows
-            sums = buckets.setdefault(at // self._width, _Sums())
-            if part.low is not None and part.high is not None:
-                sums.add(part.count, part.low, part.high, part.total)
-        with_value = {number: each for number, each in self._annotations.items() if each[1] in (*MARKED, "ok")}
-        marked = [number for number, (_, status) in with_value.items() if status in MARKED]
-        other = [number for number, (unit, _) in with_value.items() if unit != channel.unit]
-        if (marked or other) and rows > self._budget:
-            self.searched = False
-            marked, other = [], []
-        self._budget -= rows if marked or other else 0
-        traces = {channel.unit: _line(channel, channel.unit, buckets, self._width)}
-        if other and self._next(place, other, self._start, "AND value IS NOT NULL"):
-            traces = self._by_unit(channel, place)
-        start = self._start
-        while marked and (found := self._next(place, marked, start)):
-            received_ns, at_ns, value, annotation = found
+        stored = StoredChannel(channel.id, channel.run_id, channel.unit)
+        sums: dict[str | None, dict[int, Part]] = {channel.unit: {}}
+        for unit, at, part in self._reader.parts(stored, self._start, self._end, self._width, edges=False):
+            if part.count:
+                sums.setdefault(unit, {}).setdefault(at // self._width, Part()).add(part)
+        traces = {unit: _line(channel, unit, buckets, self._width) for unit, buckets in sums.items()}
+        for at_ns, value, annotation in self._marked(place):
             unit, status = self._annotations[annotation]
             traces.setdefault(unit, _line(channel, unit, {}, self._width)).mark(status, at_ns / NS, value)
-            start = (received_ns // self._width + 1) * self._width
         return list(traces.values())
 
-    def _next(
-        self, place: dict[str, int], annotations: Sequence[int], start: int, condition: str = ""
-    ) -> tuple[int, int, float | None, int] | None:
-        """Return the first reading since ``start`` with one of these annotations: received, at, value, annotation."""
-        numbers = ", ".join(map(str, annotations))
-        query = f"""SELECT received_ns, {AT}, value, annotation_id {READINGS}
-            AND annotation_id IN ({numbers}) {condition} ORDER BY block.id, received_ns, n LIMIT 1"""
-        found: tuple[int, int, float | None, int] | None = self._database.execute(
-            query, place | {"start": start}
-        ).fetchone()
-        return found
+    def _marked(self, place: dict[str, int]) -> Iterator[tuple[int, float | None, int]]:
+        """Return the first reading of each marked status in each bucket: time, value, annotation.
 
-    def _by_unit(self, channel: ChannelId, place: dict[str, int]) -> dict[str | None, Trace]:
-        """Return the buckets of a channel whose rows have several units. All of its rows are read."""
-        found: dict[str | None, dict[int, _Sums]] = {}
-        for unit, number, *sums in self._database.execute(BY_UNIT, place | {"width": self._width}):
-            found.setdefault(unit, {}).setdefault(number, _Sums()).add(*sums)
-        return {unit: _line(channel, unit, buckets, self._width) for unit, buckets in found.items()}
+        Nothing but all readings shows them; they are searched only if the recording has such a status.
+        """
+        if any(status in MARKED for _, status in self._annotations.values()):
+            for _, *reading in self._database.execute(MARKS, place | {"width": self._width}):
+                yield tuple(reading)
 
 
 def traces_of_rows(rows: Iterable[Row], width_ns: int) -> list[Trace]:
@@ -268,13 +224,13 @@ def _is_apart(last: _Reading, reading: _Reading) -> bool:
 
 def _in_buckets(channel: ChannelId, readings: Sequence[_Reading], width: int) -> dict[str | None, Trace]:
     """Return the traces of a channel in buckets, one for each unit."""
-    found: dict[str | None, dict[int, _Sums]] = {}
+    found: dict[str | None, dict[int, Part]] = {}
     marked: dict[tuple[str | None, str, int], _Reading] = {}
     for reading in readings:
         number = reading.at_ns // width
-        sums = found.setdefault(reading.unit, {}).setdefault(number, _Sums())
+        sums = found.setdefault(reading.unit, {}).setdefault(number, Part())
         if reading.value is not None:
-            sums.add(1, reading.value, reading.value, reading.value)
+            sums.add(Part(1, 1, reading.value, reading.value, reading.value))
         if reading.status in MARKED:
             marked.setdefault((reading.unit, reading.status, number), reading)
     traces = {unit: _line(channel, unit, buckets, width) for unit, buckets in found.items()}
@@ -283,7 +239,7 @@ def _in_buckets(channel: ChannelId, readings: Sequence[_Reading], width: int) ->
     return traces
 
 
-def _line(channel: ChannelId, unit: str | None, buckets: dict[int, _Sums], width: int) -> Trace:
+def _line(channel: ChannelId, unit: str | None, buckets: dict[int, Part], width: int) -> Trace:
     """Return the trace of buckets by their number. It is broken where one is missing, or has no value."""
     trace = _trace(channel, unit)
     trace.low, trace.high = [], []
@@ -314,9 +270,7 @@ AND received_ns >= :start AND received_ns < :end WHERE block.run_id = :run"""
 AT = "received_ns + coalesce(own_ns, 0)"
 ROWS = f"""SELECT {AT}, value, annotation_id, tick, CASE WHEN own_ns IS NULL THEN skew_ns END {READINGS}
 ORDER BY block.id, received_ns, n LIMIT :limit"""
-BY_UNIT = f"""SELECT unit, number, count(*), min(value), max(value), sum(value) FROM (
-SELECT
-    CASE WHEN annotation_id IS NULL THEN (SELECT unit FROM channel WHERE id = :channel)
-        ELSE (SELECT unit FROM annotation WHERE id = annotation_id) END AS unit,
-    received_ns / :width AS number, value {READINGS} AND value IS NOT NULL
-) GROUP BY unit, number ORDER BY number"""  # noqa: S608 - constants of this file
+MARKS = f"""SELECT min(received_ns), at, value, annotation_id FROM (
+    SELECT received_ns, {AT} AS at, value, annotation_id,
+        (SELECT status FROM annotation WHERE id = annotation_id) AS status {READINGS} AND annotation_id IS NOT NULL
+) WHERE status IN {MARKED} GROUP BY received_ns / :width, status ORDER BY 1"""  # noqa: S608 - constants of this file

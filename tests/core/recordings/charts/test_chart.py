@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import anyio
 import pytest
@@ -14,10 +15,9 @@ from pictured import batches, channels, pictured, run_of
 from recorded import later, store
 
 from riglog.errors import ConfigError
-from riglog.model import NS
+from riglog.model import NS, Status
 from riglog.recordings import export, read
 from riglog.recordings.charts import chart as chart_module
-from riglog.recordings.charts import traces as traces_module
 from riglog.recordings.charts.chart import Chart
 from riglog.recordings.charts.traces import Trace
 from riglog.sinks import SqliteSink
@@ -138,14 +138,54 @@ def test_suspect_and_faulty_rows_are_marked(name: str, request: pytest.FixtureRe
         assert max(marks[status].times) > max(times) - 20
 
 
-def test_where_too_many_rows_would_have_to_be_read_for_marks_the_chart_states_it(
-    long: Path, monkeypatch: pytest.MonkeyPatch
+def test_every_minute_with_a_suspect_or_faulty_row_has_a_mark_of_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(traces_module, "SEARCHED_ROWS", 6000)
-    chart = read(long).chart()
-    assert "too many rows" in chart.remarks[0]
-    assert trace(chart, "oven1.process_value").marks
-    assert not trace(chart, "oven1.process_value[3]").marks
+    monkeypatch.setattr(chart_module, "READ_SINGLY", 100)
+    run, random = run_of(0), Random(17)
+    found = batches(run, channels(1), 9000)
+    marked = set()
+    for place in random.sample(range(len(found)), 150):
+        status = random.choice([Status.SUSPECT, Status.FAULT])
+        value = None if random.random() < 0.3 else 25.0
+        samples = [structs.replace(each, status=status, value=value) for each in found[place].samples]
+        found[place] = structs.replace(found[place], samples=samples)
+    path = tmp_path / "marks.sqlite"
+    anyio.run(store, SqliteSink(path), run, found)
+    only = trace(read(path).chart(), "oven1.process_value")
+    query = "SELECT DISTINCT status, received_ns / 60000000000 FROM samples WHERE status IN ('suspect', 'fault')"
+    for status, marks in only.marks.items():
+        marked |= {(status, round(at * NS) // (60 * NS)) for at in marks.times}
+    assert only.low is not None
+    assert marked == set(asked(path, query))
+
+
+BY_UNIT = """SELECT received_ns / 60000000000, avg(value), min(value), max(value) FROM samples
+WHERE unit = ? AND value IS NOT NULL GROUP BY 1 ORDER BY 1"""
+
+
+def test_in_minutes_a_line_has_values_of_one_unit_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chart_module, "READ_SINGLY", 100)
+    path = pictured(tmp_path / "units.sqlite", 1, 3 * 3600)
+    with closing(sqlite3.connect(path)) as database:
+        (number,) = database.execute(
+            "INSERT INTO annotation (unit, status, flags) VALUES ('degF', 'ok', '') RETURNING id"
+        ).fetchone()
+        changed = "UPDATE reading SET annotation_id = ?, value = value * 1.8 + 32 WHERE annotation_id IS NULL AND"
+        start = run_of(0).started_ns
+        for first, last in ((3620, 3650), (7230, 8000), (9400, 9401)):
+            database.execute(f"{changed} received_ns BETWEEN ? AND ?", (number, start + first * NS, start + last * NS))
+        database.commit()
+    first, second = read(path).chart().panels
+    for panel in (first, second):
+        (only,) = panel.traces
+        drawn = list(zip(only.times, only.values, only.low or (), only.high or (), strict=True))
+        found = [(round(at * NS) // (60 * NS), *each) for at, *each in drawn if not math.isnan(each[0])]
+        expected = asked(path, BY_UNIT, panel.unit)
+        assert [(at, low, high) for at, _, low, high in found] == [(at, low, high) for at, _, low, high in expected]
+        assert [mean for _, mean, *_ in found] == pytest.approx([mean for _, mean, *_ in expected], rel=1e-12)
+    assert (first.unit, second.unit) == ("degC", "degF")
+    assert len(gaps(second.traces[0])) == 2
 
 
 @pytest.mark.parametrize("ticks", [20, 5000])
