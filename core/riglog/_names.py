@@ -19,6 +19,7 @@ from riglog.model import Sample as Sample
 from riglog.model import Stamp as Stamp
 from riglog.model import Status as Status
 from riglog.model import new_run as new_run
+from riglog.model import reason as reason
 from riglog.recordings import note as note
 from riglog.recordings import read as read
 from riglog.rig import open_device as open_device

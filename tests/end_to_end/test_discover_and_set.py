@@ -72,9 +72,13 @@ def test_a_parameter_is_changed_only_with_confirm(tmp_path: Path) -> None:
         assert refused.code == 2
         assert "--confirm" in refused.err
         assert riglog("read", *reach, "setpoint", "--json").json[0]["value"] == 75
-        done = riglog("set", *reach, "setpoint", "150", "--confirm", "--json")
+        done = riglog("set", *reach, "setpoint", "150", "--confirm", "--json", "--reason", "trial")
         assert done.code == 0, done.err
         assert (done.json["value"], done.json["unit"]) == (150, "degF")
+        assert (done.json["written"], done.json["old_value"], done.json["reason"]) == (True, 75, "trial")
+        assert done.json["user"]
+        again = riglog("set", *reach, "setpoint", "150", "--confirm", "--reason", "trial")
+        assert "nothing was written" in again.err
         assert riglog("read", *reach, "setpoint", "--json").json[0]["value"] == 150
         assert riglog("set", *reach, "process_value", "1", "--confirm").code == 2
         assert riglog("set", *reach, "setpoint", "1e6", "--confirm").code == 2

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from riglog.device import PortDevice, Safety, poll_reads, require_confirmation
+from riglog.device import PortDevice, Safety, label_or_number, poll_reads
 from riglog.errors import DeviceRefusedError, ProtocolError, UnsupportedError, WriteRefusedError
-from riglog.model import Channel, Sample
+from riglog.model import Channel, ParameterWrite, Sample
 from riglog.plugin import DeviceConfig, DeviceContext, Driver, Found
 from riglog.protocol import Codec, Connection, HeldLine, ProtocolClient, TransactionCost
 from riglog.simulation import Course, Truth, TruthfulSimulator
@@ -117,12 +117,17 @@ class Meter(PortDevice[MeterClient]):
     ) -> Sample | None:
         if name != "limit":
             raise UnsupportedError(f"{name} cannot be written", device=self.name)
-        require_confirmation(Safety.PERSISTENT, name, confirm)
+        self.confirm_change(Safety.PERSISTENT, name, confirm)
         if not re.fullmatch(r"\d+(\.\d+)?", value):
             raise WriteRefusedError(f"{name}: {value!r} is not a number", device=self.name)
-        await self.write(f"{float(value):.2f}")
-        self.wrote(f"{name} = {value} mbar")
-        return await self.read(self.client, self.context.channel(name, unit=UNITS[name]))
+        channel = self.context.channel(name, unit=UNITS[name])
+        old = await self.read(self.client, channel)
+        write = ParameterWrite(parameter=name, old_value=label_or_number(old), new_value=value, unit=UNITS[name])
+        with self.writing(f"{name} = {value} mbar", write) as confirmed:
+            await self.write(f"{float(value):.2f}")
+            sample = await self.read(self.client, channel)
+            confirmed(label_or_number(sample))
+        return sample
 
     async def write(self, value: str) -> None:
         await self.client.transact(Ask(self.address, "L", value))

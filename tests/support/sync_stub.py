@@ -22,7 +22,8 @@ FUNCTIONS = {
     "note": "recordings/notes.py",
 }
 HIDDEN = {
-    *("on_write", "in_thread", "wrote", "open", "aclose", "reconnected", "sources", "changed", "subscribe", "add_spec"),
+    *("on_write", "on_change", "read_only", "confirm_change", "writing"),
+    *("in_thread", "wrote", "open", "aclose", "reconnected", "sources", "changed", "subscribe", "add_spec"),
     *("stream", "abort", "reschedule", "sleep_until", "add_event", "add_event_throttled", "note_identities"),
     *("report_absences", "expect_identities", "deliver", "put", "put_late", "put_rest"),
 }

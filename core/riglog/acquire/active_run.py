@@ -21,8 +21,8 @@ from riglog.model import (
     Message,
     Note,
     ShownAlarm,
+    checked_reason,
     new_note,
-    storable,
     this_actor,
 )
 from riglog.model.note import new_identity
@@ -154,26 +154,42 @@ class ActiveRun:
             self.on_event(event)
 
     def add_note(
-        self, text: str, *, at: datetime | None = None, author: str | None = None, device: str | None = None
+        self,
+        text: str,
+        *,
+        at: datetime | None = None,
+        author: str | None = None,
+        device: str | None = None,
+        reason: str | None = None,
     ) -> Note:
         """Add words of the operator to the recording; they are stored with the next flush.
 
         Args:
             at: the time that they are about, UTC if it has no time zone; default: now.
             author: default: the user of the operating system.
+            reason: why it is written.
 
         Raises:
             ConfigError: there is no text, too much of it, or ``at`` is in the future.
         """
-        note = new_note(text, program="riglog", at=at, author=author, device=device, clock=self.clock)
+        note = new_note(text, at=at, author=author, device=device, reason=reason, clock=self.clock)
         self.deliver(note)
         return note
 
-    def acknowledge_alarm(self, name: str, *, author: str | None = None) -> None:
-        """Note that somebody has seen an alarm, on all of its channels. ``author``: default: the user."""
-        actor = this_actor("riglog", None if author is None else storable(author))
+    def acknowledge_alarm(self, name: str, *, author: str | None = None, reason: str | None = None) -> None:
+        """Note that somebody has seen an alarm, on all of its channels. ``author``: default: the user.
+
+        Raises:
+            ConfigError: ``reason`` is empty or too long.
+        """
         self.deliver(
-            Acknowledgement(message_id=new_identity(), written_ns=self.clock.utc_ns(), alarm=name, author=actor)
+            Acknowledgement(
+                message_id=new_identity(),
+                written_ns=self.clock.utc_ns(),
+                alarm=name,
+                author=this_actor(name=author),
+                reason=checked_reason(reason),
+            )
         )
 
     def deliver(self, message: Message) -> None:

@@ -15,7 +15,7 @@ from riglog.acquire.source_tasks import SourceTasks
 from riglog.acquire.summary import AcquisitionSummary
 from riglog.device import PollSource, SourceGroup
 from riglog.errors import ConfigError
-from riglog.model import SYSTEM_CLOCK, Clock, Run
+from riglog.model import SYSTEM_CLOCK, Clock, Run, checked_reason
 
 _frozen_runs = 0  # number of active runs of this process
 
@@ -34,6 +34,7 @@ async def record(
     resumed_from: Run | None = None,
     slot_zero_ns: int | None = None,
     follows: str | None = None,
+    reason: str | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> AsyncIterator[ActiveRun]:
     """Poll a source at a steady rate; its samples are in the ``stream`` of the active run.
@@ -50,11 +51,12 @@ async def record(
         resumed_from: the run to resume: slots keep their numbers and times.
         slot_zero_ns: when slot 0 of that run was due (UTC); None: at its ``started_ns``.
         follows: for the event of the start, if this run follows another one that cannot be resumed: which, and why.
+        reason: why it is recorded; it is stored with the start, with the user, the program and the computer.
     Yields:
         An ActiveRun. ``async for batch in active_run`` iterates over batches: the samples of one poll of one source.
     Raises:
-        ConfigError: an argument is out of range, no channel has a given name, or the run cannot be resumed; nothing
-            was sent.
+        ConfigError: an argument is out of range, no channel has a given name, the run cannot be resumed, or
+            ``reason`` is empty or too long; nothing was sent.
     """
     for what, value in (("rate_hz", rate_hz), ("duration", duration), ("buffer_size", buffer_size)):
         if value is not None and not 0 < value < math.inf:
@@ -85,6 +87,7 @@ async def record(
             resumed_from=resumed_from,
             slot_zero_ns=slot_zero_ns,
             follows=follows,
+            reason=checked_reason(reason),
             checked=checked,
         )
         active_run.end_polling = source_tasks.finish

@@ -9,7 +9,7 @@ from riglog.acquire.active_run import ActiveRun
 from riglog.acquire.clock_watch import ClockWatch
 from riglog.acquire.source_task import SourceTask
 from riglog.device import AwaitingGroup, IdentifiedGroup, MaintainedSource, PollSource, SourceGroup
-from riglog.model import NS, Event, EventKind, Run
+from riglog.model import NS, Event, EventKind, Run, this_actor
 
 GRACE_SECONDS = 2.0
 """How long a poll that is in progress may take after the end of the run; then it is cancelled."""
@@ -23,6 +23,7 @@ class SourceTasks:
         duration: seconds from now; None: no end.
         resumed_from: the run that is continued, whose slot 0 was due at ``slot_zero_ns`` (UTC).
         follows: for the event of the start: the run that this one follows, and why.
+        reason: why it is recorded.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class SourceTasks:
         slot_zero_ns: int | None,
         follows: str | None,
         checked: bool,
+        reason: str | None = None,
     ) -> None:
         self.active_run = active_run
         self.duration = duration
@@ -43,6 +45,7 @@ class SourceTasks:
         self.slot_zero_ns = slot_zero_ns
         self.follows = follows
         self.checked = checked
+        self.reason = reason
         self.clock = active_run.clock
         self.running: dict[PollSource, SourceTask] = {}
         self.watch = ClockWatch(self.clock)
@@ -111,13 +114,16 @@ class SourceTasks:
             message = f"run started at {self.active_run.rate_hz:g} Hz"
             if self.follows is not None:
                 message += f"; {self.follows}"
-            self.active_run.add_event(Event(now, EventKind.RUN_STARTED, message))
+            self.active_run.add_event(self._begun(now, EventKind.RUN_STARTED, message))
         else:
             elapsed = now - (self.resumed_from.started_ns if self.slot_zero_ns is None else self.slot_zero_ns)
             self.start_ns -= elapsed
             message = f"run resumed {elapsed / NS:.3f} s after its start; samples due in between are missing"
-            self.active_run.add_event(Event(now, EventKind.RUN_RESUMED, message))
+            self.active_run.add_event(self._begun(now, EventKind.RUN_RESUMED, message))
         return monotonic - 1
+
+    def _begun(self, at_ns: int, kind: EventKind, message: str) -> Event:
+        return Event(at_ns, kind, message, actor=this_actor(), reason=self.reason)
 
     def _update(self, sources: Sequence[PollSource], tasks: TaskGroup, since_ns: int) -> None:
         """Start a task for every new source, and finish those of removed sources.

@@ -12,7 +12,6 @@ from riglog.errors import describe
 from riglog.log import get_logger
 from riglog.model import (
     Acknowledgement,
-    Actor,
     AlarmChange,
     AlarmState,
     Batch,
@@ -111,7 +110,7 @@ class AlarmMonitor:
         for watch in found:
             watch.acknowledged = True
             by = storable(message.author.user)
-            self._report(watch, AlarmState.ACKNOWLEDGED, f"acknowledged by {by}", None, message.author, identity)
+            self._report(watch, AlarmState.ACKNOWLEDGED, f"acknowledged by {by}", by=message, message_id=identity)
             identity = None
         if not found:
             self._active_run.add_event(message.unexpected)
@@ -162,7 +161,7 @@ class AlarmMonitor:
         state: AlarmState,
         reason: str,
         turn: Turn | None = None,
-        actor: Actor | None = None,
+        by: Acknowledgement | None = None,
         message_id: str | None = None,
     ) -> Event:
         at_ns = self._clock.utc_ns()
@@ -173,7 +172,8 @@ class AlarmMonitor:
             state=state,
             value=turn.value if turn is not None else None,
             text=storable(reason),
-            actor=actor,
+            actor=None if by is None else by.author,
+            reason=None if by is None else by.reason,
             message_id=message_id,
         )
         device, _, parameter = watch.channel.partition(".")

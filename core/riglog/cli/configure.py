@@ -3,13 +3,15 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from riglog.cli.console import messages, plain, results
+from riglog.cli.console import by_whom, messages, plain, results
 from riglog.cli.errors import DONE
 from riglog.cli.options import device_spec, pairs
 from riglog.cli.output import print_json, print_table
 from riglog.cli.signals import run
 from riglog.errors import ConfigError, ConfirmationError, did_you_mean
 from riglog.manager.link_move import OpenPort, Rehearsal, SettingChange
+from riglog.model import checked_reason
+from riglog.model.actor import user
 
 NUMBERS = ("address", "baudrate")
 
@@ -40,6 +42,7 @@ def configure(
     changes: tuple[str, ...],
     rehearse: bool,
     confirm: bool,
+    reason: str | None,
     as_json: bool,
 ) -> int:
     """Show what changes, then rehearse or perform it, and show with which settings the instrument responds.
@@ -48,6 +51,7 @@ def configure(
         keys: the settings that the instrument can be told to change.
     """
     spec = device_spec(driver, port, protocol, address, options)
+    why = checked_reason(reason)
     wanted = _wanted(changes, keys)
     planned = plan(spec.config, wanted)
     if not as_json:
@@ -79,13 +83,15 @@ def configure(
         }
         if as_json:
             rows = [{"setting": one.name, "old": one.old, "new": one.new} for one in planned]
-            print_json({"changes": rows, "rehearsed": rehearse, "settings": settings})
+            print_json({"changes": rows, "rehearsed": rehearse, "settings": settings, "user": user(), "reason": why})
             return DONE
         who = "the simulated instrument" if rehearse else "the same instrument"
         results().print(f"{who} responds with the new settings; in the rig file:", markup=False, soft_wrap=True)
         for key, value in settings.items():
             shown = f'"{value}"' if isinstance(value, str) else str(value)
             results().print(plain(f"  {key} = {shown}"))
+        if not rehearse:
+            messages().print(f"[dim]{plain(by_whom(why))}[/]", soft_wrap=True)
         if rehearse:
             messages().print("[dim]this was a rehearsal: nothing was sent to the instrument[/]")
         return DONE

@@ -52,6 +52,13 @@ def plain(text: str) -> str:
     return escape(printable(text))
 
 
+def by_whom(reason: str | None) -> str:
+    """Return who has changed an instrument with this command, and why."""
+    from riglog.model.actor import user
+
+    return f"changed by {user()}" + (f": {reason}" if reason else "")
+
+
 def table(*columns: str, title: str | None = None) -> "Table":
     """Return an empty table without a frame. Long cells are folded, never cut. Fill it with ``add_row``."""
     from rich import box

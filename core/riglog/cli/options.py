@@ -159,6 +159,11 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     return table
 
 
+def reason_option(function: F) -> F:
+    """Add ``--reason``."""
+    return click.option("--reason", metavar="TEXT", help="Why: it is stored with the user and the time.")(function)
+
+
 def json_option(function: F) -> F:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")(function)
@@ -174,6 +179,7 @@ def configure_options(function: F) -> F:
                 "--rehearse", is_flag=True, help="Do all of it with a simulated instrument, and send nothing."
             ),
             click.option("--confirm", is_flag=True, help="Required: confirm that the instrument is to be changed."),
+            reason_option,
             json_option,
         )
     ):

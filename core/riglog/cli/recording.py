@@ -41,6 +41,7 @@ async def record_with_progress(
     require_all: bool = True,
     wait: bool = False,
     allow_commands: bool = False,
+    reason: str | None = None,
 ) -> Outcome:
     """Record until the duration has elapsed or a signal is received.
 
@@ -83,6 +84,7 @@ async def record_with_progress(
                 require_all=require_all,
                 wait=wait,
                 allow_commands=allow_commands,
+                reason=reason,
                 on_opening=opening,
                 on_start=start,
                 on_event=event_occurred,

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 
 import anyio
+import click
 
 from riglog.cli.errors import STORAGE
 from riglog.cli.screen import STDERR, STDOUT
+from riglog.model.actor import use_program
 
 Work = Callable[["Interruption"], Awaitable[int | Callable[[], int]]]
 
@@ -63,6 +65,9 @@ def run(work: Work) -> int:
             tasks.cancel_scope.cancel()
         return interruption, code
 
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        use_program(context.command_path)  # who and with what: it is stored with what the command does
     with STDERR.in_background():
         interruption, code = anyio.run(main)
     if callable(code):

@@ -41,13 +41,17 @@ TABLES = tuple(TABLE_KINDS)
 
 
 class RunConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """The table ``[run]``. ``rate_hz`` applies to devices that have no rate of their own."""
+    """The table ``[run]``. ``rate_hz`` applies to devices that have no rate of their own.
+
+    ``read_only``: no call may change an instrument of the rig.
+    """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description=NAME)] = "run"
     rate_hz: Annotated[float, Meta(gt=0, le=10_000)] = 1.0
     duration: str | float | None = None
     flush_interval: Annotated[float, Meta(gt=0, le=3600)] = 1.0
     overflow: Literal["block", "drop_newest", "drop_oldest"] = "block"
+    read_only: bool = False
 
 
 class RigConfig(Struct, frozen=True, kw_only=True):
@@ -65,6 +69,7 @@ class RigConfig(Struct, frozen=True, kw_only=True):
     duration: float | None = None
     flush_interval: float = 1.0
     overflow: Overflow = Overflow.BLOCK
+    read_only: bool = False
     utilisation: tuple[PortUtilisation, ...] = ()
     destinations: tuple[str, ...] = ()
     text: str = ""
@@ -137,6 +142,7 @@ def parse_rig(
         duration=duration,
         flush_interval=run.flush_interval,
         overflow=Overflow(run.overflow),
+        read_only=run.read_only,
         utilisation=utilisation,
         destinations=tuple(str(sink.get("path", sink.get("type"))) for sink in sinks),
         text=without_secrets(with_instruments(text, specs)),

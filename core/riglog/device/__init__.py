@@ -2,7 +2,7 @@
 
 from riglog.device.burst import burst_samples
 from riglog.device.context import DeviceContext
-from riglog.device.device import Device, PortDevice
+from riglog.device.device import Device, PortDevice, label_or_number
 from riglog.device.facts import StatedFacts
 from riglog.device.faults import DRIVER_ERROR, is_plugin_fault
 from riglog.device.poll_check import MAX_REPORTED_PROBLEMS, CheckedPoll, check_channels, check_poll
@@ -42,6 +42,7 @@ __all__ = [
     "check_poll",
     "in_thread",
     "is_plugin_fault",
+    "label_or_number",
     "missing",
     "poll_reads",
     "require_confirmation",

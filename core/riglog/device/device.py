@@ -1,18 +1,39 @@
 """The interface of a device: one instrument, card, camera or computed value that gives samples."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Generic, Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from riglog.device.context import DeviceContext
+from riglog.device.safety import READ_ONLY, READ_ONLY_HINT, Safety, require_confirmation
 from riglog.device.source import Pace
 from riglog.device.threads import BlockingCalls
-from riglog.errors import UnsupportedError
-from riglog.model import Channel, Sample
+from riglog.errors import UnsupportedError, WriteRefusedError
+from riglog.model import Channel, ParameterWrite, Sample, Value
 from riglog.protocol import HeldLine, ProtocolClient
 
 T = TypeVar("T")
+Confirm = Callable[[float | str | None], None]
 Client = TypeVar("Client", bound=ProtocolClient[Any, Any])
+
+
+class HasValue(Protocol):
+    """A sample, or what a reading means."""
+
+    @property
+    def value(self) -> Value | None: ...
+    @property
+    def text(self) -> str | None: ...
+
+
+def label_or_number(found: HasValue) -> float | str | None:
+    """Return what a person would write: the label of a value, or else its number."""
+    if found.text is not None or found.value is None or isinstance(found.value, str):
+        return found.text if found.text is not None else found.value
+    return float(found.value)
 
 
 class Device(ABC):
@@ -27,7 +48,11 @@ class Device(ABC):
     rate_hz: float | None = None
     channels: tuple[Channel, ...] = ()
     on_write: Callable[[str], None] | None = None
-    """Called with a description of every change of the instrument; a Manager records them as events."""
+    """Called with a description of every change of the instrument."""
+    on_change: Callable[[str, ParameterWrite], None] | None = None
+    """Called with the description and the values of every change; a Manager records them as events."""
+    read_only: bool = False
+    """The instrument must not be changed: ``confirm_change`` refuses. A Manager sets it."""
     _blocking_calls: BlockingCalls | None = None
 
     def __repr__(self) -> str:
@@ -120,10 +145,49 @@ class Device(ABC):
             self._blocking_calls = BlockingCalls()
         return await self._blocking_calls.run(call, timeout=timeout)
 
-    def wrote(self, what: str) -> None:
-        """Report a change of the instrument (``setpoint[1] = 75 degF``). Every writing method must call it."""
+    def confirm_change(self, tier: Safety, what: str, confirm: bool, **context: object) -> None:
+        """Refuse a change that was not confirmed, or of an instrument that must not be changed.
+
+        Every writing method calls it before a byte is sent.
+
+        Raises:
+            WriteRefusedError: the rig is read-only.
+            ConfirmationError: ``confirm`` is not exactly True.
+        """
+        if self.read_only and tier is not Safety.READ_ONLY:
+            raise WriteRefusedError(f"{what}: {READ_ONLY}", hint=READ_ONLY_HINT, device=self.name, **context)
+        require_confirmation(tier, what, confirm, device=self.name, **context)
+
+    def wrote(self, what: str, write: ParameterWrite | None = None) -> None:
+        """Report a change of the instrument (``setpoint[1] = 75 degF``). Every writing method calls it, or ``writing``.
+
+        Args:
+            write: the parameter and its values; None: a command without a value.
+        """
         if self.on_write is not None:
             self.on_write(what)
+        if self.on_change is not None:
+            self.on_change(what, write or ParameterWrite(parameter=what))
+
+    @contextmanager
+    def writing(self, what: str, write: ParameterWrite) -> Iterator[Confirm]:
+        """Report a change of the instrument when the block ends, however it ends: it may have been executed.
+
+        Yields:
+            What to call with the value that was read back, or with None if the instrument has only acknowledged.
+        """
+        result = write
+
+        def confirmed(value: float | str | None) -> None:
+            nonlocal result
+            result = replace(write, new_value=write.new_value if value is None else value, confirmed=True)
+
+        try:
+            yield confirmed
+        except BaseException:
+            self.wrote(f"{what} (not confirmed)", replace(result, confirmed=False))
+            raise
+        self.wrote(what, result)
 
     async def aclose(self) -> None:
         """Release the instrument. The port stays open; nothing is written."""

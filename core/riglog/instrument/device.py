@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple
 
 from msgspec import structs
 
-from riglog.device import DeviceContext, PortDevice, missing, poll_reads, require_confirmation
+from riglog.device import DeviceContext, PortDevice, label_or_number, missing, poll_reads
 from riglog.device.device import Client
 from riglog.device.proof_settings import MAX_CHECK_AGE
 from riglog.errors import DeviceError, DeviceRefusedError, ReplyTimeoutError, UnsupportedError, WriteRefusedError
@@ -25,7 +25,7 @@ from riglog.instrument.description import (
 from riglog.instrument.format import Format
 from riglog.instrument.proofs import NO_DECIMALS, Known, Proofs, at
 from riglog.instrument.values import Interpretation, Meaning, Raw, Reading, Stated
-from riglog.model import NS, Channel, Sample, Status
+from riglog.model import NS, Channel, ParameterWrite, Sample, Status
 from riglog.protocol import HeldLine
 
 MAX_ATTEMPTS = 4
@@ -305,7 +305,7 @@ class DescribedDevice(PortDevice[Client], Generic[Client, AnyQuantity]):
         if limits is None:
             settable = ", ".join(one for one in self.quantities if self.writable(one))
             raise WriteRefusedError(f"{quantity} cannot be set", hint=f"Quantities that can be set: {settable}")
-        require_confirmation(TIERS[limits.tier], f"writing {quantity}", confirm, device=self.name)
+        self.confirm_change(TIERS[limits.tier], f"writing {quantity}", confirm)
         async with self.client.hold() as line:
             return await self._set(line, quantity, value, limits)
 
@@ -318,12 +318,25 @@ class DescribedDevice(PortDevice[Client], Generic[Client, AnyQuantity]):
             raise WriteRefusedError(NO_DECIMALS, hint="Nothing was sent. Read the instrument first")
         raw = self.transmitted(name, meaning.to_send(value, stated.decimals))
         _check_limits(name, meaning, raw, stated.decimals, limits)
+        old: float | str | None = None
         if self.is_readable(name):
-            present = (await self._read_alone(line, name)).raw
-            if present == raw:
+            present = await self._read_alone(line, name)
+            if present.raw == raw:
                 return await self._read_back(line, name)
+            old = label_or_number(meaning.interpret(present, stated))
         unit = f" {stated.unit}" if stated.unit else ""
-        self.wrote(f"{name} = {value}{unit}")
+        parameter, instance = parameter_of(name)
+        write = ParameterWrite(
+            parameter=parameter, instance=instance, old_value=old, new_value=value, unit=stated.unit or None
+        )
+        with self.writing(f"{name} = {value}{unit}", write) as confirmed:
+            sample = await self._written(line, name, raw, before)
+            if sample is not None:
+                confirmed(label_or_number(sample))
+        return sample
+
+    async def _written(self, line: HeldLine[Any, Any], name: str, raw: Raw, before: Known) -> Sample | None:
+        """Send a value once, and read it back; None if it cannot be read."""
         try:
             await self.write(line, name, raw)
         except ReplyTimeoutError as error:

@@ -151,7 +151,8 @@ class ManagedDevice:
         before, self.device = self.device, await self._opener()
         try:
             await self._open()
-            self.device.on_write = before.on_write
+            self.device.on_write, self.device.on_change = before.on_write, before.on_change
+            self.device.read_only = before.read_only
         except BaseException:
             opened, self.device = self.device, before
             with anyio.CancelScope(shield=True), suppress(Exception):

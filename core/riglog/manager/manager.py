@@ -24,7 +24,20 @@ from riglog.manager.session import Session
 from riglog.manager.stand_in import StandIn
 from riglog.manager.time_limit import OPEN_SECONDS, within
 from riglog.manager.typed_drivers import MadeDevice, MakesDevice, OpensDevice, ReadyDevice
-from riglog.model import SYSTEM_CLOCK, Channel, Clock, DeviceResult, ErrorPolicy, Event, EventKind, Sample, storable
+from riglog.model import (
+    SYSTEM_CLOCK,
+    Channel,
+    Clock,
+    DeviceResult,
+    ErrorPolicy,
+    Event,
+    EventKind,
+    ParameterWrite,
+    Sample,
+    storable,
+    this_actor,
+)
+from riglog.model.actor import checked_reason, present_reason
 from riglog.plugin import AnyDriver, DirectDriver, Driver, Registry, installed
 from riglog.plugin.guard import bugs_as, is_a
 from riglog.plugin.names import mistakes_in
@@ -71,6 +84,7 @@ class Manager:
         registry: the drivers; default: those of the installed plugins.
         clock: the clock of the rig, for all stamps.
         wire_logs: keep every transaction of its ports.
+        read_only: every call that would change an instrument is refused, with a WriteRefusedError.
     """
 
     name = "rig"
@@ -84,7 +98,9 @@ class Manager:
         registry: Registry | None = None,
         clock: Clock = SYSTEM_CLOCK,
         wire_logs: Sequence[WireLog] = (),
+        read_only: bool = False,
     ) -> None:
+        self.read_only = read_only
         self._wire_logs = wire_logs
         self.error_policy = error_policy
         self.closed = False
@@ -276,6 +292,7 @@ class Manager:
             self._clock,
             owned=transport is None,
             keep=keep,
+            read_only=self.read_only,
         )
 
     async def _open_on_port(self, session: PortSession, spec: DeviceSpec, *, absent_ok: bool) -> Device:
@@ -375,7 +392,8 @@ class Manager:
         session.devices[managed.name] = managed
         self._session_of[managed.name] = session
         port = session.name if isinstance(session, PortSession) else None
-        managed.device.on_write = lambda what: self._report(EventKind.WRITE, what, managed.name, port)
+        managed.device.on_change = partial(self._changed_instrument, managed.name, port)
+        managed.device.read_only = self.read_only
         log.info("%s: device added", managed.name)
         self._notify()
 
@@ -386,7 +404,7 @@ class Manager:
         del session.devices[name]
         if not session.devices:
             del self._sessions[session.key]
-        managed.device.on_write = None
+        managed.device.on_change = None
         log.info("%s: device removed", name)
         self._notify()
         try:
@@ -452,15 +470,16 @@ class Manager:
         """
         self._identities |= identities
 
-    async def accept_identity(self, name: str) -> None:
+    async def accept_identity(self, name: str, *, reason: str | None = None) -> None:
         """Accept the instrument that is connected now in place of the one before. It is an event.
 
-        The rows of a run belong to one instrument: begin a new run after it.
+        The rows of a run belong to one instrument: begin a new run after it. ``reason``: why it was replaced.
 
         Raises:
-            ConfigError: there is no such device; nothing was sent.
+            ConfigError: there is no such device, or ``reason`` is empty or too long; nothing was sent.
             PortError, ProtocolError, DeviceError: no identity was received; nothing is accepted.
         """
+        reason = checked_reason(reason)
         managed = self._managed_device(name)
         old = managed.identity.expected
         with error_context(device=name):
@@ -468,7 +487,7 @@ class Manager:
                 raise DeviceError(f"device absent: {managed.absence.reason}")
             new = await managed.accept_identity()
         self._identities.pop(name, None)
-        self._publish(acceptance(name, old, new, self._clock))
+        self._publish(acceptance(name, old, new, self._clock, reason))
         self._notify()
 
     def sources(self, names: Sequence[str] | None = None) -> Sequence[RateGroup]:
@@ -642,6 +661,23 @@ class Manager:
         write = log.warning if kind in WARNINGS else log.info
         write("%s: %s: %s", where, kind.value, message)
         self._publish(Event(self._clock.utc_ns(), kind, message, device, port))
+
+    def _changed_instrument(self, device: str, port: str | None, what: str, write: ParameterWrite) -> None:
+        before = "" if write.old_value is None else f" (before: {write.old_value})"
+        message = storable(what + before)
+        log.info("%s: %s: %s", device, EventKind.WRITE.value, message)
+        self._publish(
+            Event(
+                self._clock.utc_ns(),
+                EventKind.WRITE,
+                message,
+                device,
+                port,
+                detail=write,
+                actor=this_actor(),
+                reason=present_reason(),
+            )
+        )
 
     def _publish(self, event: Event) -> None:
         for listener in list(self._listeners):

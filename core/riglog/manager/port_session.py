@@ -34,6 +34,7 @@ class PortSession(Session):
     Args:
         opener: opens the port by the name that the user gave, also after a loss.
         keep: called with every transaction.
+        read_only: requests that change an instrument are refused.
         owned: False for a transport that belongs to the caller: it is used, but neither closed nor opened again.
     """
 
@@ -51,9 +52,11 @@ class PortSession(Session):
         *,
         owned: bool = True,
         keep: Keep | None = None,
+        read_only: bool = False,
     ) -> None:
         super().__init__(key, name, report, clock)
         self._keep = keep
+        self._read_only = read_only
         self.link = link
         self.factory = factory
         self.opener = opener
@@ -76,6 +79,7 @@ class PortSession(Session):
     def _connect(self) -> None:
         self.client = self.factory(Connection(self.transport, self.link, self._clock))
         self.client.line.keep = self._keep
+        self.client.line.read_only = self._read_only
 
     async def aclose(self) -> None:
         self._closed = True

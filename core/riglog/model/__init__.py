@@ -1,11 +1,11 @@
 """The vocabulary of riglog as types. No I/O."""
 
-from riglog.model.actor import Actor, this_actor
+from riglog.model.actor import Actor, checked_reason, reason, this_actor
 from riglog.model.alarm import Acknowledgement, AlarmChange, AlarmState, ShownAlarm
 from riglog.model.batch import Batch
 from riglog.model.channel import Channel
 from riglog.model.clock import SYSTEM_CLOCK, Clock
-from riglog.model.event import IDENTITY, RENAMED_KINDS, Detail, Event, EventKind, current_kind
+from riglog.model.event import IDENTITY, RENAMED_KINDS, Detail, Event, EventKind, ParameterWrite, current_kind
 from riglog.model.message import Message
 from riglog.model.note import Note, new_note
 from riglog.model.pending_proof import PendingProof
@@ -36,6 +36,7 @@ __all__ = [
     "EventKind",
     "Message",
     "Note",
+    "ParameterWrite",
     "PendingProof",
     "Run",
     "Sample",
@@ -44,11 +45,13 @@ __all__ = [
     "Stamp",
     "Status",
     "Value",
+    "checked_reason",
     "current_kind",
     "iso",
     "missing_sample",
     "new_note",
     "new_run",
+    "reason",
     "settled",
     "storable",
     "this_actor",

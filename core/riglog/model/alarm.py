@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from riglog.model.actor import Actor
+from riglog.model.actor import Actor, Reason
 from riglog.model.event import Detail, Event, EventKind
 from riglog.model.note import Identity, Nanoseconds
 
@@ -31,6 +31,7 @@ class AlarmChange(Detail, frozen=True, kw_only=True):
     value: float | None = None
     text: str | None = None
     actor: Actor | None = None
+    reason: str | None = None
     message_id: str | None = None
 
 
@@ -52,9 +53,12 @@ class Acknowledgement(Detail, frozen=True, kw_only=True, tag="acknowledgement"):
     written_ns: Nanoseconds
     alarm: AlarmName
     author: Actor
+    reason: Reason | None = None
 
     @property
     def unexpected(self) -> Event:
         """Return the event of an acknowledgement that came too late, or for an alarm that is not there."""
         text = f"{self.alarm}: no alarm to acknowledge, sent by {self.author.user}"
-        return Event(self.written_ns, EventKind.ALARM_ACKNOWLEDGED, text, detail=self)
+        return Event(
+            self.written_ns, EventKind.ALARM_ACKNOWLEDGED, text, detail=self, actor=self.author, reason=self.reason
+        )

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from riglog.model.actor import Actor
+
 RENAMED_KINDS = {
     "port_back": "port_restored",
     "device_silent": "device_not_responding",
@@ -64,7 +66,10 @@ class Detail(Struct, frozen=True):
 
 
 class Event(Struct, frozen=True):
-    """Something that happened. ``at_ns`` is UTC, in nanoseconds since the epoch."""
+    """Something that happened. ``at_ns`` is UTC, in nanoseconds since the epoch.
+
+    ``actor`` and ``reason``: who has caused it, and why; None if that is not known, or in the detail.
+    """
 
     at_ns: int
     kind: EventKind
@@ -72,6 +77,25 @@ class Event(Struct, frozen=True):
     device: str | None = None
     port: str | None = None
     detail: Detail | None = None
+    actor: Actor | None = None
+    reason: str | None = None
+
+
+class ParameterWrite(Detail, frozen=True, kw_only=True):
+    """A change of an instrument. ``parameter`` is that of its channel, or the name of a command, such as ``tare``.
+
+    Attributes:
+        old_value: what was read before; None: it cannot be read, or was not.
+        new_value: what was read back, or else what was sent; None for a command without a value.
+        confirmed: it was read back, or acknowledged by the instrument. False: it is not known whether it was executed.
+    """
+
+    parameter: str
+    instance: int = 1
+    old_value: float | str | None = None
+    new_value: float | str | None = None
+    unit: str | None = None
+    confirmed: bool = False
 
 
 def current_kind(stored: str) -> str:

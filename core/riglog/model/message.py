@@ -15,4 +15,5 @@ def storable_message(message: Message) -> Message:
     if isinstance(message, Note):
         return stored(message)
     author = Actor(*map(storable, structs.astuple(message.author)))
-    return structs.replace(message, alarm=storable(message.alarm), author=author)
+    why = None if message.reason is None else storable(message.reason)
+    return structs.replace(message, alarm=storable(message.alarm), author=author, reason=why)

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, structs
 
 from riglog.errors import ConfigError
-from riglog.model.actor import Actor, this_actor
+from riglog.model.actor import Actor, Reason, checked_reason, this_actor
 from riglog.model.clock import SYSTEM_CLOCK, Clock
 from riglog.model.event import Detail, Event, EventKind
 from riglog.model.stamp import NS, utc
@@ -34,6 +34,7 @@ class Note(Detail, frozen=True, kw_only=True, tag="note"):
     written_ns: Nanoseconds
     author: Actor
     device: ShortText | None = None
+    reason: Reason | None = None
 
     @property
     def event(self) -> Event:
@@ -44,18 +45,20 @@ class Note(Detail, frozen=True, kw_only=True, tag="note"):
 def new_note(
     text: str,
     *,
-    program: str,
+    program: str | None = None,
     at: datetime | None = None,
     author: str | None = None,
     device: str | None = None,
+    reason: str | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Note:
     """Return a note of the user of this process.
 
     Args:
-        program: what the user has written it with.
+        program: what the user has written it with; default: this command.
         at: the time that it is about, UTC if it has no time zone; default: now.
         author: a name in place of that of the user.
+        reason: why it is written.
 
     Raises:
         ConfigError: there is no text, too much of it, or ``at`` is in the future.
@@ -82,6 +85,7 @@ def new_note(
             written_ns=now,
             author=this_actor(program, author),
             device=device,
+            reason=checked_reason(reason),
         )
     )
 
@@ -95,7 +99,8 @@ def stored(note: Note) -> Note:
     """Return a note with texts that every store can hold."""
     author = Actor(*map(storable, structs.astuple(note.author)))
     device = None if note.device is None else storable(note.device)
-    return structs.replace(note, text=storable(note.text), author=author, device=device)
+    why = None if note.reason is None else storable(note.reason)
+    return structs.replace(note, text=storable(note.text), author=author, device=device, reason=why)
 
 
 def _nanoseconds(at: datetime) -> int:

@@ -19,6 +19,7 @@ from riglog.errors import (
     MalformedReplyError,
     ProtocolError,
     ReplyTimeoutError,
+    WriteRefusedError,
     error_context,
 )
 from riglog.model import NS, Stamp
@@ -109,6 +110,7 @@ class Line(Generic[Request, Reply]):
         self._early_replies = 0
         self._look_at_port()
         self._hold_off = 0.0
+        self.read_only = False  # requests that change the instrument are refused
         self.keep: Keep | None = None  # called with every transaction
         self._received: bytes | bytearray = b""  # all that came in the last transaction
         self._last_byte_ns = 0  # monotonic, in either direction
@@ -136,6 +138,8 @@ class Line(Generic[Request, Reply]):
             DeviceRefusedError, MalformedReplyError: a reply, but no value.
             ConnectionLostError: the port is gone.
         """
+        if self.read_only:
+            self._refuse_change(request)
         if retries and self.codec.is_repeatable(request):
             return self._repeated(request, timeout, retries, skip_resync)
         return self._once(request, timeout, skip_resync)  # not one more coroutine: this is the way of every poll
@@ -161,12 +165,28 @@ class Line(Generic[Request, Reply]):
 
     async def send_without_reply(self, request: Request) -> None:
         """Send a request that has no reply; allowed while another task listens."""
+        if self.read_only:
+            self._refuse_change(request)
         await self._wait_idle(self.inter_frame_gap)
         frame = self.codec.encode(request)
         await self.transport.send(frame)
         self._last_byte_ns = self.clock.monotonic_ns()
         if self.keep is not None:
             self.keep(KeptTransaction(self.clock.utc_ns(), None, frame, b"", NO_REPLY_EXPECTED))
+
+    def _refuse_change(self, request: Request) -> None:
+        """Refuse a request that is not repeatable; a codec that states nothing about its requests refuses none.
+
+        Raises:
+            WriteRefusedError: nothing was sent.
+        """
+        states = type(self.codec).is_repeatable is not Codec.is_repeatable
+        if states and not self.codec.is_repeatable(request):
+            raise WriteRefusedError(
+                "a request that changes the instrument was refused, because this rig is read-only",
+                hint="Nothing was sent. Remove read_only = true from [run] of the rig file, if it may be changed",
+                port=self.port,
+            )
 
     async def listen(self) -> TimedReply[Reply]:
         """Wait for the next unsolicited frame; each frame is returned once.

@@ -15,7 +15,7 @@ ALARMS = """
 SELECT alarm.id, run.run, alarm.name, alarm.definition FROM alarm JOIN run ON run.id = alarm.run_id
 WHERE alarm.run_id = ? ORDER BY alarm.id"""
 CHANGES = """
-SELECT alarm_id, at_ns, state, value, text, actor.user
+SELECT alarm_id, at_ns, state, value, text, actor.user, reason
 FROM alarm_change LEFT JOIN actor ON actor.id = alarm_change.actor_id
 WHERE alarm_id IN (SELECT id FROM alarm WHERE run_id = ?) ORDER BY alarm_change.id"""
 
@@ -23,7 +23,8 @@ WHERE alarm_id IN (SELECT id FROM alarm WHERE run_id = ?) ORDER BY alarm_change.
 class StoredAlarm(Struct, kw_only=True):
     """An alarm on one channel. ``state``: normal, raised or cleared, since ``at``; ``text`` is the reason.
 
-    ``acknowledged``: nothing is to be acknowledged; ``by`` is who has done it.
+    ``acknowledged``: nothing is to be acknowledged; ``by`` is who has done it, and
+    ``why`` the reason, if one was given.
     """
 
     run: str
@@ -35,6 +36,7 @@ class StoredAlarm(Struct, kw_only=True):
     value: float | None = None
     text: str | None = None
     by: str | None = None
+    why: str | None = None
     definition: dict[str, Any] = {}
 
     @property
@@ -51,13 +53,13 @@ def stored_alarms(database: sqlite3.Connection, run_id: int) -> list[StoredAlarm
     for number, run, name, definition in database.execute(ALARMS, (run_id,)):
         decoded = msgspec.json.decode(definition)
         found[number] = StoredAlarm(run=run, name=name, channel=decoded.get("channel", ""), definition=decoded)
-    for number, at_ns, state, value, text, user in database.execute(CHANGES, (run_id,)):
+    for number, at_ns, state, value, text, user, reason in database.execute(CHANGES, (run_id,)):
         alarm = found[number]
         if state == AlarmState.ACKNOWLEDGED:
-            alarm.acknowledged, alarm.by = True, user
+            alarm.acknowledged, alarm.by, alarm.why = True, user, reason
         else:
             if state == AlarmState.RAISED:
-                alarm.acknowledged, alarm.by = False, None
+                alarm.acknowledged, alarm.by, alarm.why = False, None, None
             alarm.state, alarm.at, alarm.value, alarm.text = state, iso(at_ns), value, text
     return list(found.values())
 
@@ -75,6 +77,7 @@ def acknowledged(alarms: Iterable[StoredAlarm], message: Acknowledgement) -> lis
                 state=AlarmState.ACKNOWLEDGED,
                 text=text,
                 actor=message.author,
+                reason=message.reason,
                 message_id=None if events else message.message_id,
             )
             device, _, parameter = alarm.channel.partition(".")

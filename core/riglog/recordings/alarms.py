@@ -4,7 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 from riglog.errors import ConfigError, error_context
-from riglog.model import SYSTEM_CLOCK, Acknowledgement, storable, this_actor
+from riglog.model import SYSTEM_CLOCK, Acknowledgement, checked_reason, this_actor
 from riglog.model.note import new_identity
 from riglog.recordings.alarm_states import StoredAlarm, stored_alarms
 from riglog.recordings.messages import WAIT_SECONDS, Delivery, check_target, send
@@ -34,12 +34,18 @@ def read_alarms(path: str | Path, *, run: str | None = None) -> list[StoredAlarm
 
 
 def acknowledge_alarm(
-    path: str | Path, name: str, *, program: str = "riglog", author: str | None = None, timeout: float = WAIT_SECONDS
+    path: str | Path,
+    name: str,
+    *,
+    program: str | None = None,
+    author: str | None = None,
+    reason: str | None = None,
+    timeout: float = WAIT_SECONDS,
 ) -> Delivery:
     """Acknowledge an alarm of the latest run on all of its channels, also while another program records. Blocking.
 
     Raises:
-        ConfigError: no alarm has this name, or there is nothing to acknowledge.
+        ConfigError: no alarm has this name, there is nothing to acknowledge, or ``reason`` is empty or too long.
         NotARecordingError, NewerSchemaError, StorageError: it cannot be written; nothing was left behind.
     """
     path = newest_part(Path(path))
@@ -59,6 +65,7 @@ def acknowledge_alarm(
         message_id=new_identity(),
         written_ns=SYSTEM_CLOCK.utc_ns(),
         alarm=name,
-        author=this_actor(program, None if author is None else storable(author)),
+        author=this_actor(program, author),
+        reason=checked_reason(reason),
     )
     return send(path, message, timeout=timeout)

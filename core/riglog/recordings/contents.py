@@ -23,7 +23,10 @@ FIRST_SPAN_NS = 10 * NS
 
 
 class RunContents(Struct, frozen=True, kw_only=True):
-    """One run. Times are ISO 8601 UTC; ``finished_at`` is None while it is recorded, or if it broke off."""
+    """One run. Times are ISO 8601 UTC; ``finished_at`` is None while it is recorded, or if it broke off.
+
+    ``user``, ``program`` and ``reason``: who has started it, and why; None if that is not known.
+    """
 
     run: str
     name: str
@@ -34,6 +37,9 @@ class RunContents(Struct, frozen=True, kw_only=True):
     host: str | None
     rows: int
     channels: int
+    user: str | None = None
+    program: str | None = None
+    reason: str | None = None
 
 
 class Contents(Struct, frozen=True, kw_only=True):
@@ -179,6 +185,7 @@ def _runs(source: Recorded, latest: list[Row], counts: dict[int, int] | None) ->
         f" {rows_of_run if counts is None else 'NULL'}, {channels_of_run}"
     )
     found = source.database.execute(f"SELECT {columns} FROM run ORDER BY run.id")  # noqa: S608 - constants
+    started_by = _started_by(source)
     return [
         RunContents(
             run=run,
@@ -190,9 +197,21 @@ def _runs(source: Recorded, latest: list[Row], counts: dict[int, int] | None) ->
             host=host,
             rows=rows if counts is None else counts.get(number, 0),
             channels=channels,
+            **started_by.get(number, {}),
         )
         for number, run, name, started, finished, rate, host, rows, channels in found
     ]
+
+
+def _started_by(source: Recorded) -> dict[int, dict[str, str | None]]:
+    """Return who has started each run, and why; nothing for a recording of schema 1."""
+    if not isinstance(source, Recorded2):
+        return {}
+    found = source.database.execute(
+        "SELECT run_id, actor.user, actor.program, event.reason FROM event"
+        " JOIN actor ON actor.id = event.actor_id WHERE kind = 'run_started' ORDER BY event.id DESC"
+    )
+    return {number: {"user": user, "program": program, "reason": reason} for number, user, program, reason in found}
 
 
 def _counted(source: Recorded) -> tuple[str, str]:

@@ -20,7 +20,8 @@ from riglog.sinks.sqlite.tables import SCHEMA_VERSION
 
 DEVICES = "SELECT DISTINCT device FROM series ORDER BY device"
 NOTES = """
-SELECT run.run, note.at_ns, note.written_ns, note.device, note.text, actor.user, actor.program, actor.host
+SELECT run.run, note.at_ns, note.written_ns, note.device, note.text, actor.user, actor.program, actor.host,
+    note.reason
 FROM note LEFT JOIN run ON run.id = note.run_id LEFT JOIN actor ON actor.id = note.actor_id
 ORDER BY note.at_ns, note.id"""
 
@@ -36,6 +37,7 @@ class NoteRow(Struct, frozen=True):
     author: str | None
     program: str | None
     host: str | None
+    reason: str | None = None
 
 
 async def note(
@@ -45,6 +47,7 @@ async def note(
     at: datetime | str | None = None,
     author: str | None = None,
     device: str | None = None,
+    reason: str | None = None,
     timeout: float = WAIT_SECONDS,
 ) -> Delivery:
     """Write a note into an SQLite recording, also while another program records into it.
@@ -54,6 +57,7 @@ async def note(
         at: the time that it is about, a datetime or ISO 8601; UTC if it has no time zone; default: now.
         author: default: the user of the operating system.
         device: the device that it is about.
+        reason: why it is written.
         timeout: seconds to wait until the recorder has stored it.
 
     Returns:
@@ -66,7 +70,7 @@ async def note(
         StorageError: it cannot be written; nothing was left behind.
     """
     return await anyio.to_thread.run_sync(
-        lambda: write_note(path, text, program="riglog", at=at, author=author, device=device, timeout=timeout)
+        lambda: write_note(path, text, at=at, author=author, device=device, reason=reason, timeout=timeout)
     )
 
 
@@ -74,16 +78,17 @@ def write_note(
     path: str | Path,
     text: str,
     *,
-    program: str,
+    program: str | None = None,
     at: datetime | str | None = None,
     author: str | None = None,
     device: str | None = None,
+    reason: str | None = None,
     timeout: float = WAIT_SECONDS,
 ) -> Delivery:
     """Write a note; see ``note``. Blocking."""
     path = newest_part(Path(path))
     moment = None if at is None else utc(nanoseconds(at))
-    written = new_note(text, program=program, at=moment, author=author, device=device)
+    written = new_note(text, program=program, at=moment, author=author, device=device, reason=reason)
     check_target(path)
     if device is not None:
         with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):

@@ -76,6 +76,8 @@ async def open_rig(
         PortError, ProtocolError, DeviceError: a device cannot be opened.
     """
     config = rig if isinstance(rig, RigConfig) else load_rig(rig, registry=registry)
-    async with Manager(error_policy=error_policy, registry=registry, clock=clock) as manager:
+    async with Manager(
+        error_policy=error_policy, registry=registry, clock=clock, read_only=config.read_only
+    ) as manager:
         await open_devices(manager, config.specs, require_all=require_all, wait=True, on_opening=None)
         yield manager

@@ -28,10 +28,10 @@ class RigIdentities(Struct, frozen=True):
             return {}
         return {name: identity for name, identity in self.stored.items() if name not in self.accepted}
 
-    def acceptances(self, manager: Manager, clock: Clock) -> Iterable[Event]:
+    def acceptances(self, manager: Manager, clock: Clock, reason: str | None = None) -> Iterable[Event]:
         """Return an event for each device that was accepted, after it was opened."""
         for name in self.accepted:
-            yield acceptance(name, self.stored.get(name), manager.identities.get(name), clock)
+            yield acceptance(name, self.stored.get(name), manager.identities.get(name), clock, reason)
 
 
 def rig_identities(rig: RigConfig, *, resumed: bool, accepted: Sequence[str], run: str | None = None) -> RigIdentities:

@@ -13,7 +13,7 @@ from riglog.config.shared_paths import shared_paths
 from riglog.derived import Deriver
 from riglog.errors import StorageError
 from riglog.manager import Manager
-from riglog.model import SYSTEM_CLOCK, Clock, Event, Run, new_run
+from riglog.model import SYSTEM_CLOCK, Clock, Event, Run, checked_reason, new_run
 from riglog.plugin import Registry
 from riglog.rig.alarms import alarms_before, check_commands, finish_actions, watch_alarms
 from riglog.rig.identities import rig_identities
@@ -38,6 +38,7 @@ async def record_rig(
     require_all: bool = False,
     wait: bool = False,
     allow_commands: bool = False,
+    reason: str | None = None,
     stop: anyio.Event | None = None,
     on_opening: Callable[[str, str], None] | None = None,
     on_start: Callable[[ActiveRun], None] | None = None,
@@ -62,6 +63,8 @@ async def record_rig(
             adds it as soon as its instrument responds; ``absent`` of the outcome names those that never did.
         wait: start also if no device can be opened.
         allow_commands: the alarms of the rig may start programs.
+        reason: why it is recorded; it is stored with the start and the acceptances, with the user, the program and
+            the computer.
         stop: ends the recording when it is set, after the polls in progress.
         on_opening: called before each device is opened, with the names of the device and of its port (or driver).
         on_start: called with the active recording when polling starts; its ``summary`` is updated continuously.
@@ -80,6 +83,7 @@ async def record_rig(
             was recorded.
         SamplesLostError: the task was cancelled, and a sink did not store all samples.
     """
+    reason = checked_reason(reason)
     config = _config(rig, out, registry)
     problems = list(shared_paths([str(sink.path) for sink in config.sinks if isinstance(sink, FileSink)]))
     if problems:
@@ -98,7 +102,7 @@ async def record_rig(
     for sink in config.sinks:
         await sink.check()
     logs = wire_logs(config)
-    async with Manager(registry=registry, clock=clock, wire_logs=logs) as manager:
+    async with Manager(registry=registry, clock=clock, wire_logs=logs, read_only=config.read_only) as manager:
         manager.expect_identities(identities.expected)
         await open_devices(manager, config.specs, require_all=require_all, wait=wait, on_opening=on_opening)
         plan, length = _plan(config, resume, given, clock)  # opening takes time, and the clock may have been set
@@ -115,13 +119,14 @@ async def record_rig(
                 resumed_from=earlier,
                 slot_zero_ns=plan.stored.slot_zero_ns if plan.stored is not None else None,
                 follows=plan.follows,
+                reason=reason,
                 clock=clock,
             ) as recording,
         ):
             recording.on_event = on_event
             recording.derivation = Deriver(config.derived, clock) if config.derived else None
             alarms = watch_alarms(config, recording, run, before)
-            for event in identities.acceptances(manager, clock):
+            for event in identities.acceptances(manager, clock, reason):
                 recording.add_event(event)
             if on_start is not None:
                 on_start(recording)

@@ -45,7 +45,10 @@ class Row(Struct, frozen=True):
 
 
 class EventRow(Struct, frozen=True):
-    """One event as it is stored. ``kind`` is the present name, also of an event stored under an earlier one."""
+    """One event as it is stored. ``kind`` is the present name, also of an event stored under an earlier one.
+
+    ``user``, ``program`` and ``host`` are who has caused it, and ``reason`` why; None if that is not known.
+    """
 
     run: str
     at: Time
@@ -53,6 +56,14 @@ class EventRow(Struct, frozen=True):
     device: str | None
     port: str | None
     message: str
+    user: str | None = None
+    program: str | None = None
+    host: str | None = None
+    reason: str | None = None
+
+
+EVENT_COLUMNS = ("run", "at", "kind", "device", "port", "message")
+"""Those of the view ``events``, and of the table in PostgreSQL."""
 
 
 class Kind(Enum):

@@ -53,6 +53,7 @@ class Manager:
         registry: Registry | None = None,
         clock: Clock = SYSTEM_CLOCK,
         wire_logs: Sequence[WireLog] = (),
+        read_only: bool = False,
     ) -> None: ...
     @overload
     def add(
@@ -81,7 +82,7 @@ class Manager:
     def absent(self) -> dict[str, RiglogError]: ...
     @property
     def identities(self) -> dict[str, str]: ...
-    def accept_identity(self, name: str) -> None: ...
+    def accept_identity(self, name: str, *, reason: str | None = None) -> None: ...
     def poll(
         self,
         names: Sequence[str] | None = None,
@@ -117,9 +118,15 @@ class ActiveRun:
     @property
     def stopping(self) -> bool: ...
     def add_note(
-        self, text: str, *, at: datetime | None = None, author: str | None = None, device: str | None = None
+        self,
+        text: str,
+        *,
+        at: datetime | None = None,
+        author: str | None = None,
+        device: str | None = None,
+        reason: str | None = None,
     ) -> Note: ...
-    def acknowledge_alarm(self, name: str, *, author: str | None = None) -> None: ...
+    def acknowledge_alarm(self, name: str, *, author: str | None = None, reason: str | None = None) -> None: ...
     def take_events(self) -> list[Event]: ...
     def __iter__(self) -> Iterator[Batch]: ...
     def close(self) -> None: ...
@@ -153,6 +160,7 @@ def record(
     resumed_from: Run | None = None,
     slot_zero_ns: int | None = None,
     follows: str | None = None,
+    reason: str | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> ActiveRun: ...
 def pipe(
@@ -175,6 +183,7 @@ def record_rig(
     require_all: bool = False,
     wait: bool = False,
     allow_commands: bool = False,
+    reason: str | None = None,
     stop: threading.Event | None = None,
     on_opening: Callable[[str, str], None] | None = None,
     on_start: Callable[[ActiveRun], None] | None = None,
@@ -189,5 +198,6 @@ def note(
     at: datetime | str | None = None,
     author: str | None = None,
     device: str | None = None,
+    reason: str | None = None,
     timeout: float = WAIT_SECONDS,
 ) -> Delivery: ...

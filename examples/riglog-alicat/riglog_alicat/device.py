@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 
-from riglog.device import PortDevice, Safety, missing, poll_reads, require_confirmation
+from riglog.device import PortDevice, Safety, label_or_number, missing, poll_reads
 from riglog.device.proof_settings import KnownSettings
 from riglog.errors import DeviceError, MalformedReplyError, UnsupportedError, WriteRefusedError
-from riglog.model import NS, Channel, Sample, Stamp
+from riglog.model import NS, Channel, ParameterWrite, Sample, Stamp
 from riglog.plugin import DeviceContext
 from riglog.protocol import HeldLine, Transactor
 from riglog_alicat import protocol
@@ -77,7 +77,7 @@ class Alicat(PortDevice[Client]):
         """Write ``setpoint``. Everything is checked before it is sent, and it is read back."""
         if name != "setpoint" or instance != 1:
             raise UnsupportedError(f"{name} cannot be written", hint="Use setpoint", device=self.name)
-        require_confirmation(Safety.PERSISTENT, name, confirm, device=self.name)
+        self.confirm_change(Safety.PERSISTENT, name, confirm)
         async with self.client.hold() as line:
             await self._learn(line)
             channel, column = self._setpoint_column()
@@ -85,15 +85,19 @@ class Alicat(PortDevice[Client]):
             sample, _ = await self._setpoint(line, channel, column)
             if sample.value == float(number):
                 return sample  # every write wears the memory of the instrument
-            await line.transact(self._write(f"{number:.{column.decimals or 0}f}"))
-            self.wrote(f"setpoint = {number} {column.unit_name or ''}".rstrip())
-            sample, _ = await self._setpoint(line, channel, column)
-        if sample.value != float(number):
-            raise DeviceError(
-                f"the set point was not accepted: it is {sample.value} {sample.unit}",
-                hint="Look whether it is limited, or set by the analog input",
-                device=self.name,
+            write = ParameterWrite(
+                parameter=name, old_value=label_or_number(sample), new_value=float(number), unit=column.unit_name
             )
+            with self.writing(f"setpoint = {number} {column.unit_name or ''}".rstrip(), write) as confirmed:
+                await line.transact(self._write(f"{number:.{column.decimals or 0}f}"))
+                sample, _ = await self._setpoint(line, channel, column)
+                if sample.value != float(number):
+                    raise DeviceError(
+                        f"the set point was not accepted: it is {sample.value} {sample.unit}",
+                        hint="Look whether it is limited, or set by the analog input",
+                        device=self.name,
+                    )
+                confirmed(label_or_number(sample))
         return sample
 
     # --- what is learnt

@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 
 from msgspec import structs
 
-from riglog.device import DeviceContext, Pace, PortDevice, Safety, require_confirmation
+from riglog.device import DeviceContext, Pace, PortDevice, Safety
 from riglog.device.polling import LINE_BUSY
 from riglog.errors import AmbiguousReplyError, ConnectionLostError, ProtocolError, ReplyTimeoutError, error_context
+from riglog.model import ParameterWrite
 from riglog.protocol import HeldLine
 from riglog_sartorius.config import SartoriusConfig
 from riglog_sartorius.protocol import AnyLine, SartoriusProtocol
@@ -66,6 +67,7 @@ class BalanceBase(PortDevice[SartoriusClient]):
         *,
         wait_done: Callable[[], Awaitable[None]] | None = None,
         what: str | None = None,
+        write: ParameterWrite | None = None,
     ) -> T:
         """Change the balance, and report the change. Without an acknowledge it may have been executed nevertheless.
 
@@ -74,6 +76,7 @@ class BalanceBase(PortDevice[SartoriusClient]):
             command: sends the command on the line it is given. It is sent once, whatever the defaults of the client.
             wait_done: waits until the command was executed; the line is free meanwhile.
             what: the text of the event; default: the name.
+            write: the parameter and its values; default: the command ``name``.
 
         Returns:
             The result of ``command``.
@@ -83,8 +86,9 @@ class BalanceBase(PortDevice[SartoriusClient]):
             ProtocolError, NotSettledError, ConnectionLostError: it is not known whether it was executed, unless the
                 line was busy: then nothing was sent.
         """
-        require_confirmation(tier, name, confirm, device=self.name)
+        self.confirm_change(tier, name, confirm)
         what = what or name
+        write = write or ParameterWrite(parameter=name)
         held = sent = False
         try:
             with error_context(device=self.name):
@@ -98,9 +102,10 @@ class BalanceBase(PortDevice[SartoriusClient]):
             if sent or (held and _may_have_been_executed(error)):
                 if isinstance(error, ReplyTimeoutError | AmbiguousReplyError | ConnectionLostError):
                     error.hint = MAY_HAVE_BEEN_EXECUTED
-                self.wrote(f"{what} (not acknowledged)")
+                self.wrote(f"{what} (not acknowledged)", write)
             raise
-        self.wrote(what)
+        proven = wait_done is not None or isinstance(self.client, XbpiClient)
+        self.wrote(what, structs.replace(write, confirmed=proven))
         return result
 
 

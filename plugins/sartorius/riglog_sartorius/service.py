@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from riglog.device import Safety
 from riglog.errors import ConfigError, DeviceError
-from riglog.model import Sample, Stamp
+from riglog.model import ParameterWrite, Sample, Stamp
 from riglog_sartorius.base import BalanceBase
 from riglog_sartorius.identity import Identity
 from riglog_sartorius.parameters import parameter
@@ -77,12 +77,20 @@ class Service(BalanceBase):
         """
         known = parameter(which)
         code = known.code_of(value)
+        self.confirm_change(known.safety, f"write_parameter {known.name}", confirm)
+        before = await self.read_parameter(known.index)
+        write = ParameterWrite(
+            parameter=known.name,
+            old_value=before.value if before.label is None else before.label,
+            new_value=known.labels.get(code, code),
+        )
         await self._change(
             known.safety,
             f"write_parameter {known.name}",
             confirm,
             lambda line: self._protocol.write_parameter(line, known.index, code),
             what=f"{known.name} = {known.labels.get(code, code)}",
+            write=write,
         )
         written = await self.read_parameter(known.index)
         if written.value != code:
@@ -112,6 +120,7 @@ class Service(BalanceBase):
             confirm,
             lambda line: self._protocol.set_filter(line, code),
             what=f"filter_mode = {known.labels[code]}",
+            write=ParameterWrite(parameter="filter_mode", new_value=known.labels[code]),
         )
 
     async def save_menu(self, *, confirm: bool = False) -> None:

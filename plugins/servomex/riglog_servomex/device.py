@@ -11,7 +11,6 @@ from riglog.device import (
     StatedFacts,
     missing,
     poll_reads,
-    require_confirmation,
 )
 from riglog.model import Channel, Sample
 from riglog.protocol import HeldLine
@@ -133,14 +132,14 @@ class Analyzer(PortDevice[ServomexClient]):
             StartUnknownError: not confirmed by the analyzer; it may run nevertheless.
             CoilLeftSetError: the request coil may still be set; until it is cleared, the next request has no effect.
         """
-        require_confirmation(Safety.STATEFUL, f"starting autocalibration of group {group}", confirm, device=self.name)
+        self.confirm_change(Safety.STATEFUL, f"starting autocalibration of group {group}", confirm)
         await self._protocol.start_calibration(
             group, lambda state: self.wrote(f"autocalibration of group {group} {state}")
         )
 
     async def stop_calibration(self, *, confirm: bool = False) -> None:
         """Stop all autocalibrations, also those started on the panel; raises as ``start_calibration``."""
-        require_confirmation(Safety.STATEFUL, "stopping all autocalibrations", confirm, device=self.name)
+        self.confirm_change(Safety.STATEFUL, "stopping all autocalibrations", confirm)
         await self._protocol.stop_calibration(lambda state: self.wrote(f"stop of all autocalibrations {state}"))
 
     async def _read(self, position: Position) -> Reading:

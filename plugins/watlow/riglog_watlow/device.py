@@ -132,11 +132,11 @@ class Controller(PortDevice[AnyClient]):
             ProtocolError: it is not known whether it was written.
         """
         target = check_instance(Target(self.registry.find(name_or_id), instance))
-        require_writable(target, confirm)
+        require_writable(target, lambda tier, what: self.confirm_change(tier, what, confirm, parameter=str(target)))
         read = self._channel_read(target)
         async with self.client.hold() as line:
             reader = await self._reader(line, retries=1)
-            sample = await write(reader, read, self.facts, value, wrote=self.wrote)
+            sample = await write(reader, read, self.facts, value, writing=self.writing)
             if target.parameter.write_class == "communication":
                 await self.reconnected(line)
         return sample

@@ -4,17 +4,18 @@ Source: Watlow wire specification, sections 12.2 and 12.3.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
-from riglog.device import Safety, require_confirmation
+from riglog.device import Safety, label_or_number
 from riglog.errors import ReplyTimeoutError, WriteRefusedError
-from riglog.model import Sample
+from riglog.model import ParameterWrite, Sample
 from riglog.model.units import DEG_C
 from riglog_watlow.channel_read import ChannelRead
 from riglog_watlow.errors import ReadbackMismatchError
 from riglog_watlow.families import Facts
 from riglog_watlow.parameters import WireValue, WriteClass, parse_value, registry
 from riglog_watlow.reader import Reader
-from riglog_watlow.samples import from_wire, kind_of, to_wire, unit_of
+from riglog_watlow.samples import UnitContext, from_wire, kind_of, to_wire, unit_of
 from riglog_watlow.targets import Target
 
 TIERS: dict[WriteClass, Safety] = {
@@ -32,12 +33,15 @@ LINK_PARAMETERS = frozenset(
 """Once written, the controller responds at other settings only: riglog_watlow.maintenance follows it there."""
 
 
-def require_writable(target: Target, confirm: bool) -> None:
+def require_writable(target: Target, confirm_change: Callable[[Safety, str], None]) -> None:
     """Refuse a write that is not possible or not confirmed. Sends nothing.
+
+    Args:
+        confirm_change: raises unless it is confirmed; gets its tier, and what it is.
 
     Raises:
         WriteRefusedError: read-only, or to be changed by ``move_link`` only.
-        ConfirmationError: it changes the controller, and ``confirm`` is not True.
+        ConfirmationError: it changes the controller, and is not confirmed.
     """
     parameter = target.parameter
     if not parameter.writable:
@@ -48,7 +52,7 @@ def require_writable(target: Target, confirm: bool) -> None:
             hint="Use `riglog watlow configure`, or riglog_watlow.move_link()",
         )
     memory = " (EEPROM, rated for about 1,000,000 writes)" if parameter.storage.startswith("eeprom") else ""
-    require_confirmation(TIERS[parameter.write_class], f"writing {target}{memory}", confirm, parameter=str(target))
+    confirm_change(TIERS[parameter.write_class], f"writing {target}{memory}")
 
 
 async def write(
@@ -57,7 +61,7 @@ async def write(
     facts: Facts,
     value: float | int | str,
     *,
-    wrote: Callable[[str], None],
+    writing: Callable[[str, ParameterWrite], AbstractContextManager[Callable[[float | str | None], None]]],
 ) -> Sample | None:
     """Write a value in the unit in which it is read, and read it back. ``require_writable`` comes before.
 
@@ -66,7 +70,7 @@ async def write(
     Args:
         reader: of the line, which must be held.
         read: the channel of the parameter.
-        wrote: called as soon as the controller may have been changed.
+        writing: the block in which the controller may have been changed; see ``Device.writing``.
 
     Returns:
         The value read back; None if the parameter has no readback.
@@ -88,17 +92,28 @@ async def write(
         wanted = _checked(reader, read, given)
         await _check_limits(reader, read, facts, float(wanted))
     no_readback = parameter.storage == "action" or not parameter.readable
+    old: float | str | None = None
     if not no_readback:
         present = await reader.sample(read)
         if reader.unit_context(read) != meant:  # changed meanwhile, and nothing was written yet
-            return await write(reader.again(), read, facts, value, wrote=wrote)
+            return await write(reader.again(), read, facts, value, writing=writing)
         if _is_stored(reader, target, wanted):
             return present
+        old = label_or_number(present)
     unit = read.channel.unit
-    wrote(f"{target} = {value} {unit}" if unit else f"{target} = {value}")
-    await _send(reader, target, wanted, no_readback)
-    if no_readback:
-        return None
+    change = ParameterWrite(
+        parameter=target.parameter.name, instance=target.instance, old_value=old, new_value=value, unit=unit
+    )
+    with writing(f"{target} = {value} {unit}" if unit else f"{target} = {value}", change) as confirmed:
+        await _send(reader, target, wanted, no_readback)
+        sample = None if no_readback else await _proven(reader, read, wanted, meant)
+        confirmed(None if sample is None else label_or_number(sample))
+    return sample
+
+
+async def _proven(reader: Reader, read: ChannelRead, wanted: WireValue, meant: UnitContext) -> Sample:
+    """Read back what was written, and that its unit is still the one that was meant."""
+    target = read.target
     after = reader.again()
     sample = await _read_back(after, read, wanted)
     await after.read_context(read)

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import anyio
@@ -33,7 +34,7 @@ async def test_a_note_is_added_to_a_finished_recording(mine: Path) -> None:
     assert await riglog.note(mine, "door opened", at="2026-11-20T13:00:01Z", author="anna", device="oven") == "stored"
     (note,) = read_notes(mine)
     assert (note.run, note.at, note.device) == ("bench.0001", "2026-11-20T13:00:01.000000Z", "oven")
-    assert (note.text, note.author, note.program) == ("door opened", "anna", "riglog")
+    assert (note.text, note.author, note.program) == ("door opened", "anna", f"riglog {version('riglog')}")
     assert note.written_at > note.at
     (event,) = [event for event in read_events(mine) if event.kind == "note"]
     assert (event.run, event.message, event.device, event.at) == (note.run, "anna: door opened", "oven", note.at)

@@ -5,7 +5,7 @@ import click
 from riglog.cli.console import add_row, format_value, messages, plain, print_json, results, table
 from riglog.cli.errors import DONE, INCOMPLETE
 from riglog.cli.local_time import format_local
-from riglog.cli.options import json_option
+from riglog.cli.options import json_option, reason_option
 
 
 @click.group("alarms", short_help="List, acknowledge and test alarms.")
@@ -28,6 +28,8 @@ def list_alarms(file: str, run: str | None, as_json: bool) -> None:
     alarms = table("alarm", "channel", "state", "since", "reason", "acknowledged")
     for alarm in found:
         seen = alarm.by or ("-" if alarm.acknowledged else "no")
+        if alarm.why:
+            seen += f": {alarm.why}"
         add_row(alarms, alarm.name, alarm.channel, alarm.state, format_local(alarm.at), alarm.text or "", seen)
     results().print(alarms)
 
@@ -36,12 +38,13 @@ def list_alarms(file: str, run: str | None, as_json: bool) -> None:
 @click.argument("file", type=click.Path(readable=False))
 @click.argument("name")
 @click.option("--by", help="Who acknowledges it. Default: the user of the operating system.")
+@reason_option
 @json_option
-def acknowledge(file: str, name: str, by: str | None, as_json: bool) -> None:
+def acknowledge(file: str, name: str, by: str | None, reason: str | None, as_json: bool) -> None:
     """Acknowledge the alarm NAME in the latest run of the recording FILE, also while it is recorded."""
     from riglog.recordings import Delivery, acknowledge_alarm
 
-    delivery = acknowledge_alarm(file, name, program="riglog alarms ack", author=by)
+    delivery = acknowledge_alarm(file, name, program="riglog alarms ack", author=by, reason=reason)
     if as_json:
         print_json({"state": delivery.value})
     elif delivery is Delivery.STORED:

@@ -28,11 +28,15 @@ def command(files: tuple[str, ...], run: str | None, kinds: tuple[str, ...], as_
     if as_json:
         print_json(found)
         return
-    events = table("time (UTC)", "event", "description")
+    by = any(event.user for event in found)
+    reasons = any(event.reason for event in found)
+    events = table("time (UTC)", "event", "description", *(["by"] if by else []), *(["reason"] if reasons else []))
     for event in found:
         where = " ".join(name for name in (event.port, event.device) if name)
         text = f"{where}: {event.message}" if where else event.message
-        add_row(events, format_time(event.at), event.kind, text)
+        who = [event.user or ""] if by else []
+        why = [event.reason or ""] if reasons else []
+        add_row(events, format_time(event.at), event.kind, text, *who, *why)
     results().print(events)
 
 

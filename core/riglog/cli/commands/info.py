@@ -61,9 +61,13 @@ def _print(found: Contents) -> None:
 
 def print_runs(found: Contents) -> None:
     """Print a line for each run."""
-    runs = table("run", "started", "ended", "rows", "channels", "rate")
+    by = any(run.user for run in found.runs)
+    reasons = any(run.reason for run in found.runs)
+    more = [*(["by"] if by else []), *(["reason"] if reasons else [])]
+    runs = table("run", "started", "ended", "rows", "channels", "rate", *more)
     for run in found.runs:
         ended = format_local(run.finished_at) if run.finished_at else f"open, last row {format_local(run.last_row_at)}"
         rate = "-" if run.rate_hz is None else f"{run.rate_hz:g} Hz"
-        add_row(runs, run.run, format_local(run.started_at), ended, run.rows, run.channels, rate)
+        who = [*([run.user or ""] if by else []), *([run.reason or ""] if reasons else [])]
+        add_row(runs, run.run, format_local(run.started_at), ended, run.rows, run.channels, rate, *who)
     results().print(runs)

@@ -6,7 +6,7 @@ import click
 
 from riglog.cli.console import add_row, messages, plain, print_json, results, table
 from riglog.cli.local_time import format_local
-from riglog.cli.options import json_option
+from riglog.cli.options import json_option, reason_option
 from riglog.errors import ConfigError
 from riglog.recordings import Delivery, read_notes, write_note
 from riglog.sinks.part_names import newest_part, parts
@@ -18,18 +18,29 @@ from riglog.sinks.part_names import newest_part, parts
 @click.option("--at", help="The time that the note is about: ISO 8601, UTC if it has no time zone. Default: now.")
 @click.option("--author", help="Who writes it. Default: the user of the operating system.")
 @click.option("--device", help="The device that it is about.")
+@reason_option
 @json_option
-def command(file: str, text: str | None, at: str | None, author: str | None, device: str | None, as_json: bool) -> None:
+def command(
+    file: str,
+    text: str | None,
+    at: str | None,
+    author: str | None,
+    device: str | None,
+    reason: str | None,
+    as_json: bool,
+) -> None:
     """Write the note TEXT into the SQLite recording FILE, also while it is recorded; without TEXT, list them.
 
     A note is never changed or removed. The first file of a rotation stands for all of them.
     """
     if text is None:
-        if at or author or device:
-            raise ConfigError("--at, --author and --device need the text of a note", hint="Add the text, in quotes")
+        if at or author or device or reason:
+            raise ConfigError(
+                "--at, --author, --device and --reason need the text of a note", hint="Add the text, in quotes"
+            )
         _list(file, as_json)
         return
-    delivery = write_note(file, text, program="riglog note", at=at, author=author, device=device)
+    delivery = write_note(file, text, program="riglog note", at=at, author=author, device=device, reason=reason)
     target = plain(str(newest_part(Path(file))))
     if as_json:
         print_json({"state": delivery.value})
@@ -47,7 +58,9 @@ def _list(file: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    notes = table("time", "author", "device", "note")
+    reasons = any(each.reason for each in found)
+    notes = table("time", "author", "device", "note", *(["reason"] if reasons else []))
     for each in found:
-        add_row(notes, format_local(each.at), each.author or "", each.device or "", each.text)
+        why = [each.reason or ""] if reasons else []
+        add_row(notes, format_local(each.at), each.author or "", each.device or "", each.text, *why)
     results().print(notes)

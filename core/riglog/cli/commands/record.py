@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from riglog.cli.console import messages, plain, plural, print_warning
-from riglog.cli.options import json_option, profile_option, set_profile, sqlite_name
+from riglog.cli.options import json_option, profile_option, reason_option, set_profile, sqlite_name
 from riglog.cli.report import report
 from riglog.cli.signals import Interruption, run
 from riglog.errors import ConfigError
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 class Start(NamedTuple):
-    """Which devices must be there at the start, and what alarms may do."""
+    """Which devices must be there at the start, what alarms may do, and why it is recorded."""
 
     require_all: bool
     wait: bool
     allow_commands: bool
+    reason: str | None
 
 
 @click.command("record", short_help="Record a rig.")
@@ -64,6 +65,7 @@ class Start(NamedTuple):
 @click.option(
     "--rotate", metavar="SIZE|TIME", help="Begin a further file after so many bytes or at this time: 100MB, 1d, 1h."
 )
+@reason_option
 @json_option
 def command(
     rig: str,
@@ -77,6 +79,7 @@ def command(
     wait: bool,
     allow_commands: bool,
     rotate: str | None,
+    reason: str | None,
     as_json: bool,
 ) -> int:
     """Record the rig described in RIG, until the duration has elapsed or Ctrl-C or SIGTERM is received.
@@ -85,7 +88,7 @@ def command(
     """
     if require_all and wait:
         raise ConfigError("--wait: cannot be combined with --require-all", hint="Remove one of them")
-    start = Start(require_all=require_all, wait=wait, allow_commands=allow_commands)
+    start = Start(require_all=require_all, wait=wait, allow_commands=allow_commands, reason=reason)
     return run(partial(_record, rig, duration, out, rotate, profile, max_gap, resume, accept_identity, start, as_json))
 
 
@@ -137,6 +140,7 @@ async def _record(
         accept_identity=accept_identity,
         require_all=start.require_all,
         wait=start.wait,
+        reason=start.reason,
         allow_commands=start.allow_commands,
     )
     return partial(report, outcome, as_json=as_json, max_gap=max_gap)

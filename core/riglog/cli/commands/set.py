@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from riglog.cli.console import channel_name, format_value, messages, plain, print_json, results
+from riglog.cli.console import by_whom, channel_name, format_value, messages, plain, print_json, results
 from riglog.cli.errors import DONE
-from riglog.cli.options import device_options, device_spec, json_option
+from riglog.cli.options import device_options, device_spec, json_option, reason_option
 from riglog.cli.signals import run
 from riglog.errors import ConfigError, ConfirmationError, did_you_mean, error_context
 
@@ -29,6 +29,7 @@ SHOWN_NAMES = 12
     help="Instance of the parameter: number of the loop, alarm or input.",
 )
 @click.option("--confirm", is_flag=True, help="Required: confirm that the instrument is to be changed.")
+@reason_option
 @json_option
 def command(**arguments: Any) -> int:
     """Write VALUE to PARAMETER of one device and read it back. Nothing is written without --confirm."""
@@ -45,10 +46,16 @@ async def _set(
     value: str,
     instance: int,
     confirm: bool,
+    reason: str | None,
     as_json: bool,
 ) -> int:
     from riglog.manager import Manager
+    from riglog.model import Event, ParameterWrite, checked_reason
+    from riglog.model.actor import user
     from riglog.sinks.rows import as_json_object, row
+
+    why = checked_reason(reason)
+    events: list[Event] = []
 
     spec = device_spec(driver, port, protocol, address, options)
     parameter = _settable(spec, parameter, lambda: device_spec(driver, port, protocol, address, options, [parameter]))
@@ -62,15 +69,25 @@ async def _set(
         )
     async with Manager() as rig:
         device = await rig.add_spec(spec)
+        rig.subscribe(events.append)
         with error_context(device=device.name, port=port):
             sample = await device.set_parameter(parameter, value, instance, confirm=True)
+    writes = [event.detail for event in events if isinstance(event.detail, ParameterWrite)]
+    old = writes[0].old_value if writes else None
     if sample is None:
         messages().print(f"[dim]{plain(parameter)}: written; the device does not report the new value[/]")
     elif as_json:
-        print_json(as_json_object(row(None, None, sample)))
+        print_json(
+            as_json_object(row(None, None, sample))
+            | {"written": bool(writes), "old_value": old, "user": user(), "reason": why}
+        )
     else:
         text = f"{channel_name(sample.channel)} = {format_value(sample.value, sample.text)} {sample.unit or ''}"
         results().print(text.rstrip(), markup=False)
+    if not as_json:
+        before = "" if old is None else f"before: {old}; "
+        done = before + by_whom(why) if writes else "it had this value already; nothing was written"
+        messages().print(f"[dim]{plain(done)}[/]", soft_wrap=True)
     return DONE
 
 

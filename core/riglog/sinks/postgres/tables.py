@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from riglog.errors import ConfigError
-from riglog.sinks.rows import ROW, Column, Columns, EventRow, Kind, Time, columns_of
+from riglog.sinks.rows import EVENT_COLUMNS, ROW, Column, Columns, EventRow, Kind, Time, columns_of
 
 CENTRAL_VERSION = 1
 TYPES = {
@@ -56,7 +56,8 @@ ORIGIN = (Column("host", Kind.TEXT, True), Column("sequence", Kind.INTEGER, True
 SAMPLES = Table("samples", (*ROW, *ORIGIN), ("run", "host", "sequence", "received_at"))
 """``sequence`` is the number of the reading in its file, so it stands for channel and tick. The time is in the key
 because TimescaleDB requires it, and because a file that loses rows in a power failure uses their numbers again."""
-EVENTS = Table("events", (*columns_of(EventRow), *ORIGIN), ("run", "host", "sequence", "at"))
+EVENT = tuple(column for column in columns_of(EventRow) if column.name in EVENT_COLUMNS)
+EVENTS = Table("events", (*EVENT, *ORIGIN), ("run", "host", "sequence", "at"))
 RUNS = Table("runs", columns_of(RunRow), ("run", "host"), updated=("finished_at",))
 SEALS = Table("seals", (*columns_of(SealRow), *ORIGIN), ("run", "host", "sequence", "hash"))
 """Heads, as a witness: never changed, and a file that is sealed again has other ones. ``sequence`` is ``flush.id``."""

@@ -3,14 +3,15 @@
 from contextlib import closing
 from pathlib import Path
 
-from riglog.model import Event, EventKind
+from riglog.model import Actor, Event, EventKind
 from riglog.sinks.sqlite.reader import open_recording
 from riglog.sinks.sqlite.schema import is_unused, sqlite_errors
 
 CARRIED = """
-SELECT at_ns, kind, message, device, port FROM event
+SELECT at_ns, kind, message, device, port, actor.user, actor.program, actor.host, reason
+FROM event LEFT JOIN actor ON actor.id = event.actor_id
 WHERE kind IN ('run_started', 'identity_expected') AND run_id = (SELECT id FROM run WHERE run = :run)
-ORDER BY id"""
+ORDER BY event.id"""
 
 
 def carried_events(path: Path, run: str) -> list[Event]:
@@ -23,6 +24,7 @@ def carried_events(path: Path, run: str) -> list[Event]:
         return []
     with closing(open_recording(path)) as database, sqlite_errors(path):
         found = {}
-        for at_ns, kind, message, device, port in database.execute(CARRIED, {"run": run}):
-            found[kind, device] = Event(at_ns, EventKind(kind), message, device, port)
+        for at_ns, kind, message, device, port, user, program, host, reason in database.execute(CARRIED, {"run": run}):
+            actor = None if user is None else Actor(user, program, host)
+            found[kind, device] = Event(at_ns, EventKind(kind), message, device, port, actor=actor, reason=reason)
         return list(found.values())

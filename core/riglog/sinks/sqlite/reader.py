@@ -14,9 +14,11 @@ from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.rows import EventRow, Row
 from riglog.sinks.sqlite.recorded import recorded
 from riglog.sinks.sqlite.schema import HEADER, check_recording, create_tables, is_reserved, sqlite_errors
+from riglog.sinks.sqlite.tables import SCHEMA_VERSION
 from riglog.sinks.sqlite.views import iso
 
 SHOWN_NAMES = 12
+AT = iso("event.at_ns")
 RUNS = "SELECT name FROM run UNION SELECT run FROM run"
 
 
@@ -67,12 +69,12 @@ def read_events(path: str | Path, *, run: str | None = None) -> Iterator[EventRo
     path = Path(path)
     with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
         refuse_unknown(database, "run", run, RUNS)
-        for run_id, at, kind, device, port, message in database.execute(
-            "SELECT run, at, kind, device, port, message FROM events"
-            " WHERE :run IS NULL OR run IN (SELECT run FROM run WHERE :run IN (run, name)) ORDER BY at",
+        for run_id, at, kind, *about in database.execute(
+            f"SELECT run.run, {AT}, kind, device, port, message{_who(database)}"
+            " WHERE :run IS NULL OR :run IN (run.run, run.name) ORDER BY event.at_ns, event.id",
             {"run": run},
         ):
-            yield EventRow(run_id, at, current_kind(kind), device, port, message)
+            yield EventRow(run_id, at, current_kind(kind), *about)
 
 
 def newest_events(path: str | Path, count: int) -> list[EventRow]:
@@ -84,12 +86,20 @@ def newest_events(path: str | Path, count: int) -> list[EventRow]:
     path = Path(path)
     with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
         found = database.execute(
-            f"SELECT run.run, {iso('event.at_ns')}, kind, device, port, message"  # noqa: S608 - a constant
-            " FROM event CROSS JOIN run ON run.id = event.run_id ORDER BY event.id DESC LIMIT ?",
+            f"SELECT run.run, {AT}, kind, device, port, message{_who(database)} ORDER BY event.id DESC LIMIT ?",
             (count,),
         ).fetchall()
     events = [EventRow(run, at, current_kind(kind), *about) for run, at, kind, *about in reversed(found)]
     return sorted(events, key=lambda event: event.at)
+
+
+def _who(database: sqlite3.Connection) -> str:
+    """Return the SQL of who and why, and of the tables; a recording of schema 1 does not know them."""
+    tables = " FROM event CROSS JOIN run ON run.id = event.run_id"
+    if database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,):
+        who = ", actor.user, actor.program, actor.host, event.reason"
+        return f"{who}{tables} LEFT JOIN actor ON actor.id = event.actor_id"
+    return f", NULL, NULL, NULL, NULL{tables}"
 
 
 def refuse_unknown(database: sqlite3.Connection, what: str, wanted: str | None, query: str) -> None:
