@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from msgspec.structs import replace
 
 from riglog.device.context import DeviceContext
-from riglog.device.safety import READ_ONLY, READ_ONLY_HINT, Safety, require_confirmation
+from riglog.device.safety import Safety, require_confirmation
 from riglog.device.source import Pace
 from riglog.device.threads import BlockingCalls
 from riglog.errors import UnsupportedError, WriteRefusedError
@@ -155,7 +155,12 @@ class Device(ABC):
             ConfirmationError: ``confirm`` is not exactly True.
         """
         if self.read_only and tier is not Safety.READ_ONLY:
-            raise WriteRefusedError(f"{what}: {READ_ONLY}", hint=READ_ONLY_HINT, device=self.name, **context)
+            raise WriteRefusedError(
+                f"{what}: refused, because this rig is read-only",
+                hint="Nothing was sent. Remove read_only = true from [run] of the rig file, if it may be changed",
+                device=self.name,
+                **context,
+            )
         require_confirmation(tier, what, confirm, device=self.name, **context)
 
     def wrote(self, what: str, write: ParameterWrite | None = None) -> None:

@@ -4,9 +4,6 @@ from enum import IntEnum
 
 from riglog.errors import ConfirmationError
 
-READ_ONLY = "refused, because this rig is read-only"
-READ_ONLY_HINT = "Nothing was sent. Remove read_only = true from [run] of the rig file, if it may be changed"
-
 
 class Safety(IntEnum):
     """How deep a call reaches into the instrument."""
