@@ -43,7 +43,10 @@ def imported(path: Path) -> set[str]:
         ("matplotlib", []),
         ("asyncpg", []),
         ("trio", ["testing/"]),
-        ("asyncio", ["testing/", "sinks/postgres/", "transport/input_wait.py"]),
+        (
+            "asyncio",
+            ["testing/", "sinks/postgres/", "transport/event_loop.py", "transport/input_wait.py", "acquire/sleeps.py"],
+        ),
         ("termios", ["transport/serial_settings.py", "simulation/serve.py", "cli/keys.py"]),
         ("fcntl", ["sinks/disk.py"]),
         ("logging", ["log.py"]),

@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
+from math import inf
 
-import anyio
 from anyio.lowlevel import checkpoint
 
 from riglog.acquire.buffer import BatchBuffer
 from riglog.acquire.derivation import Derivation
 from riglog.acquire.joined_slots import JoinedSlots
+from riglog.acquire.sleeps import Sleeps
 from riglog.acquire.summary import AcquisitionSummary
 from riglog.model import (
     IDENTITY,
@@ -53,7 +54,7 @@ class ActiveRun:
         self.on_acknowledgement: Callable[[Acknowledgement], None] = self._without_alarms
         self.stopped_ns: int | None = None  # when stop was called, on the monotonic clock
         self.end_polling: Callable[[], None] = stream.close  # of the recorder, see abort
-        self._sleeps: set[anyio.CancelScope] = set()  # those in progress
+        self._sleeps = Sleeps()
         self._identities: dict[str, str] = {}
         self._identified: list[Event] = []  # not taken yet
         self._delivered: set[str] = set()  # messages of other programs
@@ -103,27 +104,28 @@ class ActiveRun:
         Args:
             or_rescheduled: return also when the schedule has moved.
         """
-        if due_ns is not None and due_ns <= self.clock.monotonic_ns():
+        remaining_ns = self._until(due_ns)
+        if remaining_ns <= 0:
             await checkpoint()
-        while not self.stopping and (due_ns is None or (remaining := due_ns - self.clock.monotonic_ns()) > 0):
-            # A sleep that ends by itself costs a third of waiting for an event until a time limit cancels it.
-            with anyio.CancelScope() as scope:
-                self._sleeps.add(scope)
-                try:
-                    await (anyio.sleep_forever() if due_ns is None else anyio.sleep(remaining / NS))
-                finally:
-                    self._sleeps.discard(scope)
-            if or_rescheduled and scope.cancelled_caught:
+        while remaining_ns > 0 and not self.stopping:
+            ended_early = await self._sleeps.sleep(remaining_ns / NS)
+            if ended_early and or_rescheduled:
                 break
+            remaining_ns = self._until(due_ns)
         return not self.stopping
 
+    def _until(self, due_ns: float | None) -> float:
+        return inf if due_ns is None else due_ns - self.clock.monotonic_ns()
+
     def _wake(self) -> None:
-        for scope in self._sleeps:
-            scope.cancel()
+        self._sleeps.end_all()
 
     def put(self, batch: Batch) -> None:
         """Record a batch, with the rows that are derived from it."""
-        for each in (batch,) if self.derivation is None else self.derivation.derive(batch):
+        if self.derivation is None:
+            self._put(batch)
+            return
+        for each in self.derivation.derive(batch):
             self._put(each)
 
     def put_late(self) -> None:
@@ -220,7 +222,9 @@ class ActiveRun:
                 kind, now = EventKind.IDENTITY_EXPECTED, self.clock.utc_ns()
                 self._identified.append(Event(now, kind, IDENTITY + identity, device))
 
-    def take_events(self) -> list[Event]:
+    def take_events(self) -> Sequence[Event]:
         """Remove and return the events since the last call, and the identities of devices that are new in the run."""
+        if not self.events and not self._identified:
+            return ()
         taken, self.events, self._identified = self.events + self._identified, [], []
         return taken

@@ -21,8 +21,7 @@ class ClockWatch:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.steady_until_ns = clock.monotonic_ns()
-        self.offset_ns = self._read()
+        self.steady_until_ns, self.offset_ns = self._read()
         self._ahead_ns = 0  # the sum of all steps
         self._most_ahead_ns = 0
         self._before_step = self.steady_until_ns, self.offset_ns  # the last one: until when, and the offset of then
@@ -38,11 +37,11 @@ class ClockWatch:
 
     def step_ns(self) -> int:
         """Return by how much UTC has stepped since the last call, 0 if it has not. ``accept`` takes the step over."""
-        now = self._clock.monotonic_ns()
-        moved = self._read() - self.offset_ns
-        if abs(moved) > STEP_NS:
+        now, offset = self._read()
+        moved = offset - self.offset_ns
+        if not -STEP_NS <= moved <= STEP_NS:
             return moved
-        self.offset_ns += moved
+        self.offset_ns = offset
         self.steady_until_ns = now
         return 0
 
@@ -59,11 +58,11 @@ class ClockWatch:
         self._most_ahead_ns += unrecorded
         return unrecorded
 
-    def _read(self) -> int:
-        """Read both clocks at the same moment."""
+    def _read(self) -> tuple[int, int]:
+        """Read both clocks at the same moment. Return it on the monotonic clock, and by how much UTC is ahead."""
         clock = self._clock
         for _ in range(ATTEMPTS):
             before, utc = clock.monotonic_ns(), clock.utc_ns()
             if clock.monotonic_ns() - before < READ_TWICE_NS:
                 break
-        return utc - before
+        return before, utc - before

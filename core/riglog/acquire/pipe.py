@@ -181,12 +181,13 @@ async def _feed(active_run: ActiveRun, writers: Sequence[SinkWriter]) -> None:
     """Pass every batch to every writer until the stream ends, or all buffers are full and no sink can store."""
 
     def pass_on(batch: Batch) -> bool:
-        if not writers or not all(writer.idle for writer in writers):
-            return False  # a source that never waits must let the sinks write
+        for writer in writers:
+            if not writer.idle:
+                return False  # a source that never waits must let the sinks write
         _enqueue(active_run, (batch,), writers)
         return True
 
-    active_run.stream.pass_on = pass_on
+    active_run.stream.pass_on = pass_on if writers else None
     while batches := await active_run.stream.next_batches():
         _enqueue(active_run, batches, writers)
         for writer in writers:

@@ -23,8 +23,9 @@ class Quantiles:
 
     def add(self, value: float) -> None:
         self.count += 1
-        self.maximum = max(self.maximum, value)
-        self._bins[math.floor(math.log(max(value, SMALLEST) / SMALLEST) / LOG_FACTOR)] += 1
+        if value > self.maximum:
+            self.maximum = value
+        self._bins[int(math.log(value / SMALLEST) / LOG_FACTOR) if value > SMALLEST else 0] += 1
 
     def at(self, share: float) -> float | None:
         """Return the duration below which ``share`` (0 to 1) of all durations lie; None if there are none."""

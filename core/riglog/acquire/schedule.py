@@ -70,7 +70,7 @@ class Schedule:
     def next(self, now_ns: int) -> Slot:
         """Return the slot to serve next. A slot is skipped if the next slot is due already."""
         first = self._next
-        tick = max(first, self.latest(now_ns))
+        tick = first if now_ns < self.due_ns(first + 1) else self.latest(now_ns)
         if self.ticks is not None and tick >= self.ticks:
             return Slot(None, range(first, self.ticks))
         return Slot(tick, range(first, tick))

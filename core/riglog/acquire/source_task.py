@@ -188,13 +188,14 @@ class SourceTask:
 
     async def _run_on_schedule(self) -> None:
         schedule, stream = self.schedule, self.active_run.stream
+        self._check_clock()
         while not self.active_run.stopping:
             if stream.full:
                 self._wait.begin(self.clock.monotonic_ns())
                 await stream.wait_for_space()
                 self._wait.end(self.clock.monotonic_ns())
+                self._check_clock()
                 continue  # the run may have stopped
-            self._check_clock()
             now = self.clock.monotonic_ns()
             slot = schedule.next(now)
             for tick in slot.skipped:

@@ -66,7 +66,7 @@ def check_poll(
     Args:
         wanted: the channels that are recorded; others may be missing. None: all.
     """
-    if type(polled) is list and len(polled) == len(channels) and all(map(_is_plain, polled, channels)):
+    if type(polled) is list and len(polled) == len(channels) and _are_plain(polled, channels):
         return CheckedPoll(polled)
     if not isinstance(polled, Sequence) or isinstance(polled, str | bytes):
         problem = f"poll() returned {type(polled).__name__} instead of a list of samples"
@@ -74,20 +74,25 @@ def check_poll(
     return _checked_one_by_one(polled, channels, pace, clock, channels if wanted is None else wanted)
 
 
-def _is_plain(sample: object, channel: Channel) -> bool:
-    """True for what nearly every sample is: a plain number of the expected channel, with texts that can be stored."""
-    return (
-        type(sample) is Sample
-        and sample.channel is channel
-        and type(value := sample.value) is float
-        and (value == 0 or SMALLEST <= abs(value) < math.inf)
-        and (sample.status is OK or (type(sample.status) is Status and sample.status in WITH_VALUE))
-        and _is_plain_stamp(sample.stamp)
-        and (sample.unit is channel.unit or _is_plain_text(sample.unit))
-        and (not sample.flags or all(map(_is_word, sample.flags)))
-        and (sample.text is None or _is_plain_text(sample.text))
-        and (sample.error is None or _is_plain_text(sample.error))
-    )
+def _are_plain(samples: Sequence[object], channels: Sequence[Channel]) -> bool:
+    """True for what nearly all samples are: plain numbers of the expected channels, with texts that can be stored."""
+    stamp = object()  # the one that was looked at last: samples of one reply share it
+    for sample, channel in zip(samples, channels, strict=True):
+        if not (
+            type(sample) is Sample
+            and sample.channel is channel
+            and type(value := sample.value) is float
+            and (value == 0 or SMALLEST <= abs(value) < math.inf)
+            and (sample.status is OK or (type(sample.status) is Status and sample.status in WITH_VALUE))
+            and (sample.stamp is stamp or _is_plain_stamp(sample.stamp))
+            and (sample.unit is channel.unit or _is_plain_text(sample.unit))
+            and (not sample.flags or all(map(_is_word, sample.flags)))
+            and (sample.text is None or _is_plain_text(sample.text))
+            and (sample.error is None or _is_plain_text(sample.error))
+        ):
+            return False
+        stamp = sample.stamp
+    return True
 
 
 def _is_plain_stamp(stamp: object) -> bool:

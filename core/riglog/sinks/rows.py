@@ -159,7 +159,9 @@ def content(sample: Sample) -> tuple[float | None, str | None, Status, str | Non
     """
     value, text, status, error = sample.value, sample.text, sample.status, sample.error
     number: float | None = None
-    if isinstance(value, (float, int)):
+    if type(value) is float:
+        number = value
+    elif isinstance(value, (float, int)):
         number = float(value)
     elif isinstance(value, str):
         text = value

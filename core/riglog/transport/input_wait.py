@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from riglog.transport.event_loop import asyncio_loop
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -44,10 +46,10 @@ class InputWait(ABC):
 
 def input_wait(fd: int, read: Read) -> InputWait:
     """Return what waits for the input of ``fd`` on the event loop that runs."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None or sys.platform == "win32" or anyio.get_cancelled_exc_class() is not asyncio.CancelledError:
+    loop = asyncio_loop()
+    if loop is None or sys.platform == "win32":
         return AnyioInputWait(fd, read)
-    return RegisteredInputWait(asyncio.get_running_loop(), fd, read)
+    return RegisteredInputWait(loop, fd, read)
 
 
 class AnyioInputWait(InputWait):

@@ -3,6 +3,7 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Protocol
 
 from msgspec import Struct
@@ -95,7 +96,7 @@ class Seals:
         flush = flushes[-1][0]
         if flush - self._flush > len(flushes):  # those of a run that is not sealed are between them
             flushes = database.execute(FLUSHES, (self._flush, flush)).fetchall()
-        counts = Counter(reading[0] for reading in readings)
+        counts = Counter(map(itemgetter(0), readings))
         extent = Extent(wires=[part for port, found in wires.items() for part in (port, len(found))])
         part = extent.channels
         for channel, count in sorted(counts.items()):
