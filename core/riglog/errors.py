@@ -226,10 +226,16 @@ def error_context(**context: object) -> Iterator[None]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ``Did you mean 'setpoint'? `` for the beginning of a hint, or nothing if no known name is similar."""
+    """Return ``Did you mean 'setpoint'? `` for the beginning of a hint, or nothing if no known name is similar.
+
+    The first word of several names, such as ``modbus``, gives all of them.
+    """
     from difflib import get_close_matches  # not at the top: only mistakes need it
 
     names = {each.lower(): each for each in known}
+    variants = [repr(each) for lower, each in names.items() if lower.startswith(f"{name.lower()}-")]
+    if name and len(variants) > 1:
+        return f"Did you mean {', '.join(variants[:-1])} or {variants[-1]}? "
     close = get_close_matches(name.lower(), names, 1)
     return f"Did you mean {names[close[0]]!r}? " if close else ""
 

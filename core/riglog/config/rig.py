@@ -178,7 +178,7 @@ class Problems:
 
 def _specs(table: Mapping[str, Any], plugins: Registry, problems: Problems) -> tuple[DeviceSpec, ...]:
     devices, ports = _tables(table, "device"), _table(table, "ports")
-    if not devices:
+    if not devices and not {"device", "devices"} & table.keys():  # a misspelt table is named already
         hint = "Add one, or run `riglog discover --write RIG.toml` to generate a rig file"
         problems.extend([ConfigError("no [[device]] table", hint=hint)])
     specs = []
@@ -302,7 +302,10 @@ def _tables(table: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 def _sink(plugins: Registry, table: dict[str, Any], where: str) -> Sink:
     if "type" not in table:
         raise ConfigError(f"{where}.type: missing", hint='Add type = "sqlite"')
-    kind = plugins.sink(str(table["type"]))
+    try:
+        kind = plugins.sink(str(table["type"]))
+    except ConfigError as error:
+        raise ConfigError(f"{where}.type: {error.message}", hint=error.hint) from None
     return rotated(kind, convert_all(table, kind.config, where), where)
 
 

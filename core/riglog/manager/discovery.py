@@ -1,6 +1,7 @@
 """Finds instruments: every driver probes every port, by reading only."""
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import anyio
@@ -51,7 +52,8 @@ async def discover(
     note: Progress = lambda text: None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> tuple[list[Discovered], list[DeviceResult[None]]]:
-    """Probe the ports concurrently, each with every link of every driver in turn.
+    """Probe the ports concurrently, each with every link of every driver: first the usual link
+    of every driver, then the others in turn.
 
     After an instrument has responded on a port, only links with the same settings are tried on it; after one was found
     that needs the port for itself, none.
@@ -151,12 +153,11 @@ class _PortScan:
             PortError: the port cannot be opened, with whatever settings.
         """
         found: list[Discovered] = []
-        for prober in self.probers:
-            for link in prober.links(self.port):
-                responses = await self._probe(prober, link)
-                found += [Discovered(self.port, prober.driver.name, response) for response in responses]
-                if any(response.address is None for response in responses):
-                    return found
+        for prober, link, protocol in self._attempts():
+            responses = await self._probe(prober, link, protocol)
+            found += [Discovered(self.port, prober.driver.name, response) for response in responses]
+            if any(response.address is None for response in responses):
+                return found
         if self._refused and not self._opened:
             raise next(iter(self._refused.values()))
         if self._echoes and not found:
@@ -166,13 +167,27 @@ class _PortScan:
             )
         return found
 
-    async def _probe(self, prober: _Prober, link: Link) -> Sequence[Found]:
+    def _attempts(self) -> list[tuple[_Prober, Link, str]]:
+        """Return what to try, the first link of every driver before the second of any: a driver names the usual first.
+
+        The protocol is named where a driver has several.
+        """
+        links = [(prober, list(prober.links(self.port))) for prober in self.probers]
+        named = {id(prober): len({link.protocol for link in each}) > 1 for prober, each in links}
+        turns = zip_longest(*([(prober, link) for link in each] for prober, each in links))
+        return [
+            (prober, link, f" ({link.protocol})" if named[id(prober)] else "")
+            for turn in turns
+            for prober, link in filter(None, turn)
+        ]
+
+    async def _probe(self, prober: _Prober, link: Link, protocol: str) -> Sequence[Found]:
         """Return what responds to a driver with one setting of the port."""
         settings = f"{link.baudrate} baud {link.bytesize}{link.parity}{link.stopbits}"
         other_settings = self._in_use is not None and not _same_settings(link, self._in_use)
         if settings in self._refused or other_settings or prober.error is not None:
             return ()
-        self._progress(f"{self.port}: probing for {prober.driver.name} at {settings}")
+        self._progress(f"{self.port}: probing for {prober.driver.name}{protocol} at {settings}")
         try:
             watch = EchoWatch(await open_transport(self.port, link))
         except PortSettingsError as error:

@@ -45,6 +45,9 @@ class Rows:
         self._selection = selection  # of an SQLite recording
         self.damage = Damage()
 
+    def __repr__(self) -> str:
+        return f"<Rows of {self._path}; iterate, or use to_pandas(), to_polars(), to_numpy()>"
+
     def pages(self, damage: Damage) -> Iterator[list[Row]]:
         """Return the rows in lists of some thousand; what cannot be read is counted."""
         return self._read(damage)

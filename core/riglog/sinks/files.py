@@ -92,9 +92,10 @@ def check_writable(path: Path) -> None:
         raise StorageError("directory not found", hint=f"Create it: mkdir -p {path.parent}", path=path)
     for needed in (path.parent, path):
         if needed.exists() and not os.access(needed, os.W_OK):
+            named = needed.absolute()  # not ".", which names nothing to the reader
             raise StorageError(
-                f"permission denied: cannot write {needed}",
-                hint=f"Make {needed} writable, or use another path",
+                f"permission denied: cannot write {named}",
+                hint=f"Make {named} writable, or use another path",
                 path=path,
             )
 

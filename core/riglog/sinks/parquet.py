@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from msgspec import structs
 
-from riglog.errors import NotARecordingError, StorageError
+from riglog.errors import NotARecordingError, StorageError, error_context
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch, rows_of
 from riglog.sinks.base import Damage, FileConfig, Format, Records, RecordWriter, SinkType
 from riglog.sinks.disk import HIDDEN, Identity, free_path, identity, is_deleted, lock, present_path, sync_folder
@@ -42,7 +42,8 @@ class ParquetSink(RowFileSink):
     _folder: int | None = None
 
     def _check(self) -> None:
-        pyarrow()
+        with error_context(path=self.path):
+            pyarrow()
         if self.path.exists():
             check_parts(self.path)
         check_writable(self.path)

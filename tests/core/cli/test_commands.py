@@ -39,7 +39,7 @@ def refused(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.real_time
 def test_a_driver_without_a_probe_cannot_be_discovered(capsys: pytest.CaptureFixture[str]) -> None:
     message = refused("discover", "--driver", "toy", "--port", "sim:a", capsys=capsys)
-    assert message.startswith("error: driver toy cannot be discovered: it has no probe. Add the device to the rig file")
+    assert message.startswith("error: instruments of toy cannot be discovered: no probe. Add them to the rig file")
 
 
 @pytest.mark.real_time
@@ -58,7 +58,7 @@ def test_a_driver_without_a_probe_is_named_also_if_all_drivers_are_tried(
     registry.drivers["able"] = Able()
     monkeypatch.setattr(discovery, "open_transport", opened)
     lines = CliRunner().invoke(cli, ["discover", "--port", "p"], catch_exceptions=False).stderr.splitlines()
-    assert lines[0] == "warning: driver toy cannot be discovered: it has no probe"
+    assert lines[0].startswith("warning: instruments of toy cannot be discovered: no probe. Add them to the rig file")
     assert lines[1] == "p: probing for able at 9600 baud 8N1"
 
 

@@ -16,6 +16,7 @@ from riglog.errors import (
     ReplyTimeoutError,
     StorageError,
     UnsupportedError,
+    did_you_mean,
 )
 from riglog.protocol.failures import no_reply
 
@@ -100,3 +101,27 @@ def test_a_recording_without_content_is_a_warning(
     done = CliRunner().invoke(cli, [command[0], "empty.sqlite", *command[1:]], catch_exceptions=False)
     assert done.exit_code == 0
     assert "warning: empty.sqlite: nothing was recorded" in done.stderr
+
+
+def test_the_first_word_of_several_names_gives_all_of_them() -> None:
+    known = ["stdbus", "modbus-rtu", "modbus-ascii", "modbus-tcp"]
+    assert did_you_mean("modbus", known) == "Did you mean 'modbus-rtu', 'modbus-ascii' or 'modbus-tcp'? "
+    assert did_you_mean("modbus-rtv", known) == "Did you mean 'modbus-rtu'? "
+    assert did_you_mean("", known) == ""
+
+
+@pytest.mark.parametrize(
+    ("received", "hint"),
+    [
+        (b"28-11-26;12:00:01;I1;20.95;%\r\n", "instrument in continuous output mode"),
+        (b"\x01\x03\x02\x00\x00garbage", "Check baud rate, parity and protocol"),
+        (b"12 \r\n", "Check baud rate, parity and protocol"),
+    ],
+)
+def test_text_instead_of_a_reply_is_named(received: bytes, hint: str) -> None:
+    assert hint in no_reply(1.0, received, "bad_crc", request=b"\x01\x03\x00\x00\x00\x02\xc4\x0b").hint
+
+
+def test_text_on_a_line_of_text_is_nothing_unusual() -> None:
+    hint = no_reply(1.0, b"SI ?????\r\n", "malformed", request=b"SI GROSS\r\n").hint
+    assert hint.startswith("Check baud rate")

@@ -88,7 +88,7 @@ DEVICE = '[[device]]\nname = "a"\ndriver = "toy"\nport = "sim:1"\n'
         ("[run]\nrates = 1\n" + DEVICE, ["run.rates: unknown key", "Did you mean 'rate_hz'?"]),
         ('[run]\nduration = "3 weeks"\n' + DEVICE, ["run.duration: invalid duration '3 weeks'", "1h30m"]),
         ("[runs]\n" + DEVICE, ["runs: unknown table", "Did you mean 'run'?"]),
-        ('[[sink]]\ntype = "sqlit"\n' + DEVICE, ["unknown sink type 'sqlit'", "Did you mean 'sqlite'?"]),
+        ('[[sink]]\ntype = "sqlit"\n' + DEVICE, ["sink 1.type: unknown sink type 'sqlit'", "Did you mean 'sqlite'?"]),
         ('[[sink]]\ntype = "sqlite"\npath = "x"\n' * 2 + DEVICE, ["sink.path: 'x' is used by two sinks"]),
         ('[[sink]]\ntype = "sqlite"\n' + DEVICE, ["sink 1.path: missing"]),
         ("[ports.sim1]\nbaudrate = 1\n" + DEVICE.replace("sim:1", "sim1"), ["ports.sim1.device: missing"]),
@@ -115,6 +115,11 @@ def test_a_mistake_is_reported_with_its_place_and_the_next_step(
 def test_all_mistakes_are_reported_at_once(tmp_path: Path, registry: Registry) -> None:
     text = "[run]\nrate_hz = -1\n[[sink]]\n" + DEVICE + "adress = 1\n" + DEVICE.replace("toy", "toi")
     assert len(mistakes(tmp_path, text, registry)) == 4
+
+
+@pytest.mark.parametrize("header", ["[[devices]]", "[device]"])
+def test_a_misspelt_table_of_a_device_is_one_mistake(tmp_path: Path, registry: Registry, header: str) -> None:
+    assert len(mistakes(tmp_path, DEVICE.replace("[[device]]", header), registry)) == 1
 
 
 def test_a_variable_that_is_not_set_is_the_only_error(tmp_path: Path, registry: Registry) -> None:

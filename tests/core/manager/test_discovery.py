@@ -154,3 +154,17 @@ async def test_each_step_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[str] = []
     await discover(["p"], [Probed()], steps.append, clock=LoopClock())
     assert steps == [f"p: probing for toy at {speed} baud 8{parity}1" for speed in (9600, 19200) for parity in "EN"]
+
+
+async def test_the_usual_setting_of_every_driver_is_tried_before_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect(monkeypatch, ToySimulator(3))
+    steps: list[str] = []
+    two = Probed("two", links=[Link(protocol="fast", baudrate=38400), Link(protocol="slow", baudrate=1200)])
+    await discover(["p"], [Probed(links=LINKS[:3]), two], steps.append, clock=LoopClock())
+    assert [step.removeprefix("p: probing for ") for step in steps] == [
+        "toy at 9600 baud 8E1",
+        "two (fast) at 38400 baud 8N1",
+        "toy at 9600 baud 8N1",
+        "two (slow) at 1200 baud 8N1",
+        "toy at 19200 baud 8E1",
+    ]

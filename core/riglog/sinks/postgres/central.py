@@ -40,8 +40,9 @@ def check_url(url: str) -> Address:
     Raises:
         ConfigError: one of the two is wrong.
     """
+    address = parse(url)  # first: whoever has a database of another kind needs no package for this one
     import_optional("asyncpg", "postgres")
-    return parse(url)
+    return address
 
 
 class Central:
