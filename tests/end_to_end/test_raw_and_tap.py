@@ -5,25 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from terminal import riglog, simulated
 
-import riglog as api
-from riglog.device.tap import Tapped
 from riglog.errors import ConfirmationError
 from riglog.manager import DeviceSpec, resolve_device
 from riglog.manager.raw_exchange import RawExchange, raw_exchange
-from riglog.manager.simulated_master import OverheardLine
-from riglog.manager.tap_source import TapSource
 from riglog.model import Sample, Status
-from riglog.plugin import Driver, installed
-from riglog.protocol import Connection
-from riglog.simulation import FaultyWire, SimulatedTransport, parse_faults
-from riglog.testing import LoopClock
-from riglog.transport import Link, Transport
-
-CLOCK = LoopClock()
+from riglog.plugin import installed
+from riglog.simulation import FaultyWire, parse_faults
+from riglog.testing.conformance.listening import listen
+from riglog.transport import Transport
 
 LINES: tuple[dict[str, Any], ...] = (
     {"driver": "watlow"},
@@ -49,35 +41,7 @@ async def listened_to(
     spec: DeviceSpec, faults: Sequence[str] = (), polls: int = 20
 ) -> tuple[list[Sample], list[Sample]]:
     """Return what a master reads, and what a tap on its line records."""
-    line = OverheardLine(FaultyWire(spec.simulator(), rates=parse_faults(faults), seed=5))
-
-    async def overheard(port: str, link: Link) -> Transport:
-        transport = SimulatedTransport(line)
-        line.on_output = transport._wake
-        return transport
-
-    tapped: list[Tapped] = []
-    tap = TapSource(spec, clock=CLOCK, open_port=overheard)
-    tap.on_frame = tapped.append
-    await tap.open()
-    assert spec.port is not None
-    client = spec.port.factory(Connection(SimulatedTransport(line.master), spec.port.link, CLOCK))
-    assert isinstance(spec.driver, Driver)
-    device = spec.driver.device(spec.config, client, spec.context(CLOCK))
-    read: list[Sample] = []
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(tap.run)
-        opened = False
-        for _ in range(polls):
-            try:
-                if not opened:
-                    await device.open()
-                    opened = True
-                read += await device.poll()
-            except api.RiglogError:
-                pass
-            await anyio.sleep(0.7)
-        tasks.cancel_scope.cancel()
+    read, tapped = await listen(spec, FaultyWire(spec.simulator(), rates=parse_faults(faults), seed=5), polls)
     return read, [sample for one in tapped for sample in one.samples]
 
 

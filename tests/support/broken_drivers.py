@@ -13,12 +13,15 @@ from meter import (
     MeterCodec,
     MeterConfig,
     MeterDriver,
+    MeterReader,
     MeterSimulator,
+    framed,
     unframed,
 )
 from msgspec import Struct, structs
 
 from riglog.device import Pace, missing
+from riglog.device.frame_reader import FrameKind, FrameReader, Incomplete, SeenFrame
 from riglog.errors import (
     ConfigError,
     ConnectionLostError,
@@ -629,3 +632,40 @@ class WritesAgain(Meter):
             await super().write(value)
         except ReplyTimeoutError:
             await super().write(value)
+
+
+# --- listening
+
+
+@breaks("a_listener_records_what_the_master_reads")
+class OnlyRequests(MeterDriver):
+    def frame_reader(self, config: MeterConfig, context: DeviceContext) -> FrameReader[Ask]:
+        class Deaf(MeterReader):
+            def first_frame(self, data: bytes, awaited: Ask | None, *, final: bool) -> SeenFrame | Incomplete | None:
+                frame = super().first_frame(data, awaited, final=final)
+                return None if isinstance(frame, SeenFrame) and frame.kind is FrameKind.REPLY else frame
+
+        return Deaf(MeterCodec(), context)
+
+
+@breaks("a_listener_to_a_faulty_line_records_no_wrong_value")
+class NoChecksumHeard(MeterDriver):
+    def frame_reader(self, config: MeterConfig, context: DeviceContext) -> FrameReader[Ask]:
+        """A reader that takes the damaged reply for the value of the request before it."""
+
+        class Credulous(MeterReader):
+            def first_frame(self, data: bytes, awaited: Ask | None, *, final: bool) -> SeenFrame | Incomplete | None:
+                frame = super().first_frame(data, awaited, final=final)
+                end = data.find(b"\r") + 1
+                if frame is None and end and awaited is not None:
+                    return SeenFrame(FrameKind.UNSOLICITED, data[:end], "?", awaited.address, awaited)
+                return frame
+
+            def samples(self, frame: SeenFrame, request: Ask | None, stamp: Stamp) -> Sequence[Sample]:
+                if frame.kind is not FrameKind.UNSOLICITED:
+                    return super().samples(frame, request, stamp)
+                digits = "".join(chr(byte) for byte in frame.raw if chr(byte).isdigit())
+                whole = structs.replace(frame, raw=framed(f"{frame.request.text[:5]} {int(digits or 0)}.0"))
+                return super().samples(whole, frame.request, stamp)
+
+        return Credulous(MeterCodec(), context)

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from riglog.device import PortDevice, Safety, label_or_number, poll_reads
-from riglog.errors import DeviceRefusedError, ProtocolError, UnsupportedError, WriteRefusedError
-from riglog.model import Channel, ParameterWrite, Sample
+from riglog.device.frame_reader import INCOMPLETE, FrameKind, FrameReader, Incomplete, SeenFrame
+from riglog.errors import ConfigError, DeviceRefusedError, ProtocolError, UnsupportedError, WriteRefusedError
+from riglog.model import Channel, ParameterWrite, Sample, Stamp
 from riglog.plugin import DeviceConfig, DeviceContext, Driver, Found
 from riglog.protocol import Codec, Connection, HeldLine, ProtocolClient, TransactionCost
 from riglog.simulation import Course, Truth, TruthfulSimulator
@@ -167,6 +168,42 @@ class MeterSimulator(TruthfulSimulator):
             yield Truth(*course.extremes(start, end), UNITS[channel.parameter], 0.0006)
 
 
+class MeterReader(FrameReader[Ask]):
+    """Reads requests and replies of any address; a reply alone has no blank in its letter's place."""
+
+    command_help = "a letter: P, T, S or L"
+
+    def command(self, words: Sequence[str]) -> Ask:
+        if len(words) != 1 or words[0] not in ("P", "T", "S", "L"):
+            raise ConfigError("unknown command", hint=f"Give {self.command_help}")
+        assert isinstance(self.context.address, int)
+        return Ask(self.context.address, words[0])
+
+    def first_frame(self, data: bytes, awaited: Ask | None, *, final: bool) -> SeenFrame | Incomplete | None:
+        if data[:1] != b"#":
+            return None
+        end = data.find(b"\r") + 1
+        if not end:
+            return None if final else INCOMPLETE
+        text = unframed(data[: end - 1])
+        found = re.fullmatch(r"#(\d\d) ([A-Z])(\?|=.*| .*)", text or "")
+        if text is None or found is None:
+            return None
+        address, letter, rest = int(found[1]), found[2], found[3]
+        if rest.startswith(" "):
+            return SeenFrame(FrameKind.REPLY, data[:end], text, address)
+        request = Ask(address, letter, None if rest == "?" else rest[1:])
+        return SeenFrame(FrameKind.REQUEST, data[:end], text, address, request)
+
+    def samples(self, frame: SeenFrame, request: Ask | None, stamp: Stamp) -> Sequence[Sample]:
+        name = next((name for name, letter in LETTERS.items() if request and letter == request.letter), None)
+        if request is None or name is None:
+            return ()
+        reply = self.codec.decode(request, bytearray(frame.raw), final=True)
+        channel = self.at(request.address).channel(name, unit=UNITS[name])
+        return [Sample(channel=channel, stamp=stamp, value=float(reply or "nan"), unit=channel.unit)]
+
+
 class MeterDriver(Driver[MeterConfig, MeterClient]):
     name, summary, protocols, config = "meter", "Pressure meters", ("meter-ascii",), MeterConfig
 
@@ -184,6 +221,9 @@ class MeterDriver(Driver[MeterConfig, MeterClient]):
 
     def simulator(self, config: MeterConfig) -> MeterSimulator:
         return MeterSimulator(config.address)
+
+    def frame_reader(self, config: MeterConfig, context: DeviceContext) -> FrameReader[Ask]:
+        return MeterReader(MeterCodec(), context)
 
     def transactions(self, config: MeterConfig) -> Sequence[TransactionCost]:
         return [TransactionCost(10, 17, turnaround=0.002)] * 2

@@ -12,8 +12,6 @@ from riglog.manager.discovery import Discovered, discover
 from riglog.model import DeviceResult
 from riglog.plugin import AnyDriver, Driver
 
-HINT_NO_PROBE = "Add them to the rig file yourself; `riglog check RIG.toml --live` reads them once"
-
 
 class Scan(Struct, frozen=True):
     """What was found on which ports, and the ports that could not be opened, or on which a driver failed."""
@@ -52,9 +50,12 @@ def drivers_that_discover(names: Sequence[str]) -> list[AnyDriver[Any]]:
     able = [driver for driver in drivers if can_be_discovered(driver)]
     unable = [driver.name for driver in drivers if driver not in able]
     if not able:
-        raise ConfigError(f"instruments of {', '.join(unable)} cannot be discovered: no probe", hint=HINT_NO_PROBE)
+        raise ConfigError(
+            f"instruments of {', '.join(unable)} cannot be discovered: no probe",
+            hint="Add them to the rig file yourself; `riglog check RIG.toml --live` reads them once",
+        )
     if unable:
-        print_warning(f"instruments of {', '.join(unable)} cannot be discovered: no probe. {HINT_NO_PROBE}")
+        print_warning(f"instruments of {', '.join(unable)} cannot be discovered; add them to the rig file yourself")
     return able
 
 

@@ -302,10 +302,7 @@ def _tables(table: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 def _sink(plugins: Registry, table: dict[str, Any], where: str) -> Sink:
     if "type" not in table:
         raise ConfigError(f"{where}.type: missing", hint='Add type = "sqlite"')
-    try:
-        kind = plugins.sink(str(table["type"]))
-    except ConfigError as error:
-        raise ConfigError(f"{where}.type: {error.message}", hint=error.hint) from None
+    kind = plugins.sink(str(table["type"]), where)
     return rotated(kind, convert_all(table, kind.config, where), where)
 
 

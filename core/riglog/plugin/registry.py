@@ -54,14 +54,16 @@ class Registry:
             raise UnknownDriverError(f"unknown driver {name!r}", hint=hint, driver=name)
         return self.drivers[name]
 
-    def sink(self, name: str) -> "SinkType":
-        """Return the sink type of that name.
+    def sink(self, name: str, where: str = "sink") -> "SinkType":
+        """Return the sink type of that name; ``where`` is the table that names it, for the error.
 
         Raises:
             ConfigError: no loaded plugin registers it. The hint names those available.
         """
         if name not in self.sinks:
-            raise ConfigError(f"unknown sink type {name!r}", hint=self._hint("sink type", name, self.sinks))
+            raise ConfigError(
+                f"{where}.type: unknown sink type {name!r}", hint=self._hint("sink type", name, self.sinks)
+            )
         return self.sinks[name]
 
     def add_commands(self, cli: "click.Group") -> None:

@@ -11,7 +11,7 @@ from riglog.plugin import DeviceContext
 from riglog.protocol import HeldLine, Transactor
 from riglog_alicat import protocol
 from riglog_alicat.identity import GP, Identity, parse_identity
-from riglog_alicat.layout import Column, Layout, parse_layout
+from riglog_alicat.layout import Column, Layout, parse_layout, places
 from riglog_alicat.protocol import Client, Reply, Request
 from riglog_alicat.samples import sample_of, setpoint_sample
 
@@ -30,7 +30,6 @@ MEASURED = {34: 2, 36: 4, 37: 5, 38: 6, 39: 7}
 """The statistic whose unit a set point has."""
 
 Line = HeldLine[Request, Reply]
-Place = tuple[str, int]
 
 
 class Alicat(PortDevice[Client]):
@@ -52,7 +51,7 @@ class Alicat(PortDevice[Client]):
             await self._learn(line)
         self.channels = tuple(
             self.context.channel(key, parameter_id=column.stat, instance=instance, unit=column.unit_name)
-            for (key, instance), column in _places(self.layout).items()
+            for (key, instance), column in places(self.layout).items()
         )
 
     async def identity(self, line: Line | None = None) -> str | None:
@@ -216,7 +215,7 @@ class Alicat(PortDevice[Client]):
     def _samples(self, reply: Reply, stamp: Stamp) -> list[Sample]:
         fields = self.layout.fields
         flags = reply[len(fields) :]
-        tokens = dict(zip(_places(self.layout), zip(fields, reply, strict=False), strict=True))
+        tokens = dict(zip(places(self.layout), zip(fields, reply, strict=False), strict=True))
         samples: list[Sample] = []
         for channel in self.channels:
             place = (channel.parameter, channel.instance)
@@ -230,7 +229,7 @@ class Alicat(PortDevice[Client]):
     # --- writing
 
     def _setpoint_column(self) -> tuple[Channel, Column]:
-        for (key, instance), column in _places(self.layout).items():
+        for (key, instance), column in places(self.layout).items():
             if key == "setpoint" and instance == 1:
                 return self.context.channel(key, parameter_id=column.stat, unit=column.unit_name), column
         raise UnsupportedError("the instrument has no set point", hint="Only controllers have one", device=self.name)
@@ -292,12 +291,3 @@ class Alicat(PortDevice[Client]):
         if self._version >= HAS_SETPOINT_QUERY:
             return protocol.new_setpoint(self.unit_id, value)
         return protocol.new_setpoint_legacy(self.unit_id, value, self.layout.fields)
-
-
-def _places(layout: Layout) -> dict[Place, Column]:
-    """Return the columns with the parameter and instance of each; a second one of its kind has instance 2."""
-    places: dict[Place, Column] = {}
-    for column in layout.fields:
-        instance = 1 + sum(key == column.key for key, _ in places)
-        places[column.key, instance] = column
-    return places

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from riglog.device.frame_reader import FrameReader
 from riglog.errors import DeviceError, ProtocolError
 from riglog.plugin import DeviceConfig, DeviceContext, Driver, Found
 from riglog.protocol import Connection, ProtocolClient, TransactionCost
@@ -52,6 +53,11 @@ class AlicatDriver(Driver[AlicatConfig, Client]):
         from riglog_alicat.simulator import AlicatSimulator
 
         return AlicatSimulator(config.address)
+
+    def frame_reader(self, config: AlicatConfig, context: DeviceContext) -> FrameReader[Any]:
+        from riglog_alicat.tap import AlicatReader
+
+        return AlicatReader(config.address, context)
 
     def transactions(self, config: AlicatConfig) -> Sequence[TransactionCost]:
         """A flow controller with current firmware: a frame, and one or all of its units if each poll has them."""

@@ -144,3 +144,12 @@ def _legacy_row(row: str) -> Column | str:
     _, _, decimals = high.partition(".")
     signed = found["type"] == "signed" and key != "setpoint"  # the set point has no sign, whatever the table says
     return Column(key, name, None, True, unit, len(decimals), signed, float(high))
+
+
+def places(layout: Layout) -> dict[tuple[str, int], Column]:
+    """Return the columns with the parameter and instance of each; a second one of its kind has instance 2."""
+    places: dict[tuple[str, int], Column] = {}
+    for column in layout.fields:
+        instance = 1 + sum(key == column.key for key, _ in places)
+        places[column.key, instance] = column
+    return places

@@ -105,7 +105,7 @@ class AlicatCodec(Codec[Request, Reply]):
         if request.kind in ("columns", "identity"):
             return _table(request, buffer, final)
         while (end := buffer.find(CR)) >= 0:
-            line = _text(buffer[:end])
+            line = text_of(buffer[:end])
             del buffer[: end + 1]
             if line is not None and (reply := _fields(request, line)) is not None:
                 return reply
@@ -132,7 +132,7 @@ class AlicatCodec(Codec[Request, Reply]):
         return super().diagnose(request, received)
 
 
-def _text(line: bytes | bytearray) -> str | None:
+def text_of(line: bytes | bytearray) -> str | None:
     """Return a line without what adapters and old firmware add; None: noise."""
     cleaned = line.translate(None, DROPPED)
     return cleaned.decode("ascii") if cleaned.isascii() else None
@@ -183,7 +183,7 @@ def _table(request: Request, buffer: bytearray, final: bool) -> Reply | None:
     used = 0
     for line in bytes(buffer).split(CR)[:-1]:
         used += len(line) + 1
-        text = _text(line)
+        text = text_of(line)
         if text == "":
             continue
         row = re.match(rf"{request.unit_id} +({letter}\d\d?) ", text or "")

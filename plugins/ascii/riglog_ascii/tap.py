@@ -11,7 +11,7 @@ from riglog.model import Sample, Stamp
 from riglog_ascii.config import AsciiConfig
 from riglog_ascii.decode import explained
 from riglog_ascii.description import AsciiFormat, line_of
-from riglog_ascii.lines.codec import MAX_LINE, AsciiCodec, AsciiReply, AsciiRequest, text_of
+from riglog_ascii.lines.codec import MAX_LINE, AsciiCodec, AsciiReply, AsciiRequest, may_begin, text_of
 from riglog_ascii.lines.protocol import TIMEOUT, LineProtocol, readings_of
 from riglog_ascii.samples import AsciiQuantity
 
@@ -56,11 +56,26 @@ class LineReader(FrameReader[AsciiRequest]):
         ends = [at + len(end) for end in self._ends if (at := data.find(end)) >= 0]
         if not ends:
             return INCOMPLETE if len(data) <= MAX_LINE and not final else None
+        if awaited is not None and awaited.lines > 1 and may_begin(awaited, data[: data.find(awaited.end)]):
+            whole = self._lines(data, awaited)
+            if whole is None and not final:
+                return INCOMPLETE
+            if whole is not None:
+                text = " | ".join(text_of(line) or "?" for line in whole.split(awaited.end)[:-1])
+                return SeenFrame(FrameKind.REPLY, whole, text)
         raw = data[: min(ends)]
         text_in = text_of(raw)
         if text_in is None:
             return SeenFrame(FrameKind.DAMAGED, raw, "no line of text")
         return SeenFrame(FrameKind.REPLY, raw, text_in or "(blank line)")
+
+    @staticmethod
+    def _lines(data: bytes, awaited: AsciiRequest) -> bytes | None:
+        """Return the lines of a reply of several; None: not all of them have been received."""
+        lines = data.split(awaited.end)
+        if len(lines) <= awaited.lines:
+            return None
+        return awaited.end.join([*lines[: awaited.lines], b""])
 
     def fields(self, frame: SeenFrame, request: AsciiRequest | None) -> Mapping[str, object]:
         found = explained(self._description, frame.text, self._protocol.address)
