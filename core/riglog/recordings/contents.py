@@ -4,7 +4,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from msgspec import Struct, structs
 
 from riglog.errors import error_context
@@ -26,6 +28,8 @@ class RunContents(Struct, frozen=True, kw_only=True):
     """One run. Times are ISO 8601 UTC; ``finished_at`` is None while it is recorded, or if it broke off.
 
     ``user``, ``program`` and ``reason``: who has started it, and why; None if that is not known.
+
+    ``source``: of a corrected recording, the file and the run that it was made of.
     """
 
     run: str
@@ -40,6 +44,7 @@ class RunContents(Struct, frozen=True, kw_only=True):
     user: str | None = None
     program: str | None = None
     reason: str | None = None
+    source: str | None = None
 
 
 class Contents(Struct, frozen=True, kw_only=True):
@@ -182,7 +187,8 @@ def _runs(source: Recorded, latest: list[Row], counts: dict[int, int] | None) ->
     rows_of_run, channels_of_run = _counted(source)
     columns = (
         "run.id, run.run, run.name, run.started_ns, run.finished_ns, run.rate_hz, run.host,"
-        f" {rows_of_run if counts is None else 'NULL'}, {channels_of_run}"
+        f" {rows_of_run if counts is None else 'NULL'}, {channels_of_run},"
+        f" {'run.source' if isinstance(source, Recorded2) else 'NULL'}"
     )
     found = source.database.execute(f"SELECT {columns} FROM run ORDER BY run.id")  # noqa: S608 - constants
     started_by = _started_by(source)
@@ -197,9 +203,10 @@ def _runs(source: Recorded, latest: list[Row], counts: dict[int, int] | None) ->
             host=host,
             rows=rows if counts is None else counts.get(number, 0),
             channels=channels,
+            source=_made_of(made_of),
             **started_by.get(number, {}),
         )
-        for number, run, name, started, finished, rate, host, rows, channels in found
+        for number, run, name, started, finished, rate, host, rows, channels, made_of in found
     ]
 
 
@@ -212,6 +219,17 @@ def _started_by(source: Recorded) -> dict[int, dict[str, str | None]]:
         " JOIN actor ON actor.id = event.actor_id WHERE kind = 'run_started' ORDER BY event.id DESC"
     )
     return {number: {"user": user, "program": program, "reason": reason} for number, user, program, reason in found}
+
+
+def _made_of(stated: str | None) -> str | None:
+    """Return the file and the run that a corrected one was made of."""
+    if stated is None:
+        return None
+    try:
+        source = msgspec.json.decode(stated, type=dict[str, Any])
+        return f"{source['file']}: {source['run']}"
+    except (msgspec.DecodeError, KeyError):
+        return "not readable"
 
 
 def _counted(source: Recorded) -> tuple[str, str]:

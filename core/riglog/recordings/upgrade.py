@@ -4,7 +4,6 @@ The old file is not changed. The new one gets its name when it is complete and w
 of it.
 """
 
-import os
 import tempfile
 from collections import defaultdict, deque
 from collections.abc import Iterable
@@ -14,9 +13,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from riglog.errors import ConfigError, StorageError
+from riglog.recordings.copying import publish_copy
 from riglog.recordings.reading import read
 from riglog.recordings.salvage import salvage
-from riglog.sinks.disk import publish, sync_file
 from riglog.sinks.files import file_error
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.reader import read_events
@@ -61,7 +60,7 @@ def upgrade(path: str | Path, out: str | Path | None = None) -> Upgraded:
                 hint = f"Save what can be read: riglog salvage {path} --out NEW.sqlite. The file was not modified"
                 raise StorageError("recording is damaged", hint=hint, path=path)
             _compare(path, copy)
-            _publish(copy, target)
+            publish_copy(copy, target)
     except FileExistsError as error:
         raise StorageError("file exists", hint="Give --out a new name: nothing is replaced", path=target) from error
     except OSError as error:
@@ -100,12 +99,3 @@ def _equal_rows(old: Iterable[Row], new: Iterable[Row]) -> bool:
             else:
                 others.append((bool(is_new), row))
     return not any(waiting.values())
-
-
-def _publish(copy: Path, target: Path) -> None:
-    file = os.open(copy, os.O_RDWR)
-    try:
-        sync_file(file)
-    finally:
-        os.close(file)
-    publish(copy, target)

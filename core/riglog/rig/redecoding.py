@@ -4,10 +4,13 @@ Nothing is sent anywhere. What a driver requests is looked up among the recorded
 the reply is decoded as if it had just been received, and the samples are compared with the stored rows.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 import msgspec
@@ -22,9 +25,9 @@ from riglog.plugin import Driver, Registry, installed
 from riglog.protocol import Codec, Connection, failures
 from riglog.protocol.line import ClientCounters
 from riglog.protocol.timed_reply import TimedReply
-from riglog.protocol.wire_log import AMBIGUOUS, FAILED, KeptTransaction
+from riglog.protocol.wire_log import AMBIGUOUS, FAILED, REFUSED, KeptTransaction
 from riglog.sinks.rows import content, flags
-from riglog.sinks.sqlite.reader import open_recording
+from riglog.sinks.sqlite.reader import Database, open_recording
 from riglog.sinks.sqlite.schema import sqlite_errors
 from riglog.sinks.sqlite.stored_rows import READING_COLUMNS, StoredRows
 from riglog.sinks.sqlite.wires import read_wires
@@ -32,6 +35,8 @@ from riglog.transport import Transport
 
 SHOWN = 1000
 CLOSE_NS = NS // 5
+REFUSED_NS = NS // 4
+"""A row without a value was made within this time of the reply that was refused."""
 LOOKBACK = 5000
 """How many transactions before may have the reply to a request that was not sent in this slot."""
 ROWS = f"""
@@ -45,7 +50,8 @@ CROSS JOIN block ON block.run_id = channel.run_id
 CROSS JOIN reading ON block_id = block.id AND channel_id = channel.id
 WHERE channel.run_id = ? AND device = ? GROUP BY received_ns"""
 PROOF = {Status.OK.value, Status.SUSPECT.value}
-Key = tuple[str, int, int]
+Key = tuple[str, int, int, int]
+"""Parameter, instance, time of receipt, and how many rows of the channel before it have this time."""
 Content = tuple[float | None, str | None, str | None, str, str]
 
 
@@ -79,6 +85,31 @@ class Redecoded(Struct):
     not_decoded: int = 0
     differences: list[Difference] = []
     problems: list[str] = []
+
+
+class Place(NamedTuple):
+    """Where a reading is in the file."""
+
+    channel_id: int
+    received_ns: int
+    n: int
+
+
+OnChange = Callable[[Place, Sample | None], None]
+"""Called with the place of a row and the sample of today; None: there is none."""
+Names = tuple[int, str, str]
+"""Number and id of a run, and a device."""
+
+
+class _Today(NamedTuple):
+    """Samples that a driver makes of recorded bytes today, and the times of the transactions that it used.
+
+    ``revived`` are those of replies that the recorder had refused.
+    """
+
+    samples: list[Sample]
+    used: set[int]
+    revived: set[int]
 
 
 class _EndError(Exception):
@@ -138,22 +169,22 @@ class KeptLine:
         self._kept = kept
         self._slots = slots  # of the rows of the device, by their times
         self.awaits_frame = True
+        self.sends_requests = True  # or it is only listened to
         self.used: set[int] = set()  # times of transactions whose reply was accepted once, and is decoded today
         self.disturbed: set[int] = set()  # times of slots in which today's driver sends another request
+        self.revived: set[int] = set()  # times of replies that were refused, and that are valid today
+        self._polls = _polls(kept, slots)
+        self._poll = -1
         self._next = self._begin = 0
-        self._end = next((at for at, each in enumerate(kept) if each.received_ns in slots), len(kept))
+        self._end = self._polls[0][1] if self._polls else len(kept)
 
     def begin_poll(self) -> bool:
         """Go to the transactions of the next slot with a row; return False if there is none."""
-        at = self._next = self._begin = self._end
-        while at < len(self._kept) and self._kept[at].received_ns not in self._slots:
-            at += 1
-        if at == len(self._kept):
+        self._poll += 1
+        if self._poll == len(self._polls):
             return False
-        slot = self._slots[self._kept[at].received_ns]
-        while at < len(self._kept) and self._slots.get(self._kept[at].received_ns, slot) == slot:
-            at += 1
-        self._end = at
+        begin, _, self._end = self._polls[self._poll]
+        self._next = self._begin = max(begin, self._next) if self._poll == 0 else begin
         return True
 
     async def transact(
@@ -215,6 +246,9 @@ class KeptLine:
         if kept.outcome == FAILED and received:
             # a reply that the recorder had refused for another reason than its bytes: too early, too late, or cancelled
             raise failures.no_reply(timeout, b"", "no_reply", **where)
+        if kept.outcome == REFUSED:
+            self.used.add(kept.received_ns)
+            self.revived.add(kept.received_ns)
         latency = kept.latency_ns or 0
         return TimedReply(reply, Stamp(kept.received_ns, kept.latency_ns, kept.received_ns - latency // 2))
 
@@ -223,6 +257,8 @@ class KeptLine:
 
     async def listen(self) -> TimedReply[Any]:
         """Return the next frame that came without a request; in one poll, only those that came close together."""
+        if self.sends_requests:
+            return await self._frame_before_request()
         self._end = len(self._kept)
         first, self.awaits_frame = self.awaits_frame, False
         while self._next < len(self._kept):
@@ -242,6 +278,18 @@ class KeptLine:
             await anyio.sleep_forever()
         raise _EndError
 
+    async def _frame_before_request(self) -> TimedReply[Any]:
+        """Return the next frame that came before the next request; if there is none, wait until the driver stops."""
+        while self._next < self._end and not self._kept[self._next].request:
+            kept = self._kept[self._next]
+            self._next += 1
+            self.clock.now_ns = kept.received_ns
+            frame = self.codec.unsolicited(bytearray(kept.reply))
+            if frame is not None:
+                return TimedReply(frame, Stamp(kept.received_ns, None, kept.received_ns))
+        await anyio.sleep_forever()
+        raise _EndError
+
     def receive_unsolicited_nowait(self) -> TimedReply[Any] | None:
         return None
 
@@ -256,6 +304,32 @@ class KeptLine:
 
     def widen_gap(self, seconds: float) -> None:
         return None
+
+
+def _polls(kept: Sequence[KeptTransaction], slots: Mapping[int, int | None]) -> list[tuple[int, int, int]]:
+    """Return, for each slot, the places of its first transaction, of the first one with a row, and behind the last one.
+
+    Of what is between the rows of two slots, the part before the longest pause belongs to the first one.
+    """
+    rows: list[tuple[int, int]] = []
+    for at, each in enumerate(kept):
+        if each.received_ns not in slots:
+            continue
+        if rows and slots[kept[rows[-1][1]].received_ns] == slots[each.received_ns]:
+            rows[-1] = rows[-1][0], at
+        else:
+            rows.append((at, at))
+    ends = [_after_pause(kept, last + 1, first) for (_, last), (first, _) in pairwise(rows)] + [len(kept)]
+    return [(begin, first, end) for begin, (first, _), end in zip([0, *ends], rows, ends, strict=False)]
+
+
+def _after_pause(kept: Sequence[KeptTransaction], begin: int, end: int) -> int:
+    """Return the place behind the longest pause between two transactions."""
+
+    def pause(at: int) -> int:
+        return kept[at].received_ns - (kept[at].latency_ns or 0) - kept[at - 1].received_ns
+
+    return max(range(begin, end + 1), key=pause)
 
 
 async def redecode(
@@ -273,29 +347,51 @@ async def redecode(
         NotARecordingError, NewerSchemaError, StorageError: the file cannot be read.
     """
     path = Path(path)
-    found = Redecoded(differences=[], problems=[])
     with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
-        for run_id, run, name, driver, port, options in database.execute(
-            "SELECT run_id, run.run, device.name, driver, port, options FROM device JOIN run ON run.id = run_id"
-            " WHERE port IS NOT NULL ORDER BY device.id"
-        ).fetchall():
-            table = {"name": name, "driver": driver, "port": port, **msgspec.json.decode(options)}
-            slots = dict(database.execute(SLOTS, (run_id, name)).fetchall())
+        return await compare_all(database, registry or installed(), on_difference)
+
+
+async def compare_all(
+    database: Database,
+    registry: Registry,
+    on_difference: Callable[[Difference], None],
+    on_change: OnChange = lambda _place, _sample: None,
+) -> Redecoded:
+    """Compare all devices of an open recording, as ``redecode``."""
+    found = Redecoded(differences=[], problems=[])
+    opened = database.execute(
+        "SELECT run_id, run.run, device.name, driver, port, options FROM device JOIN run ON run.id = run_id"
+        " WHERE port IS NOT NULL GROUP BY run_id, device.name, port, driver, options ORDER BY device.id"
+    ).fetchall()
+    for run_id, run, name in dict.fromkeys(each[:3] for each in opened):
+        slots = dict(database.execute(SLOTS, (run_id, name)).fetchall())
+        today = _Today([], set(), set())
+        for *_, driver, port, options in (each for each in opened if each[:3] == (run_id, run, name)):
             try:
-                spec = resolve_device(registry or installed(), table)
+                table = {"name": name, "driver": driver, "port": port, **msgspec.json.decode(options)}
+                spec = resolve_device(registry, table)
                 kept = list(read_wires(database, run_id, port))
-                today, used = await _today(spec, kept, slots)
+                _add_refused(slots, kept)
+                part = await _today(spec, kept, slots)
             except (RiglogError, ExceptionGroup, ValueError) as error:
                 found.problems.append(f"{name}: {describe(error)}")
                 continue
-            _compare(database, (run_id, run, name), used, today, found, on_difference)
+            today = _Today(today.samples + part.samples, today.used | part.used, today.revived | part.revived)
+        _compare(database, (run_id, run, name), today, found, on_difference, on_change)
     return found
 
 
-async def _today(
-    spec: DeviceSpec, kept: Sequence[KeptTransaction], slots: Mapping[int, int | None]
-) -> tuple[list[Sample], set[int]]:
-    """Return the samples that a driver makes of recorded bytes today, and the times of those that it used."""
+def _add_refused(slots: dict[int, int | None], kept: Sequence[KeptTransaction]) -> None:
+    """Enter the slots of refused replies: the row without a value was made directly after each."""
+    times = sorted(slots)
+    for each in kept:
+        if each.outcome == REFUSED and each.received_ns not in slots:
+            at = bisect_left(times, each.received_ns)
+            if at < len(times) and times[at] - each.received_ns <= REFUSED_NS:
+                slots[each.received_ns] = slots[times[at]]
+
+
+async def _today(spec: DeviceSpec, kept: Sequence[KeptTransaction], slots: Mapping[int, int | None]) -> _Today:
     driver = spec.driver
     assert isinstance(driver, Driver)
     assert spec.port is not None
@@ -305,6 +401,7 @@ async def _today(
     line.echo = spec.port.link.echo
     client.line = line  # type: ignore[assignment]
     device = driver.device(spec.config, client.with_timeout(spec.config.timeout), spec.context(clock))
+    line.sends_requests = device.pace is Pace.HOST
     samples: list[Sample] = []
     with suppress(_EndError):
         await device.open()
@@ -314,48 +411,79 @@ async def _today(
                 samples += await device.poll()
         while line.begin_poll():
             samples += await device.poll_steadily()
-    return samples, line.used - line.disturbed
+    return _Today(samples, line.used - line.disturbed, line.revived - line.disturbed)
+
+
+class _Stored(NamedTuple):
+    """A stored row."""
+
+    content: Content
+    place: Place
 
 
 def _compare(
-    database: Any,
-    where: tuple[int, str, str],
-    used: set[int],
-    today: Iterable[Sample],
+    database: Database,
+    where: Names,
+    today: _Today,
     found: Redecoded,
     on_difference: Callable[[Difference], None],
+    on_change: OnChange,
 ) -> None:
     run_id, run, device = where
     row = StoredRows(database).row
-    stored: dict[Key, tuple[Any, ...]] = {}
+    stored: dict[Key, _Stored] = {}
+    without_value: dict[tuple[str, int], deque[_Stored]] = defaultdict(deque)  # of replies that were refused, perhaps
+    times: Counter[tuple[str, int, int]] = Counter()
     for reading in database.execute(ROWS, (run_id, device)):
         one = row(reading)
-        if one.value is not None or one.text is not None or reading[0] in used:
-            stored[one.parameter, one.instance, reading[0]] = (one.value, one.text, one.unit, one.status, one.flags)
+        each = _Stored((one.value, one.text, one.unit, one.status, one.flags), Place(reading[2], *reading[:2]))
+        name = one.parameter, one.instance
+        if one.value is not None or one.text is not None or reading[0] in today.used:
+            at = *name, reading[0]
+            stored[*at, times[at]] = each
+            times[at] += 1
+        elif today.revived:
+            without_value[name].append(each)
     found.rows += len(stored)
 
-    def differs(key: Key, before: Any, now: Any) -> None:
+    def differs(key: Key, before: _Stored, sample: Sample | None) -> None:
+        now = None if sample is None else _content(sample)
         found.different += 1
-        difference = Difference(run, device, key[0], key[1], iso(key[2]), before, now)
+        difference = Difference(run, device, key[0], key[1], iso(key[2]), before.content, now)
         if len(found.differences) < SHOWN:
             found.differences.append(difference)
         on_difference(difference)
+        on_change(before.place, sample)
 
-    for sample in today:
-        key = sample.parameter, sample.instance, sample.stamp.received_ns
+    times.clear()
+    for sample in today.samples:
+        at = sample.parameter, sample.instance, sample.stamp.received_ns
+        key = *at, times[at]
+        times[at] += 1
         now = _content(sample)
         before = stored.pop(key, None)
-        if before is None or before in (now, _content(settled(sample))):
+        if before is None and at[2] in today.revived and (now[0] is not None or now[1] is not None):
+            before = _row_of_refused(without_value[at[:2]], at[2])
+            found.rows += before is not None
+        if before is None or before.content in (now, _content(settled(sample))):
             continue
-        if before[:3] == now[:3] and {before[3], now[3]} == PROOF:
+        same, proof = before.content[:3] == now[:3], {before.content[3], now[3]} == PROOF
+        if same and proof and before.content[4] != now[4]:  # a proof has a flag; a status alone has not
             found.unproven += 1
         else:
-            differs(key, before, now)
+            differs(key, before, sample)
     for key, before in stored.items():
-        if key[2] in used:
+        if key[2] in today.used:
             differs(key, before, None)
         else:
             found.not_decoded += 1
+
+
+def _row_of_refused(rows: deque[_Stored], received_ns: int) -> _Stored | None:
+    """Return the row without a value that was made because of the reply of this time."""
+    while rows and rows[0].place.received_ns < received_ns:
+        rows.popleft()
+    return rows.popleft() if rows and rows[0].place.received_ns - received_ns <= REFUSED_NS else None
 
 
 def _content(sample: Sample) -> Content:

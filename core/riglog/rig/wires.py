@@ -35,16 +35,16 @@ def _opened(spec: DeviceSpec) -> OpenedDevice:
         if name not in ("name", "driver", "port") and not SECRET.search(name) and value != _default(spec.driver, name)
     }
     text = msgspec.json.encode(options, enc_hook=str, order="deterministic").decode()
-    return OpenedDevice(spec.name, spec.port_name, spec.driver.name, _version(spec.driver), text)
+    return OpenedDevice(spec.name, spec.port_name, spec.driver.name, driver_version(spec.driver), text)
 
 
 def _default(driver: AnyDriver[Any], name: str) -> object:
     return next((field.default for field in structs.fields(driver.config) if field.name == name), None)
 
 
-def _version(driver: AnyDriver[Any]) -> str | None:
-    """Return the version of the package that a driver is in."""
-    package = type(driver).__module__.partition(".")[0]
+def driver_version(driver: AnyDriver[Any] | None) -> str | None:
+    """Return the version of the package that a driver is in; None: of riglog."""
+    package = "riglog" if driver is None else type(driver).__module__.partition(".")[0]
     try:
         return version(package.replace("_", "-"))
     except PackageNotFoundError:

@@ -2,7 +2,17 @@
 
 import click
 
-from riglog.cli.console import add_row, format_value, plural, print_json, print_warning, results, row_channel, table
+from riglog.cli.console import (
+    add_row,
+    format_value,
+    plain,
+    plural,
+    print_json,
+    print_warning,
+    results,
+    row_channel,
+    table,
+)
 from riglog.cli.local_time import format_local
 from riglog.cli.options import json_option
 from riglog.cli.sizes import format_bytes
@@ -71,3 +81,6 @@ def print_runs(found: Contents) -> None:
         who = [*([run.user or ""] if by else []), *([run.reason or ""] if reasons else [])]
         add_row(runs, run.run, format_local(run.started_at), ended, run.rows, run.channels, rate, *who)
     results().print(runs)
+    for run in found.runs:
+        if run.source is not None:
+            results().print(f"{plain(run.run)} was corrected; its source is {plain(run.source)}", soft_wrap=True)

@@ -19,6 +19,7 @@ from riglog.sinks.sqlite.views import iso
 
 SHOWN_NAMES = 12
 AT = iso("event.at_ns")
+Database = sqlite3.Connection
 RUNS = "SELECT name FROM run UNION SELECT run FROM run"
 
 

@@ -56,11 +56,23 @@ class Seals:
     when it was stored must not look as if it had been.
     """
 
-    def __init__(self, database: sqlite3.Connection, run_id: int, *, signer: Signer | None = None) -> None:
+    def __init__(
+        self, database: sqlite3.Connection, run_id: int, *, signer: Signer | None = None, stored: bool = False
+    ) -> None:
+        """Continue a chain.
+
+        Args:
+            stored: all of the run is in the file already, and nothing of it is sealed: a file that was made of another.
+        """
         self._database = database
         self._run_id = run_id
         self._signer = signer
         self.load()
+        if stored:
+            self.active = self._run_is_new = True
+            self._channels.clear()
+            if not self._flush:
+                self._ends = dict.fromkeys(SEALED_TABLES, 0)
 
     def load(self) -> None:
         """Read the end of the chain from the file: it was opened, or a transaction was rolled back."""
