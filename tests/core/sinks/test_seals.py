@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import structs
 from recorded import EVENTS, make_run, sqlite_recording, steady, store, varied
-from tampering import PRESSURES, Tamperer, changed, check_one, example, sealed_recording
+from tampering import NAMED, PRESSURES, Cuts, changed, check_many, example, sealed_recording, traced_recording
 
-from riglog.errors import ConfigError, NotARecordingError
+from riglog.errors import ConfigError, NotARecordingError, StorageError
 from riglog.model import Batch, Event
 from riglog.recordings import Verified, contents, salvage, upgrade, verify
 from riglog.sinks import CsvSink, SqliteSink
@@ -52,12 +52,28 @@ async def test_every_flush_is_a_block_and_both_verifiers_agree(profile: Profile,
 
 @pytest.mark.parametrize("profile", ["desk", "card"])
 async def test_random_changes_are_found_by_both_verifiers_in_the_same_block(profile: Profile, tmp_path: Path) -> None:
-    path = await sealed_recording(tmp_path / "run.sqlite", profile=profile, flushes=2)
-    head = verify(path).head
-    assert head is not None
-    tamperer, other = Tamperer(path, seed=18), example()
-    for _ in range(60):
-        check_one(tamperer, tmp_path / "changed.sqlite", head, other)
+    path = tmp_path / "run.sqlite"
+    blocks = await traced_recording(path, profile=profile, flushes=2)
+    kinds = check_many(path, blocks, 18, range(80))
+    assert {"edit", "delete", "swap", "insert", "cut", "flip", NAMED} <= {
+        kind for kind, count in kinds.items() if count
+    }
+
+
+@pytest.mark.parametrize("profile", ["desk", "card"])
+async def test_what_a_power_failure_leaves_is_proven_up_to_the_last_flush(profile: Profile, tmp_path: Path) -> None:
+    cuts = Cuts(tmp_path, profile)
+    await cuts.record()
+    other = example()
+    kinds = {cuts.check(18, number, other) for number in range(25)}
+    assert {"absent", "prefix", "sectors", "zeros"} <= kinds
+
+
+async def test_a_file_in_which_sql_was_changed_to_bytes_that_are_no_text_is_damaged(tmp_path: Path) -> None:
+    path = await sqlite_recording(tmp_path / "run.sqlite")
+    path.write_bytes(path.read_bytes().replace(b"segment INTEGER NOT NULL", b"segment INTEGER NOT NU\xd4\xff"))
+    with pytest.raises(StorageError, match="damaged"):
+        verify(path)
 
 
 async def recording_of_ten_flushes(tmp_path: Path) -> tuple[Path, list[int]]:

@@ -241,3 +241,5 @@ def sqlite_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
+    except UnicodeDecodeError as error:  # sqlite3 makes it of the message about a statement that was changed
+        raise _damaged(path) from error
