@@ -20,7 +20,7 @@ READINGS = """SELECT channel_id, received_ns, n, value, annotation_id, tick, lat
     FROM block CROSS JOIN reading ON block_id = block.id AND channel_id = ?
     WHERE block.run_id = (SELECT run_id FROM channel WHERE id = ?) ORDER BY block.id, received_ns, n"""
 ANNOTATION = "SELECT text, unit, status, flags, error FROM annotation WHERE id = ?"
-WIRES = "SELECT encoding, content, first_ns FROM wire WHERE run_id = ? AND port = ? ORDER BY id"
+WIRES = "SELECT encoding, content, first_ns FROM wire NOT INDEXED WHERE run_id = ? AND port = ? ORDER BY id"
 
 
 def pack(value: Any) -> bytes:  # MessagePack in its shortest form

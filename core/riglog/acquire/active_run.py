@@ -1,6 +1,6 @@
 """A run while it is being recorded: its stream, its summary, its events, and how to stop it."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from math import inf
 
@@ -52,6 +52,7 @@ class ActiveRun:
         self.derivation: Derivation | None = None  # of further rows; set before the first slot
         self.shown_alarms: Callable[[], Sequence[ShownAlarm]] = tuple  # raised, or not acknowledged
         self.on_acknowledgement: Callable[[Acknowledgement], None] = self._without_alarms
+        self.before_end: Callable[[], Awaitable[None]] | None = None  # called before the event of the end
         self.stopped_ns: int | None = None  # when stop was called, on the monotonic clock
         self.end_polling: Callable[[], None] = stream.close  # of the recorder, see abort
         self._sleeps = Sleeps()

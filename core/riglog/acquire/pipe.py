@@ -132,6 +132,8 @@ async def store(
     finally:
         with anyio.CancelScope(shield=True):
             await _deliver(active_run, writers)
+            if active_run.before_end is not None:
+                await active_run.before_end()
             active_run.add_event(Event(clock.utc_ns(), EventKind.RUN_FINISHED, _run_finished_message(active_run)))
             _enqueue(active_run, active_run.stream.drain(), writers)
             await _close(active_run, writers)

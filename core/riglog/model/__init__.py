@@ -5,6 +5,7 @@ from riglog.model.alarm import Acknowledgement, AlarmChange, AlarmState, ShownAl
 from riglog.model.batch import Batch
 from riglog.model.channel import Channel
 from riglog.model.clock import SYSTEM_CLOCK, Clock
+from riglog.model.clock_check import ClockCheck, ClockState
 from riglog.model.event import IDENTITY, RENAMED_KINDS, Detail, Event, EventKind, ParameterWrite, current_kind
 from riglog.model.message import Message
 from riglog.model.note import Note, new_note
@@ -29,6 +30,8 @@ __all__ = [
     "Batch",
     "Channel",
     "Clock",
+    "ClockCheck",
+    "ClockState",
     "Detail",
     "DeviceResult",
     "ErrorPolicy",

@@ -42,6 +42,7 @@ class EventKind(StrEnum):
     SLOTS_SKIPPED = "slots_skipped"
     SAMPLES_DROPPED = "samples_dropped"
     CLOCK_STEP = "clock_step"
+    CLOCK_CHECKED = "clock_checked"  # how good the clock is, with figures
     SINK_FAILED = "sink_failed"
     SINK_RECOVERED = "sink_recovered"
     RECORDING_MOVED = "recording_moved"  # somebody deleted or moved the file; the message says where the rows are

@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from riglog.errors import error_context
 from riglog.model import NS, iso
+from riglog.recordings.clock_checks import ClockCheckRow, read_clock_checks
 from riglog.recordings.notes import NoteRow, read_notes
 from riglog.sinks.base import Damage
 from riglog.sinks.disk import beside
@@ -49,7 +50,8 @@ class RunContents(Struct, frozen=True, kw_only=True):
 
 class Contents(Struct, frozen=True, kw_only=True):
     """``latest`` is the newest row of every series. ``schema`` is that of an SQLite recording, and only that has
-    ``notes`` and a ``head``, the newest seal. ``damaged_lines`` of a text file were skipped."""
+    ``notes``, a ``head`` (the newest seal) and ``clock`` (the newest check of each run).
+    ``damaged_lines`` of a text file were skipped."""
 
     path: str
     format: str
@@ -60,6 +62,7 @@ class Contents(Struct, frozen=True, kw_only=True):
     damaged_lines: int = 0
     notes: list[NoteRow] = []
     head: str | None = None
+    clock: list[ClockCheckRow] = []
 
     @property
     def rows(self) -> int:
@@ -168,7 +171,13 @@ def _sqlite_contents(path: Path, source: Recorded, counts: dict[int, int] | None
     latest = _latest(source)
     found = _contents(path, SQLITE_FORMAT.name, int(schema), _runs(source, latest, counts), latest)
     sealed = head_of(source.database)
-    return structs.replace(found, notes=list(read_notes(path)), head=None if sealed is None else sealed.hash)
+    checks = {check.run: check for check in read_clock_checks(path)}
+    return structs.replace(
+        found,
+        notes=list(read_notes(path)),
+        head=None if sealed is None else sealed.hash,
+        clock=list(checks.values()),
+    )
 
 
 def _contents(

@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 
 from riglog.errors import ConfigError, error_context
 from riglog.model import NS
+from riglog.recordings.clock_checks import ClockErrors, with_intervals
 from riglog.recordings.local_times import localised
 from riglog.recordings.selection import Selection, check_selection
 from riglog.recordings.targets import Kind, check_target, output
@@ -55,6 +56,7 @@ def export(
     separator: str | None = None,
     decimal_comma: bool = False,
     local_time: bool = False,
+    time_interval: bool = False,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Exported:
     """Write the rows of SQLite recordings, oldest first, into a file of another format.
@@ -71,6 +73,8 @@ def export(
         decimal_comma: write numbers in CSV with a comma, as the spreadsheets of many countries read them.
         local_time: write times in the time zone of this computer, with the offset from UTC. Their columns are called
             ``…_local``, and the export cannot be read back. Recordings stay in UTC.
+        time_interval: add the columns ``earliest_at`` and ``latest_at``: from the request to the reply, wider by the
+            error of the clock before and after it. Empty where it is not known, and of rows without a value.
         progress: called with the share that is complete, 0 to 1.
     Raises:
         ConfigError: an invalid argument; a run, device or parameter that is not in the recording; pyarrow is not
@@ -78,6 +82,8 @@ def export(
         StorageError: the recording cannot be read, or the file cannot be written, or exists.
     """
     check_interval(wide, every)
+    if time_interval and wide:
+        raise ConfigError("--time-interval is for single values", hint="Remove --wide: a row of it has many values")
     make: Callable[..., RecordWriter] = record_writer(format)
     if (style := _style(format, separator, decimal_comma)) is not None:
         make = partial(CsvWriter, style=style)
@@ -96,6 +102,8 @@ def export(
             pages = _joined_slots(_wide_pages(files, selection, shapes), shapes[0].lead)
         else:
             pages = _long_pages(files, selection)
+        if time_interval:
+            columns, pages = with_intervals(columns, pages, ClockErrors([file.path for file in files]))
         if local_time:
             columns, pages = localised(columns, pages, offset=format == XLSX_FORMAT.name)
         with _output(out, format, overwrite) as file:

@@ -35,8 +35,13 @@ from riglog.sinks.sqlite.seal_format import (
     table_rows,
 )
 from riglog.sinks.sqlite.signatures import ALGORITHM, PublicKey, is_checkable, is_signed, read_public_key
-from riglog.sinks.sqlite.wires import read_wires
+from riglog.sinks.sqlite.wires import read_content
 
+WIRES = """
+SELECT encoding, content, first_ns, last_ns, transactions FROM wire NOT INDEXED
+WHERE run_id = ? AND port = ? ORDER BY id"""
+INDEXED = "run", "series", "channel", "block", "note", "alarm_change", "wire"
+"""Tables whose indexes readers use: an index that is not as its table shows other rows."""
 SHOWN = 20
 """So many wrong blocks, and problems of one kind, are named; all are counted."""
 READINGS = """
@@ -136,7 +141,11 @@ def verify(path: str | Path, *, heads: Sequence[str] = (), key: str | Path | Non
             return found
         database.text_factory = lambda text: text.decode(errors="replace")  # a text that was changed may be none
         database.execute("BEGIN")
-        _Verification(database, found, public_key).run(wanted)
+        verification = _Verification(database, found, public_key)
+        try:
+            verification.run(wanted)
+        finally:
+            verification.close()
         return found
 
 
@@ -169,12 +178,18 @@ class _Verification:
         if found.head is not None:
             self._check_rest(set(unsealed))
             self._check_shape()
+            self._check_indexes()
             self._check_overviews()
             _check_heads(found, wanted, database.execute("SELECT lower(hex(hash)) FROM seal ORDER BY flush_id"))
         else:
             _check_heads(found, wanted, ())
         if self._public_key is not None and not found.signed:
             found.problems.append("no seal is signed with the given key")
+
+    def close(self) -> None:
+        """End what is still being read: as long as a cursor lives, the file stays locked."""
+        self._readings.clear()
+        self._wires.clear()
 
     def _take(self, number: int, flush: int, format: int, hash: bytes, extent: str | None, *signed: Any) -> None:
         """Compare one block with its seal."""
@@ -256,11 +271,20 @@ class _Verification:
     def _take_transactions(self, run: int | None, port: str, count: int) -> list[Values]:
         wires = self._wires.get((run, port))
         if wires is None:
-            wires = self._wires[run, port] = read_wires(self._database, run or 0, port)
+            wires = self._wires[run, port] = self._read_wires(run, port)
         try:
             return list(islice(wires, count))
         except (ValueError, TypeError):  # what follows it is not read either
             return [("not valid",)]
+
+    def _read_wires(self, run: int | None, port: str) -> Iterator[KeptTransaction]:
+        """Return the transactions of a port, from the table itself, and compare the figures that stand beside them."""
+        for encoding, content, first, last, count in self._database.execute(WIRES, (run, port)):
+            found = read_content(encoding, content, first)
+            times = [transaction.received_ns for transaction in found]
+            if (last, count) != (max(times, default=None), len(found)):
+                self._problem(f"the times of a row of {port} in the table wire are not those of its transactions")
+            yield from found
 
     def _annotation(self, number: int) -> Values:
         if number not in self._annotations:
@@ -387,6 +411,12 @@ class _Verification:
         for name in sorted(set(wanted) | set(found)):
             if wanted.get(name) != found.get(name):
                 self._problem(f"{name} is not as riglog makes it")
+
+    def _check_indexes(self) -> None:
+        for table in INDEXED:
+            (state, *_) = self._database.execute(f"PRAGMA integrity_check({table})").fetchone()
+            if state != "ok":
+                self._problem(f"an index of the table {table} is not as its rows: {state}")
 
     def _check_overviews(self) -> None:
         """Compare the overviews of minutes and hours with the readings: they follow from them, and are not sealed."""

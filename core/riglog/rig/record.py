@@ -16,6 +16,7 @@ from riglog.manager import Manager
 from riglog.model import SYSTEM_CLOCK, Clock, Event, Run, checked_reason, new_run
 from riglog.plugin import Registry
 from riglog.rig.alarms import alarms_before, check_commands, finish_actions, watch_alarms
+from riglog.rig.clock_checks import ClockChecks
 from riglog.rig.identities import rig_identities
 from riglog.rig.opening import open_devices
 from riglog.rig.outcome import Outcome
@@ -23,6 +24,8 @@ from riglog.rig.resume import ResumePlan, plan_resume
 from riglog.rig.wires import wire_logs
 from riglog.sinks import SqliteSink
 from riglog.sinks.files import FileSink
+from riglog.timekeeping import ClockSource
+from riglog.timekeeping import clock_source as this_clock_source
 
 BATCH_SIZE = 512
 """Samples after which a sink writes without waiting for the flush interval."""
@@ -45,6 +48,7 @@ async def record_rig(
     on_event: Callable[[Event], None] | None = None,
     registry: Registry | None = None,
     clock: Clock = SYSTEM_CLOCK,
+    clock_source: ClockSource | None = None,
 ) -> Outcome:
     """Record a rig into its sinks until the duration has elapsed or ``stop`` is set.
 
@@ -70,6 +74,8 @@ async def record_rig(
         on_start: called with the active recording when polling starts; its ``summary`` is updated continuously.
         on_event: called with every event of the recording.
         registry: source of drivers and sinks; default: the installed plugins.
+        clock_source: states how good the clock is, at the start, every hour and at the end; default: the operating
+            system, if ``clock`` is its clock.
 
     Returns:
         The outcome, also if a sink lost samples (``storage_error``).
@@ -85,6 +91,8 @@ async def record_rig(
     """
     reason = checked_reason(reason)
     config = _config(rig, out, registry)
+    if clock_source is None and clock is SYSTEM_CLOCK:
+        clock_source = this_clock_source()
     problems = list(shared_paths([str(sink.path) for sink in config.sinks if isinstance(sink, FileSink)]))
     if problems:
         raise problems[0]
@@ -109,6 +117,9 @@ async def record_rig(
         earlier = plan.stored.run if plan.stored is not None else None
         run = earlier or new_run(config.name, clock, rate_hz=config.rate_hz, rig=config.text)
         before = await alarms_before(config, earlier)
+        checks = None if clock_source is None else ClockChecks(clock_source, clock)
+        if checks is not None:
+            await checks.first()
         async with (
             open_sinks(*config.sinks, run=run) as sinks,
             record(
@@ -128,6 +139,8 @@ async def record_rig(
             alarms = watch_alarms(config, recording, run, before)
             for event in identities.acceptances(manager, clock, reason):
                 recording.add_event(event)
+            if checks is not None:
+                checks.begin(recording)
             if on_start is not None:
                 on_start(recording)
             async with anyio.create_task_group() as tasks:
@@ -135,6 +148,8 @@ async def record_rig(
                     tasks.start_soon(_stop_when_set, stop, recording)
                 if alarms is not None:
                     tasks.start_soon(alarms.run)
+                if checks is not None:
+                    tasks.start_soon(checks.run)
                 outcome = await _store(recording, sinks, run, config.flush_interval, clock)
                 outcome.devices, outcome.absent = _devices(manager), _absent(manager)
                 tasks.cancel_scope.cancel()

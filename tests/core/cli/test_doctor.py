@@ -15,11 +15,13 @@ from riglog.cli.health.finding import Finding
 from riglog.cli.health.forecast import bytes_per_row, rows_per_day
 from riglog.cli.health.system import Linux, MacOS, Outside, Windows, this_system
 from riglog.config import parse_rig
+from riglog.model import ClockState
 from riglog.plugin import Registry
 from riglog.plugin.loader import Plugin
 from riglog.sinks.csv import CsvSink
 from riglog.sinks.memory import MemorySink
 from riglog.sinks.sqlite import SqliteSink
+from riglog.timekeeping.sources import LinuxClock
 
 
 class StandIn(Outside):
@@ -95,29 +97,21 @@ def test_a_port_without_permission_has_the_command_that_permits_it(
 
 
 @pytest.mark.parametrize(
-    ("system", "programs", "synchronised"),
+    ("state", "finding"),
     [
-        (Linux, {"timedatectl": "yes\n"}, True),
-        (Linux, {"timedatectl": "no\n", "chronyc": "Leap status     : Normal\n"}, False),
-        (Linux, {"chronyc": "Reference ID : 1\nLeap status     : Normal\n"}, True),
-        (Linux, {"chronyc": "Leap status     : Not synchronised\n"}, False),
-        (Linux, {"timedatectl": ""}, None),
-        (Linux, {}, None),
-        (MacOS, {"/usr/sbin/systemsetup": "Network Time: On\n"}, True),
-        (MacOS, {"/usr/sbin/systemsetup": "Network Time: Off\n"}, False),
-        (MacOS, {"/usr/sbin/systemsetup": "You need administrator access to run this tool... exiting!\n"}, None),
-        (Windows, {"w32tm": "Leap Indicator: 0(no warning)\nStratum: 3\n"}, True),
-        (Windows, {"w32tm": "Sprungindikator: 3(nicht synchronisiert)\n"}, False),
-        (Windows, {}, None),
+        (ClockState(synchronized=True, error_ns=800_000), "ok"),
+        (ClockState(synchronized=False), "problem"),
+        (ClockState(synchronized=None), "advice"),
     ],
 )
-def test_the_clock_is_looked_at_as_each_system_reports_it(
-    system: type[Linux], programs: dict[str, str], synchronised: bool | None
-) -> None:
-    assert system(StandIn(programs)).clock().synchronised is synchronised
-    (finding,) = checks.clock(system(StandIn(programs)))
-    assert finding.state == {True: "ok", False: "problem", None: "advice"}[synchronised]
-    assert synchronised or finding.command
+def test_the_clock_is_a_finding_with_the_command_that_mends_it(state: ClockState, finding: str) -> None:
+    class Stated(LinuxClock):
+        def read(self) -> ClockState:
+            return state
+
+    (found,) = checks.clock(Stated())
+    assert found.state == finding
+    assert finding == "ok" or found.command
 
 
 @pytest.mark.parametrize(

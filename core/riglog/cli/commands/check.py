@@ -114,6 +114,7 @@ async def _check(path: str, live: bool, as_json: bool, interruption: Interruptio
         _print(devices)
         _print_derived(derived)
         _print_alarms(alarms)
+        _print_clock()
     _print_conclusion(path, devices, live)
     return code
 
@@ -185,6 +186,13 @@ def _print_derived(derived: list[dict[str, Any]]) -> None:
     if derived:
         results().print()
         results().print(listed)
+
+
+def _print_clock() -> None:
+    from riglog.timekeeping import clock_source
+
+    results().print()
+    results().print(f"Clock of this computer: {plain(str(clock_source().read()))}", soft_wrap=True)
 
 
 def _print_alarms(alarms: list[dict[str, Any]]) -> None:

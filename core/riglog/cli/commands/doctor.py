@@ -14,6 +14,7 @@ from riglog.cli.options import json_option
 from riglog.cli.signals import Interruption, run
 from riglog.config import RigConfig
 from riglog.errors import RiglogError
+from riglog.timekeeping import clock_source
 
 
 @click.command("doctor", short_help="Look for what would disturb a recording.")
@@ -50,7 +51,7 @@ def _findings(rig: RigConfig | None, system: System) -> Iterator[Finding]:
     yield from checks.python()
     yield from checks.sqlite(SQLITE_VERSION)
     yield from checks.plugins(installed())
-    yield from checks.clock(system)
+    yield from checks.clock(clock_source())
     devices, failed = _ports(rig)
     yield from failed
     yield from checks.ports(devices, system, port_holders(devices) or {}, needed=rig is not None)

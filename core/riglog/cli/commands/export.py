@@ -42,6 +42,11 @@ from riglog.recordings import BINARY_FORMATS, EXPORT_FORMATS, Exported, Selectio
 @click.option(
     "--local-time", is_flag=True, help="Times of this computer's zone, with their offset. Recordings stay in UTC."
 )
+@click.option(
+    "--time-interval",
+    is_flag=True,
+    help="Add the earliest and the latest time of each value, from the latency and the error of the clock.",
+)
 def command(
     files: tuple[str, ...],
     format_: str | None,
@@ -57,6 +62,7 @@ def command(
     decimal: str,
     separator: str | None,
     local_time: bool,
+    time_interval: bool,
 ) -> int:
     """Export the rows of the recording FILE, oldest first, to another format.
 
@@ -81,6 +87,7 @@ def command(
                 separator="\t" if separator == "tab" else separator,
                 decimal_comma=decimal == "comma",
                 local_time=local_time,
+                time_interval=time_interval,
                 progress=update,
             )
         if out is None:

@@ -16,6 +16,7 @@ from riglog.cli.console import (
 from riglog.cli.local_time import format_local
 from riglog.cli.options import json_option
 from riglog.cli.sizes import format_bytes
+from riglog.model import ClockState
 from riglog.recordings import Contents, contents
 
 SHOWN_NOTES = 5
@@ -50,6 +51,12 @@ def _print(found: Contents) -> None:
     results().print(f"{found.path}: {', '.join(facts)}", soft_wrap=True)
     if found.head is not None:
         results().print(f"Head of its seals: {found.head}", soft_wrap=True)
+    for check in found.clock:
+        state = ClockState(
+            synchronized=check.synchronized, offset_ns=check.offset_ns, error_ns=check.error_ns, method=check.method
+        )
+        where = f" of run {plain(check.run)}" if len(found.runs) > 1 else ""
+        results().print(f"Clock{where}: {state} at {format_local(check.at)}", soft_wrap=True)
     if found.damaged_lines:
         print_warning(f"{found.path}: {found.damaged_lines} damaged lines skipped")
     results().print()

@@ -13,6 +13,7 @@ from riglog.config import RigConfig
 from riglog.errors import RiglogError
 from riglog.plugin import Registry
 from riglog.plugin.loader import UNKNOWN
+from riglog.timekeeping import ClockSource
 
 Holders = dict[str, list[str]]
 FIXED_SQLITE = (3, 51, 3)
@@ -63,14 +64,14 @@ def plugins(registry: Registry) -> Iterator[Finding]:
         yield Finding("plugin", "problem", "no driver is installed", "pip install 'riglog[all]'")
 
 
-def clock(system: System) -> Iterator[Finding]:
-    synchronised, command = system.clock()
-    if synchronised is None:
-        yield Finding("clock", "advice", "not known whether a time server sets the clock", command)
-    elif synchronised:
-        yield Finding("clock", "ok", "set by a time server")
+def clock(source: ClockSource) -> Iterator[Finding]:
+    state = source.read()
+    if state.synchronized is None:
+        yield Finding("clock", "advice", f"{state}", source.command)
+    elif state.synchronized:
+        yield Finding("clock", "ok", f"{state}")
     else:
-        yield Finding("clock", "problem", "no time server sets the clock: times of rows can be wrong", command)
+        yield Finding("clock", "problem", f"{state}: times of rows can be wrong", source.command)
 
 
 def ports(devices: Sequence[str], system: System, holders: Holders, *, needed: bool) -> Iterator[Finding]:

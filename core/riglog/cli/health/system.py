@@ -1,26 +1,20 @@
-"""What operating systems tell in different ways: permissions, adapters, the clock, mounts. One class for each.
+"""What operating systems tell in different ways: permissions, adapters, mounts. One class for each.
 
 ``Outside`` is all that they use of the computer, so that each can be tried on any other one.
 """
 
 import os
-import subprocess
 import sys
 from abc import ABC, abstractmethod
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from riglog.timekeeping import output_of
+
 SECONDS = 5.0
 NETWORK_TYPES = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afpfs", "webdav", "9p", "ncpfs", "ceph", "glusterfs"}
 NETWORK_PREFIXES = ("fuse.sshfs", "fuse.rclone", "fuse.glusterfs", "fuse.s3fs", "fuse.davfs")
 DRIVE_REMOTE = 4
-
-
-class Clock(NamedTuple):
-    """Whether the clock is set by a time server; None: not known. ``command`` sets this up."""
-
-    synchronised: bool | None
-    command: str | None
 
 
 class Refusal(NamedTuple):
@@ -35,11 +29,7 @@ class Outside:
 
     def run(self, *command: str) -> str | None:
         """Return what a program prints; None if there is none, or it fails."""
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
-        except (OSError, subprocess.SubprocessError, ValueError):
-            return None
-        return done.stdout if done.returncode == 0 else None
+        return output_of(*command, seconds=SECONDS)
 
     def read(self, path: str) -> str | None:
         """Return the text of a file; None if it cannot be read."""
@@ -110,10 +100,6 @@ class System(ABC):
         return None
 
     @abstractmethod
-    def clock(self) -> Clock:
-        """Return whether the clock is synchronised."""
-
-    @abstractmethod
     def network_mount(self, folder: Path) -> str | None:
         """Return the type of the network file system of a folder; None if it is on a local disk, or not known."""
 
@@ -144,16 +130,6 @@ class Linux(Posix):
         text = (self.outside.read(path) or "").strip()
         return (int(text), f"echo 1 | sudo tee {path}") if text.isdecimal() else None
 
-    def clock(self) -> Clock:
-        text = (self.outside.run("timedatectl", "show", "-p", "NTPSynchronized", "--value") or "").strip()
-        if text in ("yes", "no"):
-            return Clock(text == "yes", "sudo timedatectl set-ntp true")
-        status = self.outside.run("chronyc", "-n", "tracking")
-        if status is not None:
-            leap = next((line for line in status.splitlines() if line.startswith("Leap status")), "")
-            return Clock("Normal" in leap, "sudo systemctl enable --now chronyd")
-        return Clock(None, "sudo apt install chrony")
-
     def network_mount(self, folder: Path) -> str | None:
         place = self.outside.real_path(str(folder))
         best, kind = "", ""
@@ -173,11 +149,6 @@ class MacOS(Posix):
     def _join(self, user: str, group: str) -> str:
         return f"sudo dseditgroup -o edit -a {user} -t user {group}  # then log in again"
 
-    def clock(self) -> Clock:
-        text = self.outside.run("/usr/sbin/systemsetup", "-getusingnetworktime")
-        known = None if text is None or "Time:" not in text else text.strip().endswith("On")
-        return Clock(known, "sudo systemsetup -setusingnetworktime on")
-
     def network_mount(self, folder: Path) -> str | None:
         place = self.outside.real_path(str(folder))
         best, kind = "", ""
@@ -190,13 +161,6 @@ class MacOS(Posix):
 
 
 class Windows(System):
-    def clock(self) -> Clock:
-        text = self.outside.run("w32tm", "/query", "/status")
-        first = "" if text is None else next(iter(text.splitlines()), "")  # "Leap Indicator: 0(no warning)", translated
-        number = first.rpartition(":")[2].strip()[:1]
-        known = number != "3" if number.isdecimal() else None
-        return Clock(known, "w32tm /resync  # as administrator; before it: net start w32time")
-
     def network_mount(self, folder: Path) -> str | None:
         place = str(folder)
         if place.startswith("\\\\") or self.outside.drive_type(place) == DRIVE_REMOTE:

@@ -3,7 +3,17 @@
 import sqlite3
 from math import isfinite
 
-from riglog.model import Acknowledgement, Actor, AlarmChange, AlarmState, Event, Note, ParameterWrite, storable
+from riglog.model import (
+    Acknowledgement,
+    Actor,
+    AlarmChange,
+    AlarmState,
+    ClockCheck,
+    Event,
+    Note,
+    ParameterWrite,
+    storable,
+)
 
 
 def insert_event(database: sqlite3.Connection, run_id: int, event: Event) -> None:
@@ -18,6 +28,8 @@ def insert_event(database: sqlite3.Connection, run_id: int, event: Event) -> Non
         return
     if isinstance(detail, AlarmChange) and not _insert_alarm_change(database, run_id, detail, actor_id):
         return
+    if isinstance(detail, ClockCheck):
+        _insert_clock_check(database, run_id, detail)
     cursor = database.execute(
         "INSERT INTO event (run_id, at_ns, kind, device, port, message, actor_id, reason)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -86,6 +98,15 @@ def _insert_alarm_change(database: sqlite3.Connection, run_id: int, change: Alar
         ),
     )
     return cursor.rowcount > 0
+
+
+def _insert_clock_check(database: sqlite3.Connection, run_id: int, check: ClockCheck) -> None:
+    state = check.state
+    database.execute(
+        "INSERT INTO clock_check (run_id, at_ns, synchronized, offset_ns, error_ns, method, details)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (run_id, check.at_ns, state.synchronized, state.offset_ns, state.error_ns, state.method, state.details),
+    )
 
 
 def _insert_note(database: sqlite3.Connection, run_id: int, note: Note, actor_id: int | None) -> bool:
