@@ -15,6 +15,7 @@ from unittest import mock
 import pytest
 
 from riglog.acquire import recorder
+from riglog.model.actor import use_program
 from riglog.testing import virtual_backend
 
 pytest_plugins = ["riglog.testing.pytest_plugin", "pytester"]
@@ -64,3 +65,9 @@ def _nobody_collects_the_heap_of_all_tests() -> Iterator[None]:
     without_collect = SimpleNamespace(collect=int, freeze=gc.freeze, unfreeze=gc.unfreeze)
     with mock.patch.object(recorder, "gc", without_collect):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_command_is_performed() -> None:
+    """A command that a test performs in this process leaves its name behind, as it may: others are in the next test."""
+    use_program("riglog")
