@@ -22,7 +22,8 @@ from riglog.sinks.optional_dependencies import import_optional
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.reader import SQLITE_FORMAT, open_recording
 from riglog.sinks.sqlite.recorded import PAGE_ROWS, nanoseconds, recorded
-from riglog.sinks.sqlite.schema import sqlite_errors
+from riglog.sinks.sqlite.schema import check_recording, sqlite_errors
+from riglog.sinks.sqlite.tables import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from riglog.recordings.charts.chart import Chart
@@ -38,11 +39,17 @@ class Rows:
     """
 
     def __init__(
-        self, pages: Callable[[Damage], Iterator[list[Row]]], path: Path, selection: Selection | None = None
+        self,
+        pages: Callable[[Damage], Iterator[list[Row]]],
+        path: Path,
+        selection: Selection | None = None,
+        *,
+        charted: tuple[Sequence[Path], Selection] | None = None,
     ) -> None:
         self._read = pages
         self._path = path
         self._selection = selection  # of an SQLite recording
+        self._charted = charted  # SQLite files whose charts need not all of their rows
         self.damage = Damage()
 
     def __repr__(self) -> str:
@@ -214,14 +221,15 @@ class Rows:
 
         if align is not None and compare is None:
             raise ConfigError("--align needs --compare", hint="Name two runs: --compare RUN RUN")
-        wanted = Wanted(self._selection or Selection(), tuple(channels), last_s, buckets)
-        if compare is not None and self._selection is not None:
-            return compared(self._path, wanted, compare, align)
+        files, selection = self._charted or ((), Selection())
+        wanted = Wanted(selection, tuple(channels), last_s, buckets)
+        if compare is not None and files:
+            return compared(files, wanted, compare, align)
         if compare is not None:
-            hint = "Give one SQLite recording with both runs"
-            raise ConfigError("--compare needs one SQLite recording", hint=hint, path=self._path)
-        if self._selection is not None:
-            return chart(self._path, wanted)
+            hint = "Give SQLite recordings with both runs"
+            raise ConfigError("--compare needs SQLite recordings", hint=hint, path=self._path)
+        if files:
+            return chart(files, wanted)
         return chart_of_rows(self, wanted, self._path.name)
 
     def _repr_png_(self) -> bytes | None:
@@ -264,7 +272,7 @@ def read(
     if format is SQLITE_FORMAT:
         with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
             check_selection(selection, database)  # so that errors are raised here, not at the first row
-        return Rows(lambda damage: _selected_pages(path, selection), path, selection)
+        return Rows(lambda damage: _selected_pages(path, selection), path, selection, charted=((path,), selection))
     if selection:
         raise ConfigError(
             "selecting rows is only supported for SQLite recordings", hint="Read all rows and filter them", path=path
@@ -272,9 +280,18 @@ def read(
     return Rows(lambda damage: _pages(format.read(path, damage)), path)
 
 
-def _read_all(paths: Sequence[str | Path], **selected: Any) -> Rows:
+def _read_all(
+    paths: Sequence[str | Path],
+    *,
+    run: str | None,
+    device: str | None,
+    parameter: str | None,
+    start: Moment,
+    end: Moment,
+) -> Rows:
     """Return the rows of several recordings. A name must be in one of them."""
-    found = of_each(paths, lambda path: read(path, **selected))
+    selection = Selection(run, device, parameter, start, end)
+    found = of_each(paths, lambda path: read(path, run=run, device=device, parameter=parameter, start=start, end=end))
     begins = {rows: next((row.received_at for row in rows), "") for rows in found}
     found.sort(key=begins.__getitem__)
 
@@ -282,7 +299,13 @@ def _read_all(paths: Sequence[str | Path], **selected: Any) -> Rows:
         for rows in found:
             yield from rows.pages(damage)
 
-    return Rows(pages, Path(paths[0]))
+    files = [Path(path) for path in paths]
+    charted = (files, selection) if all(_is_schema_2(path) for path in files) else None
+    return Rows(pages, files[0], charted=charted)
+
+
+def _is_schema_2(path: Path) -> bool:
+    return format_of(path) is SQLITE_FORMAT and check_recording(path) == SCHEMA_VERSION
 
 
 def _selected_pages(path: Path, selection: Selection) -> Iterator[list[Row]]:

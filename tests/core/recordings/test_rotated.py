@@ -1,18 +1,24 @@
 """A recording in several files is one recording for everything that reads it, and for whoever sends something to it."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import pytest
 from click.testing import CliRunner
-from recorded import WARM, steady
+from recorded import WARM, steady, store
 from rotated import RUN, rotating
 
 from riglog.cli.app import cli
 from riglog.cli.commands.watch import RecordingScreen
 from riglog.model import NS, AlarmChange, AlarmState, Event, EventKind, new_note
 from riglog.recordings import acknowledge_alarm, read, read_alarms, read_events, read_notes, write_note
+from riglog.recordings.charts import traces
+from riglog.recordings.reports.facts import collect
+from riglog.recordings.selection import Selection
+from riglog.sinks import SqliteSink
 from riglog.sinks.inbox import Inbox
 from riglog.sinks.part_names import newest_part, parts
 from riglog.sinks.rotation import RotatingSink
@@ -138,3 +144,47 @@ async def test_watch_goes_on_with_the_next_file(tmp_path: Path) -> None:
     await record(sink, 10, TICKS, ())
     assert screen.view().facts[0].startswith("kiln.part0003.sqlite")
     await sink.aclose()
+
+
+@pytest.mark.parametrize("singly", [True, False])
+async def test_a_chart_of_all_files_is_that_of_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, singly: bool
+) -> None:
+    events = [change("hot", AlarmState.DEFINED, 0), change("hot", AlarmState.RAISED, 3)]
+    if not singly:
+        monkeypatch.setattr(traces, "SINGLE_ROWS", 50)
+    path = await recorded(tmp_path / "kiln.sqlite", events=[STARTED, *events])
+    whole = SqliteSink(tmp_path / "whole.sqlite")
+    await store(whole, RUN, list(steady(RUN, [WARM], TICKS)), [STARTED, *events])
+    write_note(path, "door opened", program="test", author="anna")
+    files = parts(path)
+    assert len(files) > 2
+    chart, expected = read(files[::-1]).chart(buckets=20), read(tmp_path / "whole.sqlite").chart(buckets=20)
+    (one,), (other,) = (each.panels[0].traces for each in (chart, expected))
+    assert (one.times, one.values, one.low, one.high) == (other.times, other.values, other.low, other.high)
+    assert (one.low is None) == singly
+    assert not any(math.isnan(value) for value in one.values)
+    assert (chart.start, chart.end) == (expected.start, expected.end)
+    (band,) = chart.alarms
+    assert (band.name, band.start, band.open) == ("hot", RUN.started_ns / NS + 3, True)
+    assert band.end == pytest.approx(chart.end, abs=1)
+    assert len({msgspec.structs.astuple(event) for event in chart.events}) == len(chart.events)
+    assert read(files).chart(last_s=5).start == pytest.approx(chart.end - 5, abs=0.1)
+
+
+async def test_a_report_of_all_files_is_that_of_the_recording(tmp_path: Path) -> None:
+    events = [change("hot", AlarmState.DEFINED, 0), change("hot", AlarmState.RAISED, 3)]
+    path = await recorded(tmp_path / "kiln.sqlite", events=[STARTED, *events])
+    await store(SqliteSink(tmp_path / "whole.sqlite"), RUN, list(steady(RUN, [WARM], TICKS)), [STARTED, *events])
+    write_note(path, "door opened", program="test", author="anna")
+    found, whole = (
+        collect(files, Selection(), 100, lambda _: None) for files in (parts(path)[::-1], [tmp_path / "whole.sqlite"])
+    )
+    assert (found.statistics, found.availability, found.gaps) == (whole.statistics, whole.availability, [])
+    assert [(run.run, run.started_at) for run in found.runs] == [(run.run, run.started_at) for run in whole.runs]
+    assert [(each.name, each.state) for each in found.alarms] == [("hot", "raised")]
+    assert [note.text for note in found.notes] == ["door opened"]
+    assert len([event for event in found.events if event.kind == EventKind.RUN_STARTED]) == 1
+    page = tmp_path / "kiln.html"
+    riglog("report", *parts(path), "--out", page)
+    assert f"kiln.sqlite and {len(parts(path)) - 1} more" in page.read_text(encoding="utf-8")

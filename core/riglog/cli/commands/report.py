@@ -9,7 +9,7 @@ from riglog.recordings import Selection
 
 
 @click.command("report", short_help="Write an HTML report of a recording.")
-@click.argument("file", type=click.Path(readable=False))
+@click.argument("files", metavar="FILE…", type=click.Path(readable=False), nargs=-1, required=True)
 @click.option(
     "-o",
     "--out",
@@ -20,16 +20,19 @@ from riglog.recordings import Selection
 @click.option("--run", help="Only the run with this id, or the runs with this name.")
 @click.option("--from", "start", metavar="TIME", help="Only rows received at or after this time (ISO 8601, UTC).")
 @click.option("--to", "end", metavar="TIME", help="Only rows received before this time (ISO 8601, UTC).")
-def command(file: str, out: str | None, overwrite: bool, run: str | None, start: str | None, end: str | None) -> None:
+def command(
+    files: tuple[str, ...], out: str | None, overwrite: bool, run: str | None, start: str | None, end: str | None
+) -> None:
     """Write a report of the SQLite recording FILE: runs, charts, channels, gaps, alarms, notes, events, instruments.
 
-    The page is a single HTML file and loads nothing from elsewhere. Times in it are local.
+    Several files, such as those of a rotation, are one recording. The page is a single HTML file and loads nothing from
+    elsewhere. Times in it are local.
     """
     from riglog.recordings.reports import write_report
 
-    out = out or f"{Path(file).stem}.html"
+    out = out or f"{Path(files[0]).stem}.html"
     with progress_bar("reading") as update:
         rows = write_report(
-            file, out, selection=Selection(run, start=start, end=end), overwrite=overwrite, progress=update
+            files, out, selection=Selection(run, start=start, end=end), overwrite=overwrite, progress=update
         )
     messages().print(f"[dim]report of {plural(rows, 'row')} written to {plain(out)}[/]", soft_wrap=True)

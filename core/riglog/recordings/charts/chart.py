@@ -1,8 +1,8 @@
 """What a chart of a recording shows: panels of channels with equal units, and beside them notes, events and alarms."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from msgspec import Struct, field, structs
 from riglog.errors import ConfigError, did_you_mean, error_context
 from riglog.model import NS, EventKind
 from riglog.recordings.charts.happenings import AlarmBand, Happening, alarm_bands, events, marked, notes
-from riglog.recordings.charts.traces import ChannelId, Trace, TraceReader, channel_text, traces_of_rows
+from riglog.recordings.charts.traces import ChannelId, Line, Trace, TraceReader, channel_text, traces_of_rows
 from riglog.recordings.overview import bucket_width
 from riglog.recordings.parts import span_of_channel
 from riglog.recordings.selection import Selection, check_selection
+from riglog.recordings.several import of_each
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.overviews import MINUTE_NS
 from riglog.sinks.sqlite.reader import RUNS, open_recording, refuse_unknown
@@ -34,6 +35,8 @@ SELECT channel.id, channel.run_id, segment, run.run, device, parameter, instance
 FROM channel JOIN series ON series.id = series_id JOIN run ON run.id = channel.run_id
 WHERE (:run IS NULL OR :run IN (run.run, run.name)) AND (:device IS NULL OR device = :device)
 AND (:parameter IS NULL OR parameter = :parameter) ORDER BY series.id, channel.run_id, segment"""
+
+FLUSHED = "SELECT sum(rows) FROM flush WHERE last_ns >= :start AND first_ns < :end"
 
 
 class Panel(Struct):
@@ -82,8 +85,20 @@ def _matches(channel: str, pattern: str) -> bool:
     return fnmatchcase(channel, literal) or fnmatchcase(channel, f"{literal}[[]*]")
 
 
-def chart(path: Path, wanted: Wanted) -> Chart:
+class _File(Struct):
+    """A file of a recording: its channels that are in the chart, the time of their rows, and the names of all."""
+
+    path: Path
+    channels: list[ChannelId]
+    span: tuple[int, int] | None
+    names: list[str]
+
+
+def chart(paths: Sequence[Path], wanted: Wanted) -> Chart:
     """Return the chart of an SQLite recording.
+
+    Args:
+        paths: its files: one, or several of schema 2, such as those of a rotation, in any order.
 
     Raises:
         ConfigError: an invalid time; a run, device, parameter or channel that is not in it.
@@ -91,21 +106,83 @@ def chart(path: Path, wanted: Wanted) -> Chart:
     """
     selection = wanted.selection
     selection.condition("")
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
-        check_selection(selection, database)
+    title = paths[0].name + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+    if len(paths) == 1 and (rows := _rows_of_schema_1(paths[0], selection)) is not None:
+        made, names = chart_of_rows(rows, wanted, title), list(paths)
+    else:
+        files = of_each(paths, lambda path: _file(Path(path), wanted))
+        files.sort(key=lambda file: (file.span is None, file.span))
+        _refuse_unmatched(wanted, [name for file in files for name in file.names])
+        made, names = _of_files(files, wanted, title), [file.path for file in files]
+    _add_happenings(made, names, wanted)
+    return made
+
+
+def _rows_of_schema_1(path: Path, selection: Selection) -> list[Row] | None:
+    with _opened(path) as database:
         source = recorded(database)
-        if not isinstance(source, Recorded2):
-            rows = (row for page in source.pages(selection) for row in page.rows)
-            made = chart_of_rows(rows, wanted, path.name)
-        else:
-            made = _of_schema_2(source, wanted, path.name)
-        start_ns, end_ns = round(made.start * NS), round(made.end * NS) + 1
-        made.notes = notes(database, start_ns, end_ns, selection.run)
-        made.events = list(marked(events(database, start_ns, end_ns, selection.run)))
-        made.alarms = [
-            band for band in alarm_bands(database, start_ns, end_ns, selection.run) if wanted.matches(band.channel)
-        ]
-        return made
+        if isinstance(source, Recorded2):
+            return None
+        check_selection(selection, database)
+        return [row for page in source.pages(selection) for row in page.rows]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+        yield database
+
+
+def _file(path: Path, wanted: Wanted) -> _File:
+    selection = wanted.selection
+    with _opened(path) as database:
+        check_selection(selection, database)
+        place = {"run": selection.run, "device": selection.device, "parameter": selection.parameter}
+        found = [ChannelId(*each) for each in database.execute(CHANNELS, place)]
+        names = [channel_text(each.device, each.parameter, each.instance) for each in found]
+        channels = [each for each, name in zip(found, names, strict=True) if wanted.matches(name)]
+        spans = [span for each in channels if (span := span_of_channel(database, each.run_id, each.id)) is not None]
+        whole = (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
+        return _File(path, channels, whole, names)
+
+
+def _of_files(files: Sequence[_File], wanted: Wanted, title: str) -> Chart:
+    limits = _limits([file.span for file in files if file.span is not None], wanted)
+    channels = {each[4:7] for file in files for each in file.channels}
+    width = _width([file.path for file in files], limits, len(channels), wanted)
+    lines: list[Line] = []
+    newest: dict[tuple[str, str, str, int], Line] = {}
+    for file in files:
+        begun = set()
+        with _opened(file.path) as database:
+            reader = TraceReader(Recorded2(database), *limits, width)
+            for channel in file.channels:
+                key = channel.run, channel.device, channel.parameter, channel.instance
+                if key not in newest or key in begun:  # another segment: the clock was set back
+                    newest[key] = Line(channel, width)
+                    lines.append(newest[key])
+                begun.add(key)
+                newest[key].add(reader, channel)
+    return _chart(title, limits, _joined([trace for line in lines for trace in line.traces()]))
+
+
+def _add_happenings(made: Chart, paths: Sequence[Path], wanted: Wanted) -> None:
+    """Add what happened. A further file of a rotation repeats some of it, and knows how an alarm went on."""
+    run = wanted.selection.run
+    start_ns, end_ns = round(made.start * NS), round(made.end * NS) + 1
+    found: dict[tuple[object, ...], Happening] = {}
+    bands: dict[tuple[object, ...], AlarmBand] = {}
+    for path in paths:
+        with _opened(path) as database:
+            happened = [*notes(database, start_ns, end_ns, run), *marked(events(database, start_ns, end_ns, run))]
+            found |= {structs.astuple(each): each for each in happened}
+            for band in alarm_bands(database, start_ns, end_ns, run):
+                if wanted.matches(band.channel):
+                    bands[band.run, band.name, band.channel, band.start] = band
+    in_order = sorted(found.values(), key=lambda each: each.at)
+    made.notes = [each for each in in_order if each.kind == EventKind.NOTE]
+    made.events = [each for each in in_order if each.kind != EventKind.NOTE]
+    made.alarms = list(bands.values())
 
 
 def chart_of_rows(rows: Iterable[Row], wanted: Wanted, title: str) -> Chart:
@@ -124,19 +201,6 @@ def chart_of_rows(rows: Iterable[Row], wanted: Wanted, title: str) -> Chart:
     return _chart(title, limits, traces_of_rows(shown, width))
 
 
-def _of_schema_2(source: Recorded2, wanted: Wanted, title: str) -> Chart:
-    selection = wanted.selection
-    place = {"run": selection.run, "device": selection.device, "parameter": selection.parameter}
-    found = [ChannelId(*each) for each in source.database.execute(CHANNELS, place)]
-    channels = [each for each in found if wanted.matches(channel_text(each.device, each.parameter, each.instance))]
-    _refuse_unmatched(wanted, [channel_text(each.device, each.parameter, each.instance) for each in found])
-    spans = [span_of_channel(source.database, each.run_id, each.id) for each in channels]
-    limits = _limits([span for span in spans if span is not None], wanted)
-    reader = TraceReader(source, *limits, _width(source.database, limits, len(channels), wanted))
-    traces = [trace for channel in channels for trace in reader.read(channel)]
-    return _chart(title, limits, _joined(traces))
-
-
 def _limits(spans: Sequence[tuple[int, int]], wanted: Wanted) -> tuple[int, int]:
     """Return from when to when the chart goes."""
     selection = wanted.selection
@@ -149,16 +213,17 @@ def _limits(spans: Sequence[tuple[int, int]], wanted: Wanted) -> tuple[int, int]
     return max(start, EARLIEST_NS), min(max(end, start + 1), LATEST_NS)
 
 
-def _width(database: sqlite3.Connection, limits: tuple[int, int], channels: int, wanted: Wanted) -> int:
+def _width(paths: Sequence[Path], limits: tuple[int, int], channels: int, wanted: Wanted) -> int:
     """Return the width of a bucket in ns: about a pixel; a minute and more where that saves reading many rows."""
     span = max(1, limits[1] - limits[0])
     width = bucket_width(span, wanted.buckets or (BUCKETS if channels <= MANY_CHANNELS else FEW_BUCKETS))
     if width % MINUTE_NS and span >= ENOUGH_MINUTES * MINUTE_NS:
-        rows = database.execute(
-            "SELECT sum(rows) FROM flush WHERE last_ns >= :start AND first_ns < :end",
-            {"start": limits[0], "end": limits[1]},
-        ).fetchone()[0]
-        if (rows or 0) > READ_SINGLY:
+        rows = 0
+        for path in paths:
+            with _opened(path) as database:
+                found = database.execute(FLUSHED, {"start": limits[0], "end": limits[1]}).fetchone()[0]
+            rows += found or 0
+        if rows > READ_SINGLY:
             return MINUTE_NS
     return width
 
@@ -211,7 +276,7 @@ def _refuse_unmatched(wanted: Wanted, names: Sequence[str]) -> None:
             raise ConfigError(f"no channel {pattern!r} in the recording", hint=hint)
 
 
-def compared(path: Path, wanted: Wanted, runs: tuple[str, str], align: str | None = None) -> Chart:
+def compared(paths: Sequence[Path], wanted: Wanted, runs: tuple[str, str], align: str | None = None) -> Chart:
     """Return the chart of two runs of an SQLite recording on one axis: the time since their start, or since an event.
 
     Args:
@@ -223,10 +288,11 @@ def compared(path: Path, wanted: Wanted, runs: tuple[str, str], align: str | Non
         ConfigError: as for ``chart``; a run without this event.
     """
     charts = []
-    for run in runs:
-        selection = structs.replace(wanted.selection, run=_run_id(path, run))
-        made = chart(path, structs.replace(wanted, selection=selection))
-        charts.append(_shifted(made, _origin(path, selection.run or "", align)))
+    for name in runs:
+        run = _run_id(paths, name)
+        selection = structs.replace(wanted.selection, run=run)
+        made = chart(paths, structs.replace(wanted, selection=selection))
+        charts.append(_shifted(made, _origin(paths, run, align)))
     first, second = charts
     moment = "the start of each run" if align is None else f"the first {align} of each run"
     return Chart(
@@ -242,27 +308,40 @@ def compared(path: Path, wanted: Wanted, runs: tuple[str, str], align: str | Non
     )
 
 
-def _run_id(path: Path, run: str) -> str:
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
-        refuse_unknown(database, "run", run, RUNS)
-        latest = "SELECT run FROM run WHERE :run IN (run, name) ORDER BY id DESC LIMIT 1"
-        return str(database.execute(latest, {"run": run}).fetchone()[0])
+def _run_id(paths: Sequence[Path], run: str) -> str:
+    """Return the id of a run; of a name, that of its latest run."""
+
+    def latest(path: str | Path) -> tuple[int, str]:
+        with _opened(Path(path)) as database:
+            refuse_unknown(database, "run", run, RUNS)
+            started, found = database.execute(LATEST, {"run": run}).fetchone()
+            return int(started), str(found)
+
+    return max(of_each(paths, latest))[1]
 
 
-def _origin(path: Path, run: str, align: str | None) -> float:
+LATEST = "SELECT started_ns, run FROM run WHERE :run IN (run, name) ORDER BY id DESC LIMIT 1"
+STARTED = "SELECT started_ns FROM run WHERE run = :run"
+
+
+def _origin(paths: Sequence[Path], run: str, align: str | None) -> float:
     """Return when a run started, or when its event happened, in seconds since the epoch."""
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
-        if align is None:
-            return (
-                float(database.execute("SELECT started_ns FROM run WHERE run = :run", {"run": run}).fetchone()[0]) / NS
-            )
-        kind, _, text = align.partition(":")
-        if kind not in {each.value for each in EventKind}:
-            raise ConfigError(f"--align: unknown kind {kind!r}", hint=f"Kinds: {', '.join(EventKind)}")
-        for event in events(database, EARLIEST_NS, LATEST_NS, run):
-            if event.kind == kind and text in event.text:
-                return event.at
-    raise ConfigError(f"run {run} has no event {align!r}", hint=f"List its events: riglog events {path} --run {run}")
+    kind, _, text = (align or "").partition(":")
+    if align is not None and kind not in {each.value for each in EventKind}:
+        raise ConfigError(f"--align: unknown kind {kind!r}", hint=f"Kinds: {', '.join(EventKind)}")
+    found: list[float] = []
+    for path in paths:
+        with _opened(path) as database:
+            if align is None:
+                found += [float(started) / NS for (started,) in database.execute(STARTED, {"run": run})]
+            else:
+                happened = events(database, EARLIEST_NS, LATEST_NS, run)
+                found += [event.at for event in happened if event.kind == kind and text in event.text]
+    if found:
+        return min(found)
+    raise ConfigError(
+        f"run {run} has no event {align!r}", hint=f"List its events: riglog events {paths[0]} --run {run}"
+    )
 
 
 def _shifted(made: Chart, origin: float) -> Chart:

@@ -45,8 +45,9 @@ SELECT run.run, alarm.id, alarm.name, alarm.definition, at_ns, state, value, tex
 FROM alarm_change JOIN alarm ON alarm.id = alarm_change.alarm_id JOIN run ON run.id = alarm.run_id
 WHERE at_ns < :end AND state IN ('raised', 'cleared') AND (:run IS NULL OR :run IN (run.run, run.name))
 ORDER BY alarm_change.id"""
-RUN_ENDS = """
-SELECT run, coalesce(finished_ns, (SELECT max(last_ns) FROM flush WHERE run_id = run.id), started_ns) FROM run"""
+RUN_END = """
+SELECT max(coalesce(finished_ns, started_ns), coalesce((SELECT last_ns FROM flush
+    WHERE run_id = run.id AND last_ns IS NOT NULL ORDER BY id DESC LIMIT 1), started_ns)) FROM run WHERE run = :run"""
 
 
 class Happening(Struct, kw_only=True):
@@ -101,7 +102,7 @@ def alarm_bands(database: sqlite3.Connection, start_ns: int, end_ns: int, run: s
     """Return the times in which alarms were raised, as far as they are in a time; none of schema 1."""
     if not _is_schema_2(database):
         return []
-    ends = dict(database.execute(RUN_ENDS))
+    ends: dict[str, float] = {}
     bands: list[AlarmBand] = []
     raised: dict[int, AlarmBand] = {}
     for run_id, number, name, definition, at_ns, state, _, text in database.execute(
@@ -113,11 +114,14 @@ def alarm_bands(database: sqlite3.Connection, start_ns: int, end_ns: int, run: s
                 band.end, band.open = at, False
         elif number not in raised:
             channel = msgspec.json.decode(definition).get("channel", "")
-            until = min(ends[run_id], end_ns) / NS
             raised[number] = band = AlarmBand(
-                run=run_id, name=name, channel=channel, start=at, end=max(at, until), reason=text or "", open=True
+                run=run_id, name=name, channel=channel, start=at, end=at, reason=text or "", open=True
             )
             bands.append(band)
+    for band in raised.values():
+        if band.run not in ends:
+            ends[band.run] = database.execute(RUN_END, {"run": band.run}).fetchone()[0]
+        band.end = max(band.start, min(ends[band.run], end_ns) / NS)
     return [
         msgspec.structs.replace(band, start=max(band.start, start_ns / NS), end=min(band.end, end_ns / NS))
         for band in bands

@@ -123,8 +123,41 @@ class _Reading(NamedTuple):
     clock: float | None
 
 
+class _Buckets:
+    """What the readings of a channel come to in buckets of time, by unit, and those that are marked."""
+
+    def __init__(self, width_ns: int) -> None:
+        self._width = width_ns
+        self._sums: dict[str | None, dict[int, Part]] = {}
+        self._marks: dict[tuple[str | None, str, int], tuple[int, float | None]] = {}
+
+    def add(self, unit: str | None, at_ns: int, part: Part) -> None:
+        self._sums.setdefault(unit, {}).setdefault(at_ns // self._width, Part()).add(part)
+
+    def mark(self, unit: str | None, status: str, at_ns: int, value: float | None) -> None:
+        """Mark a reading, unless its bucket has an earlier one of this status."""
+        self._marks.setdefault((unit, status, at_ns // self._width), (at_ns, value))
+
+    def add_readings(self, readings: Iterable[_Reading]) -> "_Buckets":
+        for reading in readings:
+            if reading.value is not None:
+                value = reading.value
+                self.add(reading.unit, reading.at_ns, Part(1, 1, value, value, value))
+            if reading.status in MARKED:
+                self.mark(reading.unit, reading.status, reading.at_ns, reading.value)
+        return self
+
+    def traces(self, channel: ChannelId) -> list[Trace]:
+        """Return one for each unit."""
+        units = dict.fromkeys([*self._sums, *(unit for unit, *_ in self._marks)]) or {channel.unit: None}
+        traces = {unit: _line(channel, unit, self._sums.get(unit, {}), self._width) for unit in units}
+        for (unit, status, _), (at_ns, value) in self._marks.items():
+            traces[unit].mark(status, at_ns / NS, value)
+        return list(traces.values())
+
+
 class TraceReader:
-    """Reads the traces of channels of one recording of schema 2, from ``start_ns`` on and before ``end_ns``.
+    """Reads the readings of channels of one recording of schema 2, from ``start_ns`` on and before ``end_ns``.
 
     Args:
         width_ns: of a bucket.
@@ -141,38 +174,67 @@ class TraceReader:
         }
         self._reader = UnitReader(source.database)
 
-    def read(self, channel: ChannelId) -> list[Trace]:
-        """Return the traces of a channel: one for each unit."""
-        place = {"channel": channel.id, "run": channel.run_id, "start": self._start, "end": self._end}
-        rows = self._database.execute(ROWS, place | {"limit": SINGLE_ROWS + 1}).fetchall()
-        if len(rows) > SINGLE_ROWS:
-            return self._reduced(channel, place)
+    def readings(self, channel: ChannelId, most: int) -> list[_Reading] | None:
+        """Return the readings of a channel; None if there are more than ``most``."""
+        rows = self._database.execute(ROWS, self._place(channel) | {"limit": most + 1}).fetchall()
+        if len(rows) > most:
+            return None
         readings = []
         for at_ns, value, annotation, tick, skew_ns in rows:
             unit, status = (channel.unit, "ok") if annotation is None else self._annotations[annotation]
             readings.append(_Reading(at_ns, value, unit, status, tick, None if skew_ns is None else skew_ns / NS))
-        return _single(channel, readings)
+        return readings
 
-    def _reduced(self, channel: ChannelId, place: dict[str, int]) -> list[Trace]:
+    def add_buckets(self, channel: ChannelId, to: _Buckets) -> None:
+        """Add what the readings of a channel come to in buckets, and those that are marked."""
         stored = StoredChannel(channel.id, channel.run_id, channel.unit)
-        sums: dict[str | None, dict[int, Part]] = {channel.unit: {}}
         for unit, at, part in self._reader.parts(stored, self._start, self._end, self._width, edges=False):
             if part.count:
-                sums.setdefault(unit, {}).setdefault(at // self._width, Part()).add(part)
-        traces = {unit: _line(channel, unit, buckets, self._width) for unit, buckets in sums.items()}
-        for at_ns, value, annotation in self._marked(place):
+                to.add(unit, at, part)
+        for at_ns, value, annotation in self._marked(channel):
             unit, status = self._annotations[annotation]
-            traces.setdefault(unit, _line(channel, unit, {}, self._width)).mark(status, at_ns / NS, value)
-        return list(traces.values())
+            to.mark(unit, status, at_ns, value)
 
-    def _marked(self, place: dict[str, int]) -> Iterator[tuple[int, float | None, int]]:
+    def _marked(self, channel: ChannelId) -> Iterator[tuple[int, float | None, int]]:
         """Return the first reading of each marked status in each bucket: time, value, annotation.
 
         Nothing but all readings shows them; they are searched only if the recording has such a status.
         """
         if any(status in MARKED for _, status in self._annotations.values()):
-            for _, *reading in self._database.execute(MARKS, place | {"width": self._width}):
+            for _, *reading in self._database.execute(MARKS, self._place(channel) | {"width": self._width}):
                 yield tuple(reading)
+
+    def _place(self, channel: ChannelId) -> dict[str, int]:
+        return {"channel": channel.id, "run": channel.run_id, "start": self._start, "end": self._end}
+
+
+class Line:
+    """A channel of one run, in one piece or in several, such as the files of a rotation. Its readings if they are few,
+    else buckets of them.
+    """
+
+    def __init__(self, channel: ChannelId, width_ns: int) -> None:
+        self._channel = channel
+        self._width = width_ns
+        self._readings: list[_Reading] | None = []
+        self._buckets = _Buckets(width_ns)
+
+    def add(self, reader: TraceReader, channel: ChannelId) -> None:
+        """Add the next piece."""
+        if self._readings is not None:
+            found = reader.readings(channel, SINGLE_ROWS - len(self._readings))
+            if found is not None:
+                self._readings += found
+                return
+            self._buckets.add_readings(self._readings)
+            self._readings = None
+        reader.add_buckets(channel, self._buckets)
+
+    def traces(self) -> list[Trace]:
+        """Return its traces: one for each unit."""
+        if self._readings is not None:
+            return _single(self._channel, self._readings)
+        return self._buckets.traces(self._channel)
 
 
 def traces_of_rows(rows: Iterable[Row], width_ns: int) -> list[Trace]:
@@ -190,7 +252,7 @@ def traces_of_rows(rows: Iterable[Row], width_ns: int) -> list[Trace]:
         for trace in (
             _single(channel, readings)
             if len(readings) <= SINGLE_ROWS
-            else _in_buckets(channel, readings, width_ns).values()
+            else _Buckets(width_ns).add_readings(readings).traces(channel)
         )
     ]
 
@@ -220,23 +282,6 @@ def _is_apart(last: _Reading, reading: _Reading) -> bool:
         return True
     gained = last.clock is not None and reading.clock is not None and last.clock - reading.clock > STEP_S
     return gained or reading.at_ns < last.at_ns
-
-
-def _in_buckets(channel: ChannelId, readings: Sequence[_Reading], width: int) -> dict[str | None, Trace]:
-    """Return the traces of a channel in buckets, one for each unit."""
-    found: dict[str | None, dict[int, Part]] = {}
-    marked: dict[tuple[str | None, str, int], _Reading] = {}
-    for reading in readings:
-        number = reading.at_ns // width
-        sums = found.setdefault(reading.unit, {}).setdefault(number, Part())
-        if reading.value is not None:
-            sums.add(Part(1, 1, reading.value, reading.value, reading.value))
-        if reading.status in MARKED:
-            marked.setdefault((reading.unit, reading.status, number), reading)
-    traces = {unit: _line(channel, unit, buckets, width) for unit, buckets in found.items()}
-    for (unit, status, _), reading in marked.items():
-        traces[unit].mark(status, reading.at_ns / NS, reading.value)
-    return traces
 
 
 def _line(channel: ChannelId, unit: str | None, buckets: dict[int, Part], width: int) -> Trace:

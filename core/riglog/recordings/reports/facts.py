@@ -1,7 +1,7 @@
 """What a report states about a recording: collected in one pass over its rows, with little memory."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -16,9 +16,10 @@ from riglog.recordings.charts.chart import Chart, Wanted, chart
 from riglog.recordings.gaps import Availability, Gap, GapFinder, Key
 from riglog.recordings.notes import NoteRow, read_notes
 from riglog.recordings.selection import Selection, check_selection
+from riglog.recordings.several import of_each, read_events
 from riglog.sinks.rows import EventRow, Row
-from riglog.sinks.sqlite.reader import open_recording, read_events
-from riglog.sinks.sqlite.recorded import Recorded, recorded
+from riglog.sinks.sqlite.reader import open_recording
+from riglog.sinks.sqlite.recorded import recorded
 from riglog.sinks.sqlite.schema import sqlite_errors
 
 MOST_GAPS = 1_000
@@ -92,9 +93,10 @@ class Statistics(Struct, kw_only=True):
 
 
 class Facts(Struct, kw_only=True):
-    """``statistics`` are by channel of a run, and by unit."""
+    """``statistics`` are by channel of a run, and by unit. ``path`` is the first of ``files`` files."""
 
     path: Path
+    files: int
     runs: list[RunFacts]
     instruments: list[Instrument]
     statistics: dict[Key, dict[str | None, Statistics]]
@@ -112,66 +114,97 @@ class Facts(Struct, kw_only=True):
         return sum(each.rows for units in self.statistics.values() for each in units.values())
 
 
-def collect(path: Path, selection: Selection, buckets: int, progress: Callable[[float], None]) -> Facts:
+def collect(paths: Sequence[Path], selection: Selection, buckets: int, progress: Callable[[float], None]) -> Facts:
     """Return the facts of an SQLite recording.
+
+    Args:
+        paths: its files: one, or several, such as those of a rotation, in any order.
 
     Raises:
         ConfigError: an invalid time; a run that is not in it; nothing was recorded in this time.
         NotARecordingError, NewerSchemaError, StorageError: it cannot be read.
     """
     selection.condition("")
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
-        check_selection(selection, database)
-        runs = dict(_runs(database, selection.run))
-        names = {run.run for run in runs.values()}
-        instruments = _instruments(database, selection.run)
-        alarms = [alarm for number in runs for alarm in stored_alarms(database, number)]
-        finder, absences = GapFinder(), AbsenceFinder(read_events(path, run=selection.run))
-        statistics: dict[Key, dict[str | None, Statistics]] = {}
-        gaps: list[Gap] = []
-        gap_count = 0
-        for gap in finder.find(absences.watch(_counted(recorded(database), selection, statistics, progress))):
-            gap_count += 1
-            if len(gaps) < MOST_GAPS:
-                gaps.append(gap)
-    drawn = chart(path, Wanted(selection, buckets=buckets))
+    files = of_each(paths, lambda path: _file(Path(path), selection))
+    files.sort(key=lambda file: file.first)
+    runs: dict[str, RunFacts] = {}
+    instruments: dict[tuple[str, str], Instrument] = {}
+    alarms: dict[tuple[str, str, str], StoredAlarm] = {}
+    for file in files:  # a further file of a rotation knows how a run and its alarms went on
+        runs |= {run.run: run for run in file.runs}
+        instruments |= {(each.run, each.device): each for each in file.instruments}
+        alarms |= {(each.run, each.name, each.channel): each for each in file.alarms}
+    known = [file.path for file in files]
+    finder, absences = GapFinder(), AbsenceFinder(read_events(known, run=selection.run))
+    statistics: dict[Key, dict[str | None, Statistics]] = {}
+    gaps: list[Gap] = []
+    gap_count = 0
+    for gap in finder.find(absences.watch(_counted(known, selection, statistics, progress))):
+        gap_count += 1
+        if len(gaps) < MOST_GAPS:
+            gaps.append(gap)
     if not statistics:
-        raise ConfigError("no rows in this time", hint="See riglog info", path=path)
+        raise ConfigError("no rows in this time", hint="See riglog info", path=paths[0])
+    drawn = chart(known, Wanted(selection, buckets=buckets))
     start, end = iso(round(drawn.start * NS)), iso(round(drawn.end * NS))
     timed = bool(selection.start or selection.end)
+    notes = sorted((note for path in known for note in read_notes(path)), key=lambda note: note.at)
     return Facts(
-        path=path,
+        path=paths[0],
+        files=len(known),
         runs=list(runs.values()),
-        instruments=instruments,
+        instruments=list(instruments.values()),
         statistics=statistics,
         availability=finder.channels,
         gaps=gaps,
         gap_count=gap_count,
         absences=absences.found(),
-        events=[each for each in read_events(path, run=selection.run) if not timed or start <= each.at <= end],
+        events=[each for each in read_events(known, run=selection.run) if not timed or start <= each.at <= end],
         notes=[
             each
-            for each in read_notes(path)
-            if (selection.run is None or each.run in names) and (not timed or start <= each.at <= end)
+            for each in notes
+            if (selection.run is None or each.run in runs) and (not timed or start <= each.at <= end)
         ],
-        alarms=alarms,
+        alarms=list(alarms.values()),
         chart=drawn,
     )
 
 
+class _File(Struct):
+    """What one file of the recording knows besides its rows; ``first`` is when the first of them was received."""
+
+    path: Path
+    first: str
+    runs: list[RunFacts]
+    instruments: list[Instrument]
+    alarms: list[StoredAlarm]
+
+
+def _file(path: Path, selection: Selection) -> _File:
+    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+        check_selection(selection, database)
+        runs = dict(_runs(database, selection.run))
+        instruments = _instruments(database, selection.run)
+        alarms = [alarm for number in runs for alarm in stored_alarms(database, number)]
+        first = next((page.rows[0].received_at for page in recorded(database).pages() if page.rows), "")
+        return _File(path, first, list(runs.values()), instruments, alarms)
+
+
 def _counted(
-    source: Recorded,
+    paths: Sequence[Path],
     selection: Selection,
     statistics: dict[Key, dict[str | None, Statistics]],
     progress: Callable[[float], None],
 ) -> Iterator[Row]:
     """Return the rows, and add each to the statistics of its channel."""
-    for page in source.pages(selection):
-        for row in page.rows:
-            key = Key(row.run or "", row.device, row.parameter, row.instance)
-            statistics.setdefault(key, {}).setdefault(row.unit, Statistics()).add(row)
-            yield row
-        progress(page.share)
+    for number, path in enumerate(paths):
+        with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+            for page in recorded(database).pages(selection):
+                for row in page.rows:
+                    key = Key(row.run or "", row.device, row.parameter, row.instance)
+                    statistics.setdefault(key, {}).setdefault(row.unit, Statistics()).add(row)
+                    yield row
+                progress((number + page.share) / len(paths))
 
 
 def _runs(database: sqlite3.Connection, run: str | None) -> Iterator[tuple[int, RunFacts]]:

@@ -38,7 +38,7 @@ class Moment(str):
 
 
 def write_report(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
     selection: Selection | None = None,
@@ -48,6 +48,7 @@ def write_report(
     """Write a report of an SQLite recording into an HTML file, and return the number of rows that it is about.
 
     Args:
+        path: a recording, or several files, such as those of a rotation.
         selection: a run, a device, a parameter, or a time; default: everything.
         overwrite: replace an earlier report. Nothing else is ever replaced.
         progress: called with the share that is complete, 0 to 1.
@@ -57,9 +58,10 @@ def write_report(
         NotARecordingError, NewerSchemaError: the file is something else.
         StorageError: it cannot be read, or ``out`` cannot be written, or exists.
     """
-    path, out = Path(path), Path(out)
+    paths = [Path(path)] if isinstance(path, (str, Path)) else [Path(each) for each in path]
+    out = Path(out)
     check_target(out, REPORT, overwrite)
-    facts = collect(path, selection or Selection(), BUCKETS, progress)
+    facts = collect(paths, selection or Selection(), BUCKETS, progress)
     with output(out, REPORT, overwrite) as file:
         file.write(page(facts).encode())
     return facts.rows
@@ -79,7 +81,8 @@ def page(facts: Facts) -> str:
     style, script = _part("report.css"), _part("report.js")
     policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'"
     chart = facts.chart
-    title = text(f"Report of {facts.path.name}")
+    more = f" and {facts.files - 1} more" if facts.files > 1 else ""
+    title = text(f"Report of {facts.path.name}{more}")
     data = (
         f'data-start="{chart.start!r}" data-span="{chart.end - chart.start!r}"'
         f' data-offsets="{text(json.dumps(_offsets(chart.start, chart.end)))}"'
