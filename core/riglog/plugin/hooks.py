@@ -46,6 +46,7 @@ CORE_COMMANDS = frozenset(
         "record",
         "report",
         "redecode",
+        "replay",
         "runs",
         "salvage",
         "schema",

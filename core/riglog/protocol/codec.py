@@ -35,6 +35,9 @@ class Codec(ABC, Generic[Request, Reply]):
     needs_gap_everywhere = False
     """True if the gap is needed for copies of replies, whatever the port is; otherwise only where a UART may be."""
 
+    transaction_number: slice | None = None
+    """The bytes of a frame that are the number of its transaction; None: the protocol has no numbers."""
+
     @abstractmethod
     def encode(self, request: Request) -> bytes:
         """Return the complete frame of a request."""

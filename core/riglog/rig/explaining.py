@@ -15,6 +15,7 @@ from riglog.manager.raw_exchange import frames_in
 from riglog.model import NS, Sample, Stamp
 from riglog.plugin import Registry, installed
 from riglog.protocol.wire_log import KeptTransaction
+from riglog.rig.stored_files import StoredFiles
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.reader import open_recording
 from riglog.sinks.sqlite.recorded import nanoseconds
@@ -119,13 +120,16 @@ def explain_row(path: str | Path, row: str, *, registry: Registry | None = None)
                 "the bytes of this run were not kept", hint="Record it with keep_bytes = true in [[sink]]"
             )
         port, driver, version, options = opened
+        (rig,) = database.execute("SELECT rig FROM run WHERE id = ?", (run_id,)).fetchone()
         kept = wires_at(database, run_id, port, reading[0]) or wires_before(
             database, run_id, port, reading[0], LONGEST_POLL_NS
         )
     table = {"name": device, "driver": driver, "port": port, **msgspec.json.decode(options)}
+    registry = registry or installed()
     try:
-        spec = resolve_device(registry or installed(), table)
-        explained = [_explained(spec, transaction) for transaction in kept]
+        with StoredFiles(rig) as files:
+            spec = resolve_device(registry, files.inserted(table, registry))
+            explained = [_explained(spec, transaction) for transaction in kept]
         problem = None
     except (RiglogError, ExceptionGroup) as error:  # the driver of then is not here: the bytes are shown all the same
         explained = [_shown(transaction) for transaction in kept]

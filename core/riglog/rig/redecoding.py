@@ -7,7 +7,7 @@ the reply is decoded as if it had just been received, and the samples are compar
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from riglog.protocol import Codec, Connection, failures
 from riglog.protocol.line import ClientCounters
 from riglog.protocol.timed_reply import TimedReply
 from riglog.protocol.wire_log import AMBIGUOUS, FAILED, REFUSED, KeptTransaction
+from riglog.rig.stored_files import StoredFiles
 from riglog.sinks.rows import content, flags
 from riglog.sinks.sqlite.reader import Database, open_recording
 from riglog.sinks.sqlite.schema import sqlite_errors
@@ -129,7 +130,7 @@ class _Clock(Clock):
         return self.now_ns
 
 
-class _NoTransport(Transport):
+class NoTransport(Transport):
     """The port of a line that sends nothing."""
 
     def __init__(self, port: str) -> None:
@@ -162,7 +163,7 @@ class KeptLine:
         self.codec = codec
         self.port = port
         self.clock = clock
-        self.transport = _NoTransport(port)
+        self.transport = NoTransport(port)
         self.counters = ClientCounters()
         self.keep = None
         self.echo = False
@@ -363,21 +364,24 @@ async def compare_all(
         "SELECT run_id, run.run, device.name, driver, port, options FROM device JOIN run ON run.id = run_id"
         " WHERE port IS NOT NULL GROUP BY run_id, device.name, port, driver, options ORDER BY device.id"
     ).fetchall()
-    for run_id, run, name in dict.fromkeys(each[:3] for each in opened):
-        slots = dict(database.execute(SLOTS, (run_id, name)).fetchall())
-        today = _Today([], set(), set())
-        for *_, driver, port, options in (each for each in opened if each[:3] == (run_id, run, name)):
-            try:
-                table = {"name": name, "driver": driver, "port": port, **msgspec.json.decode(options)}
-                spec = resolve_device(registry, table)
-                kept = list(read_wires(database, run_id, port))
-                _add_refused(slots, kept)
-                part = await _today(spec, kept, slots)
-            except (RiglogError, ExceptionGroup, ValueError) as error:
-                found.problems.append(f"{name}: {describe(error)}")
-                continue
-            today = _Today(today.samples + part.samples, today.used | part.used, today.revived | part.revived)
-        _compare(database, (run_id, run, name), today, found, on_difference, on_change)
+    with ExitStack() as stack:
+        runs = database.execute("SELECT id, rig FROM run").fetchall()
+        files = {run_id: stack.enter_context(StoredFiles(rig)) for run_id, rig in runs}
+        for names in dict.fromkeys(each[:3] for each in opened):
+            today = _Today([], set(), set())
+            slots = dict(database.execute(SLOTS, (names[0], names[2])).fetchall())
+            for *_, driver, port, options in (each for each in opened if each[:3] == names):
+                try:
+                    table = {"name": names[2], "driver": driver, "port": port, **msgspec.json.decode(options)}
+                    spec = resolve_device(registry, files[names[0]].inserted(table, registry))
+                    kept = list(read_wires(database, names[0], port))
+                    _add_refused(slots, kept)
+                    part = await _today(spec, kept, slots)
+                except (RiglogError, ExceptionGroup, ValueError) as error:
+                    found.problems.append(f"{names[2]}: {describe(error)}")
+                    continue
+                today = _Today(today.samples + part.samples, today.used | part.used, today.revived | part.revived)
+            _compare(database, names, today, found, on_difference, on_change)
     return found
 
 
@@ -396,7 +400,7 @@ async def _today(spec: DeviceSpec, kept: Sequence[KeptTransaction], slots: Mappi
     assert isinstance(driver, Driver)
     assert spec.port is not None
     clock = _Clock()
-    client = spec.port.factory(Connection(_NoTransport(spec.port.name), spec.port.link, clock))
+    client = spec.port.factory(Connection(NoTransport(spec.port.name), spec.port.link, clock))
     line = KeptLine(client.codec, spec.port.name, kept, slots, clock)
     line.echo = spec.port.link.echo
     client.line = line  # type: ignore[assignment]

@@ -22,6 +22,9 @@ class SimulatedPeer(ABC):
     def next_due(self, now: float) -> float | None:
         """Return the time at which ``take`` has output next; None: not before the host sends something."""
 
+    def note_open(self, now: float) -> None:
+        """Note that a program has opened the port, as far as it is known. Default: ignored."""
+
     def note_port(self, baudrate: int | None, parity: str | None = None) -> None:
         """Note the serial settings of the host, as far as they are known. Default: ignored."""
 

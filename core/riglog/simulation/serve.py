@@ -35,6 +35,7 @@ class PtyServer:
         self.link = Path(link) if link is not None else None
         self.path = ""
         self._controller = self._port = -1
+        self._plugged = False
         self._waiting: anyio.CancelScope | None = None
 
     def wake(self) -> None:
@@ -61,6 +62,7 @@ class PtyServer:
         os.set_blocking(self._controller, False)
         self.path = os.ttyname(self._port)
         self._keep_reopenable()
+        self._plugged = True
         if self.link is not None:
             self._make_link(self.link)
 
@@ -125,6 +127,8 @@ class PtyServer:
         attributes = termios.tcgetattr(self._controller)
         self.peer.note_port(baudrate_of(attributes[5]))
         if not attributes[0] & termios.IXANY:
+            if self._plugged:
+                self.peer.note_open(anyio.current_time())  # a program has set up the port since it was here last
             attributes[0] |= termios.IXANY
             termios.tcsetattr(self._controller, termios.TCSANOW, attributes)
 
@@ -179,6 +183,7 @@ async def serve_tcp(peer: SimulatedPeer, *, host: str = LOCALHOST, port: int = 0
 async def _serve_stream(peer: SimulatedPeer, stream: ByteStream) -> None:
     """Serve one client until it closes the connection, or the connection breaks; the next one is not affected."""
     async with stream:
+        peer.note_open(anyio.current_time())
         with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
             while True:
                 now = anyio.current_time()

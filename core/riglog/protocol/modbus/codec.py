@@ -36,6 +36,7 @@ class ModbusCodec(Codec[ModbusRequest, bytes]):
         self.inter_frame_gap = framing.inter_frame_gap(link)
         self.needs_gap_everywhere = framing.needs_gap_everywhere
         self.hold_off = 0.0 if framing.numbered else None
+        self.transaction_number = slice(0, 2) if framing.numbered else None
         self._transaction = 0
         self._both_tables = link.all_variants
         self._sent = b""
