@@ -415,7 +415,12 @@ def check_many(path: Path, blocks: Blocks, seed: int, numbers: Iterator[int] | r
     head = verify(path).head
     assert head is not None
     for number in numbers:
-        found = check_one(tamperer, number, path.with_name("changed.sqlite"), head, other)
+        try:
+            found = check_one(tamperer, number, path.with_name("changed.sqlite"), head, other)
+        except Exception as error:
+            raise AssertionError(
+                f"seed {seed}, change {number}: {tamperer.kind} {tamperer.table}: {error!r}"
+            ) from error
         kinds[tamperer.kind] += 1
         kinds[NAMED] += tamperer.expected is not None
         kinds[NOTHING] += found.same

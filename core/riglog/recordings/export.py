@@ -1,15 +1,17 @@
 """Exports an SQLite recording into another format, in constant memory."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from msgspec import Struct, structs
 
 from riglog.errors import ConfigError, error_context
-from riglog.model import NS
+from riglog.model import NS, SYSTEM_CLOCK, iso
 from riglog.recordings.clock_checks import ClockErrors, with_intervals
 from riglog.recordings.local_times import localised
 from riglog.recordings.selection import Selection, check_selection
@@ -21,6 +23,7 @@ from riglog.sinks.formats import EXPORT_FORMATS, is_export, record_writer
 from riglog.sinks.rows import ROW, Columns
 from riglog.sinks.sqlite import Recorded, open_recording, recorded
 from riglog.sinks.sqlite.schema import sqlite_errors
+from riglog.sinks.sqlite.seals import head_of
 from riglog.sinks.xlsx import XLSX_FORMAT
 
 Pages = Iterator[tuple[float, Records]]
@@ -64,7 +67,7 @@ def export(
     Args:
         path: one recording, or several, such as those of a rotation; they are read in the order of their rows.
         out: a path, where the file appears when it is complete, or an open binary file.
-        format: ``csv``, ``jsonl``, ``parquet`` or ``xlsx``.
+        format: ``csv``, ``jsonl``, ``parquet``, ``xlsx`` or ``nc`` (NetCDF).
         selection: which rows; default: all.
         wide: one row per slot, one column per channel. If the channels have different rates, or with ``every``, a row
             covers so many seconds since the start of the run, and holds the last value of each channel.
@@ -109,6 +112,7 @@ def export(
         with _output(out, format, overwrite) as file:
             writer = make(file, columns, marked=isinstance(out, (str, Path)))
             try:
+                writer.describe(_provenance(files))
                 for share, records in pages:
                     writer.write(records)
                     done.rows += len(records)
@@ -119,6 +123,28 @@ def export(
                 raise
     progress(1.0)
     return done
+
+
+def _provenance(files: Sequence[_File]) -> dict[str, str]:
+    """Return where the rows come from: the recordings, their seals, runs, versions and rig files."""
+    heads = [(file.path.name, head_of(file.source.database)) for file in files]
+    runs = {
+        run: (iso(started), host, versions, rig)
+        for file in files
+        for run, started, host, versions, rig in file.source.database.execute(
+            "SELECT run, started_ns, host, versions, rig FROM run ORDER BY id"
+        )
+    }
+    return {
+        "title": ", ".join(runs),
+        "source": f"riglog {version('riglog')}: {', '.join(name for name, _ in heads)}",
+        "history": f"{iso(SYSTEM_CLOCK.utc_ns())} riglog export",
+        "heads_of_seals": "\n".join(f"{name} {head.hash}" for name, head in heads if head is not None),
+        "runs": json.dumps(
+            {run: {"started_at": at, "host": host, "versions": found} for run, (at, host, found, _) in runs.items()}
+        ),
+        "rig_files": "\n".join(dict.fromkeys(rig for *_, rig in runs.values() if rig)),
+    }
 
 
 def _style(format: str, separator: str | None, decimal_comma: bool) -> CsvStyle | None:

@@ -427,7 +427,11 @@ class _Verification:
             database.execute(f"SELECT count(*) FROM temp.{table}")  # noqa: S608 - this is the table that is filled
             columns = "channel_id, " + table
             database.execute(f"CREATE UNIQUE INDEX temp.{table}_key ON {table} ({columns})")
-        rebuild(database)  # the temporary ones: SQLite looks for a name there first
+        try:
+            rebuild(database)  # the temporary ones: SQLite looks for a name there first
+        except (TypeError, ValueError, ArithmeticError):  # readings that no recorder has stored
+            self._problem("overviews cannot be computed from the readings")
+            return
         for table, names in (("minute", MINUTE), ("hour", HOUR)):
             same = " AND ".join(f"old.{name} IS new.{name}" for name in names)
             (different,) = database.execute(

@@ -1,7 +1,7 @@
 """The parts of a storage format: its configuration, the sink type a plugin registers, and the writer of exports."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -63,6 +63,10 @@ class RecordWriter(ABC):
         Raises:
             ConfigError: the format needs a package that is not installed.
         """
+
+    def describe(self, facts: Mapping[str, str]) -> None:
+        """Store where the records come from, if the format has a place for it. Called before the first of them."""
+        return None
 
     @abstractmethod
     def write(self, records: Records) -> None:

@@ -7,15 +7,16 @@ from riglog.sinks.base import Format, RecordWriter
 from riglog.sinks.csv import CSV_FORMAT
 from riglog.sinks.files import first_line, is_blank
 from riglog.sinks.jsonl import JSONL_FORMAT
+from riglog.sinks.netcdf import NETCDF_FORMAT
 from riglog.sinks.other_files import refuse_known_files
 from riglog.sinks.parquet import PARQUET_FORMAT, is_parquet_folder
 from riglog.sinks.sqlite.reader import SQLITE_FORMAT
 from riglog.sinks.xlsx import XLSX_FORMAT
 
-FORMATS = (SQLITE_FORMAT, CSV_FORMAT, JSONL_FORMAT, PARQUET_FORMAT, XLSX_FORMAT)
+FORMATS = (SQLITE_FORMAT, CSV_FORMAT, JSONL_FORMAT, PARQUET_FORMAT, XLSX_FORMAT, NETCDF_FORMAT)
 EXPORT_FORMATS = {format.name: format.writer for format in FORMATS if format.writer is not None}
 """The formats of exports, and their endings."""
-BINARY_FORMATS = frozenset({PARQUET_FORMAT.name, XLSX_FORMAT.name})
+BINARY_FORMATS = frozenset({PARQUET_FORMAT.name, XLSX_FORMAT.name, NETCDF_FORMAT.name})
 """Those that need a file: standard output cannot take them."""
 
 

@@ -1,4 +1,4 @@
-"""``riglog export``: writes the rows of a recording as CSV, JSON Lines, Parquet or an Excel workbook."""
+"""``riglog export``: writes the rows of a recording as CSV, JSON Lines, Parquet, NetCDF or an Excel workbook."""
 
 import io
 import sys
@@ -15,7 +15,7 @@ from riglog.errors import ConfigError, StorageError
 from riglog.recordings import BINARY_FORMATS, EXPORT_FORMATS, Exported, Selection, export
 
 
-@click.command("export", short_help="Export a recording to CSV, Excel, JSON Lines or Parquet.")
+@click.command("export", short_help="Export to CSV, Excel, JSON Lines, Parquet or NetCDF.")
 @click.argument("files", metavar="FILE…", type=click.Path(readable=False), nargs=-1, required=True)
 @click.option(
     "--format",
