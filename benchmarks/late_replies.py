@@ -1,6 +1,7 @@
 """Wrong values and reads per second while replies are late, lost or copied, in virtual time.
 
-Each far end gives another value for every request. A value is wrong if its read did not request it.
+Each far end gives another value for every request. A value is wrong if its read did not request it. There must be none,
+except where docs/explanation/never-a-wrong-number.md states what remains: copies, on a line that is not strict.
 ``python benchmarks/late_replies.py --reads 1000000`` is the long run.
 """
 
@@ -55,6 +56,15 @@ CASES = {
     "1/37 copied after 0-3 s": Faults(copied=1 / 37, delay=(0, 3)),
     "1/3 copied after 0.5-2 ms": Faults(copied=1 / 3, delay=(0.0005, 0.002)),
 }
+
+
+WRONG_OF_COPIED = 1 / 400
+"""Of the reads on a line that is not strict and delivers copies: what the documentation states (5 of 2,000)."""
+
+
+def most_wrong(faults: Faults, reads: int, *, strict: bool = False) -> int:
+    """Return how many wrong values are the stated rest; more are a fault of riglog."""
+    return 0 if strict or not faults.copied else int(reads * WRONG_OF_COPIED)
 
 
 class FarEnd(SimulatedPeer):
@@ -239,7 +249,7 @@ SLOW = {
 
 
 def figures(extent: Extent) -> Iterator[Figure]:
-    """Give what faults cost in reads per second of virtual time; a wrong value is an error, not a figure."""
+    """Give what faults cost in reads per second of virtual time; a wrong value is an error unless it is stated."""
     reads = 5000 if extent.long else 400
     cases = {**CASES} if extent.long else {name: CASES[name] for name in list(CASES)[:1]}
     for wire, (run, ways, link) in WIRES.items():
@@ -247,10 +257,10 @@ def figures(extent: Extent) -> Iterator[Figure]:
             anyio.run(partial(run, faults, reads, 1, ways, 0.0, **link), backend=BACKEND, backend_options=OPTIONS)
             for faults in (Faults(), *cases.values())
         )
-        for case, found in zip(cases, disturbed, strict=True):
-            assert not found.wrong, f"{wire}: {found.wrong} wrong values"
-            name = f"{wire}, {case}"
-            yield Figure(name, 1e3 / found.per_second, "ms a read, virtual time", 1e3 / clean.per_second, "no faults")
+        for (case, faults), found in zip(cases.items(), disturbed, strict=True):
+            assert found.wrong <= most_wrong(faults, reads, **link), f"{wire}, {case}: {found.wrong} wrong values"
+            floor, note = 1e3 / clean.per_second, f"{found.wrong} wrong of {reads}"
+            yield Figure(f"{wire}, {case}", 1e3 / found.per_second, "ms a read, virtual time", floor, "no faults", note)
 
 
 def main() -> None:

@@ -16,6 +16,14 @@ VENDORS = (
     "riglog_modbus.driver",
     "riglog_ascii.driver",
 )
+OTHERS = (
+    "riglog.sinks.csv",
+    "riglog.sinks.sqlite.reader",
+    "riglog.protocol.modbus.framing",
+    "riglog.transport.serial_windows",
+    "riglog_watlow.modbus",
+)
+"""Other stores, reading recordings, another protocol, another operating system."""
 METADATA = ("importlib.metadata", "email")
 ENTRIES = {
     "riglog --version": (
@@ -28,7 +36,10 @@ ENTRIES = {
     ),
     "what records one controller": (
         "from riglog import Manager, SqliteSink, new_run, pipe, record; import riglog_watlow.driver",
-        (*SCREEN, *METADATA, *PORTS, *STORES[1:], "asyncio", "trio", "anyio.from_thread", "secrets", "tomllib"),
+        (
+            *(*SCREEN, *METADATA, *PORTS, *STORES[1:], *OTHERS),
+            *("asyncio", "trio", "anyio.from_thread", "secrets", "tomllib", "csv", "difflib", "hashlib"),
+        ),
     ),
     "a device by its driver": (
         "from riglog import Manager; import riglog_watlow.driver",

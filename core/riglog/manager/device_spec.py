@@ -11,7 +11,6 @@ from riglog.manager.port_session import ClientFactory
 from riglog.model import Clock
 from riglog.plugin import AnyDriver, DeviceConfig, DirectConfig, DirectDriver, Driver, Registry, configure
 from riglog.plugin.guard import bugs_as, is_a
-from riglog.protocol.modbus.framing import TcpFraming
 from riglog.simulation import Simulator
 from riglog.transport import Link, canonical_port
 
@@ -129,7 +128,11 @@ def resolve_device(
 
 def _check_accept_unit(link: Link, where: str) -> None:
     """Raise ConfigError where no transaction number proves to which request a reply belongs."""
-    if link.accept_unit != () and link.protocol != TcpFraming.protocol:
+    if link.accept_unit == ():
+        return
+    from riglog.protocol.modbus.framing import TcpFraming
+
+    if link.protocol != TcpFraming.protocol:
         raise ConfigError(
             f"{where}.accept_unit: not possible with protocol {link.protocol!r}",
             hint='Remove it; it is for gateways with protocol = "modbus-tcp"',

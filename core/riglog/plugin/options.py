@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -147,6 +146,8 @@ def mistake_of(
         known = wording.keys(to, path)
         if issubclass(to, DirectConfig):
             known.sort(key=COMMON.__contains__)  # those of the driver first
+        from difflib import get_close_matches  # not at the top: only mistakes need it
+
         close = get_close_matches(unknown[1].lower(), known, 1)
         hint = f"Did you mean {close[0]!r}?" if close else f"Available keys: {wording.listed(known)}"
         wrong = ConfigError(f"{shown}.{unknown[1]}: unknown key", hint=hint)

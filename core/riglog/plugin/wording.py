@@ -1,7 +1,6 @@
 """What a place in a table can hold, in the words of a rig file, derived from the types of the config struct. Pure."""
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -46,6 +45,8 @@ def likely(struct: type[msgspec.Struct], path: Path, value: object) -> str | Non
     choices = [choice for kind in _alternatives(kinds) for choice in _choices(kind)]
     if not isinstance(value, str) or not value:
         return None
+    from difflib import get_close_matches  # not at the top: only mistakes need it
+
     known = {choice.lower(): choice for choice in choices}
     close = get_close_matches(value.lower(), known, 1)
     ends = [choice for choice in choices if choice.lower().endswith(value.lower().lstrip("°"))]

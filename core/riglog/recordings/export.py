@@ -21,7 +21,8 @@ from riglog.sinks.base import Records, RecordWriter
 from riglog.sinks.csv import CSV_FORMAT, CsvStyle, CsvWriter
 from riglog.sinks.formats import EXPORT_FORMATS, is_export, record_writer
 from riglog.sinks.rows import ROW, Columns
-from riglog.sinks.sqlite import Recorded, open_recording, recorded
+from riglog.sinks.sqlite.reader import open_recording
+from riglog.sinks.sqlite.recorded import Recorded, recorded
 from riglog.sinks.sqlite.schema import sqlite_errors
 from riglog.sinks.sqlite.seals import head_of
 from riglog.sinks.xlsx import XLSX_FORMAT

@@ -1,21 +1,17 @@
 """``riglog.pipe``: stores what a run records, into sinks or into files by their names."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
+from riglog import sinks as stores
 from riglog.acquire import ActiveRun, SinkResult
 from riglog.acquire import pipe as pipe_into_sinks
 from riglog.acquire.pipe import CLOSE_TIMEOUT_SECONDS
 from riglog.errors import ConfigError
 from riglog.model import SYSTEM_CLOCK, Clock, Run, Sink, new_run
-from riglog.sinks import CsvSink, JsonlSink, ParquetSink, SqliteSink
 
-SINK_OF_ENDING: Mapping[str, Callable[[str], Sink]] = {
-    ".sqlite": SqliteSink,
-    ".csv": CsvSink,
-    ".jsonl": JsonlSink,
-    ".parquet": ParquetSink,
-}
+SINK_OF_ENDING = {".sqlite": "SqliteSink", ".csv": "CsvSink", ".jsonl": "JsonlSink", ".parquet": "ParquetSink"}
+"""In ``riglog.sinks``, which imports a sink when its name is used: most programs need one of them."""
 
 
 async def pipe(
@@ -66,4 +62,5 @@ def _sink(given: Sink | str | Path) -> Sink:
     if ending.lower() not in SINK_OF_ENDING:
         known = ", ".join(SINK_OF_ENDING)
         raise ConfigError(f"unknown ending {ending!r}", hint=f"Use one of {known}, or give a sink", file=given)
-    return SINK_OF_ENDING[ending.lower()](str(given))
+    make: Callable[[str], Sink] = getattr(stores, SINK_OF_ENDING[ending.lower()])
+    return make(str(given))

@@ -20,10 +20,11 @@ from riglog.transport.base import Transport
 from riglog.transport.link import Link
 from riglog.transport.nonblocking import CHUNK, NonblockingTransport
 from riglog.transport.serial_settings import check_parity, ignored_settings
-from riglog.transport.serial_windows import READ_SECONDS, ThreadedSerialTransport
 from riglog.transport.thread_call import ThreadCall, start_daemon
 
 NONBLOCKING_ARGS: dict[str, Any] = {"timeout": 0, "write_timeout": 0, "exclusive": True, "inter_byte_timeout": 0.0}
+READ_SECONDS = 0.05
+"""Of a blocking read; see ``serial_windows``."""
 BLOCKING_ARGS: dict[str, Any] = {"timeout": READ_SECONDS, "write_timeout": 2.0}
 OPEN_SECONDS = 10.0
 """A serial port over Bluetooth needs some seconds."""
@@ -52,7 +53,11 @@ async def open_serial(port: str, link: Link, *, name: str | None = None, read_on
     shown = name or port
     args = BLOCKING_ARGS if sys.platform == "win32" else NONBLOCKING_ARGS
     opened = await _open_in_thread(port, lambda: _open(port, link, shown, args, read_only), shown)
-    return ThreadedSerialTransport(opened, shown) if sys.platform == "win32" else SerialTransport(opened, shown)
+    if sys.platform != "win32":
+        return SerialTransport(opened, shown)
+    from riglog.transport.serial_windows import ThreadedSerialTransport
+
+    return ThreadedSerialTransport(opened, shown)
 
 
 async def _open_in_thread(port: str, open_: Callable[[], Any], shown: str) -> Any:

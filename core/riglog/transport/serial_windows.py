@@ -1,7 +1,7 @@
 """Serial ports on Windows, where the event loop cannot wait for a COM handle: blocking calls in worker threads.
 
-Tested only on Linux, over a pseudo-terminal. A read blocks for at most ``READ_SECONDS`` and is never abandoned, so a
-cancelled ``receive`` loses no bytes.
+Tested only on Linux, over a pseudo-terminal. A read blocks for at most ``READ_SECONDS`` (of ``serial``), and is never
+abandoned, so a cancelled ``receive`` loses no bytes.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,6 @@ from riglog.log import get_logger
 from riglog.transport.base import Transport
 from riglog.transport.read_limit import ReadLimit
 
-READ_SECONDS = 0.05
 T = TypeVar("T")
 log = get_logger("riglog.transport")
 

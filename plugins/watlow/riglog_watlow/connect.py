@@ -7,7 +7,6 @@ from riglog.protocol import Connection, ProtocolClient
 from riglog.protocol.modbus import connect_modbus
 from riglog_watlow.config import WatlowConfig
 from riglog_watlow.families import STDBUS
-from riglog_watlow.modbus.protocol import ModbusProtocol
 from riglog_watlow.protocol import WatlowProtocol
 from riglog_watlow.stdbus.codec import ALL_MASTERS, MASTERS, StdBusCodec, StdBusReply, StdBusRequest
 from riglog_watlow.stdbus.protocol import StdBusProtocol
@@ -32,6 +31,7 @@ def protocol_for(config: WatlowConfig, client: AnyClient) -> WatlowProtocol:
     if config.wire_protocol == STDBUS:
         return StdBusProtocol(config.address, client.timeout)
     from riglog.protocol.modbus.client import ModbusClient  # imports pymodbus
+    from riglog_watlow.modbus.protocol import ModbusProtocol
 
     if not isinstance(client, ModbusClient):
         raise TypeError(f"{config.wire_protocol} needs a ModbusClient, not a {type(client).__name__}")

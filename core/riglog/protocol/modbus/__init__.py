@@ -1,31 +1,14 @@
 """Modbus for every vendor: RTU, ASCII and TCP over riglog's own ports.
 
-Light names only; ``riglog.protocol.modbus.client`` imports pymodbus, and is imported when a port is opened.
+The public names are imported when one of them is used: a driver that can also use Modbus names ``connect_modbus`` only.
+``riglog.protocol.modbus.client`` imports pymodbus, and is imported when a port is opened.
 """
 
-from riglog.protocol.modbus.codec import ModbusCodec
-from riglog.protocol.modbus.connect import connect_modbus
-from riglog.protocol.modbus.errors import (
-    IllegalDataAddressError,
-    IllegalDataValueError,
-    IllegalFunctionError,
-    ModbusExceptionError,
-    SlaveDeviceBusyError,
-    SlaveDeviceFailureError,
-)
-from riglog.protocol.modbus.framing import Framing, framing_of
-from riglog.protocol.modbus.pdu import ModbusRequest
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Framing",
-    "IllegalDataAddressError",
-    "IllegalDataValueError",
-    "IllegalFunctionError",
-    "ModbusCodec",
-    "ModbusExceptionError",
-    "ModbusRequest",
-    "SlaveDeviceBusyError",
-    "SlaveDeviceFailureError",
-    "connect_modbus",
-    "framing_of",
-]
+if TYPE_CHECKING:
+    from riglog.protocol.modbus._names import *  # noqa: F403
+else:
+    from riglog._lazy import lazy_names
+
+    __getattr__, __dir__ = lazy_names(__name__)

@@ -1,19 +1,13 @@
-"""SQLite recordings: the schema, the sink, and everything that reads them back."""
+"""SQLite recordings: the schema, the sink, and everything that reads them back.
 
-from riglog.sinks.sqlite.identities import stored_identities
-from riglog.sinks.sqlite.reader import open_recording, read_events
-from riglog.sinks.sqlite.recorded import Recorded, recorded
-from riglog.sinks.sqlite.resume import StoredRun, stored_run
-from riglog.sinks.sqlite.sink import SQLITE, SqliteSink
+The public names are imported when one of them is used: a recorder does not read recordings.
+"""
 
-__all__ = [
-    "SQLITE",
-    "Recorded",
-    "SqliteSink",
-    "StoredRun",
-    "open_recording",
-    "read_events",
-    "recorded",
-    "stored_identities",
-    "stored_run",
-]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from riglog.sinks.sqlite._names import *  # noqa: F403
+else:
+    from riglog._lazy import lazy_names
+
+    __getattr__, __dir__ = lazy_names(__name__)

@@ -5,7 +5,6 @@ are merged), so a seal does not name places: its *extent* has the number of read
 of a channel are counted off in their order. MessagePack in its shortest form is the fixed form of all values.
 """
 
-import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -91,6 +90,8 @@ class Content(Struct):
 
 def block_hash(previous: bytes, extent: str, content: Content) -> bytes:
     """Return the SHA-256 of a block and of the hash of the block before."""
+    import hashlib  # loads OpenSSL, and nothing is sealed before the first flush
+
     found = hashlib.sha256(previous)
     found.update(extent.encode())
     for part in (
