@@ -1,5 +1,6 @@
 """The live page in a real browser: what a user sees, and what a hostile name cannot do."""
 
+import csv
 import json
 import sqlite3
 import sys
@@ -13,13 +14,14 @@ import anyio
 import pytest
 from live_page import browser, complaints, resize, served, shown, source_of, wait_until
 from msgspec import structs
+from pictured import pictured, run_of
 from recorded import WARM, make_run, stamp, steady, store
 from terminal import end, rig, riglog, started, wait_for_rows
 
 from riglog import Batch, Sample, SqliteSink
 from riglog.live.source import LiveAlarm, LiveChannel, LiveRun, Look, Series, Source, Span, SpanReply
 from riglog.model import NS, Event, EventKind, Run
-from riglog.recordings import read_notes, write_note
+from riglog.recordings import read_alarms, read_notes, write_note
 
 pytestmark = [
     pytest.mark.slow,
@@ -232,6 +234,81 @@ def test_a_chart_is_zoomed_and_moved_by_wheel_mouse_keys_and_touch(chromium: Any
         assert text.startswith("channel,unit,time,rows,values,low,mean,high,status\n")
 
 
+def reds_of_panel(driver: Any, from_share: float, to_share: float) -> float:
+    """The share of reddish pixels of the ground of the first panel, between two shares of its time."""
+    script = """
+    const c = document.querySelector('.panel canvas'), r = c.width / c.clientWidth;
+    const {left, width, top} = riglogChart.boxOf(c.clientWidth, c.clientHeight);
+    const x = Math.round((left + arguments[0] * width) * r), w = Math.round((arguments[1] - arguments[0]) * width * r);
+    const d = c.getContext('2d').getImageData(x, Math.round((top + 4) * r), w, 8).data;
+    let found = 0;
+    for (let i = 0; i < d.length; i += 4) found += d[i] > d[i + 1] + 12 && d[i] > d[i + 2] + 12;
+    return found / (d.length / 4)"""
+    return float(driver.execute_script(script, from_share, to_share))
+
+
+def test_an_alarm_is_a_band_in_its_panel_and_is_acknowledged_by_its_button(chromium: Any, tmp_path: Path) -> None:
+    path = pictured(tmp_path / "a.sqlite", 4, 600)
+    with opened(chromium, path):
+        wait_until(lambda: drawn(chromium), "the charts are drawn")
+        assert "alarm hot" in chromium.find_element("css selector", ".panel li.alarm").text
+        first, last = view(chromium)
+        start = run_of(0).started_ns / 1e6
+
+        def share(second: float) -> float:
+            return (start + second * 1e3 - first) / (last - first)
+
+        wait_until(lambda: reds_of_panel(chromium, share(125), share(235)) > 0.8, "the band is drawn")
+        assert reds_of_panel(chromium, share(20), share(115)) < 0.2
+        assert reds_of_panel(chromium, share(245), share(400)) < 0.2
+        buttons = chromium.find_elements("css selector", "#alarms button")
+        assert [button.get_attribute("aria-label") for button in buttons] == ["Acknowledge hot", "Acknowledge flow low"]
+        name = chromium.find_element("id", "note-author")
+        name.clear()
+        buttons[0].click()
+        assert "name" in chromium.find_element("id", "alarm-state").text
+        name.send_keys("Anna")
+        buttons[0].click()
+        wait_until(lambda: len(chromium.find_elements("css selector", "#alarms button")) == 1, "it is acknowledged")
+        assert [alarm.by for alarm in read_alarms(path) if alarm.name == "hot"] == ["Anna"]
+
+
+def test_theme_run_and_saved_files_by_clicks(chromium: Any, tmp_path: Path) -> None:
+    path = pictured(tmp_path / "a.sqlite", 2, 300, runs=2)
+    files = tmp_path / "saved"
+    files.mkdir()
+    behaviour = {"behavior": "allow", "downloadPath": str(files)}
+    chromium.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
+    with opened(chromium, path), closing(sqlite3.connect(path)) as database:
+        wait_until(lambda: drawn(chromium), "the charts are drawn")
+        grounds = []
+        for _ in range(2):
+            chromium.find_element("id", "theme").click()
+            script = "return getComputedStyle(document.body).backgroundColor"
+            ground = chromium.execute_script(script).removeprefix("rgb(").removesuffix(")").replace(" ", "")
+            wait_until(
+                lambda ground=ground: ground in colors_of_panel(chromium), "the chart has the ground of the page"
+            )
+            grounds.append(ground)
+        assert set(grounds) == {"255,255,255", "17,22,28"}
+        chromium.find_element("css selector", "#run option[value='kiln.0000']").click()
+        run = run_of(0)
+        wait_until(lambda: view(chromium)[0] == pytest.approx(run.started_ns / 1e6), "the view is that of the run")
+        wait_until(lambda: drawn(chromium) and series(chromium)["last"] < run.started_ns / 1e6 + 301e3, "its rows only")
+        chromium.find_element("id", "png").click()
+        picture = wait_until(lambda: next(files.glob("*.png"), None), "the picture is saved")
+        wait_until(lambda: picture.stat().st_size > 1000, "the picture is there")
+        assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+        chromium.find_element("id", "csv").click()
+        table = wait_until(lambda: next(files.glob("*.csv"), None), "the table is saved")
+        with table.open(newline="", encoding="utf-8") as file:
+            found = [(row["channel"], row["time"], float(row["mean"]), row["status"]) for row in csv.DictReader(file)]
+        name = "device || '.' || parameter || iif(instance > 1, '[' || instance || ']', '')"
+        sql = f"""SELECT {name}, received_at, value, status
+        FROM samples WHERE run = 'kiln.0000' ORDER BY instance, received_ns"""
+        assert found == database.execute(sql).fetchall()
+
+
 def test_a_note_from_the_page_is_stored_and_appears(chromium: Any, tmp_path: Path) -> None:
     run = run_of_now(60)
     path = recording(tmp_path / "a.sqlite", run, list(steady(run, [WARM], 60)))
@@ -279,7 +356,9 @@ def test_values_arrive_and_a_killed_simulator_turns_its_channels_old_and_then_de
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_forty_channels_fit_on_every_screen(chromium: Any, tmp_path: Path, width: int, height: int, theme: str) -> None:
     run = run_of_now(60)
-    path = recording(tmp_path / "a.sqlite", run, list(steady(run, many(40), 60)))
+    channels = many(40)
+    channels[3] = structs.replace(channels[3], device="furnace-number-seven-upper-left-zone-with-a-very-long-name")
+    path = recording(tmp_path / "a.sqlite", run, list(steady(run, channels, 60)))
     resize(chromium, width, height)
     features = [{"name": "prefers-color-scheme", "value": theme}]
     chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
@@ -295,6 +374,10 @@ def test_forty_channels_fit_on_every_screen(chromium: Any, tmp_path: Path, width
               return r.width && !e.closest('.unseen') && (r.left < -1 || r.right > innerWidth + 1);
             }).map((e) => e.outerHTML.slice(0, 80))"""
             assert chromium.execute_script(outside) == []
+            narrow = """
+            return [...document.querySelectorAll('#events span, #channels td, #channels th.name')].filter((e) =>
+              e.textContent && e.getBoundingClientRect().width < 20).map((e) => e.textContent)"""
+            assert chromium.execute_script(narrow) == []
             ground = {"light": "255,255,255", "dark": "17,22,28"}[theme]
             assert ground in colors_of_panel(chromium)
             assert len(rows(chromium)) == 40

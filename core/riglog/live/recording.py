@@ -17,6 +17,7 @@ from riglog.errors import ConfigError, RiglogError, error_context
 from riglog.live.source import (
     EVENTS,
     LiveAlarm,
+    LiveBand,
     LiveChannel,
     LiveEvent,
     LiveRun,
@@ -31,6 +32,8 @@ from riglog.live.tail import MS, Tail
 from riglog.live.units import Units
 from riglog.model import current_kind
 from riglog.recordings.alarm_states import stored_alarms
+from riglog.recordings.alarms import acknowledge_alarm
+from riglog.recordings.charts.happenings import alarm_bands
 from riglog.recordings.contents import GrowingContents, RunContents
 from riglog.recordings.notes import read_notes, write_note
 from riglog.recordings.selection import nanoseconds
@@ -41,6 +44,7 @@ from riglog.sinks.sqlite.tables import SCHEMA_VERSION
 from riglog.sinks.sqlite.writer_lock import is_locked
 
 NOTE_SECONDS = 2.0
+MOST_BANDS = 1_000
 LOCK_LOOKS = 4
 """Whether a program records is looked up with every so many looks."""
 NEWEST_FLUSH = "SELECT id, run_id, first_ns, last_ns, rows FROM flush ORDER BY id DESC LIMIT 1"
@@ -122,7 +126,9 @@ class SqliteSource(Source):
             error_context(path=self._path),
         ):
             refuse_unknown(database, "run", wanted.run, RUNS)
-            return recorded_span(database, wanted, names, self._units)
+            found = recorded_span(database, wanted, names, self._units)
+            found.alarms = _bands(database, wanted)
+            return found
 
     def runs(self) -> list[LiveRun]:
         with self._contents_lock:
@@ -146,6 +152,9 @@ class SqliteSource(Source):
         return write_note(
             self._path, text, program="riglog live", author=author, device=device, timeout=NOTE_SECONDS
         ).value
+
+    def acknowledge(self, alarm: str, author: str) -> str:
+        return acknowledge_alarm(self._path, alarm, program="riglog live", author=author, timeout=NOTE_SECONDS).value
 
     def close(self) -> None:
         if self._open is not None:
@@ -247,6 +256,22 @@ def set_conditions(channels: Iterable[LiveChannel], now_ns: int, *, ended: bool,
     for channel in channels:
         at = channel.value_ms if channel.value_ms is not None else since
         channel.condition = "ended" if ended else condition((now - (at or 0)) / 1000, channel.period)
+
+
+def _bands(database: sqlite3.Connection, wanted: Span) -> list[LiveBand]:
+    """Return the times in a span in which alarms were raised, the newest ones."""
+    ended = {run for (run,) in database.execute("SELECT run FROM run WHERE finished_ns IS NOT NULL")}
+    found = alarm_bands(database, wanted.start_ns, wanted.end_ns, wanted.run)
+    return [
+        LiveBand(
+            name=band.name,
+            channel=band.channel,
+            from_ms=band.start * 1000,
+            to_ms=band.end * 1000,
+            open=band.open and band.run not in ended,
+        )
+        for band in found[-MOST_BANDS:]
+    ]
 
 
 def _events(found: list[tuple[Any, ...]]) -> list[LiveEvent]:

@@ -81,6 +81,13 @@ class NewNote(Struct, frozen=True, forbid_unknown_fields=True):
     device: str | None = None
 
 
+class NewAcknowledgement(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the button of an alarm sends."""
+
+    alarm: str
+    author: str
+
+
 class Query:
     """The parameters of a request; each of them once, except where it is a list."""
 
@@ -142,7 +149,7 @@ def respond(request: Request, feed: Feed, access: Access) -> Reply:
     if not access.is_allowed(request.headers.get("Cookie"), request.headers.get("Authorization")):
         return refused(401, "the token is missing", "Open the address that riglog live has printed")
     if request.method == "POST":
-        return _add_note(request, feed, access) if parts.path == "/api/notes" else refused(405, "this cannot be posted")
+        return _posted(request, feed, access)
     if parts.path in STATIC:
         return _static(parts.path)
     if parts.path == "/api/stream":
@@ -183,24 +190,42 @@ def _stream(request: Request, feed: Feed) -> Reply:
     return Reply(kind="text/event-stream", headers=FRESH, stream=stream())
 
 
-def _add_note(request: Request, feed: Feed, access: Access) -> Reply:
-    headers = request.headers
-    kind = (headers.get("Content-Type") or "").partition(";")[0].strip()
-    if kind != JSON or not access.may_note(
+def _posted(request: Request, feed: Feed, access: Access) -> Reply:
+    """Take in what the page sends to the recording."""
+    headers, path = request.headers, urlsplit(request.path).path
+    if path not in POSTED:
+        return refused(405, "this cannot be posted")
+    what, kind, send = POSTED[path]
+    content_type = (headers.get("Content-Type") or "").partition(";")[0].strip()
+    if content_type != JSON or not access.may_note(
         headers.get("Host"), headers.get("Origin"), headers.get("Sec-Fetch-Site"), headers.get("X-Riglog-Token")
     ):
-        return refused(403, "a note must come from this page")
+        return refused(403, f"{what} must come from this page")
     try:
-        note = msgspec.json.decode(request.body or b"", type=NewNote)
+        content = msgspec.json.decode(request.body or b"", type=kind)
     except (msgspec.DecodeError, UnicodeError) as error:
-        return refused(400, f"not a note: {error}")
-    if not note.author.strip():
-        raise ConfigError("the note has no author", hint="Write your name")
-    if len(note.author) > 100:
+        return refused(400, f"not {what}: {error}")
+    if not content.author.strip():
+        raise ConfigError(f"{what} needs an author", hint="Write your name")
+    if len(content.author) > 100:
         raise ConfigError("the name of the author is too long", hint="Use at most 100 characters")
     if not feed.source.takes_notes:
-        return refused(405, "notes are stored in SQLite recordings only")
-    return Reply(body=_encoded({"state": feed.source.add_note(note.text, note.author.strip(), note.device)}))
+        return refused(405, f"{what} can be stored in SQLite recordings only")
+    return Reply(body=_encoded({"state": send(feed, content)}))
+
+
+def _add_note(feed: Feed, note: NewNote) -> str:
+    return feed.source.add_note(note.text, note.author.strip(), note.device)
+
+
+def _acknowledge(feed: Feed, message: NewAcknowledgement) -> str:
+    return feed.source.acknowledge(message.alarm, message.author.strip())
+
+
+POSTED: dict[str, tuple[str, Any, Callable[[Feed, Any], str]]] = {
+    "/api/notes": ("a note", NewNote, _add_note),
+    "/api/alarms": ("an acknowledgement", NewAcknowledgement, _acknowledge),
+}
 
 
 def _channels(query: Query, feed: Feed) -> Reply:

@@ -131,6 +131,16 @@ class Series(Struct, kw_only=True):
     marks: list[tuple[int, str]] = []
 
 
+class LiveBand(Struct, frozen=True, kw_only=True):
+    """A time in which an alarm was raised; ``open``: it is, as far as the rows go, in a run that has no end."""
+
+    name: str
+    channel: str
+    from_ms: float
+    to_ms: float
+    open: bool
+
+
 class SpanReply(Struct, kw_only=True):
     """``coarse``: with ``quick``, there are fewer buckets than requested."""
 
@@ -138,6 +148,7 @@ class SpanReply(Struct, kw_only=True):
     to_ms: float
     coarse: bool
     series: list[Series]
+    alarms: list[LiveBand] = []
 
 
 class Source(ABC):
@@ -175,6 +186,10 @@ class Source(ABC):
 
     def add_note(self, text: str, author: str, device: str | None) -> str:
         """Send a note to the recording; return ``stored`` or ``waiting``."""
+        raise NotImplementedError
+
+    def acknowledge(self, alarm: str, author: str) -> str:
+        """Send an acknowledgement to the recording; return ``stored`` or ``waiting``."""
         raise NotImplementedError
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import pytest
 from live_page import Page, source_of
+from pictured import pictured, run_of
 from prometheus_client.parser import text_string_to_metric_families
 from recorded import EVENTS, START, WARM, make_run, sqlite_recording, steady, store
 
@@ -16,7 +17,7 @@ from riglog.live.metrics import metrics
 from riglog.live.recording import SqliteSource
 from riglog.live.requests import STATIC
 from riglog.live.source import LiveAlarm, LiveChannel, Look
-from riglog.recordings import read_notes
+from riglog.recordings import read_alarms, read_notes
 from riglog.sinks import CsvSink, SqliteSink
 
 HOSTILE = 'a"b\\c\n</script><script>alert(1)</script>\u202e\x1b[31m'
@@ -103,7 +104,7 @@ def test_which_addresses_only_this_computer_reaches(address: str, loopback: bool
     assert is_loopback(address) is loopback
 
 
-def post(page: Page, content: Any, **changes: str | None) -> tuple[int, Any]:
+def post(page: Page, content: Any, address: str = "/api/notes", **changes: str | None) -> tuple[int, Any]:
     headers = {
         "Content_Type": "application/json",
         "Origin": "http://127.0.0.1:8470",
@@ -112,7 +113,7 @@ def post(page: Page, content: Any, **changes: str | None) -> tuple[int, Any]:
     } | changes
     given = {name: value for name, value in headers.items() if value is not None}
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    reply = page.reply("/api/notes", "POST", body, **given)
+    reply = page.reply(address, "POST", body, **given)
     return reply.status, json.loads(reply.body)
 
 
@@ -142,7 +143,46 @@ def test_a_note_of_the_page_gets_into_the_recording(page: Page, path: Path) -> N
 )
 def test_a_note_of_another_page_is_refused(page: Page, path: Path, changes: dict[str, str | None]) -> None:
     assert post(page, {"text": "x", "author": "y"}, **changes)[0] == 403
+    assert post(page, {"alarm": "x", "author": "y"}, "/api/alarms", **changes)[0] == 403
     assert list(read_notes(path)) == []
+
+
+def test_an_acknowledgement_of_the_page_gets_into_the_recording(tmp_path: Path) -> None:
+    path = pictured(tmp_path / "a.sqlite", 6, 60)
+    page = Page(source_of(path))
+    assert {alarm["name"]: alarm["acknowledged"] for alarm in page.json("/api/alarms")["alarms"]} == {
+        "hot": False,
+        "flow low": False,
+    }
+    assert post(page, {"alarm": "flow low", "author": "Anna"}, "/api/alarms") == (200, {"state": "stored"})
+    page.look()
+    assert {alarm["name"]: alarm["acknowledged"] for alarm in page.json("/api/alarms")["alarms"]} == {
+        "hot": False,
+        "flow low": True,
+    }
+    (alarm,) = (alarm for alarm in read_alarms(path) if alarm.name == "flow low")
+    assert alarm.by == "Anna"
+    for refused in ({"alarm": "cold", "author": "Anna"}, {"alarm": "hot", "author": " "}):
+        with pytest.raises(ConfigError):
+            post(page, refused, "/api/alarms")
+    assert post(page, {"alarm": "hot", "author": "Anna", "text": "x"}, "/api/alarms")[0] == 400
+
+
+@pytest.mark.parametrize(("run", "names"), [(None, ["hot", "flow low"] * 2), ("kiln.0001", ["hot", "flow low"])])
+def test_a_chart_has_the_times_of_alarms(tmp_path: Path, run: str | None, names: list[str]) -> None:
+    path = pictured(tmp_path / "a.sqlite", 6, 60, runs=2)
+    query = "channel=1&from=0&to=9e12" + (f"&run={run}" if run else "")
+    found = Page(source_of(path)).json(f"/api/series?{query}")["alarms"]
+    assert [band["name"] for band in found] == names
+    start = run_of(1).started_ns / 1e6
+    assert found[-2] == {
+        "name": "hot",
+        "channel": "oven1.process_value",
+        "from_ms": start + 12e3,
+        "to_ms": start + 24e3,
+        "open": False,
+    }
+    assert (found[-1]["from_ms"], found[-1]["to_ms"], found[-1]["open"]) == (start + 54e3, start + 60e3, False)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +201,7 @@ def test_a_note_needs_a_text_and_an_author(page: Page, path: Path, note: dict[st
     assert list(read_notes(path)) == []
 
 
-@pytest.mark.parametrize("address", ["/api/latest", "/", "/api/series", "/api/alarms", "/api/session"])
+@pytest.mark.parametrize("address", ["/api/latest", "/", "/api/series", "/api/runs", "/api/session"])
 def test_nothing_else_can_be_posted(page: Page, address: str) -> None:
     assert page.reply(address, "POST", b"{}").status == 405
 

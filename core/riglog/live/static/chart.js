@@ -229,13 +229,14 @@ globalThis.riglogChart = (() => {
     }
     context.textBaseline = "alphabetic";
     context.textAlign = "center";
+    const zoneWidth = context.measureText(zone).width;
     const times = timeTicks(view.from, view.to, Math.max(2, Math.floor(box.width / 84)));
     for (const at of times.values) {
       const left = Math.round(x(at)) + 0.5;
       line(context, left, box.top, left, box.top + box.height);
       const label = timeLabel(at, times.step);
       const half = context.measureText(label).width / 2;
-      if (left - half > box.left - 30 && left + half < box.left + box.width + MARGIN.right) {
+      if (left - half > Math.max(box.left - 30, zoneWidth + 10) && left + half < box.left + box.width + MARGIN.right) {
         context.fillText(label, left, box.top + box.height + 16);
       }
     }
@@ -257,8 +258,9 @@ globalThis.riglogChart = (() => {
     width: Math.max(10, width - MARGIN.left - MARGIN.right), height: Math.max(10, height - MARGIN.top - MARGIN.bottom),
   });
 
-  // Draw a panel into a context, in CSS pixels. `moments` are times to be marked; `cursor` is a time or null.
-  function draw(context, { width, height, view, series, colors, moments = [], cursor = null, zone = "" }) {
+  // Draw a panel into a context, in CSS pixels. `moments` are times to be marked, `bands` are times of alarms (from, to);
+  // `cursor` is a time or null.
+  function draw(context, { width, height, view, series, colors, moments = [], bands = [], cursor = null, zone = "" }) {
     const box = boxOf(width, height);
     const scale = padded(range(series, view));
     const x = (at) => box.left + (at - view.from) / (view.to - view.from) * box.width;
@@ -270,6 +272,10 @@ globalThis.riglogChart = (() => {
     context.beginPath();
     context.rect(box.left, box.top, box.width, box.height);
     context.clip();
+    context.fillStyle = colors.bad;
+    context.globalAlpha = 0.15;
+    for (const { from, to } of bands) context.fillRect(x(from), box.top, Math.max(1.5, x(to) - x(from)), box.height);
+    context.globalAlpha = 1;
     for (const { at, color } of moments) {
       context.strokeStyle = color;
       context.setLineDash([3, 3]);

@@ -1,4 +1,4 @@
-// The page: what the server sends, the controls, and the note. It writes nothing but notes.
+// The page: what the server sends, the controls, the note and the acknowledgement. It writes nothing else.
 "use strict";
 
 (() => {
@@ -20,11 +20,12 @@
 
   const page = {
     channels: new Map(), picked: new Set(), alarms: [], boot: null, renewals: null, ahead: 0, connected: false,
-    state: "empty", runs: [], title: "",
+    state: "empty", runs: [], title: "", takesNotes: false,
   };
   const now = () => Date.now() + page.ahead;
   const plots = new globalThis.riglogPlots.Plots(byId("panels"), {
     now, changed: showView, trouble: (text) => put(byId("chart-trouble"), text), everything: showEverything,
+    alarms: () => page.alarms, isRecording: () => ["recording", "laboratory"].includes(page.state),
   });
   const table = new ChannelTable(document.querySelector("#channels tbody"), pick);
   globalThis.riglogPage = { page, plots, table }; // for tests
@@ -50,6 +51,16 @@
     if (!isThere && stream.readyState === EventSource.CLOSED) setTimeout(connect, 3000);
   }
 
+  // Channels of a device side by side; devices in the order in which they first appeared.
+  function byDevice(channels) {
+    const devices = new Map();
+    for (const channel of channels) {
+      const key = `${channel.host ?? ""}\n${channel.device}`;
+      devices.set(key, [...(devices.get(key) ?? []), channel]);
+    }
+    return [...devices.values()].flat();
+  }
+
   function hello(found) {
     if (page.boot !== null && page.boot !== found.boot) return location.reload(); // another riglog: another page
     const isOther = page.renewals !== null && page.renewals !== found.renewals;
@@ -57,8 +68,10 @@
       boot: found.boot, renewals: found.renewals, title: found.title, isWorstFirst: found.worst_first,
     });
     page.ahead = found.now_ms - Date.now();
+    found.channels = byDevice(found.channels);
     document.title = `${visible(found.title)} – riglog live`;
     put(byId("title"), found.title);
+    page.takesNotes = found.takes_notes;
     byId("note").hidden = !found.takes_notes;
     page.channels = new Map(found.channels.map((channel) => [channel.id, channel]));
     page.picked = chosen(found.channels);
@@ -104,7 +117,8 @@
     put(byId("state"), `${text}${run}${found.message ? `: ${found.message}` : ""}`);
     byId("state").className = kind;
     page.alarms = found.alarms;
-    showAlarms(byId("alarms"), found.alarms);
+    showAlarms(byId("alarms"), found.alarms, page.takesNotes ? acknowledge : null);
+    plots.setAlarms(found.alarms);
     for (const channel of page.channels.values()) table.update(channel, alarmed(channel));
     sortWorstFirst();
   }
@@ -209,7 +223,7 @@
   byId("span").addEventListener("change", (event) => {
     if (event.target.value === "all") return showEverything();
     const span = Number(event.target.value) * 1000;
-    if (["recording", "laboratory"].includes(page.state) && !plots.run) return plots.follow(span);
+    if (plots.hooks.isRecording() && !plots.run) return plots.follow(span);
     const { to } = plots.view;
     return plots.setView(to - span, to);
   });
@@ -235,26 +249,48 @@
       ...names.map((name) => { const option = make("option", name); option.value = name; return option; }));
   }
 
+  // Send something to the recording. Both need the token that only this page can read.
+  async function post(address, content) {
+    const { note_token: token } = await (await fetch("/api/session")).json();
+    const reply = await fetch(address, {
+      method: "POST", headers: { "Content-Type": "application/json", "X-Riglog-Token": token },
+      body: JSON.stringify(content),
+    });
+    const found = await reply.json();
+    if (!reply.ok) throw new Error(`${found.error}. ${found.hint ?? ""}`);
+    return found.state;
+  }
+
   byId("note-author").value = stored.get("riglog author") ?? "";
   byId("note").addEventListener("submit", async (event) => {
     event.preventDefault();
     const [text, author, device] = ["note-text", "note-author", "note-device"].map((id) => byId(id).value);
     put(byId("note-state"), "sending");
     try {
-      const { note_token: token } = await (await fetch("/api/session")).json();
-      const reply = await fetch("/api/notes", {
-        method: "POST", headers: { "Content-Type": "application/json", "X-Riglog-Token": token },
-        body: JSON.stringify({ text, author, device: device || null }),
-      });
-      const found = await reply.json();
-      if (!reply.ok) throw new Error(`${found.error}. ${found.hint ?? ""}`);
+      const reached = await post("/api/notes", { text, author, device: device || null });
       stored.set("riglog author", author);
       byId("note-text").value = "";
-      put(byId("note-state"), found.state === "stored" ? "Note stored." : "Note sent: the recorder stores it with its next flush.");
+      put(byId("note-state"), reached === "stored" ? "Note stored." : "Note sent: the recorder stores it with its next flush.");
     } catch (error) {
       put(byId("note-state"), `Not sent: ${error.message}`);
     }
   });
+
+  async function acknowledge(alarm) {
+    const author = byId("note-author").value.trim();
+    if (!author) {
+      put(byId("alarm-state"), "Write your name below first: it is stored with the acknowledgement.");
+      byId("note-author").focus();
+      return;
+    }
+    try {
+      const reached = await post("/api/alarms", { alarm, author });
+      stored.set("riglog author", author);
+      put(byId("alarm-state"), reached === "stored" ? "" : "Sent: the recorder stores it with its next flush.");
+    } catch (error) {
+      put(byId("alarm-state"), `Not acknowledged: ${error.message}`);
+    }
+  }
 
   // ---- dark and light
 

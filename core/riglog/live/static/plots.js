@@ -12,6 +12,7 @@ globalThis.riglogPlots = (() => {
   const REFETCH_MS = 60e3; // rows can also be stored later than others that are newer
   const KEPT_POINTS = 600; // of each channel, which may be newer than a reply that is under way
   const FETCH_DELAY = 50;
+  const MOST_BANDS = 2000;
 
   class Plots {
     // `hooks`: now() → time of the server; changed() after the view changed; trouble(text).
@@ -30,6 +31,7 @@ globalThis.riglogPlots = (() => {
       this.panels = new Map();
       this.cursor = null;
       this.moments = [];
+      this.bands = []; // of alarms: {name, channel, from, to, open}
       this.awaited = 0;
       this.zooms = []; // how long the last zooms took, for tests
       new ResizeObserver(() => this.refresh()).observe(root);
@@ -116,6 +118,35 @@ globalThis.riglogPlots = (() => {
       points.t.splice(0, gone);
       points.v.splice(0, gone);
       points.marks = points.marks.filter(([at]) => at >= gone).map(([at, status]) => [at - gone, status]);
+    }
+
+    // Alarms as they are now: between two replies bands begin and end with them.
+    setAlarms(alarms) {
+      const raised = alarms.filter((alarm) => alarm.state === "raised" && alarm.at_ms !== null);
+      const key = (band) => `${band.name}\n${band.channel}`;
+      const open = new Set(raised.map(key));
+      for (const band of this.bands) {
+        if (!band.open || open.has(key(band))) continue;
+        Object.assign(band, { open: false, to: this.endOf(band) });
+      }
+      for (const alarm of raised) {
+        if (this.bands.some((band) => band.open && key(band) === key(alarm))) continue;
+        this.bands.push({ name: alarm.name, channel: alarm.channel, from: alarm.at_ms, to: alarm.at_ms, open: true });
+      }
+      this.bands = this.bands.slice(-MOST_BANDS);
+      this.redraw();
+    }
+
+    // An open alarm lasts until now only if something is recorded.
+    endOf(band) {
+      return band.open && this.hooks.isRecording() ? Math.max(band.to, this.hooks.now()) : band.to;
+    }
+
+    // Bands of the channels of a panel that are in the view.
+    bandsOf(panel) {
+      const names = new Set(panel.ids.map((id) => globalThis.riglogTable.channelName(this.channels.get(id))));
+      return this.bands.filter((band) => names.has(band.channel)).map((band) => ({ ...band, to: this.endOf(band) }))
+        .filter((band) => band.from <= this.view.to && band.to >= this.view.from);
     }
 
     // Once in a while, and after new values.
@@ -207,6 +238,8 @@ globalThis.riglogPlots = (() => {
 
     take(reply, window) {
       this.fetched = window;
+      this.bands = reply.alarms.map(({ name, channel, from_ms: from, to_ms: to, open }) => ({ name, channel, from, to, open }));
+      this.setAlarms(this.hooks.alarms());
       this.series.clear();
       for (const each of reply.series) {
         const last = each.last_ms ?? -Infinity;
@@ -241,19 +274,21 @@ globalThis.riglogPlots = (() => {
         if (!this.panels.has(unit)) this.panels.set(unit, this.panel(unit));
         const panel = this.panels.get(unit);
         panel.ids = ids;
-        panel.legend.replaceChildren(...ids.map((id) => this.entry(panel, id)));
+        panel.legend.replaceChildren(...ids.map((id) => this.entry(panel, id)), panel.alarms);
         this.root.append(panel.element);
       }
       this.redraw();
     }
 
     panel(unit) {
+      const alarms = make("li", null, { class: "alarm" });
+      alarms.append(make("i", null, { class: "swatch", "aria-hidden": "true" }), make("span", ""));
       const element = make("section", null, { class: "panel" });
       const canvas = make("canvas", null, { tabindex: "0", role: "img" });
       const legend = make("ul");
       element.append(make("h3", unit || "without a unit"), canvas, legend);
       globalThis.riglogHands.attach(canvas, this);
-      return { unit, element, canvas, legend, ids: [] };
+      return { unit, element, canvas, legend, alarms, ids: [] };
     }
 
     entry(panel, id) {
@@ -298,7 +333,7 @@ globalThis.riglogPlots = (() => {
     drawPanel(context, panel, width, height, colors) {
       return chart.draw(context, {
         width, height, view: this.view, series: this.shown(panel, colors), colors, cursor: this.cursor,
-        zone: offset(this.view.to),
+        zone: offset(this.view.to), bands: this.bandsOf(panel),
         moments: this.moments.map(({ at, kind }) => ({ at, color: kind === "note" ? colors.accent : colors.bad })),
       });
     }
@@ -325,10 +360,14 @@ globalThis.riglogPlots = (() => {
             : `${number(found.v)} (${number(found.low)} to ${number(found.high)})`;
         put(panel.values.get(id), text);
       }
+      const alarms = alarmNames(this.bandsOf(panel));
+      panel.alarms.hidden = !alarms;
+      put(panel.alarms.lastElementChild, alarms);
       const range = chart.range(this.shown(panel, { lines: [] }), this.view);
       const values = range ? `from ${number(range.low)} to ${number(range.high)}` : "no values";
       const label = `Chart of ${panel.ids.length} channels in ${visible(panel.unit) || "no unit"}, `
-        + `${moment(this.view.from).slice(0, 16)} to ${moment(this.view.to).slice(0, 16)}, ${values}`;
+        + `${moment(this.view.from).slice(0, 16)} to ${moment(this.view.to).slice(0, 16)}, ${values}`
+        + (alarms ? `, ${visible(alarms)}` : "");
       if (panel.canvas.getAttribute("aria-label") !== label) panel.canvas.setAttribute("aria-label", label);
     }
 
@@ -351,16 +390,25 @@ globalThis.riglogPlots = (() => {
     // The picture as it is, with names and times.
     async png(title) {
       const width = Math.max(600, this.root.clientWidth), height = this.height(), ratio = 2, line = 18;
-      const lines = (panel) => Math.ceil(panel.ids.length / 3);
       const panels = [...this.panels.values()];
-      const total = panels.reduce((sum, panel) => sum + height + line * (1 + lines(panel)) + 8, 44);
+      const order = [...this.picked];
+      const colors = themeColors(this.root);
+      const font = "12px system-ui, sans-serif";
+      const legends = panels.map((panel) => {
+        const entries = panel.ids.map((id) => ({
+          text: globalThis.riglogTable.channelName(this.channels.get(id)), color: colors.lines[order.indexOf(id) % COLORS],
+        }));
+        const alarms = alarmNames(this.bandsOf(panel));
+        if (alarms) entries.push({ text: alarms, color: colors.bad });
+        return placed(entries, font, width - 80);
+      });
+      const total = legends.reduce((sum, legend) => sum + height + line * (1 + legend.lines) + 8, 44);
       const canvas = make("canvas");
       canvas.width = width * ratio;
       canvas.height = total * ratio;
       const context = canvas.getContext("2d");
-      const colors = themeColors(this.root);
-      const write = (text, left, top, font = "12px system-ui, sans-serif", color = colors.text) => {
-        context.font = font;
+      const write = (text, left, top, face = font, color = colors.text) => {
+        context.font = face;
         context.fillStyle = color;
         context.textAlign = "left";
         context.textBaseline = "alphabetic";
@@ -372,28 +420,48 @@ globalThis.riglogPlots = (() => {
       write(title, 12, 18, "600 14px system-ui, sans-serif");
       write(`${moment(this.view.from)} to ${moment(this.view.to)} ${offset(this.view.to)}`, 12, 36);
       let top = 44;
-      for (const panel of panels) {
+      panels.forEach((panel, number) => {
         write(panel.unit || "without a unit", 12, top + 13, "600 12px system-ui, sans-serif");
         context.save();
         context.translate(0, top + line);
         this.drawPanel(context, panel, width, height, colors);
         context.restore();
         top += line + height;
-        const order = [...this.picked];
-        panel.ids.forEach((id, at) => {
-          const left = 66 + (at % 3) * ((width - 80) / 3), down = top + 13 + Math.floor(at / 3) * line;
-          context.fillStyle = colors.lines[order.indexOf(id) % COLORS];
-          context.fillRect(left, down - 9, 10, 10);
-          write(globalThis.riglogTable.channelName(this.channels.get(id)).slice(0, 60), left + 14, down);
-        });
-        top += lines(panel) * line + 8;
-      }
+        for (const { text, color, left, row } of legends[number].entries) {
+          const down = top + 13 + row * line;
+          context.fillStyle = color;
+          context.fillRect(66 + left, down - 9, 10, 10);
+          write(text, 66 + left + 14, down);
+        }
+        top += legends[number].lines * line + 8;
+      });
       return new Promise((done) => { canvas.toBlob(done, "image/png"); });
     }
 
     csvAddress() {
       return `/api/series.csv?${this.query(this.view, false)}`;
     }
+  }
+
+  // Entries of a legend side by side, in as many rows as they need; one that is wider than a row is shortened.
+  function placed(entries, font, width) {
+    const context = make("canvas").getContext("2d");
+    context.font = font;
+    let left = 0, row = 0;
+    const found = entries.map(({ text, color }) => {
+      let shown = visible(text);
+      while (shown.length > 1 && context.measureText(shown).width > width - 20) shown = `${shown.slice(0, -2)}…`;
+      const wide = context.measureText(shown).width + 32;
+      if (left && left + wide - 18 > width) { left = 0; row++; }
+      left += wide;
+      return { text: shown, color, left: left - wide, row };
+    });
+    return { entries: found, lines: row + 1 };
+  }
+
+  function alarmNames(bands) {
+    const names = [...new Set(bands.map((band) => band.name))];
+    return names.length ? `alarm ${names.slice(0, 8).join(", ")}${names.length > 8 ? ", …" : ""}` : "";
   }
 
   function lastValue(series, view) {

@@ -114,14 +114,26 @@ globalThis.riglogTable = (() => {
     }
   }
 
-  function showAlarms(element, alarms) {
+  // `acknowledge(name)` is called by the button of an alarm; null: there are no buttons.
+  function showAlarms(element, alarms, acknowledge) {
     const text = (alarm) => `${alarm.state === "raised" ? "ALARM" : "was raised"}${alarm.acknowledged ? ", acknowledged" : ""}`
       + `  ${alarm.name}  ${alarm.channel}: ${alarm.text ?? ""}`;
     const kind = (alarm) => (alarm.acknowledged ? "seen" : alarm.state === "raised" ? "raised" : "cleared");
     const shown = JSON.stringify(alarms);
     if (element.dataset.shown === shown) return; // a screen reader reads what changes
     element.dataset.shown = shown;
-    element.replaceChildren(...alarms.map((alarm) => make("p", text(alarm), { class: kind(alarm) })));
+    element.replaceChildren(...alarms.map((alarm) => {
+      const item = make("p", null, { class: kind(alarm) });
+      item.append(make("span", text(alarm)));
+      if (acknowledge && !alarm.acknowledged) {
+        const button = make("button", "Acknowledge", {
+          type: "button", "aria-label": globalThis.riglogText.visible(`Acknowledge ${alarm.name}`),
+        });
+        button.addEventListener("click", () => acknowledge(alarm.name));
+        item.append(button);
+      }
+      return item;
+    }));
     element.hidden = !alarms.length;
   }
 
