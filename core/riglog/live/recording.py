@@ -8,12 +8,14 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import closing, suppress
+from contextlib import suppress
 from copy import copy
 from pathlib import Path
 from typing import Any
 
-from riglog.errors import ConfigError, RiglogError, error_context
+from msgspec import structs
+
+from riglog.errors import ConfigError, RiglogError
 from riglog.live.source import (
     EVENTS,
     LiveAlarm,
@@ -27,9 +29,8 @@ from riglog.live.source import (
     SpanReply,
     condition,
 )
-from riglog.live.spans import recorded_span
+from riglog.live.spans import SpanFile, recorded_span
 from riglog.live.tail import MS, Tail
-from riglog.live.units import Units
 from riglog.model import current_kind
 from riglog.recordings.alarm_states import stored_alarms
 from riglog.recordings.alarms import acknowledge_alarm
@@ -37,7 +38,10 @@ from riglog.recordings.charts.happenings import alarm_bands
 from riglog.recordings.contents import GrowingContents, RunContents
 from riglog.recordings.notes import read_notes, write_note
 from riglog.recordings.selection import nanoseconds
+from riglog.recordings.several import of_each
+from riglog.sinks.carried import ROWS_BEFORE
 from riglog.sinks.formats import format_of
+from riglog.sinks.part_names import newest_part, parts
 from riglog.sinks.sqlite.reader import RUNS, SQLITE_FORMAT, open_recording, refuse_unknown
 from riglog.sinks.sqlite.schema import check_recording, earlier_schema, sqlite_errors
 from riglog.sinks.sqlite.tables import SCHEMA_VERSION
@@ -60,6 +64,8 @@ EVENTS_OF_A_TIME = f"""
 SELECT {EVENT_COLUMNS} FROM event CROSS JOIN run ON run.id = event.run_id
 WHERE event.at_ns >= :start AND event.at_ns < :end AND (:run IS NULL OR :run IN (run.run, run.name))
 ORDER BY event.at_ns DESC, event.id DESC LIMIT :limit"""  # noqa: S608 - constants
+REPEATED = "SELECT id FROM event WHERE kind = 'recording_continued' AND message LIKE :text ORDER BY id LIMIT 1"
+"""The event behind those that a further file repeats."""
 Shown = Callable[[float | None, str | None], str]
 
 
@@ -77,21 +83,24 @@ class SqliteSource(Source):
     takes_notes = True
 
     def __init__(self, path: Path, shown: Shown) -> None:
-        if format_of(path) is not SQLITE_FORMAT:
+        newest = newest_part(path)
+        if format_of(newest) is not SQLITE_FORMAT:
             hint = "Record into SQLite, or look at it with riglog watch"
             raise ConfigError("the page shows SQLite recordings only", hint=hint, path=path)
-        if path.stat().st_size and check_recording(path) != SCHEMA_VERSION:
-            raise earlier_schema(path)
+        if newest.stat().st_size and check_recording(newest) != SCHEMA_VERSION:
+            raise earlier_schema(newest)
         self.title = path.name
-        self._path = path
+        self._first = path
+        self._path = newest
         self._shown = shown
         self._open: _Open | None = None
-        self._units = Units()
-        self._contents = GrowingContents(path)
+        self._files: dict[Path, SpanFile] = {}
+        self._contents: dict[Path, GrowingContents] = {}
         self._contents_lock = threading.Lock()
 
     def look(self, now_ns: int) -> Look:
         renewed = False
+        rest = self._go_on(now_ns)
         try:
             found = os.stat(self._path)
             if self._open is not None and not self._open.is_of(found):
@@ -99,11 +108,17 @@ class SqliteSource(Source):
                 renewed = True
             if self._open is None:
                 renewed = True
-                self._units = Units()
+                self._files = {}
                 self._open = _Open(self._path, found, self._shown)
             with sqlite_errors(self._path):
                 look = self._open.look(now_ns)
             look.renewed = renewed
+            if rest is not None:
+                look.events = rest.events + look.events
+                look.points = {
+                    number: rest.points.get(number, []) + look.points.get(number, [])
+                    for number in rest.points.keys() | look.points.keys()
+                }
             if look.state == "empty":
                 self.close()  # it may be a name without content, which nothing keeps from being another file
             return look
@@ -113,6 +128,29 @@ class SqliteSource(Source):
             self.close()
             return self._without_file("unreadable", str(error), now_ns)
 
+    def _go_on(self, now_ns: int) -> Look | None:
+        """Look at the next file of a rotation, as soon as it has what it repeats of this one.
+
+        Return what was new in this one.
+        """
+        newest = newest_part(self._first)
+        if newest == self._path:
+            return None
+        if self._open is None:
+            self._path = newest
+            return None
+        rest = None
+        with suppress(OSError, RiglogError, sqlite3.Error):
+            opened = _Open(newest, os.stat(newest), self._shown, self._open)
+            if not opened.is_begun:
+                opened.close()
+                return None
+            with suppress(sqlite3.Error):
+                rest = self._open.look(now_ns)
+            self._open.close()
+            self._open, self._path = opened, newest
+        return rest
+
     def _without_file(self, state: str, message: str, now_ns: int) -> Look:
         known = self._open.tail.channels.values() if self._open is not None else ()
         channels = [copy(channel) for channel in known]
@@ -120,41 +158,65 @@ class SqliteSource(Source):
         return Look(state=state, message=message, channels=channels, points={}, events=[], alarms=[])
 
     def span(self, wanted: Span, names: dict[int, LiveChannel]) -> SpanReply:
-        with (
-            closing(open_recording(self._path)) as database,
-            sqlite_errors(self._path),
-            error_context(path=self._path),
-        ):
-            refuse_unknown(database, "run", wanted.run, RUNS)
-            found = recorded_span(database, wanted, names, self._units)
-            found.alarms = _bands(database, wanted)
-            return found
+        files = self._parts()
+        if wanted.run is not None:
+            of_each([file.path for file in files], lambda path: self._has_run(Path(path), wanted.run))
+        if wanted.start_ns < wanted.end_ns:
+            older = [file for file in files[:-1] if file.has_rows(wanted.start_ns, wanted.end_ns)]
+            files = [*older, *files[-1:]]
+        found = recorded_span(files, wanted, names)
+        bands: dict[tuple[Any, ...], LiveBand] = {}
+        for file in files:
+            with file.opened() as database:
+                bands |= {(band.name, band.channel, band.from_ms): band for band in _bands(database, wanted)}
+        found.alarms = list(bands.values())[-MOST_BANDS:]
+        return found
+
+    def _parts(self) -> list[SpanFile]:
+        """Return the files of the recording, oldest first."""
+        known = self._files
+        for path in parts(self._first) or [self._path]:
+            known.setdefault(path, SpanFile(path))
+        return [known[path] for path in parts(self._first) or [self._path]]
+
+    def _has_run(self, path: Path, run: str | None) -> None:
+        with SpanFile(path).opened() as database:
+            refuse_unknown(database, "run", run, RUNS)
 
     def runs(self) -> list[LiveRun]:
+        found: dict[str, LiveRun] = {}
         with self._contents_lock:
-            found = self._contents.read()
-        return [_run(run) for run in found.runs]
+            for file in self._parts():
+                contents = self._contents.setdefault(file.path, GrowingContents(file.path))
+                for run in map(_run, contents.read().runs):
+                    before = found.get(run.run)
+                    if before is not None:  # a rotation
+                        rows = (before.rows or 0) + (run.rows or 0)
+                        run = structs.replace(run, started_ms=before.started_ms, rows=rows)
+                    found[run.run] = run
+        return list(found.values())
 
     def events(self, *, run: str | None, start_ns: int, end_ns: int, limit: int) -> list[LiveEvent]:
-        with (
-            closing(open_recording(self._path)) as database,
-            sqlite_errors(self._path),
-            error_context(path=self._path),
-        ):
-            refuse_unknown(database, "run", run, RUNS)
-            values = {"start": start_ns, "end": end_ns, "run": run, "limit": limit}
-            return _events(database.execute(EVENTS_OF_A_TIME, values).fetchall())
+        values = {"start": start_ns, "end": end_ns, "run": run, "limit": limit}
+
+        def of(path: str | Path) -> list[LiveEvent]:
+            with SpanFile(Path(path)).opened() as database:
+                refuse_unknown(database, "run", run, RUNS)
+                return _events(database.execute(EVENTS_OF_A_TIME, values).fetchall())
+
+        found = [event for events in of_each([file.path for file in self._parts()], of) for event in events]
+        return sorted(dict.fromkeys(found), key=lambda event: event.at_ms)[-limit:]
 
     def notes(self) -> list[Any]:
-        return list(read_notes(self._path))
+        return [note for file in self._parts() for note in read_notes(file.path)]
 
     def add_note(self, text: str, author: str, device: str | None) -> str:
         return write_note(
-            self._path, text, program="riglog live", author=author, device=device, timeout=NOTE_SECONDS
+            self._first, text, program="riglog live", author=author, device=device, timeout=NOTE_SECONDS
         ).value
 
     def acknowledge(self, alarm: str, author: str) -> str:
-        return acknowledge_alarm(self._path, alarm, program="riglog live", author=author, timeout=NOTE_SECONDS).value
+        return acknowledge_alarm(self._first, alarm, program="riglog live", author=author, timeout=NOTE_SECONDS).value
 
     def close(self) -> None:
         if self._open is not None:
@@ -165,18 +227,24 @@ class SqliteSource(Source):
 class _Open:
     """The file that is open for looking."""
 
-    def __init__(self, path: Path, found: os.stat_result, shown: Shown) -> None:
+    def __init__(self, path: Path, found: os.stat_result, shown: Shown, before: "_Open | None" = None) -> None:
+        """Open it. ``before`` is the file before, in a rotation."""
         self._path = path
         self._identity = (found.st_dev, found.st_ino)
         self._shown = shown
         self._database = open_recording(path)
-        self.tail = Tail(self._database)
+        self.tail: Tail = Tail(self._database, None if before is None else before.tail)
         self._flush: tuple[Any, ...] | None = None
         self._event = 0
         self._looks = 0
         self._is_locked = False
         self._alarms: list[LiveAlarm] = []
         self._continued = ""
+        self.is_begun = True
+        if before is not None:
+            marker = self._database.execute(REPEATED, {"text": f"%{ROWS_BEFORE}%"}).fetchone()
+            self.is_begun = marker is not None
+            self._event = 0 if marker is None else marker[0]
 
     def is_of(self, found: os.stat_result) -> bool:
         """Return whether a file is the one that is open."""
@@ -216,7 +284,11 @@ class _Open:
         events = _events(found)
         if found:
             self._event = max(row[0] for row in found)
-            continued = [event.message for event in events if event.kind == "recording_continued"]
+            continued = [
+                event.message
+                for event in events
+                if event.kind == "recording_continued" and ROWS_BEFORE not in event.message
+            ]
             resumed = any(event.kind in ("run_started", "run_resumed") for event in events)
             self._continued = continued[-1] if continued else "" if resumed else self._continued
         if run is not None and (any(event.kind.startswith("alarm") for event in events) or not self._looks > 1):
@@ -237,7 +309,7 @@ class _Open:
     def _state(self, run: tuple[Any, ...] | None) -> tuple[str, str]:
         if run is None:
             return "empty", "nothing was recorded yet"
-        if run[4] is not None:
+        if run[4] is not None and not self._continued:
             return "finished", ""
         if self._is_locked:
             return "recording", ""

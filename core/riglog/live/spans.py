@@ -3,11 +3,13 @@ many."""
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
-from riglog.errors import ConfigError, StorageError
+from riglog.errors import ConfigError, StorageError, error_context
 from riglog.live.source import LiveChannel, Series, Span, SpanReply
 from riglog.live.tail import MS
 from riglog.live.units import Units, parts_in_unit
@@ -16,6 +18,8 @@ from riglog.recordings.overview import bucket_width
 from riglog.recordings.parts import Part, channel_parts
 from riglog.recordings.units import ROWS, StoredChannel
 from riglog.sinks.sqlite.overviews import MINUTE_NS
+from riglog.sinks.sqlite.reader import open_recording
+from riglog.sinks.sqlite.schema import sqlite_errors
 from riglog.sinks.sqlite.stored_rows import StoredRows
 
 MOST_CHANNELS = 64
@@ -23,12 +27,15 @@ LEAST_BUCKETS, MOST_BUCKETS = 10, 2_000
 QUICK_ROWS, MOST_ROWS = 400_000, 5_000_000
 """Readings that are summed for one reply; for more of them, buckets are minutes at least, which are stored."""
 LONGEST_SECONDS = 20.0
+KEPT_OPEN = 8
+"""Files of a rotation that are kept open while a chart is computed; more of them are opened one after the other."""
 STEPS = 100_000
 """Of the virtual machine of SQLite, between two looks at the clock."""
 CHANNELS = """
-SELECT channel.id, channel.run_id, channel.unit, run.started_ns, run.finished_ns
-FROM channel JOIN run ON run.id = channel.run_id
-WHERE channel.series_id = :series AND (:run IS NULL OR channel.run_id IN (SELECT id FROM run WHERE :run IN (run, name)))
+SELECT channel.id, channel.run_id, channel.unit, run.started_ns, run.finished_ns, run.run
+FROM series JOIN channel ON channel.series_id = series.id JOIN run ON run.id = channel.run_id
+WHERE series.device = :device AND series.parameter = :parameter AND series.instance = :instance
+AND (:run IS NULL OR channel.run_id IN (SELECT id FROM run WHERE :run IN (run, name)))
 ORDER BY channel.run_id, channel.segment, channel.id"""
 SEGMENTED = "SELECT run_id FROM channel GROUP BY run_id HAVING max(segment) > 0"
 """Runs in which time went back: start and end do not limit the times of their rows."""
@@ -39,12 +46,35 @@ ORDER BY block.id, reading.received_ns, reading.n"""
 LAST = f"SELECT reading.received_ns {ROWS} ORDER BY block.id DESC, reading.received_ns DESC LIMIT 1"
 
 
-def recorded_span(database: sqlite3.Connection, wanted: Span, names: dict[int, LiveChannel], units: Units) -> SpanReply:
+class SpanFile:
+    """A file of a recording: the whole of it, or one of a rotation. ``units`` is what is known about its units."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.units = Units()
+        self._times: tuple[int, int] | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[sqlite3.Connection]:
+        with closing(open_recording(self.path)) as database, sqlite_errors(self.path), error_context(path=self.path):
+            yield database
+
+    def has_rows(self, start_ns: int, end_ns: int) -> bool:
+        """Return whether it may have rows in a time. Only of a file that is not written any more."""
+        if self._times is None:
+            with self.opened() as database:
+                first, last = database.execute("SELECT min(first_ns), max(last_ns) FROM flush").fetchone()
+                self._times = (first or 0, last or 0)
+        first, last = self._times
+        return first < end_ns and last >= start_ns
+
+
+def recorded_span(files: Sequence[SpanFile], wanted: Span, names: dict[int, LiveChannel]) -> SpanReply:
     """Return channels of an SQLite recording of schema 2 in a span.
 
     Args:
+        files: the recording, or several of a rotation, oldest first.
         names: the channels of the page, with their units and periods.
-        units: what is known about the units of this file.
 
     Raises:
         ConfigError: an unknown channel, or too many.
@@ -53,14 +83,46 @@ def recorded_span(database: sqlite3.Connection, wanted: Span, names: dict[int, L
     check_span(wanted, names)
     width, coarse = width_of(wanted, names)
     end = time.monotonic() + LONGEST_SECONDS
-    database.set_progress_handler(lambda: time.monotonic() > end, STEPS)
+    limit = most_rows(wanted) + 1
+    channels = [names[number] for number in wanted.channels]
     try:
-        series = [_series(database, wanted, names[number], width, units) for number in wanted.channels]
+        with ExitStack() as stack:
+            kept = [stack.enter_context(file.opened()) for file in files] if len(files) <= KEPT_OPEN else None
+            counts = dict.fromkeys(wanted.channels, 0)
+            for _, database in _each(files, kept, end):
+                for channel in channels:
+                    stored = list(_stored(database, wanted, channel))
+                    counts[channel.id] += sum(_count(database, each, wanted, limit) for each, _ in stored)
+            drawn: list[_Rows | _Buckets] = [
+                _Rows(channel) if counts[channel.id] < limit else _Buckets(channel, width) for channel in channels
+            ]
+            for file, database in _each(files, kept, end):
+                for each in drawn:
+                    _read(each, database, wanted, file.units)
     except sqlite3.OperationalError as error:
         if time.monotonic() <= end:
             raise
-        raise StorageError("the chart takes too long", hint="Choose fewer channels or a shorter time") from error
+        raise _too_long() from error
+    except StorageError as error:
+        if time.monotonic() > end and isinstance(error.__cause__, sqlite3.OperationalError):
+            raise _too_long() from error
+        raise
+    series = [each.series() for each in drawn]
     return SpanReply(from_ms=wanted.start_ns / MS, to_ms=wanted.end_ns / MS, coarse=coarse, series=series)
+
+
+def _too_long() -> StorageError:
+    return StorageError("the chart takes too long", hint="Choose fewer channels or a shorter time")
+
+
+def _each(
+    files: Sequence[SpanFile], kept: list[sqlite3.Connection] | None, end: float
+) -> Iterator[tuple[SpanFile, sqlite3.Connection]]:
+    """Return the files with their connections: those that are open, or one after the other."""
+    for place, file in enumerate(files):
+        with file.opened() if kept is None else nullcontext(kept[place]) as database:
+            database.set_progress_handler(lambda: time.monotonic() > end, STEPS)
+            yield file, database
 
 
 def most_rows(wanted: Span) -> int:
@@ -102,31 +164,31 @@ def width_of(wanted: Span, names: dict[int, LiveChannel]) -> tuple[int, bool]:
     return width, False
 
 
-def _series(database: sqlite3.Connection, wanted: Span, channel: LiveChannel, width: int, units: Units) -> Series:
-    """Return one channel. In one transaction, so that a merge of blocks takes no reading out of it."""
+def _read(drawn: "_Rows | _Buckets", database: sqlite3.Connection, wanted: Span, units: Units) -> None:
+    """Add one file to a channel. In one transaction, so that a merge of blocks takes no reading out of it."""
     database.execute("BEGIN")
     try:
-        stored = list(_stored(database, wanted, channel.id))
-        limit = most_rows(wanted) + 1
-        if sum(_count(database, each, wanted, limit) for each in stored) < limit:
-            series = _rows(database, stored, wanted, channel)
-        else:
-            series = _buckets(database, stored, wanted, channel, width, units)
-        series.last_ms = _last(database, stored, wanted)
-        return series
+        stored = list(_stored(database, wanted, drawn.channel))
+        drawn.add(database, stored, wanted, units)
+        drawn.saw(_last(database, [each for each, _ in stored], wanted))
     finally:
         if database.in_transaction:
             database.execute("COMMIT")
 
 
-def _stored(database: sqlite3.Connection, wanted: Span, series: int) -> Iterator[StoredChannel]:
-    """Return the channels of the file that can have rows in the span."""
+def _stored(database: sqlite3.Connection, wanted: Span, channel: LiveChannel) -> Iterator[tuple[StoredChannel, str]]:
+    """Return the channels of the file that can have rows in the span, with their runs."""
     segmented = {run for (run,) in database.execute(SEGMENTED)}
-    values = {"series": series, "run": wanted.run}
-    for number, run, unit, started, finished in database.execute(CHANNELS, values).fetchall():
+    values = {
+        "device": channel.device,
+        "parameter": channel.parameter,
+        "instance": channel.instance,
+        "run": wanted.run,
+    }
+    for number, run_id, unit, started, finished, run in database.execute(CHANNELS, values).fetchall():
         outside = started >= wanted.end_ns or (finished is not None and finished < wanted.start_ns)
-        if run in segmented or not outside:
-            yield StoredChannel(number, run, unit)
+        if run_id in segmented or not outside:
+            yield StoredChannel(number, run_id, unit), run
 
 
 def _values(stored: StoredChannel, wanted: Span) -> dict[str, Any]:
@@ -143,57 +205,76 @@ def _last(database: sqlite3.Connection, stored: list[StoredChannel], wanted: Spa
     return max((last / MS for (last,) in filter(None, found)), default=None)
 
 
-def _rows(database: sqlite3.Connection, stored: list[StoredChannel], wanted: Span, channel: LiveChannel) -> Series:
-    """Return the rows. Where a slot has no row, and between two runs, there is a place without a value."""
-    series = Series(id=channel.id, unit=channel.unit)
-    annotation = StoredRows(database).annotation
-    last: tuple[object, int | None] | None = None
-    for at, run, tick, value, noted in sorted(_readings(database, stored, wanted), key=itemgetter(0)):
-        if last is not None and is_gap(last, (run, tick)):
+class _Drawn:
+    """A channel in a span, read from one file after the other."""
+
+    def __init__(self, channel: LiveChannel) -> None:
+        self.channel = channel
+        self._last: float | None = None
+
+    def saw(self, last: float | None) -> None:
+        """Note the time of the last row in a file."""
+        if last is not None:
+            self._last = last if self._last is None else max(self._last, last)
+
+
+class _Rows(_Drawn):
+    """The rows. Where a slot has no row, and between two runs, there is a place without a value."""
+
+    def __init__(self, channel: LiveChannel) -> None:
+        super().__init__(channel)
+        self._readings: list[tuple[float, str, int | None, float | None, str]] = []
+
+    def add(
+        self, database: sqlite3.Connection, stored: list[tuple[StoredChannel, str]], wanted: Span, units: Units
+    ) -> None:
+        annotation = StoredRows(database).annotation
+        for each, run in stored:
+            for received, own, skew, value, noted, tick in database.execute(READINGS, _values(each, wanted)).fetchall():
+                at = (received if own is None else received + own + (skew or 0)) / MS
+                _, unit, status, _, _ = (None, each.unit, "ok", "", None) if noted is None else annotation(noted)
+                self._readings.append((at, run, tick, value if unit == self.channel.unit else None, status))
+
+    def series(self) -> Series:
+        series = Series(id=self.channel.id, unit=self.channel.unit, last_ms=self._last)
+        last: tuple[object, int | None] | None = None
+        for at, run, tick, value, status in sorted(self._readings, key=itemgetter(0)):
+            if last is not None and is_gap(last, (run, tick)):
+                series.t.append(at)
+                series.mean.append(None)
+            last = run, tick
+            if status != "ok":
+                series.marks.append((len(series.t), status))
             series.t.append(at)
-            series.mean.append(None)
-        last = run, tick
-        status = "ok"
-        if noted is not None:
-            _, unit, status, _, _ = annotation(noted)
-            value = value if unit == channel.unit else None
-        if status != "ok":
-            series.marks.append((len(series.t), status))
-        series.t.append(at)
-        series.mean.append(value)
-    return series
+            series.mean.append(value)
+        return series
 
 
-def _readings(database: sqlite3.Connection, stored: list[StoredChannel], wanted: Span) -> Iterator[tuple[Any, ...]]:
-    """Return time (ms), run, tick, value and annotation of the rows."""
-    for each in stored:
-        for received, own, skew, value, noted, tick in database.execute(READINGS, _values(each, wanted)).fetchall():
-            yield (received if own is None else received + own + (skew or 0)) / MS, each.run_id, tick, value, noted
+class _Buckets(_Drawn):
+    def __init__(self, channel: LiveChannel, width: int) -> None:
+        super().__init__(channel)
+        self._width = width
+        self._parts: dict[int, Part] = {}
 
+    def add(
+        self, database: sqlite3.Connection, stored: list[tuple[StoredChannel, str]], wanted: Span, units: Units
+    ) -> None:
+        start, end = wanted.start_ns, wanted.end_ns
+        for each, _ in stored:
+            if units.is_one(database, each, self.channel.unit, start, end):
+                found = channel_parts(database, each.run_id, each.id, start, end, self._width, edges=False)
+            else:
+                found = parts_in_unit(database, each, self.channel.unit, start, end, self._width)
+            for at, part in found:
+                self._parts.setdefault(at // self._width, Part()).add(part)
 
-def _buckets(
-    database: sqlite3.Connection,
-    stored: list[StoredChannel],
-    wanted: Span,
-    channel: LiveChannel,
-    width: int,
-    units: Units,
-) -> Series:
-    parts: dict[int, Part] = {}
-    start, end = wanted.start_ns, wanted.end_ns
-    for each in stored:
-        if units.is_one(database, each, channel.unit, start, end):
-            found = channel_parts(database, each.run_id, each.id, start, end, width, edges=False)
-        else:
-            found = parts_in_unit(database, each, channel.unit, start, end, width)
-        for at, part in found:
-            parts.setdefault(at // width, Part()).add(part)
-    series = Series(id=channel.id, unit=channel.unit, width_ms=width / MS)
-    for number, part in sorted(parts.items()):
-        series.t.append(number * width / MS)
-        series.mean.append(part.total / part.count if part.count else None)
-        series.low.append(part.low)
-        series.high.append(part.high)
-        series.rows.append(part.rows)
-        series.count.append(part.count)
-    return series
+    def series(self) -> Series:
+        series = Series(id=self.channel.id, unit=self.channel.unit, last_ms=self._last, width_ms=self._width / MS)
+        for number, part in sorted(self._parts.items()):
+            series.t.append(number * self._width / MS)
+            series.mean.append(part.total / part.count if part.count else None)
+            series.low.append(part.low)
+            series.high.append(part.high)
+            series.rows.append(part.rows)
+            series.count.append(part.count)
+        return series

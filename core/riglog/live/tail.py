@@ -17,6 +17,8 @@ MS = NS // 1000
 LOOK_BACK_ROWS = 10_000
 """So far back a last value is looked for, at the first look only."""
 PERIOD_ROWS = 8
+MOST_EQUAL = 2**31
+"""More than the readings of a channel that can have the same time."""
 MOST_POINTS = 20
 """Of a channel in one message; more of them become their least, their greatest and their last."""
 CHANNELS = """
@@ -47,12 +49,16 @@ class _Stored(Struct):
 class Tail:
     """The channels of a recording that is open. ``channels`` are in the order in which they first appeared."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self.channels: dict[int, LiveChannel] = {}
+    def __init__(self, database: sqlite3.Connection, before: "Tail | None" = None) -> None:
+        """Open it. ``before`` is that of the file before, in a rotation: its channels go on, with their ids."""
+        self.channels: dict[int, LiveChannel] = {} if before is None else before.channels
+        self._ids: dict[int, int] = {}
+        self._known_ids = {(each.device, each.parameter, each.instance): each.id for each in self.channels.values()}
         self._database = database
         self._row = StoredRows(database).row
         self._known = 0
         self._stored: dict[int, list[_Stored]] = {}
+        self._goes_on = before is not None
 
     def read(self, shown: Callable[[float | None, str | None], str]) -> dict[int, list[Point]]:
         """Read what is new; return the new values of each channel.
@@ -61,11 +67,13 @@ class Tail:
             shown: how a value is written.
         """
         self._find_channels()
+        self._goes_on = False
         points: dict[int, list[Point]] = {}
         for series, stored in self._stored.items():
-            new = self._read(self.channels[series], stored, shown)
+            channel = self.channels[self._ids[series]]
+            new = self._read(channel, stored, shown)
             if new:
-                points[series] = thinned(new)
+                points[channel.id] = thinned(new)
         return points
 
     def _find_channels(self) -> None:
@@ -74,10 +82,14 @@ class Tail:
         ).fetchall():
             self._known = max(self._known, number)
             name = str(Key("", device, parameter, instance))
+            if series not in self._ids:
+                free = series if series not in self.channels else max(self.channels) + 1
+                self._ids[series] = self._known_ids.get((device, parameter, instance), free)
+            id = self._ids[series]
             channel = self.channels.setdefault(
-                series,
+                id,
                 LiveChannel(
-                    id=series,
+                    id=id,
                     host=None,
                     device=device,
                     parameter=parameter,
@@ -90,6 +102,8 @@ class Tail:
             if unit is not None:
                 channel.unit = unit
             found = _Stored(number, run_id, segment, rate, run)
+            if self._goes_on and channel.received_ms is not None:
+                found.seen = round(channel.received_ms * MS), MOST_EQUAL
             present = self._stored.setdefault(series, [])
             if present and (run_id, segment) < (present[0].run_id, present[0].segment):
                 continue
