@@ -12,6 +12,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from riglog.sinks.sqlite.schema import UNREADABLE
+
 STEP = 500
 """Rows per query while nothing is damaged."""
 LAST_ID, LAST_NS = 2**48, 2**63 - 1
@@ -116,7 +118,7 @@ class Damaged:
         while True:
             try:
                 rows = self._page(query, after, limit)
-            except sqlite3.DatabaseError:
+            except UNREADABLE:
                 if limit > 1:
                     limit = 1
                     continue
@@ -134,7 +136,7 @@ class Damaged:
         """Return the next rows.
 
         Raises:
-            sqlite3.DatabaseError: they cannot be read, or are not in the order of their keys.
+            UNREADABLE: they cannot be read, or are not in the order of their keys.
         """
         rows = self.database.execute(query.select, (*query.fixed, *after, limit)).fetchall()
         keys = [after, *map(query.key, rows)]
@@ -161,7 +163,7 @@ class Damaged:
     def _is_readable(self, query: "_Query", first: int) -> bool:
         try:
             self._page(query, query.end_of(first), 1)
-        except sqlite3.DatabaseError:
+        except UNREADABLE:
             return False
         return True
 

@@ -22,7 +22,7 @@ from riglog.recordings.sqlite_pages import Value, records
 from riglog.sinks.disk import beside
 from riglog.sinks.files import file_error, read_error
 from riglog.sinks.sqlite import schema1
-from riglog.sinks.sqlite.schema import create_tables, open_database, sqlite_errors
+from riglog.sinks.sqlite.schema import UNREADABLE, create_tables, open_database, sqlite_errors
 from riglog.sinks.sqlite.tables import PAGE_BYTES, SCHEMA_VERSION, TABLES
 
 PLACES = 100
@@ -108,7 +108,7 @@ def _has_tables(copy: Path, schema: "_Schema") -> bool:
             names = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             (version,) = database.execute("PRAGMA user_version").fetchone()
             return names >= set(schema.shapes) and version == schema.version
-    except sqlite3.DatabaseError:
+    except UNREADABLE:
         return False
 
 
@@ -117,7 +117,7 @@ def _damaged_places(copy: Path) -> int:
     try:
         with closing(sqlite3.connect(copy)) as database:
             problems = [text for (text,) in database.execute(f"PRAGMA quick_check({PLACES})")]
-    except sqlite3.DatabaseError:
+    except UNREADABLE:
         return 1
     return 0 if problems == ["ok"] else len(problems)
 

@@ -3,6 +3,7 @@
 import random
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from recorded import WARM, ZONE, make_run, sqlite_recording, steady, store, vari
 from riglog.cli.commands.salvage import command
 from riglog.cli.errors import DONE, INCOMPLETE
 from riglog.errors import StorageError
-from riglog.recordings import read, read_events, salvage
+from riglog.recordings import contents, read, read_alarms, read_events, salvage, verify, write_note
 from riglog.sinks import SqliteSink, rows
+from riglog.sinks.sqlite.resume import stored_run
 
 PAGE = 4096
 
@@ -121,6 +123,57 @@ async def test_nothing_reads_or_continues_a_damaged_recording_without_saying_so(
         await SqliteSink(path).open(make_run(number=7))
     assert f"riglog salvage {path}" in (refused.value.hint or "")
     assert path.read_bytes() == before
+
+
+GARBLED = b"\xe5"
+"""Instead of a letter, it is no UTF-8: one flipped bit does that."""
+READERS = {
+    "rows": lambda path: list(read(path)),
+    "events": lambda path: list(read_events(path)),
+    "contents": contents,
+    "alarms": lambda path: list(read_alarms(path)),
+    "verify": verify,
+    "note": lambda path: write_note(path, "seen", program="test"),
+}
+
+
+@pytest.mark.parametrize("text", [b"REFERENCES channel", b"FROM series", b"CREATE INDEX"])
+async def test_a_letter_of_a_definition_that_is_no_text_any_more_is_a_damaged_recording(
+    path: Path, tmp_path: Path, text: bytes
+) -> None:
+    """SQLite quotes the definition in its message, which Python cannot decode then."""
+    written = list(read(path))
+    data = path.read_bytes()
+    at = data.index(text)
+    path.write_bytes(data[:at] + GARBLED + data[at + 1 :])
+    for name, reader in READERS.items():
+        with pytest.raises(StorageError, match="recording is damaged"):
+            reader(path)
+            pytest.fail(name)
+    with pytest.raises(StorageError, match="recording is damaged"):
+        await SqliteSink(path).open(make_run(number=7))
+    assert salvage(path, tmp_path / "new.sqlite").rows == len(written)
+    assert list(read(tmp_path / "new.sqlite")) == written
+
+
+@pytest.mark.parametrize(
+    ("change", "needs_it"),
+    [
+        ("UPDATE series SET device = CAST(x'6fe56e' AS TEXT)", lambda path: list(read(path))),
+        ("DELETE FROM run", lambda path: list(read(path))),
+        ("UPDATE run SET versions = '{'", lambda path: stored_run(path, make_run().name)),
+    ],
+)
+async def test_rows_that_sqlite_reads_and_nobody_understands_are_a_damaged_recording(
+    path: Path, change: str, needs_it: Callable[[Path], object]
+) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(change)
+    for reader in READERS.values():
+        with suppress(StorageError):  # it may not need what is damaged
+            reader(path)
+    with pytest.raises(StorageError, match="recording is damaged"):
+        needs_it(path)
 
 
 async def test_an_existing_file_is_not_replaced(path: Path, tmp_path: Path) -> None:

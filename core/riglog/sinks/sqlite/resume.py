@@ -84,4 +84,4 @@ def _newest(database: sqlite3.Connection, run: int) -> tuple[int | None, dict[st
         (run,),
     ).fetchall()
     last_ticks = {device: tick for device, tick, _ in found if tick is not None}
-    return max((received for *_, received in found), default=None), last_ticks
+    return max((received for *_, received in found if received is not None), default=None), last_ticks

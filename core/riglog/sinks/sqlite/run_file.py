@@ -124,7 +124,7 @@ class RunFile:
         try:
             with closing(sqlite3.connect(self.path)) as fresh:  # this connection has pages of its own in memory
                 check_sound(fresh, self.path)
-        except StorageError:
+        except (StorageError, UnicodeDecodeError):
             return True
         except sqlite3.DatabaseError as error:
             return not isinstance(error, sqlite3.OperationalError)  # else it cannot be read now

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import msgspec
+
 from riglog.errors import NewerSchemaError, NotARecordingError, StorageError
 from riglog.sinks.disk import create_hidden, has_locks, publish, read_beginning, sync_file
 from riglog.sinks.files import NOT_MODIFIED, check_writable, file_error, read_error, refuse_special_file
@@ -25,6 +27,12 @@ FULL_ERRORS = ("SQLITE_IOERR_SHMSIZE",)
 SQLITE_VERSION = sqlite3.sqlite_version_info
 DATA_ERRORS = (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.IntegrityError)
 """Errors of SQLite about the data of a statement. All others are about the file."""
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError, msgspec.DecodeError)
+"""What reading a file can raise. Python raises the second for a damaged text, also for one in a message of SQLite."""
+
+
+class DanglingError(sqlite3.DatabaseError):
+    """A row refers to one that does not exist. SQLite does not see this damage."""
 
 
 def open_database(path: Path, *, durable: bool = True) -> sqlite3.Connection:
@@ -199,11 +207,12 @@ def remove_recording(path: Path, *, unless_run: str) -> None:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def storage_error(error: sqlite3.Error, path: Path) -> StorageError:
-    """Return an error of SQLite as a StorageError, with the next step."""
+def storage_error(error: Exception, path: Path) -> StorageError:
+    """Return one of UNREADABLE as a StorageError, with the next step."""
     text = str(error)
     name = getattr(error, "sqlite_errorname", "")
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    is_garbled = not isinstance(error, sqlite3.Error) or text.startswith("Could not decode")
+    if is_garbled or isinstance(error, DanglingError) or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return _damaged(path)
     if "full" in text or name in FULL_ERRORS:
         return StorageError("disk full", hint="Free disk space", path=path)
@@ -236,10 +245,10 @@ def _has_locks(path: Path) -> bool:
 
 @contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
-    """Raise the errors of SQLite as StorageError."""
+    """Raise UNREADABLE as StorageError."""
     try:
         yield
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         raise storage_error(error, path) from error
     except UnicodeDecodeError as error:  # sqlite3 makes it of the message about a statement that was changed
         raise _damaged(path) from error

@@ -1,6 +1,5 @@
 """The SQLite sink: one transaction per flush, all SQL in a worker thread."""
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +17,7 @@ from riglog.sinks.sqlite.run_file import RunFile
 from riglog.sinks.sqlite.schema import (
     DATA_ERRORS,
     MOST_LOG_BYTES,
+    UNREADABLE,
     check_path,
     is_lock_lost,
     remove_recording,
@@ -172,8 +172,8 @@ class SqliteSink(FileSink):
                 self.take_messages_for(self.path)
                 self.warning_kind = EventKind.RECORDING_MOVED
             self._file = file.continued(self.path)
-        except (OSError, sqlite3.Error, StorageError) as error:
-            cause = storage_error(error, self.path) if isinstance(error, sqlite3.Error) else error
+        except (OSError, StorageError, *UNREADABLE) as error:
+            cause = storage_error(error, self.path) if isinstance(error, UNREADABLE) else error
             raise deleted_error(self.path, cause) from error
         return self._file
 
@@ -195,7 +195,7 @@ class SqliteSink(FileSink):
             return await super()._in_thread(call)
         except passing:
             raise
-        except sqlite3.Error as error:
+        except UNREADABLE as error:
             raise storage_error(error, self.path) from error
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from riglog.model.stamp import iso_times
 from riglog.sinks.rows import Row
+from riglog.sinks.sqlite.schema import DanglingError
 from riglog.sinks.sqlite.views import OWN
 
 READING_COLUMNS = (
@@ -90,7 +91,9 @@ class StoredRows:
         return self._annotations.get(number) or self._read_annotation(number)
 
     def _read_channel(self, number: int) -> _Channel:
-        found: Sequence[object] = self._database.execute(CHANNEL, (number,)).fetchone()
+        found: Sequence[object] | None = self._database.execute(CHANNEL, (number,)).fetchone()
+        if found is None or found[0] is None:
+            raise DanglingError(f"channel {number}")
         channel = self._channels[number] = _Channel(*found)  # type: ignore[arg-type]
         return channel
 
