@@ -7,12 +7,14 @@ whole, in one step, with every flush, until it has PART_ROWS rows; then the next
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from msgspec import structs
 
 from riglog.errors import NotARecordingError, StorageError, error_context
+from riglog.printable import printable
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch, rows_of
 from riglog.sinks.base import Damage, FileConfig, Format, Records, RecordWriter, SinkType
 from riglog.sinks.disk import HIDDEN, Identity, free_path, identity, is_deleted, lock, present_path, sync_folder
@@ -25,6 +27,7 @@ from riglog.sinks.files import (
     deleted_error,
     deleted_warning,
     moved_warning,
+    read_error,
 )
 from riglog.sinks.optional_dependencies import import_optional
 from riglog.sinks.rows import Columns, Row
@@ -32,7 +35,10 @@ from riglog.sinks.rows import Columns, Row
 PART_ROWS = 20_000
 """Bounds memory, the size of a file, and how often a row is written (PART_ROWS / rows per flush / 2 times)."""
 PART, PARTS = "part-{:06d}.parquet", "part-??????.parquet"
+UNUSABLE = "Use another path. Nothing was modified"
 EXPORT_MARK = {b"riglog": b"export"}
+STORED = {"compression": "zstd", "write_page_checksum": True}
+"""How a file is written. A flipped bit in a page with a checksum is an error of the reader, and no other value."""
 
 
 class ParquetSink(RowFileSink):
@@ -84,7 +90,7 @@ class ParquetSink(RowFileSink):
         try:
             with appearing(part, replace=self._written is not None and identity(part) == self._written) as file:
                 written = identity(file.fileno())
-                _parquet().write_table(pyarrow().Table.from_batches(batches), file, compression="zstd")
+                _parquet().write_table(pyarrow().Table.from_batches(batches), file, **STORED)
         finally:
             if written is not None and identity(part) == written:
                 self._written = written  # also if only syncing its name has failed
@@ -154,7 +160,7 @@ class ParquetWriter(RecordWriter):
         self._columns = columns
         self._batches: list[Any] = []
         schema = arrow_schema(columns).with_metadata(EXPORT_MARK) if marked else arrow_schema(columns)
-        self._writer = _parquet().ParquetWriter(file, schema, compression="zstd")
+        self._writer = _parquet().ParquetWriter(file, schema, **STORED)
 
     def write(self, records: Records) -> None:
         self._batches.append(record_batch(records, self._columns))
@@ -225,28 +231,49 @@ def check_parts(path: Path) -> None:
     Raises:
         NotARecordingError: it does not.
     """
-    hint = "Use another path. Nothing was modified"
     if not path.is_dir():
-        raise NotARecordingError("path is a file; a Parquet recording is a folder", hint=hint, path=path)
+        raise NotARecordingError("path is a file; a Parquet recording is a folder", hint=UNUSABLE, path=path)
     other = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
     other -= {part.name for part in (*parts(path), *rests(path))}
     if other:
-        raise NotARecordingError(f"folder contains other files: {min(other)}", hint=hint, path=path)
+        raise NotARecordingError(f"folder contains other files: {min(other)}", hint=UNUSABLE, path=path)
     for part in parts(path):
         try:
             same = _parquet().read_schema(part).equals(arrow_schema())
         except (pyarrow().ArrowInvalid, OSError):
             same = False
         if not same:
-            raise NotARecordingError(f"{part.name} has different columns", hint=hint, path=path)
+            raise NotARecordingError(f"{part.name} has different columns", hint=UNUSABLE, path=path)
 
 
 def read_parquet(path: Path, damage: Damage) -> Iterator[Row]:
     """Return the rows of a Parquet file or of a folder of them."""
     for part in parts(path) if path.is_dir() else [path]:
-        with _parquet().ParquetFile(part) as file:
+        with _damage_told(part), _parquet().ParquetFile(part, page_checksum_verification=True) as file:
+            if not file.schema_arrow.equals(arrow_schema()):
+                raise NotARecordingError(f"{part.name} has different columns", hint=UNUSABLE, path=path)
+            count = 0
             for batch in file.iter_batches():
+                count += batch.num_rows
                 yield from rows_of(batch)
+            if count != file.metadata.num_rows:
+                raise _damaged(part, f"{count} of {file.metadata.num_rows} rows")
+
+
+@contextmanager
+def _damage_told(part: Path) -> Iterator[None]:
+    """Raise what pyarrow raises for a damaged file as StorageError."""
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, pyarrow().ArrowException) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the system
+            raise read_error(error, part) from error
+        raise _damaged(part, printable(str(error).partition("\n")[0])) from error
+
+
+def _damaged(part: Path, reason: str) -> StorageError:
+    hint = "Restore it from a backup. The other files of a folder can be read without it"
+    return StorageError(f"Parquet file is damaged: {reason}", hint=hint, path=part)
 
 
 def _parquet() -> Any:

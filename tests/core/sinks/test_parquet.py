@@ -2,6 +2,7 @@
 
 import errno
 import os
+import random
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -134,3 +135,24 @@ async def test_what_a_power_failure_left_behind_is_removed(tmp_path: Path) -> No
     (folder / ".riglog-0123456789abcdef.new").write_text("half a part")
     await store(ParquetSink(folder), make_run(number=2), varied(run))
     assert [entry.name for entry in sorted(folder.iterdir())] == ["part-000001.parquet", "part-000002.parquet"]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_flipped_bit_changes_no_row_without_a_word(tmp_path: Path) -> None:
+    """It is in a page with its checksum, or where nothing is decoded without it; some bits mean nothing."""
+    path, run = tmp_path / "run.parquet", make_run()
+    await store(ParquetSink(path), run, varied(run))
+    (part,) = path.glob("*.parquet")
+    data, rows, refused = part.read_bytes(), list(read(path)), 0
+    draw = random.Random(3)
+    for bit in draw.sample(range(len(data) * 8), 60):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        part.write_bytes(damaged)
+        try:
+            found = list(read(path))
+        except (StorageError, NotARecordingError):
+            refused += 1
+        else:
+            assert found == rows
+    assert refused > 20

@@ -93,7 +93,7 @@ class StoredRows:
     def _read_channel(self, number: int) -> _Channel:
         found: Sequence[object] | None = self._database.execute(CHANNEL, (number,)).fetchone()
         if found is None or found[0] is None:
-            raise DanglingError(f"channel {number}")
+            raise DanglingError(number)
         channel = self._channels[number] = _Channel(*found)  # type: ignore[arg-type]
         return channel
 
