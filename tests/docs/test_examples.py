@@ -138,6 +138,13 @@ def test_the_example_in_python_records_and_reads_back(tmp_path: Path) -> None:
             ["three.sqlite", "1"],
             r"oven [\d.]+\nkiln .*\ndryer .*\n12 samples, 0 slots late, 0 ",
         ),
+        (
+            "blocking_script.py",
+            ["script.sqlite", "1"],
+            r"set point 23\.8\d+ degC\n20 samples, \d+ missing or skipped\n",
+        ),
+        ("in_a_notebook.py", [], r"<.*oven.*>\n(.* ok\n){3}15 samples\n\d\d\.\d\d to \d\d\.\d\d\n"),
+        ("several_threads.py", ["threads.sqlite", "1"], r"\['kiln', 'oven'\] 30 samples\n"),
     ],
 )
 def test_the_usual_programs_run(tmp_path: Path, program: str, arguments: list[str], printed: str) -> None:

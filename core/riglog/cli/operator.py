@@ -5,7 +5,7 @@ from collections.abc import Callable
 from riglog.errors import RiglogError
 from riglog.model.note import MAX_TEXT
 
-HELP = "n: write a note   a: acknowledge alarms"
+HELP = "n: note   a: acknowledge alarms"
 TYPING = "Enter: store   Esc: discard"
 ENTER = ("\r", "\n")
 BACKSPACE = ("\x7f", "\b")

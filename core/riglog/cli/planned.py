@@ -106,6 +106,8 @@ def print_planned(devices: Sequence[Planned]) -> None:
         for channel in device.channels:
             sample = device.samples.get(channel)
             value = "-" if sample is None else format_value(sample.value, sample.text)
+            if sample is not None and sample.value is None:
+                value = f"- ({sample.status.value})"  # the reason is a status of its row
             unit = (sample.unit if sample is not None else None) or channel.unit or ""
             add_row(listed, channel.device, channel_name(channel), value, unit)
         if not device.channels:

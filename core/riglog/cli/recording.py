@@ -8,6 +8,7 @@ import anyio
 from riglog.acquire import ActiveRun
 from riglog.cli.console import format_time, messages, plain, print_warning
 from riglog.cli.freshness import periods
+from riglog.cli.local_time import format_local
 from riglog.cli.progress import WaitingFor, show_progress
 from riglog.cli.service import ServiceManager
 from riglog.cli.signals import Interruption
@@ -132,4 +133,6 @@ def _print_event(event: Event) -> None:
     where = " ".join(name for name in (event.port, event.device) if name)
     text = f"{where}: {event.message}" if where else event.message
     kind = f"[{colour}]{event.kind.value}[/]"  # the word of `riglog events`
-    messages().print(f"[dim]{format_time(iso(event.at_ns))}Z[/] {kind} {plain(text)}", soft_wrap=True)
+    at, console = iso(event.at_ns), messages()
+    when = format_local(at) if console.is_terminal else f"{format_time(at)}Z"  # a log is read in other places, too
+    console.print(f"[dim]{when}[/] {kind} {plain(text)}", soft_wrap=True)

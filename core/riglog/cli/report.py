@@ -16,13 +16,13 @@ from riglog.cli.console import (
 from riglog.cli.errors import DONE, INCOMPLETE, STORAGE, explain
 from riglog.cli.freshness import age_of
 from riglog.cli.live_table import NO_VALUE
-from riglog.cli.screen import STDOUT
+from riglog.cli.screen import STDOUT, printable
 from riglog.model import NS, iso
 from riglog.rig import Outcome
 
 MEANING = (
     "utilisation: share of the time in which the port was occupied; p50, p99: 50 % and 99 % of the polls were not above"
-    " this value; start delay: how late a poll started"
+    " this value; start delay: how late a poll started; polled, skipped: slots"
 )
 
 
@@ -55,6 +55,12 @@ def report(outcome: Outcome, *, as_json: bool, max_gap: float | None = None) -> 
         print_warning(f"{longest.channel}: longest gap {longest.seconds:.3g} s exceeds --max-gap {max_gap:g} s")
         return INCOMPLETE
     return INCOMPLETE if outcome.absent or without_value else DONE
+
+
+def print_next_steps(path: str, *more: str) -> None:
+    """Print the commands that show what was recorded into a file."""
+    lines = [f"riglog info {printable(path)}", f"riglog gaps {printable(path)}", *more]
+    results().print("\nLook at the recording:\n  " + "\n  ".join(lines), markup=False, soft_wrap=True)
 
 
 def as_object(outcome: Outcome) -> dict[str, Any]:
@@ -115,7 +121,7 @@ def _print_tables(outcome: Outcome) -> None:
         shown_age = "" if seconds is None else format_age(seconds)
         counts = seen.rows, seen.rows_without_value
         add_row(channels, channel.device, name, *counts, last_value, seen.unit or "", shown_age)
-    ports = table("port", "devices", "rate", "slots polled", "slots skipped", "utilisation")
+    ports = table("port", "devices", "rate", "polled", "skipped", "utilisation")
     times = table("port", "rate", "poll time p50", "poll time p99", "start delay p99")
     seconds = ((summary.finished_ns or summary.started_ns) - summary.started_ns) / NS
     for source in summary.sources.values():

@@ -60,9 +60,8 @@ def write_rig_file(path: str, run: NewRun, devices: Sequence[Planned]) -> RigCon
         hint = "Choose another path"
         raise ConfigError(f"cannot write the rig file: {error.strerror}", hint=hint, file=path) from None
     name = plain(path)
-    messages().print(
-        f"[dim]rig file written: {name}. Next: riglog check {name} --live, then riglog record {name}[/]", soft_wrap=True
-    )
+    messages().print(f"[dim]rig file written: {name}[/]", soft_wrap=True)
+    messages().print(f"[dim]Next: riglog check {name} --live, then riglog record {name}[/]", soft_wrap=True)
     return checked
 
 

@@ -258,10 +258,16 @@ def _latest(source: Recorded) -> list[Row]:
     columns = ", ".join(Row.__struct_fields__)
     if isinstance(source, Recorded2):
         found = source.database.execute(f"SELECT {columns} FROM latest ORDER BY series_id")  # noqa: S608 - field names
-        return [Row(*each) for each in found]
+        return _by_device([Row(*each) for each in found])
     newest = "reading.id IN (SELECT max(id) FROM reading GROUP BY channel_id) ORDER BY reading.id"
     found = source.database.execute(f"SELECT {source.columns} {source.tables} WHERE {newest}")
     return list(_newest_of_each(Row(*each) for each in found).values())
+
+
+def _by_device(rows: list[Row]) -> list[Row]:
+    """Return the rows with those of each device together, in the order in which the devices came."""
+    devices = {device: number for number, device in enumerate(dict.fromkeys(row.device for row in rows))}
+    return sorted(rows, key=lambda row: devices[row.device])
 
 
 def _newest_of_each(rows: Iterable[Row]) -> dict[tuple[str, str, int], Row]:

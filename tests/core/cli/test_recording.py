@@ -63,8 +63,8 @@ def test_the_summary_counts_rows_and_names_what_it_counts(rig: RigConfig, capsys
         "no value",
         "age",
         "devices",
-        "slots polled",
-        "slots skipped",
+        "polled",
+        "skipped",
         "utilisation",
         "start delay p99",
     ):
@@ -86,7 +86,7 @@ def test_the_summary_fits_a_terminal_of_80_columns(
     source.name, outcome.devices = "/dev/ttyUSB0", {"/dev/ttyUSB0": ("oven-1", "oven-2")}
     report(outcome, as_json=False)
     lines = capsys.readouterr().out.splitlines()
-    assert any(re.match(r"port +devices +rate +slots polled +slots skipped +utilisation *$", line) for line in lines)
+    assert any(re.match(r"port +devices +rate +polled +skipped +utilisation *$", line) for line in lines)
     assert any(re.match(r"port +rate +poll time p50 +poll time p99 +start delay p99 *$", line) for line in lines)
     assert any(re.match(r"/dev/ttyUSB0 +oven-1, oven-2 +20 Hz +10 +0 +\d+% *$", line) for line in lines)
 

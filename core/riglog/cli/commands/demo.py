@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
-from riglog.cli.console import print_warning, results
+from riglog.cli.console import print_warning
 from riglog.cli.errors import USAGE, print_error
 from riglog.cli.options import json_option, profile_option, sqlite_name
-from riglog.cli.report import report
+from riglog.cli.report import print_next_steps, report
 from riglog.cli.signals import Interruption, run
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ async def _demo(
 def _report(outcome: "Outcome", out: str, as_json: bool) -> int:
     code = report(outcome, as_json=as_json)
     if not as_json and not code:
-        next_steps = f'riglog info {out}\n  riglog gaps {out}\n  sqlite3 {out} "{QUERY}"'
-        results().print(f"\nLook at the recording:\n  {next_steps}", markup=False, soft_wrap=True)
+        print_next_steps(out, f'sqlite3 {out} "{QUERY}"')
     return code
 
 

@@ -13,11 +13,12 @@ from riglog.cli.console import (
     row_channel,
     table,
 )
-from riglog.cli.local_time import format_local
+from riglog.cli.local_time import format_local, local
 from riglog.cli.options import json_option
 from riglog.cli.sizes import format_bytes
 from riglog.model import ClockState
 from riglog.recordings import Contents, contents
+from riglog.recordings.local_times import offset_text
 
 SHOWN_NOTES = 5
 
@@ -62,11 +63,15 @@ def _print(found: Contents) -> None:
     results().print()
     print_runs(found)
     results().print()
-    newest = table("device", "channel", "newest value", "unit", "status", "received")
+    received = [local(row.received_at) for row in found.latest]
+    days = {f"{moment:%Y-%m-%d} {offset_text(moment)}" for moment in received}
+    same_day = f"received {days.pop()}" if len(days) == 1 else None  # said once, so that a row fits into one line
+    newest = table("device", "channel", "newest value", "unit", "status", same_day or "received")
     for row in found.latest:
         name = row_channel(row)
         value = format_value(row.value, row.text) if row.value is not None else (row.text or "-")
-        add_row(newest, row.device, name, value, row.unit or "", row.status, format_local(row.received_at))
+        at = f"{local(row.received_at):%H:%M:%S}" if same_day else format_local(row.received_at)
+        add_row(newest, row.device, name, value, row.unit or "", row.status, at)
     results().print(newest)
     if found.notes:
         results().print()

@@ -164,7 +164,7 @@ def _rename(device: Planned, name: str, rig: str) -> None:
 
 
 def _from_questions(rig: str, suggested: NewRun) -> int:
-    _say(f"This writes {rig}. Enter accepts what stands in brackets; Ctrl-C writes nothing.")
+    _say(f"This writes {rig}. Enter takes what is in brackets; Ctrl-C writes nothing.")
     new_run = NewRun(
         _ask("Name of the recordings", suggested.name, _valid_name),
         float(_ask("Polls per second", f"{suggested.rate_hz:g}", _valid_rate)),

@@ -8,11 +8,13 @@ import click
 
 from riglog.cli.console import messages, plain, plural, print_warning
 from riglog.cli.options import json_option, profile_option, reason_option, set_profile, sqlite_name
-from riglog.cli.report import report
+from riglog.cli.report import print_next_steps, report
 from riglog.cli.signals import Interruption, run
 from riglog.errors import ConfigError
 
 if TYPE_CHECKING:
+    from riglog.config import RigConfig
+    from riglog.rig import Outcome
     from riglog.sinks.sqlite.blocks import Profile
 
 
@@ -143,4 +145,14 @@ async def _record(
         reason=start.reason,
         allow_commands=start.allow_commands,
     )
-    return partial(report, outcome, as_json=as_json, max_gap=max_gap)
+    return partial(_report, outcome, rig, as_json, max_gap)
+
+
+def _report(outcome: "Outcome", rig: "RigConfig", as_json: bool, max_gap: float | None) -> int:
+    from riglog.sinks import SqliteSink
+
+    code = report(outcome, as_json=as_json, max_gap=max_gap)
+    recording = next((sink.path for sink in rig.sinks if isinstance(sink, SqliteSink)), None)
+    if not as_json and recording is not None and outcome.summary.samples:
+        print_next_steps(str(recording))
+    return code

@@ -29,7 +29,7 @@ EVENTS = 8
 FILE_WIDTH = 140
 """Columns in a file or a pipe."""
 QUIT = ("q", "Q", "escape")
-HELP = f"q: quit   arrows, page up, page down: scroll   {operator.HELP}"
+HELP = f"q: quit   arrows, page keys: scroll   {operator.HELP}"
 Series = tuple[str, str, int]
 
 
