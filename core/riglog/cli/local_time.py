@@ -1,5 +1,6 @@
 """Times on screens: local, with the offset from UTC. Recordings, files and JSON stay in UTC."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from riglog.recordings.local_times import offset_text
@@ -18,3 +19,18 @@ def format_local(at: str | None, *, milliseconds: bool = False) -> str:
     moment = local(at)
     fraction = f".{moment.microsecond // 1000:03d}" if milliseconds else ""
     return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} {offset_text(moment)}"
+
+
+def local_column(heading: str, times: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the heading of a column of times, and its texts with milliseconds.
+
+    The offset is in the heading, unless it changes from row to row, as in a night of the change to summer time.
+    """
+    moments = [local(at) for at in times]
+    offsets = {offset_text(moment) for moment in moments}
+    if len(offsets) > 1:
+        return heading, [format_local(at, milliseconds=True) for at in times]
+    offset = "".join(offsets)
+    name = "UTC" if offset in ("", "+00:00") else offset
+    texts = [f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}" for moment in moments]
+    return f"{heading} ({name})", texts

@@ -36,6 +36,7 @@ def test_info_shows_runs_and_newest_values_in_local_time(recording: Path) -> Non
     assert "bench.sqlite: sqlite, schema 2," in done.stdout.splitlines()[0]
     assert "38 rows, 2 runs" in done.stdout.splitlines()[0]
     assert "2026-11-20 14:00:00 +01:00" in done.stdout
+    assert "received 2026-11-20 +01:00" in done.stdout
     found = json.loads(riglog("info", recording, "--json").stdout)
     assert [run["rows"] for run in found["runs"]] == [19, 19]
     assert found["latest"][0]["received_at"].endswith("Z")
@@ -47,6 +48,12 @@ def test_runs_lists_the_runs(recording: Path) -> None:
         "other.0002",
     ]
     assert "other.0002" in riglog("runs", recording).stdout
+
+
+def test_events_have_local_times_with_the_offset_in_the_heading(recording: Path) -> None:
+    lines = riglog("events", recording, "--run", "bench").stdout.splitlines()
+    assert lines[0].startswith("time (+01:00)")
+    assert lines[2].startswith("2026-11-20 13:00:00.123")
 
 
 def test_tail_prints_the_newest_rows(recording: Path) -> None:

@@ -2,7 +2,8 @@
 
 import click
 
-from riglog.cli.console import add_row, format_time, print_json, results, table
+from riglog.cli.console import add_row, print_json, results, table
+from riglog.cli.local_time import local_column
 from riglog.cli.options import json_option, require_matching_rows
 from riglog.errors import ConfigError
 from riglog.model import EventKind
@@ -30,13 +31,14 @@ def command(files: tuple[str, ...], run: str | None, kinds: tuple[str, ...], as_
         return
     by = any(event.user for event in found)
     reasons = any(event.reason for event in found)
-    events = table("time (UTC)", "event", "description", *(["by"] if by else []), *(["reason"] if reasons else []))
-    for event in found:
+    heading, times = local_column("time", [event.at for event in found])
+    events = table(heading, "event", "description", *(["by"] if by else []), *(["reason"] if reasons else []))
+    for event, at in zip(found, times, strict=True):
         where = " ".join(name for name in (event.port, event.device) if name)
         text = f"{where}: {event.message}" if where else event.message
         who = [event.user or ""] if by else []
         why = [event.reason or ""] if reasons else []
-        add_row(events, format_time(event.at), event.kind, text, *who, *why)
+        add_row(events, at, event.kind, text, *who, *why)
     results().print(events)
 
 

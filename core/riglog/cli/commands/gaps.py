@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from riglog.cli.console import add_row, format_time, print_json, results, table
+from riglog.cli.console import add_row, print_json, results, table
+from riglog.cli.local_time import local_column
 from riglog.cli.options import RenamedOption, json_option, require_matching_rows
 from riglog.recordings import Absence, AbsenceFinder, EventRow, Gap, GapFinder, read, read_events
 from riglog.sinks.formats import format_of
@@ -93,12 +94,11 @@ def _print(finder: GapFinder, found: list[Gap], absent: list[Absence]) -> None:
         results().print(availability)
         results().print()
     if found or absent:
-        listed = table("start (UTC)", "channel", "duration", "slots", "cause")
-        for gap in found:
-            add_row(
-                listed, format_time(gap.started_at), gap.channel, f"{gap.seconds:.3f} s", gap.slots, gap.first_cause
-            )
-        for absence in absent:
-            duration = f"{absence.seconds:.3f} s"
-            add_row(listed, format_time(absence.started_at), absence.device, duration, "-", absence.cause)
+        starts = [gap.started_at for gap in found] + [absence.started_at for absence in absent]
+        heading, texts = local_column("start", starts)
+        listed = table(heading, "channel", "duration", "slots", "cause")
+        for gap, start in zip(found, texts, strict=False):
+            add_row(listed, start, gap.channel, f"{gap.seconds:.3f} s", gap.slots, gap.first_cause)
+        for absence, start in zip(absent, texts[len(found) :], strict=True):
+            add_row(listed, start, absence.device, f"{absence.seconds:.3f} s", "-", absence.cause)
         results().print(listed)
