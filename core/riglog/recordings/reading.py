@@ -305,7 +305,9 @@ def _read_all(
 
 
 def _is_schema_2(path: Path) -> bool:
-    return format_of(path) is SQLITE_FORMAT and check_recording(path) == SCHEMA_VERSION
+    if format_of(path) is not SQLITE_FORMAT or not path.stat().st_size:  # an empty file is a recording without rows
+        return False
+    return check_recording(path) == SCHEMA_VERSION
 
 
 def _selected_pages(path: Path, selection: Selection) -> Iterator[list[Row]]:
