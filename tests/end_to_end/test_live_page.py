@@ -613,6 +613,24 @@ def test_a_gap_is_drawn_as_a_gap(chromium: Any, tmp_path: Path, series: dict[str
         assert chromium.execute_script(GAP, series) == [True, False, True]
 
 
+def test_suspect_and_faulty_rows_are_marked_in_buckets(chromium: Any, tmp_path: Path) -> None:
+    run = run_of_now(60)
+    path = recording(tmp_path / "a.sqlite", run, list(steady(run, [WARM], 20)))
+    buckets = {
+        "width": 100, "t": [0, 100, 200, 300, 400, 500], "mean": [1, 2, 3, 2, 1, 2], "low": [0, 1, 2, 1, 0, 1],
+        "high": [2, 3, 4, 3, 2, 3], "rows": [5] * 6, "count": [5] * 6,
+    }  # fmt: skip
+    script = GAP.replace("'warn', 'bad'", "'axis'").replace("{width: 600", "{marks: 1, width: 600")
+    colors = "colors.warn = 'rgb(255, 160, 0)'; colors.bad = 'rgb(255, 0, 0)';"
+    script = script.replace("const drawn", f"{colors}\nconst drawn").replace(
+        "series: [{...arguments[0], color}]", "series: [{...arguments[0], color: 'rgb(0, 0, 255)'}]"
+    )
+    with opened(chromium, path):
+        assert chromium.execute_script(script, {"buckets": buckets}) == [False, False, False]
+        marked = buckets | {"marked": [[100, 2.5, "suspect"], [500, None, "fault"]]}
+        assert chromium.execute_script(script, {"buckets": marked}) == [True, False, True]
+
+
 def test_the_command_serves_until_it_is_interrupted_and_prints_the_token_only_beyond_this_computer(
     tmp_path: Path,
 ) -> None:

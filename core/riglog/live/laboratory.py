@@ -72,8 +72,10 @@ COUNT = f"SELECT count(*) FROM (SELECT 1 {ROWS} LIMIT $8) AS first"  # noqa: S60
 SINGLY = f"SELECT received_at, run, tick, value, unit, status {ROWS} ORDER BY received_at, sequence"
 BUCKETS = f"""
 SELECT date_bin($8::interval, received_at, 'epoch') AS bucket, count(*), count(number), min(number), max(number),
-    avg(number), max(received_at)
-FROM (SELECT received_at, CASE WHEN unit IS NOT DISTINCT FROM $9 THEN value END AS number {ROWS}) AS found
+    avg(number), max(received_at), min(received_at) FILTER (WHERE status = 'suspect'),
+    min(number) FILTER (WHERE status = 'suspect'), min(received_at) FILTER (WHERE status = 'fault'),
+    min(number) FILTER (WHERE status = 'fault')
+FROM (SELECT received_at, status, CASE WHEN unit IS NOT DISTINCT FROM $9 THEN value END AS number {ROWS}) AS found
 GROUP BY bucket ORDER BY bucket"""  # noqa: S608
 Names = tuple[str, str, int, str]
 
@@ -267,7 +269,7 @@ class LaboratorySource(Source):
                 series.last_ms = _ms(at)
             return series
         size = timedelta(microseconds=width // 1000)
-        for at, rows, count, low, high, mean, newest in self._fetch(BUCKETS, *values, size, channel.unit):
+        for at, rows, count, low, high, mean, newest, *marks in self._fetch(BUCKETS, *values, size, channel.unit):
             series.t.append(_ms(at))
             series.rows.append(rows)
             series.count.append(count)
@@ -275,6 +277,9 @@ class LaboratorySource(Source):
             series.high.append(high)
             series.mean.append(mean)
             series.last_ms = _ms(newest)
+            for first, value, status in (*marks[:2], "suspect"), (*marks[2:], "fault"):
+                if first is not None:
+                    series.marked.append((_ms(first), value, status))
         series.width_ms = width / MS
         return series
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Generator, Mapping
 from importlib.resources import files
 from io import BytesIO
@@ -282,6 +283,10 @@ def _csv(query: Query, feed: Feed) -> Reply:
         name = channel.name if channel.host is None else f"{channel.host}: {channel.name}"
         marks = dict(series.marks)
         buckets = series.width_ms is not None
+        statuses: dict[int, str] = {}
+        for at, _, status in series.marked:
+            place = max(0, bisect_right(series.t, at) - 1)
+            statuses[place] = " ".join(sorted({*statuses.get(place, "").split(), status}))
         writer.write(
             [
                 (
@@ -293,7 +298,7 @@ def _csv(query: Query, feed: Feed) -> Reply:
                     series.low[place] if buckets else None,
                     series.mean[place],
                     series.high[place] if buckets else None,
-                    None if buckets else marks.get(place, "ok"),
+                    statuses.get(place) if buckets else marks.get(place, "ok"),
                 )
                 for place, at in enumerate(series.t)
                 if buckets or place in marks or series.mean[place] is not None

@@ -115,7 +115,8 @@ class Series(Struct, kw_only=True):
     no value, so the line breaks), and ``marks``: the places of rows whose status is not ok, with the status.
 
     With ``width_ms``, they are buckets: ``t`` is the start of each, ``rows`` and ``count`` the numbers of all rows and
-    of those with a value; a bucket without rows does not exist. ``last_ms`` is the time of the last row.
+    of those with a value; a bucket without rows does not exist. ``marked`` are the first suspect and the first faulty
+    row of each bucket: time, value, status. ``last_ms`` is the time of the last row.
     """
 
     id: int
@@ -129,6 +130,7 @@ class Series(Struct, kw_only=True):
     rows: list[int] = []
     count: list[int] = []
     marks: list[tuple[int, str]] = []
+    marked: list[tuple[float, float | None, str]] = []
 
 
 class LiveBand(Struct, frozen=True, kw_only=True):
@@ -142,7 +144,7 @@ class LiveBand(Struct, frozen=True, kw_only=True):
 
 
 class SpanReply(Struct, kw_only=True):
-    """``coarse``: with ``quick``, there are fewer buckets than requested."""
+    """``coarse``: with ``quick``, there are fewer buckets than requested, or suspect and faulty rows are not marked."""
 
     from_ms: float
     to_ms: float

@@ -12,8 +12,9 @@ from typing import Any
 from riglog.errors import ConfigError, StorageError, error_context
 from riglog.live.source import LiveChannel, Series, Span, SpanReply
 from riglog.live.tail import MS
-from riglog.live.units import Units, parts_in_unit
+from riglog.live.units import Marks, Units, parts_in_unit
 from riglog.model import NS
+from riglog.recordings.marks import has_marks
 from riglog.recordings.overview import bucket_width
 from riglog.recordings.parts import Part, channel_parts
 from riglog.recordings.units import ROWS, StoredChannel
@@ -52,6 +53,7 @@ class SpanFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.units = Units()
+        self.marks = Marks()
         self._times: tuple[int, int] | None = None
 
     @contextmanager
@@ -98,7 +100,7 @@ def recorded_span(files: Sequence[SpanFile], wanted: Span, names: dict[int, Live
             ]
             for file, database in _each(files, kept, end):
                 for each in drawn:
-                    _read(each, database, wanted, file.units)
+                    _read(each, database, wanted, file)
     except sqlite3.OperationalError as error:
         if time.monotonic() <= end:
             raise
@@ -108,6 +110,7 @@ def recorded_span(files: Sequence[SpanFile], wanted: Span, names: dict[int, Live
             raise _too_long() from error
         raise
     series = [each.series() for each in drawn]
+    coarse = coarse or any(isinstance(each, _Buckets) and each.is_unmarked for each in drawn)
     return SpanReply(from_ms=wanted.start_ns / MS, to_ms=wanted.end_ns / MS, coarse=coarse, series=series)
 
 
@@ -164,12 +167,12 @@ def width_of(wanted: Span, names: dict[int, LiveChannel]) -> tuple[int, bool]:
     return width, False
 
 
-def _read(drawn: "_Rows | _Buckets", database: sqlite3.Connection, wanted: Span, units: Units) -> None:
+def _read(drawn: "_Rows | _Buckets", database: sqlite3.Connection, wanted: Span, file: SpanFile) -> None:
     """Add one file to a channel. In one transaction, so that a merge of blocks takes no reading out of it."""
     database.execute("BEGIN")
     try:
         stored = list(_stored(database, wanted, drawn.channel))
-        drawn.add(database, stored, wanted, units)
+        drawn.add(database, stored, wanted, file)
         drawn.saw(_last(database, [each for each, _ in stored], wanted))
     finally:
         if database.in_transaction:
@@ -226,7 +229,7 @@ class _Rows(_Drawn):
         self._readings: list[tuple[float, str, int | None, float | None, str]] = []
 
     def add(
-        self, database: sqlite3.Connection, stored: list[tuple[StoredChannel, str]], wanted: Span, units: Units
+        self, database: sqlite3.Connection, stored: list[tuple[StoredChannel, str]], wanted: Span, file: SpanFile
     ) -> None:
         annotation = StoredRows(database).annotation
         for each, run in stored:
@@ -255,18 +258,26 @@ class _Buckets(_Drawn):
         super().__init__(channel)
         self._width = width
         self._parts: dict[int, Part] = {}
+        self.is_unmarked = False
+        self._marked: dict[tuple[int, str], tuple[float, float | None, str]] = {}
 
     def add(
-        self, database: sqlite3.Connection, stored: list[tuple[StoredChannel, str]], wanted: Span, units: Units
+        self, database: sqlite3.Connection, stored: list[tuple[StoredChannel, str]], wanted: Span, file: SpanFile
     ) -> None:
         start, end = wanted.start_ns, wanted.end_ns
         for each, _ in stored:
-            if units.is_one(database, each, self.channel.unit, start, end):
+            if file.units.is_one(database, each, self.channel.unit, start, end):
                 found = channel_parts(database, each.run_id, each.id, start, end, self._width, edges=False)
             else:
                 found = parts_in_unit(database, each, self.channel.unit, start, end, self._width)
             for at, part in found:
                 self._parts.setdefault(at // self._width, Part()).add(part)
+            if wanted.quick and self._width >= MINUTE_NS:  # nothing but all rows shows them
+                self.is_unmarked = self.is_unmarked or has_marks(database)
+                continue
+            for received, at, value, unit, status in file.marks.of(database, each, start, end, self._width):
+                shown = at / MS, value if unit == self.channel.unit else None, status
+                self._marked.setdefault((received // self._width, status), shown)
 
     def series(self) -> Series:
         series = Series(id=self.channel.id, unit=self.channel.unit, last_ms=self._last, width_ms=self._width / MS)
@@ -277,4 +288,5 @@ class _Buckets(_Drawn):
             series.high.append(part.high)
             series.rows.append(part.rows)
             series.count.append(part.count)
+        series.marked = sorted(self._marked.values(), key=itemgetter(0))
         return series

@@ -1,15 +1,21 @@
-"""Which rows of a channel are in the unit of its panel.
+"""Which rows of a channel are in the unit of its panel, and which are suspect or faulty.
 
 A page that is moved and zoomed requests the same time again and again. So it is looked up once for each time of a
-channel whether it is in one unit.
+channel whether it is in one unit, and which of its rows are marked.
 """
 
 import sqlite3
 from collections.abc import Iterator
 
+from riglog.model import NS
+from riglog.recordings.marks import Mark, first_marks
 from riglog.recordings.parts import Part
 from riglog.recordings.units import ROWS, StoredChannel, UnitReader
 
+MARKED_NS = 5 * NS
+"""Of each channel, the first suspect and the first faulty row of so long a time are remembered. Wider buckets are
+multiples of it."""
+MOST_MARKS = 100_000
 OTHER_UNITS = "SELECT id FROM annotation WHERE unit IS NOT :unit AND status NOT IN ('missing', 'skipped')"
 ANY = f"SELECT EXISTS ({OTHER_UNITS})"
 FIRST = f"""
@@ -44,6 +50,35 @@ class Units:
         if newest is not None:  # what is stored later was not looked at
             self._checked[key] = min(start, first), max(last, newest[0])
         return True
+
+
+class Marks:
+    """The suspect and faulty rows of a recording, as far as charts have looked; only as long as it is the same file."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, int, list[Mark]]] = {}
+
+    def of(
+        self, database: sqlite3.Connection, channel: StoredChannel, start: int, end: int, width: int
+    ) -> Iterator[Mark]:
+        """Return the first marked readings of each bucket in a time, some of them perhaps twice."""
+        if width < MARKED_NS:
+            yield from first_marks(database, channel, start, end, width)
+            return
+        first, last, found = self._known.get(channel.id, (start, start, []))
+        if start > last or end < first or len(found) > MOST_MARKS:
+            first, last, found = start, start, []  # not side by side: only one time is remembered
+        before = first_marks(database, channel, start, first, MARKED_NS) if start < first else ()
+        behind = first_marks(database, channel, last, end, MARKED_NS) if last < end else ()
+        found = [*before, *found, *behind]
+        newest = database.execute(NEWEST, _place(channel, start, end)).fetchone()
+        if newest is not None:  # what is stored later was not looked at
+            self._known[channel.id] = min(start, first), max(last, newest[0]), found
+        yield from (mark for mark in found if start <= mark[0] < end)
+
+
+def _place(channel: StoredChannel, start: int, end: int) -> dict[str, int]:
+    return {"channel": channel.id, "run": channel.run_id, "start": start, "end": end}
 
 
 def parts_in_unit(

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import anyio
@@ -200,6 +201,42 @@ def test_a_row_in_another_unit_that_is_stored_after_a_chart_was_drawn_is_not_in_
     (one,) = anyio.run(written)
     assert one["unit"] == "degC"
     assert max(high for high in one["high"] if high is not None) < 1e3
+
+
+@pytest.mark.parametrize("buckets", [10, 20, 40, 100])
+def test_buckets_mark_their_first_suspect_and_faulty_row(tmp_path: Path, buckets: int) -> None:
+    path, random = tmp_path / "a.sqlite", Random(17)
+    batches = list(steady(make_run(), [WARM], 1_500))
+    for place in random.sample(range(len(batches)), 200):
+        status = random.choice([Status.SUSPECT, Status.FAULT])
+        value = None if random.random() < 0.3 else 25.0
+        samples = [structs.replace(each, status=status, value=value) for each in batches[place].samples]
+        batches[place] = structs.replace(batches[place], samples=samples)
+    page = recording(path, batches)
+    for first in (START_MS + 300e3, START_MS - 1, START_MS + 100e3):
+        (one,) = series(page, 1, buckets=buckets, **{"from": first}, to=START_MS + 750e3)
+        width = round(one["width_ms"] * 1e6)
+        sql = """SELECT min(received_ns), value, status FROM samples WHERE status IN ('suspect', 'fault')
+        AND received_ns >= ? GROUP BY received_ns / ?, status ORDER BY 1"""
+        expected = in_sql(path, sql, round(first * 1e6), width)
+        assert [(round(at), value, status) for at, value, status in one["marked"]] == [
+            (round(at / 1e6), value, status) for at, value, status in expected
+        ]
+
+
+def test_a_quick_chart_states_that_it_does_not_mark(tmp_path: Path) -> None:
+    batches = list(steady(make_run(), [WARM], 1_500))
+    page = recording(tmp_path / "a.sqlite", batches)
+    query = f"/api/series?channel=1&from={START_MS}&to={START_MS + 750e3}&buckets=10"
+    assert not page.json(f"{query}&quick=1")["coarse"]
+    samples = [structs.replace(each, status=Status.SUSPECT) for each in batches[700].samples]
+    batches[700] = structs.replace(batches[700], samples=samples)
+    page = recording(tmp_path / "b.sqlite", batches)
+    quick, exact = page.json(f"{query}&quick=1"), page.json(query)
+    assert (quick["coarse"], quick["series"][0]["marked"]) == (True, [])
+    assert (exact["coarse"], len(exact["series"][0]["marked"])) == (False, 1)
+    saved = page.reply(f"/api/series.csv?{query.partition('?')[2]}").body.decode()
+    assert saved.count("suspect") == 1
 
 
 def test_rows_that_were_stored_late_are_in_the_order_of_their_times(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 // One panel of a chart on a canvas: lines, bands from least to greatest, gaps, marks, axes. It knows no page and no
 // network: `draw` gets everything, `range`, `ticks`, `timeTicks` and `nearest` are pure.
 //
-// A series has `points` ({t, v}: null is a gap) and `buckets` ({width, t, mean, low, high, rows, count}), either may be
-// missing. Times are milliseconds since the epoch.
+// A series has `points` ({t, v}: null is a gap) and `buckets` ({width, t, mean, low, high, rows, count, marked}), either
+// may be missing. Times are milliseconds since the epoch.
 "use strict";
 
 globalThis.riglogChart = (() => {
@@ -166,6 +166,11 @@ globalThis.riglogChart = (() => {
       before = t;
     }
     context.stroke();
+    for (const [t, value, status] of buckets.marked ?? []) {
+      if (t < view.from || t > view.to) continue;
+      if (value === null) floor(x(t) - 1, x(t) + 1);
+      else drawMark(context, x(t), y(value), status, series.colors);
+    }
   }
 
   function drawPoints(context, series, view, x, y, floor) {
@@ -225,7 +230,7 @@ globalThis.riglogChart = (() => {
     for (const value of values) {
       const top = Math.round(y(value)) + 0.5;
       line(context, box.left, top, box.left + box.width, top);
-      context.fillText(tickLabel(value, step), box.left - 7, top);
+      context.fillText(tickLabel(value, step), box.left - 7, top, box.left - 9); // a long one is condensed
     }
     context.textBaseline = "alphabetic";
     context.textAlign = "center";

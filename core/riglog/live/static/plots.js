@@ -248,7 +248,7 @@ globalThis.riglogPlots = (() => {
         else {
           series.buckets = {
             width: each.width_ms, t: each.t, mean: each.mean, low: each.low, high: each.high, rows: each.rows,
-            count: each.count,
+            count: each.count, marked: each.marked,
           };
         }
         this.series.set(each.id, series);

@@ -4,13 +4,14 @@ A line is broken where there is no value. What is suspect or faulty is marked, i
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from riglog.model import NS, Status
+from riglog.model import NS
 from riglog.recordings.gaps import STEP_S, has_own_time
+from riglog.recordings.marks import MARKED, first_marks
 from riglog.recordings.parts import Part
 from riglog.recordings.units import StoredChannel, UnitReader
 from riglog.sinks.rows import Row
@@ -18,7 +19,6 @@ from riglog.sinks.sqlite.recorded import Recorded2, nanoseconds
 
 SINGLE_ROWS = 4_000
 """A channel with more rows is drawn in buckets."""
-MARKED = (Status.SUSPECT.value, Status.FAULT.value)
 
 
 class Marks(Struct):
@@ -191,18 +191,8 @@ class TraceReader:
         for unit, at, part in self._reader.parts(stored, self._start, self._end, self._width, edges=False):
             if part.count:
                 to.add(unit, at, part)
-        for at_ns, value, annotation in self._marked(channel):
-            unit, status = self._annotations[annotation]
+        for _, at_ns, value, unit, status in first_marks(self._database, stored, self._start, self._end, self._width):
             to.mark(unit, status, at_ns, value)
-
-    def _marked(self, channel: ChannelId) -> Iterator[tuple[int, float | None, int]]:
-        """Return the first reading of each marked status in each bucket: time, value, annotation.
-
-        Nothing but all readings shows them; they are searched only if the recording has such a status.
-        """
-        if any(status in MARKED for _, status in self._annotations.values()):
-            for _, *reading in self._database.execute(MARKS, self._place(channel) | {"width": self._width}):
-                yield tuple(reading)
 
     def _place(self, channel: ChannelId) -> dict[str, int]:
         return {"channel": channel.id, "run": channel.run_id, "start": self._start, "end": self._end}
@@ -315,7 +305,3 @@ AND received_ns >= :start AND received_ns < :end WHERE block.run_id = :run"""
 AT = "received_ns + coalesce(own_ns, 0)"
 ROWS = f"""SELECT {AT}, value, annotation_id, tick, CASE WHEN own_ns IS NULL THEN skew_ns END {READINGS}
 ORDER BY block.id, received_ns, n LIMIT :limit"""
-MARKS = f"""SELECT min(received_ns), at, value, annotation_id FROM (
-    SELECT received_ns, {AT} AS at, value, annotation_id,
-        (SELECT status FROM annotation WHERE id = annotation_id) AS status {READINGS} AND annotation_id IS NOT NULL
-) WHERE status IN {MARKED} GROUP BY received_ns / :width, status ORDER BY 1"""  # noqa: S608 - constants of this file
