@@ -210,11 +210,11 @@ class SourceTask:
             await self._poll_slot(slot.tick)
 
     async def _poll_slot(self, tick: int) -> None:
-        if not self.source.channels and not self._presence.current:  # its devices are absent: no row, and no poll
+        channels = list(self.source.channels)
+        if not channels and not self._presence.current:  # its devices are absent: no row, and no poll
             self.schedule.mark_served(tick)
             return
         due, stats = self.schedule.due_ns(tick), self.stats
-        channels = list(self.source.channels)
         if not self.checked:  # no group reports a change
             self._presence.change(due - 1, channels)
         started = self.clock.monotonic_ns()

@@ -13,4 +13,11 @@ class Clock:
         return time.monotonic_ns()
 
 
-SYSTEM_CLOCK = Clock()
+class _SystemClock(Clock):
+    """The same without a call in between: a poll reads the clocks twenty times."""
+
+    utc_ns = staticmethod(time.time_ns)
+    monotonic_ns = staticmethod(time.monotonic_ns)
+
+
+SYSTEM_CLOCK = _SystemClock()

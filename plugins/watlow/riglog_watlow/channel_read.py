@@ -35,10 +35,7 @@ class Group(Struct, frozen=True):
 
     companions: tuple[Target, ...]
     reads: tuple[ChannelRead, ...]
-
-    @property
-    def input_error(self) -> Target | None:
-        return self.reads[0].input_error
+    input_error: Target | None
 
 
 def grouped(reads: Iterable[ChannelRead]) -> list[Group]:
@@ -55,7 +52,8 @@ def grouped(reads: Iterable[ChannelRead]) -> list[Group]:
     first = [read for read in alone if read.target not in context]
     last = [read for read in alone if read.target in context]
     inputs_last = sorted(groups.items(), key=lambda item: item[1][0].input_error is not None)
-    return [Group(key, tuple(some)) for key, some in (((), first), *inputs_last, ((), last)) if some]
+    ordered = (((), first), *inputs_last, ((), last))
+    return [Group(key, tuple(some), some[0].input_error) for key, some in ordered if some]
 
 
 class PollPlan:

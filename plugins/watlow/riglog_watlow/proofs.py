@@ -42,6 +42,7 @@ class Proofs:
         self._values.clear()
         for health in self._inputs.values():
             health.forget()
+        self._limit_all()
 
     async def learn(self, line: AnyTransactor, settings: Iterable[Target]) -> None:
         """Read settings, before any value is read.
@@ -53,6 +54,7 @@ class Proofs:
         """
         self.settings.forget()
         self._contexts.clear()
+        self._limit_all()
         protocol = self.protocol
         for block in protocol.group_into_blocks(settings):
             values = await protocol.read(line, block, retries=1)
@@ -69,13 +71,21 @@ class Proofs:
         health = self._inputs.get(input_error)
         if health is None:
             health = self._inputs[input_error] = InputHealth()
+            self._limit(input_error, health)
+        return health
+
+    def _limit_all(self) -> None:
+        for input_error, health in self._inputs.items():
+            self._limit(input_error, health)
+
+    def _limit(self, input_error: Target, health: InputHealth) -> None:
+        """Set the longest time between two checks of an input, which depends on a setting of the controller."""
         latched_check, facts = self.config.latched_check, self.config.facts
         if not isinstance(self.config.input_check, str | None):
             health.max_time = min(self.config.input_check, MAX_TIME)
         if latched_check is not None and facts.error_latch is not None:
             latch = Target(registry(facts.family).find(facts.error_latch[0]), input_error.instance)
             health.max_time = latched_check if is_latched(latch, self.settings, facts) else MAX_TIME
-        return health
 
     async def settle(self, line: AnyTransactor) -> None:
         """Check the inputs whose values are held.
@@ -103,6 +113,7 @@ class Proofs:
         changed = self.settings.note(setting, value, at)
         if changed:
             self._contexts.clear()
+            self._limit_all()
         return changed
 
     def age(self, settings: Iterable[Target], at: float) -> float:
