@@ -15,7 +15,7 @@ Durability = Literal["flush", "system"]
 Identity = tuple[int, int]
 """A file, whatever its name: device and inode."""
 
-FILE_MODE = 0o664
+FILE_MODE, FOLDER_MODE = 0o664, 0o775
 HIDDEN = ".riglog-"
 """How the name of a file that is not complete begins."""
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)

@@ -17,7 +17,17 @@ from riglog.errors import NotARecordingError, StorageError, error_context
 from riglog.printable import printable
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch, rows_of
 from riglog.sinks.base import Damage, FileConfig, Format, Records, RecordWriter, SinkType
-from riglog.sinks.disk import HIDDEN, Identity, free_path, identity, is_deleted, lock, present_path, sync_folder
+from riglog.sinks.disk import (
+    FOLDER_MODE,
+    HIDDEN,
+    Identity,
+    free_path,
+    identity,
+    is_deleted,
+    lock,
+    present_path,
+    sync_folder,
+)
 from riglog.sinks.files import (
     RowFileSink,
     appearing,
@@ -55,7 +65,7 @@ class ParquetSink(RowFileSink):
         check_writable(self.path)
 
     def _open(self) -> None:
-        self.path.mkdir(exist_ok=True)
+        self.path.mkdir(FOLDER_MODE, exist_ok=True)
         sync_folder(self.path.parent)
         self._folder = lock_folder(self.path)
         if self.overwrite:
@@ -105,7 +115,7 @@ class ParquetSink(RowFileSink):
                 self.path, self.warning = now, continued_warning(self.path, now)
                 return
             target = free_path(self.path)
-            target.mkdir()
+            target.mkdir(FOLDER_MODE)
             sync_folder(target.parent)
             folder = lock_folder(target)
         except (OSError, StorageError) as error:

@@ -156,3 +156,13 @@ async def test_a_flipped_bit_changes_no_row_without_a_word(tmp_path: Path) -> No
         else:
             assert found == rows
     assert refused > 20
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="access is not in the mode")
+async def test_only_the_owner_and_the_group_can_write_into_the_folder(tmp_path: Path) -> None:
+    path, run, mask = tmp_path / "run.parquet", make_run(), os.umask(0)
+    try:
+        await store(ParquetSink(path), run, varied(run))
+    finally:
+        os.umask(mask)
+    assert [one for one in (path, *path.iterdir()) if one.stat().st_mode & 0o002] == []
