@@ -16,6 +16,7 @@ PRINTERS = {
     "print_error": "error",
     "print_warning": "warning",
     "_note": "warning",
+    "_wrong": "error",
     "echo": "printed",
     "secho": "printed",
 }
@@ -91,7 +92,7 @@ class _Finder(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         name = _called(node)
         keywords = {keyword.arg: keyword.value for keyword in node.keywords}
-        hint = keywords.get("hint", node.args[1] if name == "print_error" and len(node.args) > 1 else None)
+        hint = keywords.get("hint", node.args[1] if name in ("print_error", "_wrong") and len(node.args) > 1 else None)
         hints = [] if hint is None else self._templates(hint)
         self.found += [Text(self.path, at.lineno, "hint", text) for at, text in hints]
         raised = name.endswith(("Error", "Exception")) or {"hint", "code"} & keywords.keys()

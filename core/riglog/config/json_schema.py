@@ -7,6 +7,7 @@ import msgspec
 
 from riglog.config.alarms import ACTIONS, AlarmConfig
 from riglog.config.derived import DerivedConfig
+from riglog.config.equipment import CalibrationConfig, CertificateConfig, EquipmentConfig
 from riglog.config.rig import RunConfig
 from riglog.plugin import DeviceConfig, Registry
 
@@ -27,12 +28,20 @@ def rig_schema(registry: Registry) -> dict[str, Any]:
         DeviceConfig,
         AlarmConfig,
         DerivedConfig,
+        EquipmentConfig,
+        CertificateConfig,
+        CalibrationConfig,
         *drivers.values(),
         *sinks.values(),
         *ACTIONS.values(),
     ]
     _, components = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     references = dict(zip(structs, _references(structs), strict=True))
+    for outer, key, inner in (
+        (EquipmentConfig, "certificate", CertificateConfig),
+        (CertificateConfig, "calibration", CalibrationConfig),
+    ):
+        _component(components, references[outer])["properties"][key] = {"type": "array", "items": references[inner]}
     name_of_device = references[DeviceConfig]["$ref"].rpartition("/")[2]
     return {
         "$schema": DRAFT,
@@ -51,10 +60,16 @@ def rig_schema(registry: Registry) -> dict[str, Any]:
                     "type", ["type"], {name: references[each] for name, each in ACTIONS.items()}
                 ),
             },
+            "equipment": {"type": "object", "additionalProperties": references[EquipmentConfig]},
             "ports": {"type": "object", "additionalProperties": _port_table(components[name_of_device])},
         },
         "$defs": {name: _for_toml(component) for name, component in components.items()},
     }
+
+
+def _component(components: dict[str, Any], reference: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = components[reference["$ref"].rpartition("/")[2]]
+    return found
 
 
 def _references(structs: Iterable[type[msgspec.Struct]]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from riglog.config.alarms import TYPE_HINT, duplicate_names, read_action, read_a
 from riglog.config.derived import derived_periods, read_derived
 from riglog.config.duration import seconds
 from riglog.config.environment import expand
+from riglog.config.equipment import read_equipment
 from riglog.config.places import place
 from riglog.config.rotation import ROTATABLE, rotated
 from riglog.config.secrets import without_secrets
@@ -21,6 +22,7 @@ from riglog.derived import DEVICE, Derived
 from riglog.errors import ConfigError, did_you_mean, error_context
 from riglog.manager import DeviceSpec, PortUtilisation, check_compatible, port_utilisation, resolve_device
 from riglog.model import Sink
+from riglog.model.equipment import Equipment
 from riglog.plugin import Registry, installed
 from riglog.plugin.names import mistakes_in
 from riglog.plugin.options import convert_all
@@ -36,6 +38,7 @@ TABLE_KINDS: dict[str, type[dict[str, Any]] | type[list[Any]]] = {
     "derived": list,
     "alarm": list,
     "actions": dict,
+    "equipment": dict,
 }
 TABLES = tuple(TABLE_KINDS)
 
@@ -76,6 +79,7 @@ class RigConfig(Struct, frozen=True, kw_only=True):
     derived: tuple[Derived, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     actions: tuple[Action, ...] = ()
+    equipment: tuple[Equipment, ...] = ()
 
 
 def load_rig(
@@ -129,6 +133,7 @@ def parse_rig(
     actions = _actions(table, problems)
     derived = problems.attempt(read_derived, _tables(table, "derived"), specs, rate_hz=run.rate_hz, names=_names(table))
     alarms = _alarms(table, specs, derived or (), run.rate_hz, problems)
+    equipment = problems.attempt(read_equipment, _table(table, "equipment"), specs, _names(table), path.parent)
     utilisation = tuple(port_utilisation(specs, run.rate_hz))
     for port in utilisation:
         problems.attempt(port.refuse_impossible)
@@ -149,6 +154,7 @@ def parse_rig(
         derived=derived or (),
         alarms=alarms,
         actions=actions,
+        equipment=equipment or (),
     )
 
 

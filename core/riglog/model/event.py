@@ -37,6 +37,8 @@ class EventKind(StrEnum):
     IDENTITY_CONFIRMED = "identity_confirmed"  # after one of the two others
     IDENTITY_UNCONFIRMED = "identity_unconfirmed"
     IDENTITY_ACCEPTED = "identity_accepted"  # an instrument was replaced on purpose
+    EQUIPMENT_DIFFERS = "equipment_differs"  # the serial number read is not the one that the rig file states
+    CERTIFICATE_OVERDUE = "certificate_overdue"
     DRIVER_FAILED = "driver_failed"
     WRITE = "write"  # a parameter of an instrument was changed
     SLOTS_SKIPPED = "slots_skipped"

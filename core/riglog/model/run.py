@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from riglog.errors import ConfigError
 from riglog.model.clock import SYSTEM_CLOCK, Clock
+from riglog.model.equipment import Equipment
 from riglog.model.stamp import utc
 
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
@@ -18,6 +19,7 @@ class Run(Struct, frozen=True):
 
     ``id`` is unique and readable: name, start time, four random hexadecimal digits.
     ``anchor_ns`` is the monotonic clock at ``started_ns`` (UTC); the pair converts one clock into the other.
+    ``equipment``: the instruments with their certificates and calibrations, from the first row of the run to the last.
     """
 
     id: str
@@ -28,6 +30,7 @@ class Run(Struct, frozen=True):
     host: str
     versions: dict[str, str]
     rig: str | None = None
+    equipment: tuple[Equipment, ...] = ()
 
 
 def new_run(name: str, clock: Clock = SYSTEM_CLOCK, *, rate_hz: float | None = None, rig: str | None = None) -> Run:

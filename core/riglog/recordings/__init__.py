@@ -4,6 +4,7 @@ from riglog.recordings.absences import Absence, AbsenceFinder
 from riglog.recordings.alarm_states import StoredAlarm
 from riglog.recordings.alarms import acknowledge_alarm, read_alarms
 from riglog.recordings.contents import Contents, RunContents, contents, latest_rows, newest_rows, rows_since
+from riglog.recordings.corrected import CorrectedRow, read_equipment
 from riglog.recordings.export import Exported, export
 from riglog.recordings.gaps import Availability, Gap, GapFinder
 from riglog.recordings.messages import Delivery
@@ -27,6 +28,7 @@ __all__ = [
     "Availability",
     "Bucket",
     "Contents",
+    "CorrectedRow",
     "Delivery",
     "EventRow",
     "Exported",
@@ -49,6 +51,7 @@ __all__ = [
     "note",
     "read",
     "read_alarms",
+    "read_equipment",
     "read_events",
     "read_notes",
     "rows_since",

@@ -13,10 +13,11 @@ from msgspec import Struct, structs
 from riglog.errors import ConfigError, error_context
 from riglog.model import NS, SYSTEM_CLOCK, iso
 from riglog.recordings.clock_checks import ClockErrors, with_intervals
+from riglog.recordings.corrected import CORRECTED_ROW, Corrections
 from riglog.recordings.local_times import localised
 from riglog.recordings.selection import Selection, check_selection
 from riglog.recordings.targets import Kind, check_target, output
-from riglog.recordings.wide import Layout, check_interval, joined, layout, wide_records
+from riglog.recordings.wide import Layout, check_interval, joined, layout, refuse_wide_corrected, wide_records
 from riglog.sinks.base import Records, RecordWriter
 from riglog.sinks.csv import CSV_FORMAT, CsvStyle, CsvWriter
 from riglog.sinks.formats import EXPORT_FORMATS, is_export, record_writer
@@ -61,6 +62,7 @@ def export(
     decimal_comma: bool = False,
     local_time: bool = False,
     time_interval: bool = False,
+    corrected: bool = False,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Exported:
     """Write the rows of SQLite recordings, oldest first, into a file of another format.
@@ -79,6 +81,7 @@ def export(
             ``…_local``, and the export cannot be read back. Recordings stay in UTC.
         time_interval: add the columns ``earliest_at`` and ``latest_at``: from the request to the reply, wider by the
             error of the clock before and after it. Empty where it is not known, and of rows without a value.
+        corrected: with the corrected value, its uncertainty and its certificate behind each row; not with ``wide``.
         progress: called with the share that is complete, 0 to 1.
     Raises:
         ConfigError: an invalid argument; a run, device or parameter that is not in the recording; pyarrow is not
@@ -88,6 +91,8 @@ def export(
     check_interval(wide, every)
     if time_interval and wide:
         raise ConfigError("--time-interval is for single values", hint="Remove --wide: a row of it has many values")
+    if wide:
+        refuse_wide_corrected(corrected)
     make: Callable[..., RecordWriter] = record_writer(format)
     if (style := _style(format, separator, decimal_comma)) is not None:
         make = partial(CsvWriter, style=style)
@@ -106,6 +111,8 @@ def export(
             pages = _joined_slots(_wide_pages(files, selection, shapes), shapes[0].lead)
         else:
             pages = _long_pages(files, selection)
+        if corrected:
+            columns, pages = CORRECTED_ROW, _corrected_pages(pages, Corrections(file.path for file in files))
         if time_interval:
             columns, pages = with_intervals(columns, pages, ClockErrors([file.path for file in files]))
         if local_time:
@@ -196,6 +203,11 @@ def _long_pages(files: Sequence[_File], selection: Selection) -> Pages:
         with sqlite_errors(file.path), error_context(path=file.path):
             for page in file.source.pages(selection):
                 yield (number + page.share) / len(files), [structs.astuple(row) for row in page.rows]
+
+
+def _corrected_pages(pages: Pages, corrections: Corrections) -> Pages:
+    for share, records in pages:
+        yield share, [corrections.record(record) for record in records]
 
 
 def _wide_pages(files: Sequence[_File], selection: Selection, shapes: Sequence[Layout]) -> Pages:

@@ -11,15 +11,16 @@ from msgspec import structs
 
 from riglog.errors import ConfigError, StorageError, error_context
 from riglog.log import get_logger
+from riglog.recordings.corrected import CORRECTED_ROW, CorrectedRow, Corrections
 from riglog.recordings.overview import Bucket, overview, overview_of_rows
 from riglog.recordings.selection import Moment, Selection, check_selection
 from riglog.recordings.several import of_each
-from riglog.recordings.wide import check_interval, column_name, layout, wide_records
+from riglog.recordings.wide import check_interval, column_name, layout, refuse_wide_corrected, wide_records
 from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch
 from riglog.sinks.base import Damage
 from riglog.sinks.formats import format_of
 from riglog.sinks.optional_dependencies import import_optional
-from riglog.sinks.rows import Row
+from riglog.sinks.rows import ROW, Row
 from riglog.sinks.sqlite.reader import SQLITE_FORMAT, open_recording
 from riglog.sinks.sqlite.recorded import PAGE_ROWS, nanoseconds, recorded
 from riglog.sinks.sqlite.schema import check_recording, sqlite_errors
@@ -45,7 +46,9 @@ class Rows:
         selection: Selection | None = None,
         *,
         charted: tuple[Sequence[Path], Selection] | None = None,
+        others: Sequence[Path] = (),
     ) -> None:
+        self._others = others  # files of the same recording
         self._read = pages
         self._path = path
         self._selection = selection  # of an SQLite recording
@@ -70,6 +73,17 @@ class Rows:
     def __iter__(self) -> Iterator[Row]:
         for page in self._pages():
             yield from page
+
+    def corrected(self) -> Iterator[CorrectedRow]:
+        """Return the rows with their corrected values, as the view ``corrected`` of the file has them.
+
+        Raises:
+            ConfigError: a recording that is not SQLite.
+            StorageError: it cannot be read.
+        """
+        corrections = Corrections([self._path, *self._others])
+        for row in self:
+            yield corrections.row(row)
 
     def overview(self, start: Moment = None, end: Moment = None, buckets: int = 1000) -> list[Bucket]:
         """Return each channel in at most so many buckets of time: rows, count, low, high, mean, first and last.
@@ -100,29 +114,36 @@ class Rows:
             buckets,
         )
 
-    def batches(self) -> Iterator[Any]:
-        """Return the rows as Arrow record batches of some thousand rows.
+    def batches(self, *, corrected: bool = False) -> Iterator[Any]:
+        """Return the rows as Arrow record batches of some thousand rows; ``corrected``: with the columns behind.
 
         Raises:
             ConfigError: pyarrow is not installed.
         """
+        corrections = Corrections([self._path, *self._others]) if corrected else None
         for page in self._pages():
-            yield record_batch([structs.astuple(row) for row in page])
+            if corrections is None:
+                yield record_batch([structs.astuple(row) for row in page])
+            else:
+                yield record_batch([structs.astuple(corrections.row(row)) for row in page], CORRECTED_ROW)
 
-    def table(self, *, wide: bool = False, every: float | None = None) -> Any:
+    def table(self, *, wide: bool = False, every: float | None = None, corrected: bool = False) -> Any:
         """Return the rows as one ``pyarrow.Table``.
 
         Args:
             wide: one row per slot, one column per channel, named ``device.parameter[instance] [unit]``. If the channels
                 have different rates, or with ``every``, a row covers so many seconds since the start of the run, and
                 holds the last value of each channel. Nothing is filled in. Only of SQLite recordings.
+            corrected: with the columns of ``corrected`` behind those of the row; not with ``wide``.
 
         Raises:
             ConfigError: pyarrow is not installed; ``wide`` of another format; ``every`` without ``wide``.
         """
         check_interval(wide, every)
         if not wide:
-            return pyarrow().Table.from_batches(self.batches(), arrow_schema())
+            columns = CORRECTED_ROW if corrected else ROW
+            return pyarrow().Table.from_batches(self.batches(corrected=corrected), arrow_schema(columns))
+        refuse_wide_corrected(corrected)
         if self._selection is None:
             hint = "Record into SQLite, or read the rows and arrange them"
             raise ConfigError("wide tables are only supported for SQLite recordings", hint=hint, path=self._path)
@@ -133,23 +154,23 @@ class Rows:
             batches = [record_batch(records, shape.columns) for _, records in pages]
         return pyarrow().Table.from_batches(batches, arrow_schema(shape.columns))
 
-    def to_pandas(self, *, wide: bool = False, every: float | None = None) -> Any:
+    def to_pandas(self, *, wide: bool = False, every: float | None = None, corrected: bool = False) -> Any:
         """Return ``table`` as a ``pandas.DataFrame``; times have the zone UTC, and a missing value is NaN.
 
         Raises:
             ConfigError: as for ``table``; pandas is not installed.
         """
         import_optional("pandas", "pandas")
-        return self.table(wide=wide, every=every).to_pandas()
+        return self.table(wide=wide, every=every, corrected=corrected).to_pandas()
 
-    def to_polars(self, *, wide: bool = False, every: float | None = None) -> Any:
+    def to_polars(self, *, wide: bool = False, every: float | None = None, corrected: bool = False) -> Any:
         """Return ``table`` as a ``polars.DataFrame``; times have the zone UTC, and a missing value is null.
 
         Raises:
             ConfigError: as for ``table``; polars is not installed.
         """
         polars = import_optional("polars", "polars")
-        return polars.from_arrow(self.table(wide=wide, every=every))
+        return polars.from_arrow(self.table(wide=wide, every=every, corrected=corrected))
 
     def to_numpy(self) -> dict[str, Any]:
         """Return one structured array for each channel and unit, named ``device.parameter[instance] [unit]``.
@@ -301,7 +322,7 @@ def _read_all(
 
     files = [Path(path) for path in paths]
     charted = (files, selection) if all(_is_schema_2(path) for path in files) else None
-    return Rows(pages, files[0], charted=charted)
+    return Rows(pages, files[0], charted=charted, others=files[1:])
 
 
 def _is_schema_2(path: Path) -> bool:

@@ -60,6 +60,16 @@ class _Series(Struct, frozen=True):
         return 1 / float(f"{rate:.3g}")
 
 
+def refuse_wide_corrected(corrected: bool) -> None:
+    """Refuse corrected values in a wide table: a cell has no place for the uncertainty and the certificate.
+
+    Raises:
+        ConfigError: they are wanted.
+    """
+    if corrected:
+        raise ConfigError("corrected values are not in wide tables", hint="Remove --wide, or --corrected")
+
+
 def check_interval(wide: bool, every: float | None) -> None:
     """Refuse an interval of a row without the wide form, or one that is no time.
 

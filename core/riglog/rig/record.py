@@ -17,6 +17,7 @@ from riglog.model import SYSTEM_CLOCK, Clock, Event, Run, checked_reason, new_ru
 from riglog.plugin import Registry
 from riglog.rig.alarms import alarms_before, check_commands, finish_actions, watch_alarms
 from riglog.rig.clock_checks import ClockChecks
+from riglog.rig.equipment import watch_equipment
 from riglog.rig.identities import rig_identities
 from riglog.rig.opening import open_devices
 from riglog.rig.outcome import Outcome
@@ -116,6 +117,7 @@ async def record_rig(
         plan, length = _plan(config, resume, given, clock)  # opening takes time, and the clock may have been set
         earlier = plan.stored.run if plan.stored is not None else None
         run = earlier or new_run(config.name, clock, rate_hz=config.rate_hz, rig=config.text)
+        run = replace(run, equipment=config.equipment)
         before = await alarms_before(config, earlier)
         checks = None if clock_source is None else ClockChecks(clock_source, clock)
         if checks is not None:
@@ -150,6 +152,8 @@ async def record_rig(
                     tasks.start_soon(alarms.run)
                 if checks is not None:
                     tasks.start_soon(checks.run)
+                if config.equipment:
+                    tasks.start_soon(watch_equipment, config.equipment, manager, recording, clock)
                 outcome = await _store(recording, sinks, run, config.flush_interval, clock)
                 outcome.devices, outcome.absent = _devices(manager), _absent(manager)
                 tasks.cancel_scope.cancel()

@@ -10,6 +10,7 @@ from riglog.errors import ConfigError, StorageError
 from riglog.model import NS, SYSTEM_CLOCK, Clock
 from riglog.rig.files import sqlite_files
 from riglog.sinks.sqlite import StoredRun, stored_run
+from riglog.sinks.sqlite.equipment import without_content
 
 
 class ResumePlan(Struct, frozen=True):
@@ -80,6 +81,8 @@ def _obstacle(stored: StoredRun, rig: RigConfig, now_ns: int) -> str | None:
     last_ns = stored.slot_zero_ns if stored.last_row_ns is None else stored.last_row_ns
     if now_ns <= last_ns:
         return f"the system clock (UTC) is {(last_ns - now_ns) / NS:.3f} s behind its last row"
+    if without_content(stored.run.equipment) != without_content(rig.equipment):
+        return "the equipment, a certificate or a calibration in the rig file was changed"
     for spec in rig.specs:
         if stored.slot_is_stored(spec.name, spec.config.rate_hz or rig.rate_hz, now_ns):
             return f"it has rows of {spec.name} for the next slots: the rate or the system clock (UTC) was changed"

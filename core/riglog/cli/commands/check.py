@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from riglog.cli.console import add_row, format_value, messages, plain, plural, print_json, results, table
+from riglog.cli.console import add_row, format_value, messages, plain, plural, print_json, print_warning, results, table
 from riglog.cli.errors import DONE, explain
 from riglog.cli.options import json_option
 from riglog.cli.signals import Interruption, run
@@ -108,12 +108,15 @@ async def _check(path: str, live: bool, as_json: bool, interruption: Interruptio
         {"alarm": each.name, "channels": each.channels, "condition": each.summary, "actions": each.actions}
         for each in rig.alarms
     ]
+    certificates = _certificates(rig)
     if as_json:
-        print_json([*devices, *derived, *alarms])
+        print_json([*devices, *derived, *alarms, *certificates])
     else:
         _print(devices)
         _print_derived(derived)
         _print_alarms(alarms)
+        _print_certificates(certificates)
+    _warn_of_certificates(rig)
         _print_clock()
     _print_conclusion(path, devices, live)
     return code
@@ -123,6 +126,7 @@ async def _read_live(rig: "RigConfig", devices: list[dict[str, Any]]) -> int:
     """Read every device once, into its entry. Every error is printed; return the exit code of the first."""
     from riglog.device import Pace
     from riglog.manager import Manager
+    from riglog.rig.equipment import differences
 
     code = DONE
     async with Manager() as manager:
@@ -139,12 +143,47 @@ async def _read_live(rig: "RigConfig", devices: list[dict[str, Any]]) -> int:
                 code = code or failed
                 entry["error"] = str(error)
             else:
+                if (found := manager.identities.get(spec.name)) is not None:
+                    for message in differences(rig.equipment, {spec.name: found}).values():
+                        entry["difference"] = message
+                        print_warning(f"{spec.name}: {message}")
                 entry["rate_hz"] = entry["rate_hz"] if device.pace is Pace.HOST else None
                 entry["values"] = {
                     str(sample.channel): f"{format_value(sample.value, sample.text)} {sample.unit or ''}".strip()
                     for sample in samples
                 }
     return code
+
+
+def _certificates(rig: "RigConfig") -> list[dict[str, Any]]:
+    from riglog.rig.equipment import certificates
+
+    return [
+        {
+            "equipment": each.device,
+            "serial_number": each.serial_number,
+            "certificate": one.number,
+            "issued_on": one.issued_on,
+            "valid_until": one.valid_until,
+            "file": one.file,
+            "sha256": None if one.sha256 is None else one.sha256.hex(),
+            "channels": [f"{calibration.parameter}[{calibration.instance}]" for calibration in one.calibrations],
+        }
+        for each, one in certificates(rig.equipment)
+    ]
+
+
+def _warn_of_certificates(rig: "RigConfig") -> None:
+    """Warn of certificates whose end has passed, or will soon."""
+    from riglog.model import SYSTEM_CLOCK
+    from riglog.rig.equipment import SOON_DAYS, certificates, overdue_message
+
+    for each, one in certificates(rig.equipment):
+        left = one.days_left(SYSTEM_CLOCK.utc_ns())
+        if left is not None and left <= 0:
+            print_warning(f"{each.device}: {overdue_message(one)}")
+        elif left is not None and left <= SOON_DAYS:
+            print_warning(f"{each.device}: certificate {one.number} is valid for {plural(left, 'more day')}")
 
 
 def _refuse_no_value(device: str, samples: Sequence[Sample]) -> None:
@@ -193,6 +232,16 @@ def _print_clock() -> None:
 
     results().print()
     results().print(f"Clock of this computer: {plain(str(clock_source().read()))}", soft_wrap=True)
+
+
+def _print_certificates(certificates: list[dict[str, Any]]) -> None:
+    listed = table("equipment", "serial number", "certificate", "valid until", "calibrated channels")
+    for entry in certificates:
+        end, channels = entry["valid_until"] or "-", ", ".join(entry["channels"]) or "-"
+        add_row(listed, entry["equipment"], entry["serial_number"] or "-", entry["certificate"], end, channels)
+    if certificates:
+        results().print()
+        results().print(listed)
 
 
 def _print_alarms(alarms: list[dict[str, Any]]) -> None:

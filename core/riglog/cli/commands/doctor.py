@@ -31,11 +31,13 @@ def command(rig: str | None, as_json: bool) -> int:
 
 async def _doctor(path: str | None, as_json: bool, interruption: Interruption) -> int:
     from riglog.config import load_rig
+    from riglog.model import SYSTEM_CLOCK
 
     rig = None if path is None else load_rig(path)
     found = list(_findings(rig, this_system()))
     if rig is not None:
         found += await checks.sinks(rig)
+        found += checks.certificates(rig, SYSTEM_CLOCK.utc_ns())
     if as_json:
         print_json(found)
     else:

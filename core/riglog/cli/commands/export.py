@@ -40,6 +40,9 @@ from riglog.recordings import BINARY_FORMATS, EXPORT_FORMATS, Exported, Selectio
 )
 @click.option("--separator", help='Separator of CSV: ",", ";" or "tab".')
 @click.option(
+    "--corrected", is_flag=True, help="Also the corrected value of each row, its uncertainty and its certificate."
+)
+@click.option(
     "--local-time", is_flag=True, help="Times of this computer's zone, with their offset. Recordings stay in UTC."
 )
 @click.option(
@@ -63,6 +66,7 @@ def command(
     separator: str | None,
     local_time: bool,
     time_interval: bool,
+    corrected: bool,
 ) -> int:
     """Export the rows of the recording FILE, oldest first, to another format.
 
@@ -88,6 +92,7 @@ def command(
                 decimal_comma=decimal == "comma",
                 local_time=local_time,
                 time_interval=time_interval,
+                corrected=corrected,
                 progress=update,
             )
         if out is None:

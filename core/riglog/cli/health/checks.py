@@ -102,6 +102,20 @@ def _port(device: str, system: System, users: Sequence[str], *, needed: bool) ->
         yield Finding("port", "advice", f"{device}: the adapter holds replies back for {milliseconds} ms", command)
 
 
+def certificates(rig: RigConfig, now_ns: int) -> Iterator[Finding]:
+    """Look for certificates of the rig whose end has passed, or will within 30 days."""
+    from riglog.rig.equipment import SOON_DAYS, overdue_message
+    from riglog.rig.equipment import certificates as certificates_of
+
+    for each, one in certificates_of(rig.equipment):
+        left = one.days_left(now_ns)
+        if left is None:
+            continue
+        state: State = "problem" if left <= 0 else "advice" if left <= SOON_DAYS else "ok"
+        text = overdue_message(one) if left <= 0 else f"certificate {one.number}: valid until {one.valid_until}"
+        yield Finding("certificate", state, f"{each.device}: {text}")
+
+
 def disks(rig: RigConfig, system: System) -> Iterator[Finding]:
     """Forecast how long the disks of a rig last, and look at where they are."""
     expected = rows_per_day(rig)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from riglog.model import NS, Run
+from riglog.sinks.sqlite.equipment import stored_equipment
 from riglog.sinks.sqlite.reader import open_recording
 from riglog.sinks.sqlite.schema import check_path, is_unused, sqlite_errors
 from riglog.sinks.sqlite.views import newest
@@ -57,7 +58,8 @@ def stored_run(path: Path, name: str, *, run_id: str | None = None) -> StoredRun
             return None
         number, stored_id, stored_name, started_ns, anchor_ns, rate_hz, host, versions, rig = found
         installed = msgspec.json.decode(versions, type=dict[str, str])
-        run = Run(stored_id, stored_name, started_ns, anchor_ns, rate_hz, host, installed, rig)
+        equipment = stored_equipment(database, number)
+        run = Run(stored_id, stored_name, started_ns, anchor_ns, rate_hz, host, installed, rig, equipment)
         last_row_ns, last_ticks = _newest(database, number)
         return StoredRun(
             run,

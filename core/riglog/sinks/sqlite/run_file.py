@@ -18,6 +18,7 @@ from riglog.sinks.disk import beside, identity, is_deleted, open_descriptor
 from riglog.sinks.rows import content, flags
 from riglog.sinks.sqlite.blocks import Blocks, Profile
 from riglog.sinks.sqlite.displaced import is_displaced, leave_displaced, leave_overwritten
+from riglog.sinks.sqlite.equipment import add_equipment
 from riglog.sinks.sqlite.messages import insert_event
 from riglog.sinks.sqlite.overviews import Overviews
 from riglog.sinks.sqlite.places import Places
@@ -87,6 +88,7 @@ class RunFile:
             self.block_id = 0  # of the flush that is being stored
             self.wires = Wires(self.database, self.run_id)
             self._devices: Sequence[OpenedDevice] = ()  # that are stored
+            self._states_equipment = False
             self.seals = Seals(self.database, self.run_id, signer=signer)
             self.identity = identity(path)
             self.revived = Revived()
@@ -216,6 +218,8 @@ class RunFile:
             for event in events:
                 insert_event(database, self.run_id, event)
             added = self._devices != devices and self.wires.add_devices(devices)
+            if not self._states_equipment:
+                added = add_equipment(database, self.run_id, self.run.equipment) or added
             self.wires.insert(ports)
             flushes = self._insert_flush(found, with_events=bool(events or added or ports))
             if flushes and self.sealed and self.seals.active:
@@ -224,7 +228,7 @@ class RunFile:
         except BaseException:
             self._roll_back()
             raise
-        self._devices = devices
+        self._devices, self._states_equipment = devices, True
         self.samples += count
         with suppress(sqlite3.Error):  # the rows are stored: merging is repeated with the next flush
             self.blocks.merge_if_due(len(self.places))

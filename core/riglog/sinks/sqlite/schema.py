@@ -13,7 +13,7 @@ from riglog.sinks.disk import create_hidden, has_locks, publish, read_beginning,
 from riglog.sinks.files import NOT_MODIFIED, check_writable, file_error, read_error, refuse_special_file
 from riglog.sinks.sqlite.schema1 import SCHEMA_1
 from riglog.sinks.sqlite.tables import APPLICATION_ID, PAGE_BYTES, SCHEMA_VERSION, TABLES
-from riglog.sinks.sqlite.views import VIEWS
+from riglog.sinks.sqlite.views import CORRECTED_VIEW, VIEWS
 
 HEADER = b"SQLite format 3\0"
 CHECKED_BYTES = 256 * 1024 * 1024
@@ -52,7 +52,7 @@ def open_database(path: Path, *, durable: bool = True) -> sqlite3.Connection:
         try:
             create_tables(database)  # of an empty file that somebody else has created
             check_sound(database, path)
-            _add_extent(database)
+            _add_later(database)
             database.execute("PRAGMA journal_mode = WAL")
             database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             database.execute(f"PRAGMA fullfsync = {int(durable)}")  # macOS: through the cache of the drive
@@ -122,10 +122,11 @@ def create_tables(database: sqlite3.Connection) -> None:
     database.execute("COMMIT")
 
 
-def _add_extent(database: sqlite3.Connection) -> None:
-    """Give a file of before there were seals the one column that its table lacks. Nothing else reads the table."""
+def _add_later(database: sqlite3.Connection) -> None:
+    """Give an older file what it lacks: a column that nothing else reads, and the view of corrected values."""
     if "extent" not in (column[1] for column in database.execute("PRAGMA table_info(seal)")):
         database.execute("ALTER TABLE seal ADD COLUMN extent TEXT")
+    database.execute(CORRECTED_VIEW)
 
 
 def _application(database: sqlite3.Connection) -> int:

@@ -91,6 +91,74 @@ CROSS JOIN reading ON (reading.block_id, reading.channel_id, reading.received_ns
 )"""  # noqa: S608 - made of constants of this file
 """The newest reading of each series: later runs, and later segments of a run, are newer whatever the clock was."""
 
+COEFFICIENTS = 9
+"""Of the polynomial of a piece; see ``riglog.model.equipment``."""
+
+
+def _in_piece(piece: str, raw: str) -> str:
+    """Return the SQL of the condition that a raw value is in a piece: greater than its begin, up to its end."""
+    above, up_to = (f"json_extract({piece}.value, '$[{number}]')" for number in (0, 1))
+    return f"({above} IS NULL OR {raw} > {above}) AND ({up_to} IS NULL OR {raw} <= {up_to})"
+
+
+def _at(piece: str, raw: str) -> str:
+    """Return the SQL of the polynomial of a piece, computed as Python does it: Horner, from the highest term on."""
+    distance = f"({raw} - json_extract({piece}.value, '$[2]'))"
+    result = "0.0"
+    for number in reversed(range(COEFFICIENTS)):
+        result = f"(coalesce(json_extract({piece}.value, '$[4][{number}]'), 0.0) + {distance} * {result})"
+    return result
+
+
+SHOWN = (
+    *("run", "tick", "device", "driver", "protocol", "address", "parameter", "parameter_id", "instance", "value"),
+    *("text", "unit", "status", "flags", "error", "requested_at", "received_at", "midpoint_at", "latency_s"),
+    *("monotonic_ns", "received_ns", "own_ns", "series_id", "channel_id", "segment", "n"),
+    *("certificate", "certificate_valid", "coverage_factor", "corrected"),
+)
+"""The first columns of the view ``corrected``; ``uncertainty`` and ``remark`` follow."""
+FINITE = "1.7976931348623157e308"
+DAY = "strftime('%Y-%m-%d', samples.received_ns / 1000000000, 'unixepoch')"
+CHANNEL = "samples.device || '.' || samples.parameter || '[' || samples.instance || ']'"
+CORRECTED = f"""
+SELECT
+    {", ".join(f"row.{name}" for name in SHOWN)},
+    CASE WHEN row.corrected IS NULL OR row.extended OR row.stated IS NULL THEN NULL
+    WHEN json_extract(row.stated, '$.pieces') IS NULL THEN coalesce(json_extract(row.stated, '$.absolute'), 0.0)
+        + coalesce(json_extract(row.stated, '$.relative'), 0.0) * abs(row.corrected)
+    ELSE (SELECT {_at("piece", "row.value")} FROM json_each(row.stated, '$.pieces') AS piece
+        WHERE {_in_piece("piece", "row.value")} LIMIT 1) END AS uncertainty,
+    CASE WHEN row.certificate IS NULL THEN 'no calibration'
+    WHEN row.value IS NULL THEN 'no value'
+    WHEN coalesce(row.unit, '') <> row.unit_of_calibration THEN 'other unit'
+    WHEN row.piece IS NULL OR row.extended THEN 'outside the calibrated range'
+    WHEN row.corrected IS NULL THEN 'not finite' END AS remark
+FROM (
+    SELECT
+        samples.*,
+        certificate.number AS certificate,
+        CASE WHEN certificate.issued_on > {DAY} THEN 0
+        ELSE {DAY} <= certificate.valid_until END AS certificate_valid,
+        calibration.coverage_factor AS coverage_factor,
+        calibration.unit AS unit_of_calibration,
+        calibration.uncertainty AS stated,
+        piece.key AS piece,
+        coalesce(json_extract(piece.value, '$[3]'), 0) AS extended,
+        CASE WHEN coalesce(samples.unit, '') = calibration.unit
+            AND abs({_at("piece", "samples.value")}) <= {FINITE} THEN {_at("piece", "samples.value")} END AS corrected
+    FROM samples
+    LEFT JOIN (
+        calibration
+        JOIN certificate ON certificate.id = calibration.certificate_id
+        JOIN equipment ON equipment.id = certificate.equipment_id
+        JOIN run AS stating ON stating.id = equipment.run_id
+    ) ON calibration.series_id = samples.series_id AND stating.run = samples.run
+        AND json_extract(calibration.correction, '$.channel') = {CHANNEL}
+    LEFT JOIN json_each(calibration.correction, '$.pieces') AS piece ON {_in_piece("piece", "samples.value")}
+) AS row"""  # noqa: S608 - made of constants of this file
+"""Each row with the corrected value beside the raw one. The name of the channel is compared too: it is sealed."""
+CORRECTED_VIEW = f"CREATE VIEW IF NOT EXISTS corrected AS {CORRECTED}"
+
 VIEWS = f"""
 CREATE VIEW samples AS SELECT {SAMPLE_COLUMNS}{MORE_COLUMNS} {SAMPLE_TABLES};
 CREATE VIEW latest AS SELECT {SAMPLE_COLUMNS}{MORE_COLUMNS} {LATEST_TABLES};
@@ -98,4 +166,5 @@ CREATE VIEW events AS SELECT
     run.run AS run, {iso("event.at_ns")} AS at, event.kind AS kind, event.device AS device, event.port AS port,
     event.message AS message
 FROM event JOIN run ON run.id = event.run_id;
+{CORRECTED_VIEW};
 """  # noqa: S608 - made of constants of this file
