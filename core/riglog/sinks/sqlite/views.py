@@ -136,25 +136,28 @@ SELECT
 FROM (
     SELECT
         samples.*,
-        certificate.number AS certificate,
-        CASE WHEN certificate.issued_on > {DAY} THEN 0
-        ELSE {DAY} <= certificate.valid_until END AS certificate_valid,
-        calibration.coverage_factor AS coverage_factor,
-        calibration.unit AS unit_of_calibration,
-        calibration.uncertainty AS stated,
+        known.number AS certificate,
+        CASE WHEN known.issued_on > {DAY} THEN 0 ELSE {DAY} <= known.valid_until END AS certificate_valid,
+        known.coverage_factor AS coverage_factor,
+        known.unit AS unit_of_calibration,
+        known.uncertainty AS stated,
         piece.key AS piece,
         coalesce(json_extract(piece.value, '$[3]'), 0) AS extended,
-        CASE WHEN coalesce(samples.unit, '') = calibration.unit
+        CASE WHEN coalesce(samples.unit, '') = known.unit
             AND abs({_at("piece", "samples.value")}) <= {FINITE} THEN {_at("piece", "samples.value")} END AS corrected
     FROM samples
     LEFT JOIN (
-        calibration
+        SELECT calibration.series_id AS series_id, calibration.unit AS unit, calibration.correction AS correction,
+            calibration.uncertainty AS uncertainty, calibration.coverage_factor AS coverage_factor,
+            certificate.number AS number, certificate.issued_on AS issued_on, certificate.valid_until AS valid_until,
+            run.run AS run
+        FROM calibration
         JOIN certificate ON certificate.id = calibration.certificate_id
         JOIN equipment ON equipment.id = certificate.equipment_id
-        JOIN run AS stating ON stating.id = equipment.run_id
-    ) ON calibration.series_id = samples.series_id AND stating.run = samples.run
-        AND json_extract(calibration.correction, '$.channel') = {CHANNEL}
-    LEFT JOIN json_each(calibration.correction, '$.pieces') AS piece ON {_in_piece("piece", "samples.value")}
+        JOIN run ON run.id = equipment.run_id
+    ) AS known ON known.series_id = samples.series_id AND known.run = samples.run
+        AND json_extract(known.correction, '$.channel') = {CHANNEL}
+    LEFT JOIN json_each(known.correction, '$.pieces') AS piece ON {_in_piece("piece", "samples.value")}
 ) AS row"""  # noqa: S608 - made of constants of this file
 """Each row with the corrected value beside the raw one. The name of the channel is compared too: it is sealed."""
 CORRECTED_VIEW = f"CREATE VIEW IF NOT EXISTS corrected AS {CORRECTED}"
