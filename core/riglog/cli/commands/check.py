@@ -116,8 +116,8 @@ async def _check(path: str, live: bool, as_json: bool, interruption: Interruptio
         _print_derived(derived)
         _print_alarms(alarms)
         _print_certificates(certificates)
-    _warn_of_certificates(rig)
         _print_clock()
+    _warn_of_certificates(rig)
     _print_conclusion(path, devices, live)
     return code
 
