@@ -33,6 +33,7 @@ COMMANDS = {
     "events": "List the events of a recording.",
     "plot": "Draw a picture of a recording.",
     "report": "Write an HTML report of a recording.",
+    "bundle": "Freeze a recording with a manifest, for an archive.",
     "export": "Export to CSV, Excel, JSON Lines, Parquet or NetCDF.",
     "forward": "Forward a recording to a PostgreSQL database.",
     "explain": "Show how a stored value came of the bytes on the line.",

@@ -22,6 +22,7 @@ API_VERSIONS = range(OLDEST_API, API_VERSION + 1)
 CORE_COMMANDS = frozenset(
     (
         "alarms",
+        "bundle",
         "check",
         "completion",
         "demo",

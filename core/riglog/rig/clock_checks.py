@@ -2,6 +2,7 @@
 
 import anyio
 import anyio.to_thread
+from msgspec import structs
 
 from riglog.acquire import ActiveRun
 from riglog.log import get_logger
@@ -12,6 +13,7 @@ EVERY_SECONDS = 3600.0
 MOST_SECONDS = 10.0
 """For one reading; what a source states later is not used."""
 FIRST_SECONDS = 0.5
+AFTER_START_SECONDS = 0.01
 LAST_SECONDS = 1.0
 """For the reading at the end, which must not delay it."""
 LATE = "no reply in time"
@@ -41,12 +43,14 @@ class ClockChecks:
         """Add what is read from now on to a recording."""
         self._recording = recording
         recording.before_end = self.last
-        if self._first is not None:
-            recording.add_event(self._first.event)
 
     async def run(self) -> None:
         """Read the clock now, and every hour, until cancelled."""
+        assert self._recording is not None
         if self._first is not None:
+            await anyio.sleep(AFTER_START_SECONDS)
+            event = structs.replace(self._first.event, at_ns=self._clock.utc_ns())  # behind that of the start
+            self._recording.add_event(event)
             await anyio.sleep(EVERY_SECONDS)
         while True:
             await self._check(MOST_SECONDS)
