@@ -27,7 +27,8 @@ def refuse_row_files(path: Path) -> None:
     for kind in kinds:
         raise NotARecordingError(
             f"this is {kind}; only an SQLite recording can be used here",
-            hint="Give the SQLite recording. `riglog gaps` and riglog.read also read CSV, JSON Lines and Parquet",
+            hint="Give the SQLite recording; a rig file without one needs a [[sink]] of type sqlite. `riglog gaps` and"
+            " riglog.read also read CSV, JSON Lines and Parquet",
             path=path,
         )
 

@@ -10,6 +10,7 @@ import click
 from riglog.cli.console import messages, plain, plural, progress_bar
 from riglog.cli.errors import DONE, USAGE, print_error
 from riglog.cli.options import require_matching_rows
+from riglog.cli.recorded_names import recorded_parameter
 from riglog.cli.screen import STDOUT, discard_further_output, printable
 from riglog.errors import ConfigError, StorageError
 from riglog.recordings import BINARY_FORMATS, EXPORT_FORMATS, Exported, Selection, export
@@ -76,7 +77,7 @@ def command(
     if chosen in BINARY_FORMATS and out is None:
         print_error(f"{chosen} cannot be written to standard output", f"Add --out FILE.{chosen}")
         return USAGE
-    selection = Selection(run, device, parameter, start, end)
+    selection = Selection(run, device, recorded_parameter(files, parameter), start, end)
     target = out or _standard_output()
     try:
         with progress_bar("exporting", enabled=out is not None or not STDOUT.isatty()) as update:

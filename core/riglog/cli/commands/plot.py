@@ -6,6 +6,7 @@ import click
 
 from riglog.cli.console import messages, plain
 from riglog.cli.options import Duration
+from riglog.cli.recorded_names import recorded_channels
 from riglog.errors import ConfigError
 
 
@@ -61,6 +62,7 @@ def command(
     out = out or f"{Path(files[0]).stem}.png"
     check_picture(out, overwrite=overwrite)
     rows = read(files[0] if len(files) == 1 else files, run=run, start=start, end=end)
-    chart = rows.chart(channels=channels, last_s=last, compare=compare or None, align=align)
+    named = recorded_channels(files, channels)
+    chart = rows.chart(channels=named, last_s=last, compare=compare or None, align=align)
     draw(chart).save(out, overwrite=overwrite)
     messages().print(f"[dim]picture written to {plain(out)}[/]", soft_wrap=True)
