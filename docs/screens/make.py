@@ -13,8 +13,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from hashlib import sha256
 from html.parser import HTMLParser
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 
 import anyio
@@ -131,21 +133,47 @@ def make(folder: Path, *, browser: bool = True) -> None:
         printed(["report", "kiln.sqlite", "--out", "report.html"], Path(work))
         shutil.copy(Path(work) / "plot.svg", folder / "plot.svg")
         if browser:
-            photograph(Path(work) / "report.html", folder / "report.png")
+            photograph((Path(work) / "report.html").as_uri(), folder / "report.png", Path(work))
+            photograph_live(recording, folder)
         words = texts_of_html((Path(work) / "report.html").read_text(encoding="utf-8"))
         (folder / "report.json").write_text(json.dumps(words, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def photograph(page: Path, picture: Path) -> None:
+def photograph_live(recording: Path, folder: Path) -> None:
+    """Make a picture of the live page, and note of which page it is."""
+    sys.path.insert(0, str(HERE.parents[1] / "tests" / "support"))
+    from live_page import browser, wait_until
+
+    command = [sys.executable, "-m", "riglog", "live", str(recording), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"TZ": "UTC"}) as server:
+        try:
+            assert server.stderr is not None
+            address = server.stderr.readline().split()[-1]
+            with browser(1200, 1000) as driver:
+                driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "UTC"})
+                driver.get(address)
+                ready = "const p = globalThis.riglogPage?.plots; return p?.series.size && !p.underWay && !p.pending"
+                wait_until(lambda: driver.execute_script(ready), "the charts are drawn")
+                driver.save_screenshot(str(folder / "live.png"))
+        finally:
+            server.terminate()
+    (folder / "live.json").write_text(json.dumps(static_files(), indent=1) + "\n", encoding="utf-8")
+
+
+def static_files() -> dict[str, str]:
+    """Return the files of the live page, each with its hash: its picture is stale if one of them is another one."""
+    found = sorted(files("riglog.live").joinpath("static").iterdir(), key=lambda file: file.name)
+    return {file.name: sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest() for file in found}
+
+
+def photograph(address: str, picture: Path, work: Path) -> None:
     """Make a picture of a page, if there is a browser."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     if browser is None:
         return
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1100,1250"]
-    profile = f"--user-data-dir={page.parent / 'profile'}"
-    subprocess.run(
-        [*command, profile, f"--screenshot={picture}", page.as_uri()], capture_output=True, timeout=120, check=True
-    )
+    command += [f"--user-data-dir={work / 'profile'}", f"--screenshot={picture}", address]
+    subprocess.run(command, capture_output=True, timeout=120, check=True, env=os.environ | {"TZ": "UTC"})
 
 
 class _Texts(HTMLParser):

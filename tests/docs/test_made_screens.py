@@ -48,6 +48,12 @@ def test_the_picture_of_the_report_has_the_texts_of_a_report_now(made: Path) -> 
     assert (FOLDER / "report.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_picture_of_the_live_page_is_that_of_the_page_now(script: ModuleType) -> None:
+    then = json.loads((FOLDER / "live.json").read_text(encoding="utf-8"))
+    assert then == script.static_files(), "make the screens again: python docs/screens/make.py"
+    assert (FOLDER / "live.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_every_picture_is_shown_on_a_page() -> None:
     pages = [*FOLDER.parents[1].glob("*.md"), *FOLDER.parent.rglob("*.md")]
     text = "".join(page.read_text(encoding="utf-8") for page in pages)

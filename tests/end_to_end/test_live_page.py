@@ -613,6 +613,13 @@ def test_a_gap_is_drawn_as_a_gap(chromium: Any, tmp_path: Path, series: dict[str
         assert chromium.execute_script(GAP, series) == [True, False, True]
 
 
+def test_a_recording_of_a_computer_whose_clock_is_ahead_has_a_chart(chromium: Any, tmp_path: Path) -> None:
+    run = run_of_now(-30 * 86400)
+    path = recording(tmp_path / "a.sqlite", run, list(steady(run, [WARM], 20)))
+    with opened(chromium, path):
+        wait_until(lambda: drawn(chromium) and len(series(chromium).get("points", {}).get("t", [])) == 20, "its rows")
+
+
 def test_suspect_and_faulty_rows_are_marked_in_buckets(chromium: Any, tmp_path: Path) -> None:
     run = run_of_now(60)
     path = recording(tmp_path / "a.sqlite", run, list(steady(run, [WARM], 20)))

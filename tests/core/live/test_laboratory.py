@@ -56,7 +56,11 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ended = Event(at(40), EventKind.RUN_FINISHED, "run finished")
         batches = [*steady(one, [WARM, ZONE], 4), *steady(one, [WARM], 56, first=4), *dead]
         anyio.run(recorded_so_far, folder / "1.sqlite", url, one, batches, alarm)
-        anyio.run(forwarded, folder / "2.sqlite", url, two, list(steady(two, [WARM], 3_000)), ended)
+        others = list(steady(two, [WARM], 3_000))
+        for tick, status in ((705, Status.SUSPECT), (711, Status.FAULT), (712, Status.SUSPECT)):
+            samples = [structs.replace(each, status=status) for each in others[tick].samples]
+            others[tick] = structs.replace(others[tick], samples=samples)
+        anyio.run(forwarded, folder / "2.sqlite", url, two, others, ended)
         yield url
 
 
@@ -111,6 +115,8 @@ async def test_charts_are_those_of_sql(database: str, page: Page) -> None:
     )
     names = ("rows", "count", "low", "high", "mean")
     assert list(zip(*(buckets[name] for name in names), strict=True)) == expected
+    marked = [(round((at - START / 1e6) / 500), value, status) for at, value, status in buckets["marked"]]
+    assert marked == [(705, 705.1, "suspect"), (711, 711.1, "fault")]
     (rows,) = page.json(f"/api/series?channel={number}&from={START / 1e6}&to={START / 1e6 + 5000}")["series"]
     assert (rows["width_ms"], rows["mean"]) == (None, [tick + 0.1 for tick in range(10)])
 

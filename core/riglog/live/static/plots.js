@@ -192,9 +192,9 @@ globalThis.riglogPlots = (() => {
       const number = ++this.awaited;
       const started = performance.now();
       const span = this.span, newest = this.hooks.now();
+      const end = this.view.to + BEYOND * span; // rows can be later than now: they have the clock of the recorder
       const window = {
-        from: this.view.from - BEYOND * span, to: Math.min(this.view.to + BEYOND * span, newest + 1000), newest,
-        run: this.run,
+        from: this.view.from - BEYOND * span, to: this.isLive ? Math.min(end, newest + 1000) : end, newest, run: this.run,
       };
       if (window.to <= window.from) window.to = window.from + 1;
       this.underWay = window;
