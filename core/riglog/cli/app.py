@@ -39,6 +39,7 @@ COMMANDS = {
     "explain": "Show how a stored value came of the bytes on the line.",
     "redecode": "Decode the kept bytes again, and show what is different.",
     "replay": "Serve a recorded run as a simulator.",
+    "cut": "Cut out a small recording for a bug report.",
     "verify": "Check that a recording is as it was sealed.",
     "salvage": "Copy what can be read of a damaged recording into a new one.",
     "upgrade": "Copy a recording of an earlier schema into a new file.",

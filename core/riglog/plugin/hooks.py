@@ -26,6 +26,7 @@ CORE_COMMANDS = frozenset(
         "check",
         "completion",
         "demo",
+        "cut",
         "discover",
         "doctor",
         "events",

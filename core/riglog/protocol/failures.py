@@ -17,6 +17,8 @@ HINT_BUSY = "Look for a second master, or for an instrument in continuous output
 SHORTEST_TEXT = 8
 """Bytes; a short damaged reply can consist of printable characters by chance."""
 
+AMBIGUOUS_REPLY = "ambiguous reply: "
+"""The beginning of these messages, by which their rows are known."""
 TOO_LATE = "it took longer than usual while an earlier reply is still outstanding"
 SECOND_REPLY = "two different replies to one request"
 REFUSAL = "a refusal while an earlier reply is still outstanding"

@@ -2,7 +2,7 @@
 
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -17,11 +17,11 @@ from riglog.plugin import Registry, installed
 from riglog.protocol.wire_log import KeptTransaction
 from riglog.rig.stored_files import StoredFiles
 from riglog.sinks.rows import Row
-from riglog.sinks.sqlite.reader import open_recording
+from riglog.sinks.sqlite.reader import Database, open_recording
 from riglog.sinks.sqlite.recorded import nanoseconds
 from riglog.sinks.sqlite.schema import sqlite_errors
 from riglog.sinks.sqlite.schema1 import SCHEMA_1
-from riglog.sinks.sqlite.stored_rows import READING_COLUMNS, StoredRows
+from riglog.sinks.sqlite.stored_rows import READING_COLUMNS, Reading, StoredRows
 from riglog.sinks.sqlite.wires import wires_at, wires_before
 
 NEWEST = "last"
@@ -83,47 +83,21 @@ def explain_row(path: str | Path, row: str, *, registry: Registry | None = None)
         NotARecordingError, NewerSchemaError, StorageError: the file cannot be read.
     """
     path = Path(path)
-    channel, _, at = row.partition("@")
-    device, _, parameter = channel.partition(".")
-    if not (device and parameter and at):
-        raise ConfigError(f"invalid row {row!r}", hint="Give DEVICE.PARAMETER@TIME, or DEVICE.PARAMETER@last")
     with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
-        if database.execute("PRAGMA user_version").fetchone() == (SCHEMA_1,):
-            raise ConfigError("a recording of schema 1 has no bytes", hint="Read its rows with riglog export")
-        channels = database.execute(CHANNELS, (device, parameter, parameter)).fetchall()
-        if not channels:
-            raise ConfigError(f"no channel {channel!r} in the recording", hint="Its channels are in `riglog info`")
-        start, end = (-(2**63), 2**63 - 1)
-        if at != NEWEST:
-            start = nanoseconds(at) // US * US
-            end = start + US
-        found = None
-        for number, run_id, *_, formula in reversed(channels):
-            order = " DESC LIMIT 1" if at == NEWEST else " LIMIT 1"
-            select = READING.replace("received_ns, n", "received_ns DESC, n") if at == NEWEST else READING
-            reading = database.execute(select + order, {"channel": number, "start": start, "end": end}).fetchone()
-            if reading is not None:
-                found = reading, run_id, formula
-                break
-        if found is None:
-            raise ConfigError(f"no row {row!r} in the recording", hint="Give a time as in `riglog tail` or an export")
-        reading, run_id, formula = found
-        stored = StoredRows(database).row(reading)
-        opened = database.execute(
-            "SELECT port, driver, version, options FROM device WHERE run_id = ? AND name = ? ORDER BY id DESC LIMIT 1",
-            (run_id, device),
-        ).fetchone()
-        if formula is not None:
-            return Explained(stored, None, None, {}, formula, [])
-        if opened is None or opened[0] is None:
+        found = find_row(database, row)
+        stored = StoredRows(database).row(found.reading)
+        if found.formula is not None:
+            return Explained(stored, None, None, {}, found.formula, [])
+        if found.port is None:
             raise ConfigError(
                 "the bytes of this run were not kept", hint="Record it with keep_bytes = true in [[sink]]"
             )
-        port, driver, version, options = opened
+        run_id, port, driver, version, options = found.run_id, found.port, found.driver, found.version, found.options
         (rig,) = database.execute("SELECT rig FROM run WHERE id = ?", (run_id,)).fetchone()
-        kept = wires_at(database, run_id, port, reading[0]) or wires_before(
-            database, run_id, port, reading[0], LONGEST_POLL_NS
+        kept = wires_at(database, run_id, port, found.received_ns) or wires_before(
+            database, run_id, port, found.received_ns, LONGEST_POLL_NS
         )
+    device = stored.device
     table = {"name": device, "driver": driver, "port": port, **msgspec.json.decode(options)}
     registry = registry or installed()
     try:
@@ -135,6 +109,55 @@ def explain_row(path: str | Path, row: str, *, registry: Registry | None = None)
         explained = [_shown(transaction) for transaction in kept]
         problem = str(error)
     return Explained(stored, port, version, msgspec.json.decode(options), None, explained, problem)
+
+
+class FoundRow(NamedTuple):
+    """A row, as READING_COLUMNS gives it, and how its device was opened; ``port`` is None without kept bytes."""
+
+    reading: Reading
+    run_id: int
+    formula: str | None
+    port: str | None
+    driver: str
+    version: str | None
+    options: str
+
+    @property
+    def received_ns(self) -> int:
+        return self.reading[0]
+
+
+def find_row(database: Database, row: str) -> FoundRow:
+    """Return a row of an open recording; ``row`` as for ``explain_row``.
+
+    Raises:
+        ConfigError: there is no such row.
+    """
+    channel, _, at = row.partition("@")
+    device, _, parameter = channel.partition(".")
+    if not (device and parameter and at):
+        raise ConfigError(f"invalid row {row!r}", hint="Give DEVICE.PARAMETER@TIME, or DEVICE.PARAMETER@last")
+    if database.execute("PRAGMA user_version").fetchone() == (SCHEMA_1,):
+        raise ConfigError("a recording of schema 1 has no bytes", hint="Read its rows with riglog export")
+    channels = database.execute(CHANNELS, (device, parameter, parameter)).fetchall()
+    if not channels:
+        raise ConfigError(f"no channel {channel!r} in the recording", hint="Its channels are in `riglog info`")
+    start, end = (-(2**63), 2**63 - 1)
+    if at != NEWEST:
+        start = nanoseconds(at) // US * US
+        end = start + US
+    order = " DESC LIMIT 1" if at == NEWEST else " LIMIT 1"
+    select = READING.replace("received_ns, n", "received_ns DESC, n") if at == NEWEST else READING
+    for number, run_id, *_, formula in reversed(channels):
+        reading = database.execute(select + order, {"channel": number, "start": start, "end": end}).fetchone()
+        if reading is not None:
+            opened = database.execute(
+                "SELECT port, driver, version, options FROM device WHERE run_id = ? AND name = ?"
+                " ORDER BY id DESC LIMIT 1",
+                (run_id, device),
+            ).fetchone()
+            return FoundRow(reading, run_id, formula, *(opened or (None, "", None, "{}")))
+    raise ConfigError(f"no row {row!r} in the recording", hint="Give a time as in `riglog tail` or an export")
 
 
 def _shown(kept: KeptTransaction) -> ExplainedTransaction:

@@ -98,19 +98,27 @@ class Place(NamedTuple):
 
 OnChange = Callable[[Place, Sample | None], None]
 """Called with the place of a row and the sample of today; None: there is none."""
+OnDecoded = Callable[[Any, Codec[Any, Any], KeptTransaction], None]
+"""Called with a request, its codec, and the transaction whose reply was decoded."""
 Names = tuple[int, str, str]
 """Number and id of a run, and a device."""
 
 
-class _Today(NamedTuple):
+class Today(NamedTuple):
     """Samples that a driver makes of recorded bytes today, and the times of the transactions that it used.
 
-    ``revived`` are those of replies that the recorder had refused.
+    ``rejected`` are those of replies that are not valid any more, ``revived`` of those that the recorder had refused.
     """
 
     samples: list[Sample]
     used: set[int]
+    rejected: set[int]
     revived: set[int]
+
+    def joined(self, other: "Today") -> "Today":
+        """Return both."""
+        used, rejected, revived = self.used | other.used, self.rejected | other.rejected, self.revived | other.revived
+        return Today(self.samples + other.samples, used, rejected, revived)
 
 
 class _EndError(Exception):
@@ -170,9 +178,11 @@ class KeptLine:
         self._kept = kept
         self._slots = slots  # of the rows of the device, by their times
         self.awaits_frame = True
+        self.on_decoded: OnDecoded = lambda _request, _codec, _kept: None
         self.sends_requests = True  # or it is only listened to
         self.used: set[int] = set()  # times of transactions whose reply was accepted once, and is decoded today
         self.disturbed: set[int] = set()  # times of slots in which today's driver sends another request
+        self.rejected: set[int] = set()  # times of replies that were accepted, and are not valid today
         self.revived: set[int] = set()  # times of replies that were refused, and that are valid today
         self._polls = _polls(kept, slots)
         self._poll = -1
@@ -239,14 +249,20 @@ class KeptLine:
         received = kept.reply.removeprefix(kept.request) if self.echo else kept.reply
         if kept.outcome == AMBIGUOUS:
             raise failures.ambiguous(failures.SECOND_REPLY, **where)
-        reply = self.codec.decode(request, bytearray(received))
-        if reply is None:
-            reply = self.codec.decode(request, bytearray(received), final=True)
-        if reply is None:
-            raise failures.no_reply(timeout, received, self.codec.diagnose(request, received), **where)
+        try:
+            reply = self.codec.decode(request, bytearray(received))
+            if reply is None:
+                reply = self.codec.decode(request, bytearray(received), final=True)
+            if reply is None:
+                raise failures.no_reply(timeout, received, self.codec.diagnose(request, received), **where)
+        except RiglogError:
+            if not kept.outcome:
+                self.rejected.add(kept.received_ns)
+            raise
         if kept.outcome == FAILED and received:
             # a reply that the recorder had refused for another reason than its bytes: too early, too late, or cancelled
             raise failures.no_reply(timeout, b"", "no_reply", **where)
+        self.on_decoded(request, self.codec, kept)
         if kept.outcome == REFUSED:
             self.used.add(kept.received_ns)
             self.revived.add(kept.received_ns)
@@ -368,7 +384,7 @@ async def compare_all(
         runs = database.execute("SELECT id, rig FROM run").fetchall()
         files = {run_id: stack.enter_context(StoredFiles(rig)) for run_id, rig in runs}
         for names in dict.fromkeys(each[:3] for each in opened):
-            today = _Today([], set(), set())
+            today = Today([], set(), set(), set())
             slots = dict(database.execute(SLOTS, (names[0], names[2])).fetchall())
             for *_, driver, port, options in (each for each in opened if each[:3] == names):
                 try:
@@ -376,11 +392,11 @@ async def compare_all(
                     spec = resolve_device(registry, files[names[0]].inserted(table, registry))
                     kept = list(read_wires(database, names[0], port))
                     _add_refused(slots, kept)
-                    part = await _today(spec, kept, slots)
+                    part = await decode_today(spec, kept, slots)
                 except (RiglogError, ExceptionGroup, ValueError) as error:
                     found.problems.append(f"{names[2]}: {describe(error)}")
                     continue
-                today = _Today(today.samples + part.samples, today.used | part.used, today.revived | part.revived)
+                today = today.joined(part)
             _compare(database, names, today, found, on_difference, on_change)
     return found
 
@@ -395,7 +411,21 @@ def _add_refused(slots: dict[int, int | None], kept: Sequence[KeptTransaction]) 
                 slots[each.received_ns] = slots[times[at]]
 
 
-async def _today(spec: DeviceSpec, kept: Sequence[KeptTransaction], slots: Mapping[int, int | None]) -> _Today:
+async def decode_today(
+    spec: DeviceSpec,
+    kept: Sequence[KeptTransaction],
+    slots: Mapping[int, int | None],
+    on_decoded: OnDecoded = lambda _request, _codec, _kept: None,
+) -> Today:
+    """Return what a driver makes of the recorded bytes of its port today.
+
+    Args:
+        slots: of the rows of the device, by their times.
+        on_decoded: called with each transaction that it decodes.
+
+    Raises:
+        RiglogError: the device cannot be opened with these replies.
+    """
     driver = spec.driver
     assert isinstance(driver, Driver)
     assert spec.port is not None
@@ -403,19 +433,24 @@ async def _today(spec: DeviceSpec, kept: Sequence[KeptTransaction], slots: Mappi
     client = spec.port.factory(Connection(NoTransport(spec.port.name), spec.port.link, clock))
     line = KeptLine(client.codec, spec.port.name, kept, slots, clock)
     line.echo = spec.port.link.echo
+    line.on_decoded = on_decoded
     client.line = line  # type: ignore[assignment]
     device = driver.device(spec.config, client.with_timeout(spec.config.timeout), spec.context(clock))
     line.sends_requests = device.pace is Pace.HOST
     samples: list[Sample] = []
     with suppress(_EndError):
         await device.open()
+        if line.sends_requests:
+            with suppress(RiglogError):
+                await device.identity()  # it was read then, too, and what it read may be the newest of its kind
         if device.pace is Pace.DEVICE:
             while True:
                 line.awaits_frame = True
                 samples += await device.poll()
         while line.begin_poll():
             samples += await device.poll_steadily()
-    return _Today(samples, line.used - line.disturbed, line.revived - line.disturbed)
+    used, disturbed = line.used, line.disturbed
+    return Today(samples, used - disturbed, line.rejected - disturbed, line.revived - disturbed)
 
 
 class _Stored(NamedTuple):
@@ -428,7 +463,7 @@ class _Stored(NamedTuple):
 def _compare(
     database: Database,
     where: Names,
-    today: _Today,
+    today: Today,
     found: Redecoded,
     on_difference: Callable[[Difference], None],
     on_change: OnChange,
@@ -442,7 +477,10 @@ def _compare(
         one = row(reading)
         each = _Stored((one.value, one.text, one.unit, one.status, one.flags), Place(reading[2], *reading[:2]))
         name = one.parameter, one.instance
-        if one.value is not None or one.text is not None or reading[0] in today.used:
+        has_value = one.value is not None or one.text is not None
+        if not has_value and (one.error or "").startswith(failures.AMBIGUOUS_REPLY):
+            continue  # which request the reply belongs to is not known today either
+        if has_value or reading[0] in today.used:
             at = *name, reading[0]
             stored[*at, times[at]] = each
             times[at] += 1
@@ -477,7 +515,7 @@ def _compare(
         else:
             differs(key, before, sample)
     for key, before in stored.items():
-        if key[2] in today.used:
+        if key[2] in today.rejected:
             differs(key, before, None)
         else:
             found.not_decoded += 1

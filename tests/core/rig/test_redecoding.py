@@ -1,6 +1,8 @@
 """The kept bytes of a recording give the same rows with today's decoders; a decoder that changed is found."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,13 @@ from click.testing import CliRunner
 
 from riglog.cli.app import cli
 from riglog.config import load_rig
+from riglog.manager.simulated_port import SimulatedPort
+from riglog.protocol.failures import SECOND_REPLY, ambiguous
 from riglog.protocol.modbus.codec import ModbusCodec
 from riglog.recordings import read
 from riglog.rig import record_rig
 from riglog.rig.redecoding import redecode
+from riglog.simulation import Fault
 from riglog.testing import LoopClock
 from riglog_sartorius.xbpi.codec import XbpiCodec
 from riglog_watlow.stdbus import message
@@ -135,3 +140,37 @@ def test_the_command_shows_what_is_different(tmp_path: Path, monkeypatch: pytest
     other = CliRunner().invoke(cli, ["redecode", str(path)], catch_exceptions=False)
     assert "oven" in other.stdout
     assert ", 0 different today" not in other.stdout
+
+
+async def test_lines_with_faults_give_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Late, lost, cut off, damaged, repeated, foreign replies; benchmarks/redecode_faults.py has many more of them."""
+    connect = SimulatedPort.connect
+
+    def faulty(port: SimulatedPort, *arguments: Any) -> None:
+        connect(port, *arguments)
+        kinds = Fault.LATE, Fault.DROP, Fault.TRUNCATE, Fault.CORRUPT, Fault.GLUE, Fault.GARBAGE, Fault.FOREIGN
+        port._wire.set_rates(dict.fromkeys(kinds, 0.02))
+        port._wire._random.seed(18)
+
+    monkeypatch.setattr(SimulatedPort, "connect", faulty)
+    path, rig = tmp_path / "run.sqlite", tmp_path / "rig.toml"
+    rig.write_text(RIG.format(path=path).replace('"8s"', '"60s"'))
+    await record_rig(load_rig(rig), wait=True, clock=LoopClock())
+    statuses = {row.status for row in read(path)}
+    assert statuses >= {"ok", "missing"}
+    found = await redecode(path)
+    assert (found.differences, found.problems) == ([], [])
+    assert found.rows > 1000
+
+
+async def test_a_reply_that_was_ambiguous_then_is_no_value_today(tmp_path: Path) -> None:
+    path = await recorded(tmp_path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(
+            "INSERT INTO annotation SELECT 999, NULL, 'degC', 'missing', '', ?",
+            (str(ambiguous(SECOND_REPLY).message),),
+        )
+        oven = "SELECT channel.id FROM channel JOIN series ON series.id = series_id WHERE device = 'oven'"
+        database.execute(f"UPDATE reading SET value = NULL, annotation_id = 999 WHERE channel_id IN ({oven})")
+        database.commit()
+    assert (await redecode(path)).different == 0
