@@ -60,8 +60,7 @@ def verify(file: sqlite3.Connection, head: str | None = None) -> str | None:
     cursors, sealed, lines, rows = dict[Any, Any](), dict[int, int](), dict[Any, Any](), dict.fromkeys(TABLES, 0)
     previous, before, extent, heads, runs = bytes(32), 0, "", dict[str, Any](), set[Any]()
     for flush, form, hash, stored in query("SELECT flush_id, format, hash, extent FROM seal ORDER BY 1").fetchall():
-        extent = extent if stored is None else stored
-        counts, ranges, wires = json.loads(extent)
+        counts, ranges, wires = json.loads(extent := extent if stored is None else stored)
         flushes = query("SELECT * FROM flush WHERE id > ? AND id <= ? ORDER BY id", before, flush).fetchall()
         run = flushes[-1][1] if flushes else None
         parts = [flushes, [] if run in runs else query(RUN, run).fetchall(), [], [], [], []]
@@ -69,13 +68,12 @@ def verify(file: sqlite3.Connection, head: str | None = None) -> str | None:
             parts[2] += [] if channel in cursors else query(CHANNEL, channel).fetchall()
             cursors.setdefault(channel, query(READINGS, channel, channel))
             for row in cursors[channel].fetchmany(count):
-                note = row[4] if row[4] is None else query(ANNOTATION, row[4]).fetchone() or ()
-                parts[3].append([*row[:4], note, *row[5:]])
+                parts[3].append([*row[:4], row[4] and (query(ANNOTATION, row[4]).fetchone() or ()), *row[5:]])
             sealed[channel] = sealed.get(channel, 0) + count
         for number, first, count in zip(*[iter(ranges)] * 3):
             rows[TABLES[number]] += count
-            table = f"SELECT * FROM {TABLES[number]} WHERE rowid >= ? ORDER BY 1 LIMIT ?"
-            parts[4].append(query(table, first, count).fetchall())
+            sql = f"SELECT * FROM {TABLES[number]} WHERE rowid >= ? ORDER BY 1 LIMIT ?"
+            parts[4].append(query(sql, first, count).fetchall())
         for port, count in zip(*[iter(wires)] * 2):
             lines.setdefault((run, port), transactions(query(WIRES, run, port)))
             parts[5].append(list(islice(lines[run, port], count)))

@@ -4,6 +4,7 @@ import base64
 import shutil
 import socket
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -432,3 +433,12 @@ async def test_the_central_database_is_a_witness_of_the_heads(tmp_path: Path, da
     forged = tmp_path / "forged.sqlite"
     await store(SqliteSink(forged), run, list(steady(run, PRESSURES, 5)), EVENTS)
     assert verify(forged, heads=heads).changed
+
+
+def test_the_independent_verifier_has_at_most_80_lines_of_the_standard_library() -> None:
+    source = Path(str(example().__file__)).read_text(encoding="utf-8")
+    assert sum(bool(line.strip()) for line in source.splitlines()) <= 80
+    imported = {
+        line.split()[1].partition(".")[0] for line in source.splitlines() if line.startswith(("import ", "from "))
+    }
+    assert imported <= sys.stdlib_module_names

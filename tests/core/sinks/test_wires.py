@@ -2,6 +2,8 @@
 
 import random
 import sqlite3
+import tracemalloc
+import zlib
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,16 @@ from riglog.rig.explaining import explain_row
 from riglog.simulation import Fault, FaultyWire, SimulatedTransport
 from riglog.sinks import SqliteSink
 from riglog.sinks.rotation import Limit, RotatingSink, parts
-from riglog.sinks.sqlite.wires import COMPRESSED, MERGED, PLAIN, read_content, read_wires, write_content
+from riglog.sinks.sqlite.wires import (
+    COMPRESSED,
+    MERGED,
+    MOST_BYTES,
+    MOST_HEAD_BYTES,
+    PLAIN,
+    read_content,
+    read_wires,
+    write_content,
+)
 from riglog.testing import LoopClock
 
 RIG = """
@@ -83,6 +94,29 @@ def test_a_content_that_is_not_one_of_riglog_is_an_error_and_no_traceback() -> N
                 read_content(encoding, broken, 0)
             except ValueError:
                 continue
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        zlib.compress(b" " * (MOST_BYTES + 1)),
+        zlib.compress(b'[200000,[["",0,""]]]\n' + bytes(24 * 200_000)),
+        zlib.compress(b'[1,[["00",-8,""]]]\n' + bytes(24)),
+        zlib.compress(b"[-1,[]]\n"),
+        zlib.compress(b"[1,[" + b'["",0,""],' * (MOST_HEAD_BYTES // 9)),
+        b"x" * 100,
+    ],
+    ids=["gigabytes", "many transactions", "negative size", "negative number", "many shapes", "not compressed"],
+)
+def test_a_content_that_would_fill_the_memory_is_refused_at_once(content: bytes) -> None:
+    assert len(content) < 1_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="not a content"):
+            read_content(COMPRESSED, content, 0)
+        assert tracemalloc.get_traced_memory()[1] < 3 * MOST_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 async def recording(path: Path, kept: list[KeptTransaction], *, profile: Any = "desk", size: int = 100) -> SqliteSink:

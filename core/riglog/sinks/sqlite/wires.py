@@ -17,7 +17,10 @@ PLAIN, COMPRESSED = "planes", "planes+zlib"
 MERGED = 2000
 """So many transactions of a port become one compressed row."""
 MOST_BYTES = 256 * 1024 * 1024
-"""A content that claims to be larger is not one of riglog."""
+"""A content that is larger is not one of riglog."""
+MOST_TRANSACTIONS, MOST_HEAD_BYTES = 50 * MERGED, 16 * 1024 * 1024
+"""In one content, and of its first line: a small file could otherwise claim as many as fill the memory."""
+NOT_VALID = "not a content of riglog"
 INSERT = (
     "INSERT INTO wire (run_id, port, first_ns, last_ns, transactions, encoding, content)"
     " VALUES (:run, :port, :first, :last, :transactions, :encoding, :content)"
@@ -63,9 +66,13 @@ def read_content(encoding: str, content: bytes, first_ns: int) -> list[KeptTrans
             reader = zlib.decompressobj()
             content = reader.decompress(content, MOST_BYTES)
         elif encoding != PLAIN:
-            raise ValueError
+            raise ValueError(NOT_VALID)
         line, _, rest = content.partition(b"\n")
+        if len(line) > MOST_HEAD_BYTES:
+            raise ValueError(NOT_VALID)
         head = msgspec.json.decode(line, type=_Head)
+        if not 0 <= head.n <= MOST_TRANSACTIONS or any(size < 0 for _, size, _ in head.shapes):
+            raise ValueError(NOT_VALID)
         at = 0
 
         def take(size: int, width: int) -> bytes:
@@ -73,7 +80,7 @@ def read_content(encoding: str, content: bytes, first_ns: int) -> list[KeptTrans
             part = rest[at : at + size * width]
             at += size * width
             if len(part) != size * width:
-                raise ValueError
+                raise ValueError(NOT_VALID)
             return b"".join(part[place::size] for place in range(size)) if size else b""
 
         places = struct.unpack(f"<{head.n}q", take(head.n, 8))
@@ -85,7 +92,7 @@ def read_content(encoding: str, content: bytes, first_ns: int) -> list[KeptTrans
             whole = take(count, size)
             replies.append(iter([whole[n * size : (n + 1) * size] for n in range(count)]))
         if places and not 0 <= min(places) <= max(places) < len(head.shapes):
-            raise ValueError
+            raise ValueError(NOT_VALID)
         requests = [bytes.fromhex(request) for request, _, _ in head.shapes]
         found, now = [], first_ns
         for place, after, latency in zip(places, times, latencies, strict=True):
@@ -95,7 +102,7 @@ def read_content(encoding: str, content: bytes, first_ns: int) -> list[KeptTrans
             found.append(KeptTransaction(now, latency_ns, requests[place], reply, head.shapes[place][2]))
         return found
     except (zlib.error, msgspec.DecodeError, struct.error, IndexError, StopIteration, TypeError) as error:
-        raise ValueError from error
+        raise ValueError(NOT_VALID) from error
 
 
 def _planes(whole: bytes, width: int) -> bytes:
