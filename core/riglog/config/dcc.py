@@ -12,12 +12,14 @@ from xml.parsers import expat
 from msgspec import Struct
 
 from riglog.errors import ConfigError
+from riglog.model import storable
 
 NAMESPACE = "https://ptb.de/dcc"
 ROOT = "digitalCalibrationCertificate"
 MOST_DEPTH = 100
 MOST_ELEMENTS = 200_000
 MOST_POINTS = 1000
+MOST_NAME = 200
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 REFERENCE, INDICATED, ERROR = "referencevalue", "measuredvalue", "measurementerror"
 UNITS = {
@@ -74,6 +76,11 @@ class Element:
     def text_at(self, *path: str) -> str | None:
         found = self.first(*path)
         return (found.text or None) if found is not None else None
+
+    def name_at(self, *path: str) -> str | None:
+        """Return a text that is short enough for a name or number; None: it is not, or is not there."""
+        found = self.text_at(*path)
+        return storable(found) if found is not None and len(found) <= MOST_NAME else None
 
     def below(self, name: str) -> Iterator["Element"]:
         """Return the elements of this name, at any depth."""
@@ -142,10 +149,10 @@ def read_dcc(content: bytes) -> Dcc:
         except _NoTableError as error:
             refused.append(f"{(_names(each) or ('a result without a name',))[0]}: {error}")
     return Dcc(
-        number=data.text_at("uniqueIdentifier"),
+        number=data.name_at("uniqueIdentifier"),
         issued_on=_date(data.text_at("issueDate")) or _date(data.text_at("endPerformanceDate")),
-        manufacturer=item.text_at("manufacturer", "name", "content"),
-        model=item.text_at("model"),
+        manufacturer=item.name_at("manufacturer", "name", "content"),
+        model=item.name_at("model"),
         serial_numbers=tuple(number for item in items for number in _serial_numbers(item)),
         results=tuple(results),
         refused=tuple(refused),
@@ -204,7 +211,7 @@ def _serial_numbers(item: Element) -> Iterator[str]:
     """Return the numbers by which the manufacturer identifies an item."""
     for each in item.all("identifications", "identification"):
         stated = " ".join([each.attributes.get("refType", ""), each.text_at("name", "content") or ""]).lower()
-        value = each.text_at("value")
+        value = each.name_at("value")
         if value and ("serial" in stated or (each.text_at("issuer") == "manufacturer" and not stated.strip())):
             yield value
 

@@ -1,5 +1,7 @@
 """Digital calibration certificates: what is taken of them, and what hostile ones cannot do."""
 
+import math
+import random
 import time
 from pathlib import Path
 
@@ -105,6 +107,34 @@ def test_what_is_no_certificate_of_version_3_is_one_line(content: bytes) -> None
 def test_a_certificate_without_anything_in_it_is_read_as_nothing() -> None:
     found = read_dcc(b"<digitalCalibrationCertificate schemaVersion='3.1.2'/>")
     assert (found.number, found.issued_on, found.serial_numbers, found.results) == (None, None, (), ())
+
+
+def test_a_certificate_that_was_changed_anywhere_is_read_or_refused_in_one_line() -> None:
+    chance, refused = random.Random(18), list[str]()
+    for _ in range(600):
+        content = bytearray(SAMPLE.read_bytes())
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(content))
+            match chance.randrange(3):
+                case 0:
+                    content[at] = chance.randrange(256)
+                case 1:
+                    del content[at : at + chance.randint(1, 200)]
+                case _:
+                    content[at:at] = content[at - 60 : at]
+        try:
+            found = read_dcc(bytes(content))
+        except ConfigError as error:
+            refused.append(error.message)
+        else:
+            numbers = [number for result in found.results for pair in result.points for number in pair]
+            assert all(math.isfinite(number) for number in numbers)
+    assert 100 < len(refused) < 600
+    assert [message for message in refused if "\n" in message] == []
+
+
+def test_a_number_that_is_too_long_for_one_is_none() -> None:
+    assert read_dcc(changed("RIGLOG-TEST-0815", "9" * 201)).number is None
 
 
 def test_ten_megabytes_of_elements_end_in_seconds() -> None:
