@@ -1,5 +1,6 @@
 """Errors on the command line: one line each, with the next step, and the exit code."""
 
+import re
 from collections.abc import Iterator
 
 from click import ClickException
@@ -19,6 +20,8 @@ from riglog.errors import (
 DONE, INCOMPLETE, USAGE, DEVICE, STORAGE, CHANGED = 0, 1, 2, 3, 4, 5
 """Exit codes. INCOMPLETE: completed, but values are missing. CHANGED: a recording is not as it was sealed."""
 ABORTED = 130
+PASSWORD = re.compile(r"(\b[a-z]+:/{1,2}[^\s/:@]*:)\S*@")
+"""In an address that was given where a file is expected, and is printed as its name."""
 CODES: tuple[tuple[type[RiglogError], int], ...] = (
     (ConfigError, USAGE),
     (WriteRefusedError, USAGE),
@@ -46,6 +49,7 @@ def explain(error: BaseException) -> int:
 
 def print_error(message: str, hint: str | None = None) -> None:
     """Print one line on stderr: the error, then the hint as a sentence of its own."""
+    message, hint = (PASSWORD.sub(r"\1***@", text or "") for text in (message, hint))
     next_step = f" [dim]{plain(sentence(hint))}[/]" if hint else ""
     fact = sentence(message) if hint else message
     messages().print(f"[bold red]error:[/] {plain(fact)}{next_step}", soft_wrap=True)

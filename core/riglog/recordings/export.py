@@ -136,13 +136,13 @@ def export(
 def _provenance(files: Sequence[_File]) -> dict[str, str]:
     """Return where the rows come from: the recordings, their seals, runs, versions and rig files."""
     heads = [(file.path.name, head_of(file.source.database)) for file in files]
-    runs = {
-        run: (iso(started), host, versions, rig)
-        for file in files
-        for run, started, host, versions, rig in file.source.database.execute(
-            "SELECT run, started_ns, host, versions, rig FROM run ORDER BY id"
-        )
-    }
+    runs = {}
+    for file in files:
+        with sqlite_errors(file.path), error_context(path=file.path):
+            for run, started, host, versions, rig in file.source.database.execute(
+                "SELECT run, started_ns, host, versions, rig FROM run ORDER BY id"
+            ):
+                runs[run] = iso(started), host, versions, rig
     return {
         "title": ", ".join(runs),
         "source": f"riglog {version('riglog')}: {', '.join(name for name, _ in heads)}",

@@ -125,3 +125,23 @@ def test_text_instead_of_a_reply_is_named(received: bytes, hint: str) -> None:
 def test_text_on_a_line_of_text_is_nothing_unusual() -> None:
     hint = no_reply(1.0, b"SI ?????\r\n", "malformed", request=b"SI GROSS\r\n").hint
     assert hint.startswith("Check baud rate")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("info", "postgresql://lab:TOPSECRET@h/db"),
+        ("gaps", "postgresql://lab:TOP@SECRET@h/db"),
+        ("export", "postgresql://lab:TOPSECRET@h/db", "--format", "csv"),
+        ("record", "postgresql://lab:TOPSECRET@h/db"),
+        ("live", "lab:TOPSECRET@h"),
+        ("live", "host=h password=TOPSECRET"),
+    ],
+)
+def test_a_password_is_not_printed_where_an_address_is_given_instead_of_a_file(arguments: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exception is not None
+    with messages().capture() as printed:
+        explain(result.exception)
+    assert printed.get().startswith("error: ")
+    assert "SECRET" not in printed.get() + result.output

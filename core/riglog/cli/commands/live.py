@@ -73,7 +73,8 @@ def _shown(value: float | None, text: str | None) -> str:
 
 def _source(file: str, schema: str) -> "Source":
     """Return what the page shows: a file, or all recordings of a central database."""
-    if not file.startswith(("postgresql:", "postgres:")):
+    is_address = file.startswith(("postgresql:", "postgres:"))
+    if not is_address and (Path(file).exists() or not set("@=") & set(file)):  # else an address with a mistake
         from riglog.live.recording import SqliteSource
 
         return SqliteSource(Path(file), _shown)
