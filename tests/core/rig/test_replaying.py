@@ -304,3 +304,22 @@ def replaying(path: Path, *options: str) -> Iterator[list[str]]:
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.real_time
+@pytest.mark.skipif(os.name == "nt", reason="is stopped by a signal")
+def test_a_replay_on_tcp_ports_ten_times_as_fast(tmp_path: Path) -> None:
+    rig = tmp_path / "rig.toml"
+    rig.write_text('[run]\nname = "bench"\nrate_hz = 2\n' + device(PROTOCOLS["modbus"], "oven"))
+    path, again, other = tmp_path / "run.sqlite", tmp_path / "again.sqlite", tmp_path / "other.toml"
+    assert riglog("record", str(rig), "--duration", "5s", "--out", str(path)).code == 0
+    with replaying(path, "--tcp", "--speed", "2", "--rig", str(other)) as lines:
+        assert json.loads(lines[0])["port"].startswith("tcp://127.0.0.1:")
+        done = riglog("record", str(other), "--duration", "2s", "--out", str(again))
+        assert done.code == 0, done.err
+    assert "rate_hz = 4.0" in other.read_text()
+    before, after = by_channel(path), by_channel(again)
+    for channel, rows in before.items():
+        shorter = min(len(rows), len(after[channel])) - 1
+        assert shorter > 3
+        assert after[channel][:shorter] == rows[:shorter], channel
