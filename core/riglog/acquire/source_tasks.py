@@ -46,6 +46,7 @@ class SourceTasks:
         self.follows = follows
         self.checked = checked
         self.reason = reason
+        self.actor = this_actor()  # takes some time: before the clock of the run starts
         self.clock = active_run.clock
         self.running: dict[PollSource, SourceTask] = {}
         self.watch = ClockWatch(self.clock)
@@ -123,7 +124,7 @@ class SourceTasks:
         return monotonic - 1
 
     def _begun(self, at_ns: int, kind: EventKind, message: str) -> Event:
-        return Event(at_ns, kind, message, actor=this_actor(), reason=self.reason)
+        return Event(at_ns, kind, message, actor=self.actor, reason=self.reason)
 
     def _update(self, sources: Sequence[PollSource], tasks: TaskGroup, since_ns: int) -> None:
         """Start a task for every new source, and finish those of removed sources.
