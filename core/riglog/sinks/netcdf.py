@@ -25,6 +25,8 @@ SIGNATURE = b"\x89HDF"
 STATUSES = tuple(status.value for status in Status)
 NO_INTEGER = -(2**63)
 MICROSECOND = timedelta(microseconds=1)
+PACKED = {"compression": "gzip", "shuffle": True, "fletcher32": True}
+"""A variable occupies whole pieces of the file, which are mostly empty in a short channel; and has checksums."""
 TIME_UNITS = "microseconds since 1970-01-01T00:00:00Z"
 OF_CHANNEL = ("device", "driver", "protocol", "address", "parameter", "parameter_id", "instance", "unit")
 """Columns that are attributes of a group; all others are variables."""
@@ -129,27 +131,27 @@ class NetcdfWriter(RecordWriter):
             if column.name in OF_CHANNEL:
                 continue
             if column.name == "status":
-                made = group.create_variable("status", ("row",), "i1")
+                made = group.create_variable("status", ("row",), "i1", **PACKED)
                 made.attrs["flag_values"] = numpy.arange(len(STATUSES), dtype="i1")
                 made.attrs["flag_meanings"] = " ".join(STATUSES)
                 made.attrs["standard_name"] = "status_flag"
             elif column.kind is Kind.TIME:
-                made = group.create_variable(column.name, ("row",), "i8", fillvalue=NO_INTEGER)
+                made = group.create_variable(column.name, ("row",), "i8", fillvalue=NO_INTEGER, **PACKED)
                 made.attrs["units"] = TIME_UNITS
                 made.attrs["calendar"] = "standard"
                 if column.name == "midpoint_at":
                     made.attrs["standard_name"] = "time"
             elif column.kind is Kind.REAL:
-                made = group.create_variable(column.name, ("row",), "f8", fillvalue=numpy.nan)
+                made = group.create_variable(column.name, ("row",), "f8", fillvalue=numpy.nan, **PACKED)
                 made.attrs["ancillary_variables"] = "status"
                 if column.name == "latency_s":
                     made.attrs["units"] = "s"
             elif column.kind is Kind.INTEGER:
-                made = group.create_variable(column.name, ("row",), "i8", fillvalue=NO_INTEGER)
+                made = group.create_variable(column.name, ("row",), "i8", fillvalue=NO_INTEGER, **PACKED)
                 if column.name == "monotonic_ns":
                     made.attrs["units"] = "ns"
             else:
-                made = group.create_variable(column.name, ("row",), self._h5py.string_dtype())
+                made = group.create_variable(column.name, ("row",), self._h5py.string_dtype(), compression="gzip")
             made.attrs["long_name"] = LONG_NAMES.get(column.name, column.name)
             if column.name == "value":
                 made.attrs["coordinates"] = "midpoint_at"

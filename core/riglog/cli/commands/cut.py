@@ -21,7 +21,9 @@ from riglog.testing.virtual_time import virtual_backend
     default=10.0,
     help="So many seconds before the row, and after it. Default: 10.",
 )
-@click.option("--out", required=True, type=click.Path(readable=False), help="The new recording. It must not exist.")
+@click.option(
+    "-o", "--out", required=True, type=click.Path(readable=False), help="The new recording. It must not exist."
+)
 @json_option
 def command(file: str, row: str, seconds: float, out: str, as_json: bool) -> int:
     """Write what was on the port of a ROW of the SQLite recording FILE around it, without names and serial numbers.

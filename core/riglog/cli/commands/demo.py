@@ -27,6 +27,7 @@ QUERY = "SELECT device, parameter, AVG(value) FROM samples GROUP BY device, para
 @click.command("demo", short_help="Record simulated instruments of every installed plugin.")
 @click.option("--duration", default="5s", show_default=True, help="Duration of the recording.")
 @click.option(
+    "-o",
     "--out",
     default="riglog-demo.sqlite",
     show_default=True,

@@ -24,7 +24,7 @@ from riglog.recordings import BINARY_FORMATS, EXPORT_FORMATS, Exported, Selectio
     type=click.Choice(tuple(EXPORT_FORMATS)),
     help="Output format. Default: by the ending of --out, else csv.",
 )
-@click.option("--out", type=click.Path(readable=False), help="Output file. Default: standard output.")
+@click.option("-o", "--out", type=click.Path(readable=False), help="Output file. Default: standard output.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export in the same format; nothing else.")
 @click.option("--run", help="Only rows of the run with this id, or of the runs with this name.")
 @click.option("--device", help="Only rows of this device.")

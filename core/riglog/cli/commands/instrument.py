@@ -97,7 +97,9 @@ def listed() -> None:
 
 @command.command("new", short_help="Write an instrument file.")
 @click.argument(KIND)
-@click.option("--out", required=True, type=click.Path(readable=False), help="The file to write; it must not exist.")
+@click.option(
+    "-o", "--out", required=True, type=click.Path(readable=False), help="The file to write; it must not exist."
+)
 @click.option("--from-port", "port", help="Read this port, and write what is recognised.")
 @click.option("--protocol", help="Protocol. Default: the first protocol of the driver.")
 @click.option("--baudrate", type=int, help="Baud rate of the instrument. Default: 9600.")

@@ -16,6 +16,7 @@ from riglog.cli.new_driver import KINDS, check_name, write_package
 @click.option("--modbus", "kind", flag_value="modbus", help="Registers over Modbus RTU, ASCII or TCP.")
 @click.option("--direct", "kind", flag_value="direct", help="A device without a port: a library, a card.")
 @click.option(
+    "-o",
     "--out",
     default=".",
     show_default=True,

@@ -35,6 +35,7 @@ class Start(NamedTuple):
     help="Duration, for example 90, 10m or 72h. Default: from the rig file. With --resume: counted from now.",
 )
 @click.option(
+    "-o",
     "--out",
     envvar="RIGLOG_OUT",
     type=click.Path(readable=False),

@@ -11,7 +11,9 @@ from riglog.recordings import salvage
 
 @click.command("salvage", short_help="Copy what can be read of a damaged recording into a new one.")
 @click.argument("file", type=click.Path(readable=False))
-@click.option("--out", required=True, type=click.Path(readable=False), help="The new recording. It must not exist.")
+@click.option(
+    "-o", "--out", required=True, type=click.Path(readable=False), help="The new recording. It must not exist."
+)
 @json_option
 def command(file: str, out: str, as_json: bool) -> int:
     """Copy what can be read of the damaged SQLite recording FILE into a new recording.

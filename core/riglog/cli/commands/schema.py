@@ -10,7 +10,7 @@ from riglog.errors import ConfigError, StorageError
 
 
 @click.command("schema", short_help="Print the JSON schema of rig files, for editors.")
-@click.option("--out", type=click.Path(dir_okay=False), help="Write it to this new file.")
+@click.option("-o", "--out", type=click.Path(dir_okay=False), help="Write it to this new file.")
 def command(out: str | None) -> None:
     """Print the JSON schema of rig files with the drivers and sinks that are installed.
 

@@ -28,7 +28,7 @@ TIME_OF_DAY = slice(11, 23)
 @device_options
 @click.option("--duration", metavar="S", help="Time to listen, such as 90 or 10m. Default: until Ctrl-C.")
 @click.option(
-    "--out", type=click.Path(readable=False), callback=sqlite_name, help="SQLite file to record the values into."
+    "-o", "--out", type=click.Path(readable=False), callback=sqlite_name, help="SQLite file to record the values into."
 )
 @click.option("--hex", "as_hex", is_flag=True, help="Print the bytes of each frame, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each frame.")

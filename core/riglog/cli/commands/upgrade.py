@@ -10,7 +10,7 @@ from riglog.recordings import upgrade
 @click.command("upgrade", short_help="Copy a recording of an earlier schema into a new file.")
 @click.argument("file", type=click.Path(readable=False))
 @click.option(
-    "--out", type=click.Path(readable=False), help="The new file. Default: NAME-schema-2.sqlite in its folder."
+    "-o", "--out", type=click.Path(readable=False), help="The new file. Default: NAME-schema-2.sqlite in its folder."
 )
 @json_option
 def command(file: str, out: str | None, as_json: bool) -> None:
