@@ -21,10 +21,10 @@ from riglog.model import Status as Status
 from riglog.model import new_run as new_run
 from riglog.model import reason as reason
 from riglog.recordings import note as note
-from riglog.recordings import read as read
 from riglog.rig import open_device as open_device
 from riglog.rig import open_rig as open_rig
 from riglog.rig import pipe as pipe
+from riglog.rig import read as read
 from riglog.rig import record_rig as record_rig
 from riglog.sinks import CsvSink as CsvSink
 from riglog.sinks import JsonlSink as JsonlSink

@@ -25,6 +25,16 @@ def recorded_channel(channel: str, spec: DeviceSpec, where: str) -> str:
         raise ConfigError(f"{where}: parameter {parameter!r} is not polled", hint=hint)
 
 
+def named_as_recorded(channel: str, spec: DeviceSpec) -> str:
+    """Return a channel of a device with the recorded name of its parameter, if the driver knows it.
+
+    Raises:
+        ConfigError: the name can mean several parameters.
+    """
+    parameter, bracket, instance = channel.partition(".")[2].partition("[")
+    return f"{spec.name}.{_recorded_name(spec, parameter) or parameter}{bracket}{instance}"
+
+
 def _recorded_name(spec: DeviceSpec, parameter: str) -> str | None:
     """Return the name under which a parameter is recorded; None if only the driver knows it."""
     with bugs_as(ConfigError, spec.driver, "canonical_name()"):

@@ -6,8 +6,9 @@ from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
+from riglog.config.channels import named_as_recorded
 from riglog.config.places import place
 from riglog.derived import DEVICE, FUNCTIONS, MOST_ROWS, WINDOW_FUNCTIONS, Derived, Formula, FormulaError, read_formula
 from riglog.errors import ConfigError
@@ -62,9 +63,14 @@ def read_derived(
         ExceptionGroup: all mistakes, each a ConfigError.
     """
     problems: list[ConfigError] = []
-    stated = list(_stated(tables, problems))
-    problems += _name_problems(stated, names)
     known = {spec.name: spec for spec in specs}
+
+    def named(channel: str) -> str:
+        spec = known.get(channel.partition(".")[0])
+        return channel if spec is None else named_as_recorded(channel, spec)
+
+    stated = list(_stated(tables, named, problems))
+    problems += _name_problems(stated, names)
     derived_names = {f"{table.get('device', DEVICE)}.{table.get('name')}" for table in tables}
     channels = cache(lambda device: tuple(str(each) for each in declared_channels(known[device])))
     for each in stated:
@@ -93,7 +99,10 @@ def derived_periods(derived: Iterable[Derived]) -> dict[str, float]:
     return found
 
 
-def _stated(tables: Sequence[Mapping[str, Any]], problems: list[ConfigError]) -> Iterator[Stated]:
+def _stated(
+    tables: Sequence[Mapping[str, Any]], named: Callable[[str], str], problems: list[ConfigError]
+) -> Iterator[Stated]:
+    """Yield the tables that could be read. ``named`` returns the name under which a channel is recorded."""
     for number, table in enumerate(tables):
         where = place("derived", number, table)
         try:
@@ -106,9 +115,13 @@ def _stated(tables: Sequence[Mapping[str, Any]], problems: list[ConfigError]) ->
             continue
         formula = None
         try:
-            formula = read_formula(config.formula)
+            formula = read_formula(config.formula, named=named)
+            units = {named(channel): unit for channel, unit in config.input_units.items()}
+            config = structs.replace(config, input_units=units)
         except FormulaError as error:
             problems += [ConfigError(f"{where}.formula: {each}", hint=f"Use {LANGUAGE}") for each in error.problems]
+        except ConfigError as error:  # the name of a channel can mean several parameters
+            problems.append(ConfigError(f"{where}.formula: {error.message}", hint=error.hint))
         yield Stated(where, config, formula)
 
 

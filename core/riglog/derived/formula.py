@@ -67,13 +67,16 @@ class FormulaError(ValueError):
         self.problems = problems
 
 
-def read_formula(text: str) -> Formula:
+def read_formula(text: str, *, named: Callable[[str], str] = str) -> Formula:
     """Return the formula that a text is.
+
+    Args:
+        named: returns the name under which a channel of the text is recorded. Default: it is the same.
 
     Raises:
         FormulaError: it is not one.
     """
-    reader = _Reader(text)
+    reader = _Reader(text, named)
     tree = _parsed(text)
     evaluate = reader.read(tree.body, 0)
     if not reader.problems and not reader.inputs:
@@ -101,8 +104,9 @@ def _parsed(text: str) -> ast.Expression:
 class _Reader:
     """Turns the tree of a text into functions; ``problems`` are what it refuses."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, named: Callable[[str], str]) -> None:
         self.text = text.strip()
+        self._named = named
         self.problems: list[str] = []
         self.inputs: dict[str, None] = {}
         self.windows: list[WindowUse] = []
@@ -160,7 +164,7 @@ class _Reader:
     def _channel(self, node: ast.expr) -> str | None:
         """Return the channel that a node names: ``oven.level``, ``oven.level[2]``, or any name in quotes."""
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            return channel_name(node.value)
+            return self._recorded(channel_name(node.value))
         instance = 1
         if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
             if type(node.slice.value) is not int:
@@ -170,7 +174,10 @@ class _Reader:
         if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)):
             return None
         name = f"{node.value.id}.{node.attr}"
-        return channel_name(f"{name}[{instance}]") if self._is_plain(node, name) else None
+        return self._recorded(channel_name(f"{name}[{instance}]")) if self._is_plain(node, name) else None
+
+    def _recorded(self, channel: str | None) -> str | None:
+        return None if channel is None else self._named(channel)
 
     def _is_plain(self, node: ast.expr, name: str) -> bool:
         """Return whether a name is written as it is: Python takes some letters for others."""

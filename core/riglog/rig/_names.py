@@ -7,6 +7,7 @@ from riglog.rig.identities import check_accepted as check_accepted
 from riglog.rig.outcome import LongestGap as LongestGap
 from riglog.rig.outcome import Outcome as Outcome
 from riglog.rig.piping import pipe as pipe
+from riglog.rig.reading import read as read
 from riglog.rig.record import record_rig as record_rig
 from riglog.rig.resume import ResumePlan as ResumePlan
 from riglog.rig.resume import plan_resume as plan_resume

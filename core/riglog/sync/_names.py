@@ -17,7 +17,7 @@ from riglog.model import Stamp as Stamp
 from riglog.model import Status as Status
 from riglog.model import new_run as new_run
 from riglog.model import reason as reason
-from riglog.recordings import read as read
+from riglog.rig import read as read
 from riglog.sinks import CsvSink as CsvSink
 from riglog.sinks import JsonlSink as JsonlSink
 from riglog.sinks import MemorySink as MemorySink

@@ -10,8 +10,8 @@ import click
 from riglog.cli.console import messages, plain, plural, progress_bar
 from riglog.cli.errors import DONE, USAGE, print_error
 from riglog.cli.options import require_matching_rows
-from riglog.cli.recorded_names import recorded_parameter
 from riglog.cli.screen import STDOUT, discard_further_output, printable
+from riglog.config.recorded_names import recorded_parameter
 from riglog.errors import ConfigError, StorageError
 from riglog.recordings import BINARY_FORMATS, EXPORT_FORMATS, Exported, Selection, export
 

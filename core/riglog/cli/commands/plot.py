@@ -6,7 +6,7 @@ import click
 
 from riglog.cli.console import messages, plain
 from riglog.cli.options import Duration
-from riglog.cli.recorded_names import recorded_channels
+from riglog.config.recorded_names import recorded_channels
 from riglog.errors import ConfigError
 
 

@@ -1,4 +1,4 @@
-"""Names that people use for a parameter, such as ``pv``, in commands that read a recording.
+"""Names that people use for a parameter, such as ``pv``, where a recording is read.
 
 A recording has the names of riglog. What else a parameter is called is known by the driver that recorded it.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from riglog.errors import RiglogError
 
 
-def recorded_parameter(files: Sequence[str], parameter: str | None) -> str | None:
+def recorded_parameter(files: Sequence[str | Path], parameter: str | None) -> str | None:
     """Return the name under which the recordings have a parameter; the given one if it has it, or nothing is known."""
     if parameter is None:
         return None
@@ -18,7 +18,7 @@ def recorded_parameter(files: Sequence[str], parameter: str | None) -> str | Non
         try:
             names, rigs = _recorded(path)
         except RiglogError:
-            continue  # the command itself reports it
+            continue  # whoever reads it next reports it
         if parameter in names:
             return parameter
         for meant in _meanings(path, rigs, parameter):
@@ -27,7 +27,7 @@ def recorded_parameter(files: Sequence[str], parameter: str | None) -> str | Non
     return parameter
 
 
-def recorded_channels(files: Sequence[str], channels: Sequence[str]) -> list[str]:
+def recorded_channels(files: Sequence[str | Path], channels: Sequence[str]) -> list[str]:
     """Return channels such as ``oven.pv`` with the names of the recording; patterns stay as they are."""
     found = []
     for channel in channels:
