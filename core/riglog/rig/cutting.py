@@ -7,10 +7,12 @@ replaced; so are serial numbers, also in the bytes, where a driver accepts the c
 
 import re
 import tempfile
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -37,6 +39,11 @@ MOST_TRANSACTIONS = 5000
 SERIAL = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{3,}")
 IDENTITY = "identity: "
 DEVICES = "SELECT name, port, driver, version, options FROM device WHERE run_id = ? AND port = ? ORDER BY id"
+STATED = "SELECT serial_number FROM equipment WHERE run_id = ? AND serial_number IS NOT NULL"
+AS_THEY_ARE = {"protocol", "parameters"}
+"""Options that are words of a driver, also if a device has such a name."""
+LEAST_SERIAL = 4
+"""Characters of a stated serial number that is replaced: a shorter one would be found in every text and reply."""
 IDENTITIES = "SELECT message FROM event WHERE run_id = ? AND device = ? AND kind LIKE 'identity%'"
 READINGS = """
 SELECT channel_id, received_ns, n, value, text, annotation.unit, status, flags, error, tick, latency_ns, skew_ns,
@@ -140,7 +147,11 @@ class _Cutting:
             for (message,) in source.execute(IDENTITIES, (run_id, name))
             for serial in serial_numbers(message.partition(IDENTITY)[2])
         )
-        self._serials = {serial: neutral(serial) for serial in serials}
+        stated = [serial for (serial,) in source.execute(STATED, (run_id,)) if len(serial) >= LEAST_SERIAL]
+        self._serials = {serial: neutral(serial) for serial in (*serials, *stated)}
+        (rig,) = source.execute("SELECT rig FROM run WHERE id = ?", (run_id,)).fetchone()
+        self._texts = stored_files(rig)
+        self._files = {name: f"file-{number}{Path(name).suffix}" for number, name in enumerate(self._texts, 1)}
 
     async def write(self, out: str) -> Cut:
         done = Cut(out)
@@ -148,7 +159,10 @@ class _Cutting:
         for name in self._names:
             done.rows += self._write_rows(name)
         for name, _, driver, version, options in self._devices:
-            table = {key: self._clean(value) for key, value in msgspec.json.decode(options).items()}
+            table = {
+                key: value if key in AS_THEY_ARE else self._clean_option(value)
+                for key, value in msgspec.json.decode(options).items()
+            }
             insert = "INSERT INTO device (run_id, name, port, driver, version, options) VALUES (1, ?, ?, ?, ?, ?)"
             columns = self._names[name], self._new_port, driver, version, msgspec.json.encode(table).decode()
             self._target.execute(insert, columns)
@@ -161,12 +175,15 @@ class _Cutting:
         return done
 
     def _write_run(self) -> None:
-        select = "SELECT started_ns, anchor_ns, rate_hz, versions, rig FROM run WHERE id = ?"
-        started, anchor, rate, versions, rig = self._source.execute(select, (self._run,)).fetchone()
-        lines = [
-            f"# File {name}, as it was when the run started:\n" + "".join(f"#| {line}\n" for line in text.splitlines())
-            for name, text in stored_files(rig).items()
-        ]
+        select = "SELECT started_ns, anchor_ns, rate_hz, versions FROM run WHERE id = ?"
+        started, anchor, rate, versions = self._source.execute(select, (self._run,)).fetchone()
+        lines = []
+        for name, text in self._texts.items():
+            kept = without_comments(text)
+            for old, new in self._files.items():
+                kept = kept.replace(old, new)
+            head = f"# File {self._files[name]}, as it was when the run started:\n"
+            lines.append(head + "".join(f"#| {line}\n" for line in kept.splitlines()))
         self._target.execute(
             "INSERT INTO run (id, run, name, started_ns, anchor_ns, finished_ns, rate_hz, host, versions, rig)"
             " VALUES (1, 'cut', 'cut', ?, ?, NULL, ?, 'host', ?, ?)",
@@ -183,7 +200,8 @@ class _Cutting:
         for channel, at, n, value, *note, tick, latency, skew, own, annotation in self._source.execute(READINGS, where):
             number = None
             if annotation is not None:
-                columns = tuple(self._clean(each) for each in note)
+                text, unit, status, flags, error = note
+                columns = self._without_numbers(text), unit, status, flags, self._clean(error)
                 number = annotations.get(columns)
                 if number is None:
                     number = annotations[columns] = target.execute(INSERT_ANNOTATION, columns).fetchone()[0]
@@ -200,7 +218,7 @@ class _Cutting:
             target.execute("INSERT OR IGNORE INTO series (device, parameter, instance) VALUES (?, ?, ?)", series)
             select = "SELECT id FROM series WHERE (device, parameter, instance) = (?, ?, ?)"
             (series_id,) = target.execute(select, series).fetchone()
-            columns = channel, series_id, *(self._clean(each) for each in rest)
+            columns = channel, series_id, *rest
             target.execute("INSERT INTO channel VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?)", columns)
         return rows
 
@@ -283,17 +301,59 @@ class _Cutting:
 
         return next((candidate for candidate in with_checks(data) if is_accepted(candidate)), None)
 
-    def _clean(self, value: Any) -> Any:
-        """Return a value of a table without names and serial numbers."""
+    def _clean_option(self, value: Any) -> Any:
+        """Return an option of a device without names, serial numbers and folders."""
         if isinstance(value, Mapping):
-            return {key: self._clean(each) for key, each in value.items()}
+            return {key: self._clean_option(each) for key, each in value.items()}
         if isinstance(value, list):
-            return [self._clean(each) for each in value]
+            return [self._clean_option(each) for each in value]
         if not isinstance(value, str):
             return value
-        for old, new in {self._port: self._new_port, **self._names, **self._serials}.items():
-            value = value.replace(old, new)
-        return re.split(r"[/\\]", value)[-1] if re.search(r"^(/|[A-Za-z]:\\|\.{1,2}/)", value) else value
+        last = re.split(r"[/\\]", value)[-1]
+        if last in self._files:
+            return self._files[last]
+        return self._clean(last if re.search(r"^(/|~|[A-Za-z]:\\|\.{1,2}[/\\])", value) else value)
+
+    def _clean(self, text: str | None) -> str | None:
+        """Return a text of riglog without names of ports, hosts, devices and files, and without serial numbers."""
+        if text is None:
+            return None
+        found = text.replace(self._port, self._new_port)
+        words = {host_of(self._port): "host-1", **self._names, **self._files}
+        for old in sorted(filter(None, words), key=len, reverse=True):
+            found = re.sub(rf"(?<!\w){re.escape(old)}(?!\w)", words[old], found)
+        return self._without_numbers(found)
+
+    def _without_numbers(self, text: str | None) -> str | None:
+        """Return a text without serial numbers."""
+        for old, new in self._serials.items():
+            text = text if text is None else text.replace(old, new)
+        return text
+
+
+def host_of(port: str) -> str:
+    """Return the host in the name of a port; empty: it has none."""
+    return urlsplit(port).hostname or "" if "://" in port else ""
+
+
+def without_comments(text: str) -> str:
+    """Return TOML without the comments, where they can be told from what is in strings; other texts as they are."""
+    try:
+        meaning = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return text
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        for found in re.finditer("#", line):
+            shorter = [*lines[:number], line[: found.start()].rstrip(), *lines[number + 1 :]]
+            try:
+                same = tomllib.loads("\n".join(shorter)) == meaning
+            except tomllib.TOMLDecodeError:
+                same = False
+            if same:
+                lines = shorter
+                break
+    return "\n".join(lines) + "\n"
 
 
 def neutral_port(port: str) -> str:
