@@ -112,12 +112,28 @@ def test_an_address_is_rehearsed_then_changed_and_the_instrument_responds_there_
         assert "--rehearse" in refused.err
         rehearsed = riglog(*reach, "--rehearse", "--json")
         assert rehearsed.json["settings"] == {"address": 4}
-        assert riglog("read", "watlow", "--port", ready["port"], "setpoint").code == 0, "nothing was sent"
+        assert riglog("read", "watlow", "--port", ready["port"], "setpoint").code == 0, "nothing was changed"
         done = riglog(*reach, "--confirm")
         assert done.code == 0, done.err
         assert "the same instrument responds with the new settings" in done.out
         assert riglog("read", "watlow", "--port", ready["port"], "setpoint").code == 3
         assert riglog("read", "watlow", "--port", ready["port"], "--address", 4, "setpoint").code == 0
+
+
+def test_a_rehearsal_shows_the_settings_that_were_read_from_the_instrument(tmp_path: Path) -> None:
+    with simulated("watlow", "--link", tmp_path / "bus") as ready:
+        done = riglog("watlow", "configure", "--port", ready["port"], "protocol=modbus-rtu", "--rehearse", "--json")
+        assert {one["old"] for one in done.json["changes"]} == {"1", "9600", "None", "Standard Bus"}
+        assert "not read" not in done.err
+        assert riglog("read", "watlow", "--port", ready["port"], "setpoint").code == 0, "nothing was changed"
+
+
+def test_a_rehearsal_without_the_instrument_warns_and_goes_on(tmp_path: Path) -> None:
+    port = tmp_path / "absent"
+    done = riglog("watlow", "configure", "--port", port, "address=4", "--rehearse")
+    assert done.code == 0, done.err
+    assert "the present settings were not read from the instrument" in done.err
+    assert "the simulated instrument responds with the new settings" in done.out
 
 
 def test_a_baud_rate_and_a_protocol_are_changed_and_a_wrong_baud_rate_gets_no_reply(tmp_path: Path) -> None:

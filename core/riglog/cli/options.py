@@ -176,7 +176,7 @@ def configure_options(function: F) -> F:
             reach_options,
             click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE…"),
             click.option(
-                "--rehearse", is_flag=True, help="Do all of it with a simulated instrument, and send nothing."
+                "--rehearse", is_flag=True, help="Read the present settings, and change a simulated instrument only."
             ),
             click.option("--confirm", is_flag=True, help="Required: confirm that the instrument is to be changed."),
             reason_option,

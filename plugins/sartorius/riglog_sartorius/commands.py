@@ -43,18 +43,12 @@ def configure(**arguments: Any) -> int:
 
     --address and --option state how it is reached now, KEY=VALUE what it is to be: baudrate=19200.
     """
+    from riglog.cli.configure import LinkSettings
     from riglog.cli.configure import configure as configured
-    from riglog.transport import open_transport
-    from riglog_sartorius.maintenance import MOVABLE, changes, move_link, new_config
+    from riglog_sartorius.maintenance import MOVABLE, changes, move_link, new_config, read_settings
 
-    def plan(config: Any, wanted: Any) -> Any:
-        return changes(config, new_config(config, **wanted))
-
-    async def move(config: Any, wanted: Any, open_port: Any, on_power_cycle: Any) -> Any:
-        reach = {"open_port": open_port or open_transport, "on_power_cycle": on_power_cycle}
-        return await move_link(config, **wanted, confirm=True, **reach)
-
-    return configured("sartorius", MOVABLE, plan, move, **arguments)
+    settings = LinkSettings(MOVABLE, new_config, changes, read_settings, move_link, power_cycle=True)
+    return configured("sartorius", settings, **arguments)
 
 
 def bytes_of(data: str) -> bytes:

@@ -146,6 +146,23 @@ def changes(config: SartoriusConfig, wanted: SartoriusConfig) -> list[SettingCha
     return [SettingChange(key, before[key], after[key]) for key in MOVABLE if before[key] != after[key]]
 
 
+async def read_settings(
+    config: SartoriusConfig,
+    wanted: SartoriusConfig,
+    *,
+    open_port: OpenPort = open_transport,
+    clock: Clock = SYSTEM_CLOCK,
+) -> dict[str, object]:
+    """Return the settings of the balance by name: its node number is read, the others are those with which it responds.
+
+    Reads only.
+    """
+    opened: Opener = Reopener(open_port, clock, usual_link, _device_at)
+    async with opened(config) as balance:
+        node = await _node(balance)
+    return _present(config) | ({} if node is None else {"address": node})
+
+
 def _present(config: SartoriusConfig) -> dict[str, Any]:
     return {"address": config.address, "baudrate": usual_link(config).baudrate, "protocol": config.wire_protocol}
 
@@ -229,10 +246,15 @@ def _same(serial: str, *, node: int | None = None) -> Callable[[Balance], Awaita
             return False
         if node is None:
             return True
-        reply = parse_frame(await balance.raw(opcodes.READ_SBN) or b"")
-        return reply is not None and reply.items[0].number == node
+        return await _node(balance) == node
 
     return is_same
+
+
+async def _node(balance: Balance) -> int | None:
+    """Return the node number that a balance reports."""
+    reply = parse_frame(await balance.raw(opcodes.READ_SBN) or b"")
+    return None if reply is None else reply.items[0].number
 
 
 async def _send(balance: Balance, code: int, args: bytes, what: str) -> None:

@@ -9,8 +9,6 @@ from riglog.cli.options import configure_options
 if TYPE_CHECKING:
     from riglog_watlow.parameters import Parameter
 
-
-MOVABLE = ("address", "baudrate", "parity", "protocol")
 COLUMNS = (
     "name",
     "id",
@@ -74,17 +72,11 @@ def configure(**arguments: Any) -> int:
 
     --address and --option state how it is reached now, KEY=VALUE what it is to be: address=4.
     """
+    from riglog.cli.configure import LinkSettings
     from riglog.cli.configure import configure as configured
-    from riglog.transport import open_transport
-    from riglog_watlow.maintenance import changes, move_link, new_config
+    from riglog_watlow.maintenance import MOVABLE, changes, move_link, new_config, read_settings
 
-    def plan(config: Any, wanted: Any) -> Any:
-        return changes(config, new_config(config, **wanted))
-
-    async def move(config: Any, wanted: Any, open_port: Any, on_power_cycle: Any) -> Any:
-        return await move_link(config, **wanted, confirm=True, open_port=open_port or open_transport)
-
-    return configured("watlow", MOVABLE, plan, move, **arguments)
+    return configured("watlow", LinkSettings(MOVABLE, new_config, changes, read_settings, move_link), **arguments)
 
 
 def _row(parameter: "Parameter") -> list[str]:

@@ -39,6 +39,7 @@ Opener = Reopener[WatlowConfig, Controller]
 SERIAL = "serial_number_int"
 """The serial number that is available over both protocols."""
 
+MOVABLE = ("address", "baudrate", "parity", "protocol")
 SERIAL_SETTINGS = ("baudrate", "parity", "bytesize", "stopbits")
 PARITY_LABELS = {"N": "None", "E": "Even", "O": "Odd"}
 PROTOCOLS = (STDBUS, "modbus-rtu")
@@ -69,7 +70,7 @@ async def move_link(
     """
     wanted = new_config(config, address=address, protocol=protocol, baudrate=baudrate, parity=parity)
     require_confirmation(Safety.DANGEROUS, "changing the communication settings", confirm, device=config.name)
-    opened: Opener = Reopener(open_port, clock, lambda config: config.link, _device_at)
+    opened = _opener(open_port, clock)
     async with opened(config) as controller:
         serial = await _serial(controller)
         if wanted.address != config.address and wanted.wire_protocol == config.wire_protocol:
@@ -156,6 +157,26 @@ def changes(old: WatlowConfig, new: WatlowConfig) -> list[SettingChange]:
         for target, value in settings_to_write(old, new).items()
         if before.get(target) != value
     ]
+
+
+async def read_settings(
+    config: WatlowConfig,
+    wanted: WatlowConfig,
+    *,
+    open_port: OpenPort = open_transport,
+    clock: Clock = SYSTEM_CLOCK,
+) -> dict[str, object]:
+    """Return the settings that ``wanted`` needs as the controller has them now, by name. Reads only."""
+    async with _opener(open_port, clock)(config) as controller:
+        protocol, line = controller.protocol, controller.client
+        return {
+            str(target): _label(target, int((await protocol.read_one(line, target)).value))
+            for target in settings_to_write(config, wanted)
+        }
+
+
+def _opener(open_port: OpenPort, clock: Clock) -> Opener:
+    return Reopener(open_port, clock, lambda config: config.link, _device_at)
 
 
 def _label(target: Target, value: int) -> str:

@@ -10,6 +10,7 @@ from riglog.manager.link_move import Rehearsal
 from riglog.testing import LoopClock
 from riglog.transport import Link, Transport
 from riglog_sartorius import SartoriusConfig, move_link
+from riglog_sartorius.maintenance import new_config, read_settings
 from riglog_sartorius.simulator import simulator
 from riglog_sartorius.simulator.xbpi import XbpiBalance
 from riglog_sartorius.xbpi.frames import request_frame, u8
@@ -56,6 +57,15 @@ async def test_the_node_number_is_changed_and_read_back() -> None:
     assert (moved.address, bench.balance.node) == (5, 5)
     assert bench.balance.receive(request_frame(0x71, dst=5), 100.0)
     assert not bench.balance.receive(request_frame(0x71, dst=7), 101.0)
+
+
+async def test_the_node_number_that_the_balance_has_is_read_before_a_change() -> None:
+    bench = Bench(config_of())
+    bench.balance.node = 7  # on a direct link the balance also responds to 9
+    wanted = new_config(bench.config, address=5)
+    present = await read_settings(bench.config, wanted, open_port=bench.open_port, clock=LoopClock())
+    assert present == {"address": 7, "baudrate": 9600, "protocol": "xbpi"}
+    assert bench.balance.node == 7
 
 
 async def test_the_protocol_is_changed_when_the_balance_was_switched_off_and_on() -> None:

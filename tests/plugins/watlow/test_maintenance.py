@@ -14,7 +14,7 @@ from riglog.transport import Link, Transport
 from riglog_watlow import WatlowConfig
 from riglog_watlow.connect import connect
 from riglog_watlow.families import FACTS
-from riglog_watlow.maintenance import move_link
+from riglog_watlow.maintenance import move_link, new_config, read_settings
 from riglog_watlow.simulator import ControllerServer, ModbusSimulator, SimulatedPM, StdBusSimulator
 
 BAUDRATES = {188: 9600, 189: 19200, 190: 38400}
@@ -57,6 +57,17 @@ Config = Callable[..., WatlowConfig]
 @pytest.fixture
 def config() -> Config:
     return lambda **settings: WatlowConfig(name="oven", driver="watlow", port="COM3", **settings)
+
+
+async def test_the_settings_of_another_protocol_are_read_before_a_change(config: Config) -> None:
+    bench, before = Bench(), config()
+    await bench.move(before, protocol="modbus-rtu", address=12, baudrate=38400)
+    await bench.move(config(protocol="modbus-rtu", address=12, baudrate=38400), protocol="stdbus", address=1)
+    stored = {name: bench.controller.stored(name) for name in ("comm_protocol", "modbus_address")}
+    wanted = new_config(before, protocol="modbus-rtu", address=4)
+    present = await read_settings(before, wanted, open_port=bench.open_port, clock=LoopClock())
+    assert list(present.values()) == ["12", "38400", "None", "Standard Bus"]
+    assert {name: bench.controller.stored(name) for name in stored} == stored, "nothing was changed"
 
 
 async def test_a_controller_is_changed_to_modbus_and_back(config: Config) -> None:
