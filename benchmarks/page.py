@@ -1,7 +1,7 @@
 """What a live page costs, in a real browser and beside a recorder; run by hand.
 
     python benchmarks/page.py zoom FILE          # zooms of a large recording, such as one of bulk.py
-    python benchmarks/page.py clients [SECONDS]  # 20 browsers and 40 channels at 2 Hz: CPU, and slots of the recorder
+    python benchmarks/page.py clients [SECONDS]  # 20 clients and 40 channels at 2 Hz: CPU, and slots of the recorder
     python benchmarks/page.py open [SECONDS]     # one page of the same rig stays open: what browser and server hold
 
 Each runs ``riglog live`` in a process of its own. CPU is that of this process; wall times need a machine that does
@@ -131,7 +131,7 @@ def clients(seconds: float) -> None:
         for thread in threads:
             thread.start()
         time.sleep(3)
-        show(f"{CLIENTS} browsers: {share_of_a_core(process.pid, seconds):.2f} % of a core")
+        show(f"{CLIENTS} clients: {share_of_a_core(process.pid, seconds):.2f} % of a core")
         after = rows(file)
         stop.set()
         for thread in threads:

@@ -12,11 +12,11 @@ from typing import Any
 from riglog.errors import ConfigError, StorageError, error_context
 from riglog.live.source import LiveChannel, Series, Span, SpanReply
 from riglog.live.tail import MS
-from riglog.live.units import Marks, Units, parts_in_unit
+from riglog.live.units import AnnotatedIndex
 from riglog.model import NS
 from riglog.recordings.marks import has_marks
 from riglog.recordings.overview import bucket_width
-from riglog.recordings.parts import Part, channel_parts
+from riglog.recordings.parts import Part
 from riglog.recordings.units import ROWS, StoredChannel
 from riglog.sinks.sqlite.overviews import MINUTE_NS
 from riglog.sinks.sqlite.reader import open_recording
@@ -48,12 +48,13 @@ LAST = f"SELECT reading.received_ns {ROWS} ORDER BY block.id DESC, reading.recei
 
 
 class SpanFile:
-    """A file of a recording: the whole of it, or one of a rotation. ``units`` is what is known about its units."""
+    """A file of a recording: the whole of it, or one of a rotation. ``index`` is what is known about its units and
+    marks.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.units = Units()
-        self.marks = Marks()
+        self.index = AnnotatedIndex(path)
         self._times: tuple[int, int] | None = None
 
     @contextmanager
@@ -266,16 +267,12 @@ class _Buckets(_Drawn):
     ) -> None:
         start, end = wanted.start_ns, wanted.end_ns
         for each, _ in stored:
-            if file.units.is_one(database, each, self.channel.unit, start, end):
-                found = channel_parts(database, each.run_id, each.id, start, end, self._width, edges=False)
-            else:
-                found = parts_in_unit(database, each, self.channel.unit, start, end, self._width)
-            for at, part in found:
+            for at, part in file.index.parts(database, each, self.channel.unit, start, end, self._width):
                 self._parts.setdefault(at // self._width, Part()).add(part)
-            if wanted.quick and self._width >= MINUTE_NS:  # nothing but all rows shows them
-                self.is_unmarked = self.is_unmarked or has_marks(database)
+            if wanted.quick and self._width >= MINUTE_NS and has_marks(database) and not file.index.knows(each):
+                self.is_unmarked = True  # nothing but all rows shows them until they were searched
                 continue
-            for received, at, value, unit, status in file.marks.of(database, each, start, end, self._width):
+            for received, at, value, unit, status in file.index.marks(database, each, start, end, self._width):
                 shown = at / MS, value if unit == self.channel.unit else None, status
                 self._marked.setdefault((received // self._width, status), shown)
 

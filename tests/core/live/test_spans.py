@@ -17,9 +17,9 @@ from msgspec import structs
 from recorded import START, WARM, ZONE, make_run, stamp, steady, store
 
 from riglog.errors import ConfigError
-from riglog.live import spans
-from riglog.live.units import Units
+from riglog.live import spans, units
 from riglog.model import NS, Batch, Sample, Status, missing_sample
+from riglog.recordings.parts import Part
 from riglog.recordings.units import StoredChannel
 from riglog.sinks import SqliteSink
 from riglog.sinks.sqlite.reader import open_recording
@@ -115,10 +115,10 @@ def test_a_time_without_rows_has_no_buckets(tmp_path: Path) -> None:
 
 def test_a_value_in_another_unit_is_not_drawn_in_this_one(tmp_path: Path) -> None:
     run = make_run()
-    units = ["kg", "kg", "degC", "degC"]
+    given = ["kg", "kg", "degC", "degC"]
     batches = [
         Batch("bus", tick, [Sample(channel=WARM, stamp=stamp(run, tick * 0.5), value=float(tick), unit=unit)])
-        for tick, unit in enumerate(units)
+        for tick, unit in enumerate(given)
     ]
     (one,) = series(recording(tmp_path / "a.sqlite", batches), 1)
     assert (one["unit"], one["mean"]) == ("degC", [None, None, 2.0, 3.0])
@@ -129,10 +129,10 @@ def test_a_value_in_another_unit_is_not_drawn_in_this_one(tmp_path: Path) -> Non
 def test_buckets_have_values_of_one_unit_only(tmp_path: Path, buckets: int, expected: str | None) -> None:
     path, run = tmp_path / "a.sqlite", make_run()
     channel = structs.replace(WARM, unit=expected)
-    units = ["K", "degC", "degC"]
+    given = ["K", "degC", "degC"]
     batches = [
         Batch(
-            "bus", tick, [Sample(channel=channel, stamp=stamp(run, tick / 2), value=float(tick), unit=units[tick % 3])]
+            "bus", tick, [Sample(channel=channel, stamp=stamp(run, tick / 2), value=float(tick), unit=given[tick % 3])]
         )
         for tick in range(1_500)
     ]
@@ -148,33 +148,83 @@ def test_buckets_have_values_of_one_unit_only(tmp_path: Path, buckets: int, expe
         assert sum(one["rows"]) == 1_500
 
 
-def test_other_channels_with_other_units_do_not_slow_a_chart_down_twice(tmp_path: Path) -> None:
-    path, run = tmp_path / "a.sqlite", make_run()
-    grams = structs.replace(ZONE, unit="g")
-    batches = [
-        Batch(
-            "bus",
-            tick,
-            [
-                Sample(channel=WARM, stamp=stamp(run, tick / 2), value=1.0, unit="degC"),
-                Sample(channel=grams, stamp=stamp(run, tick / 2), value=2.0, unit="g", flags=("stable",)),
-            ],
-        )
-        for tick in range(300)
-    ]
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_remembered_of_units_and_marks_changes_no_reply(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    random = Random(seed)
+    monkeypatch.setattr(units, "PIECE_NS", 400 * NS)
+    monkeypatch.setattr(units, "MOST_MARKS", random.choice([20, 1_000]))
+    path, batches, run = tmp_path / "a.sqlite", [], make_run()
+    unit, left = "degC", 0
+    for tick in range(3_000):
+        if not left:
+            unit, left = random.choice(["degC", "K", "degC", "F"]), random.choice([1, 70, 400])
+        left -= 1
+        status = random.choices([Status.OK, Status.SUSPECT, Status.FAULT], [60, 2, 1])[0]
+        value = None if status is not Status.OK and random.random() < 0.3 else random.random()
+        sample = Sample(channel=WARM, stamp=stamp(run, tick / 2), value=value, unit=unit, status=status)
+        batches.append(Batch("bus", tick, [sample]))
     recording(path, batches)
+    channel, index = StoredChannel(1, 1, "degC"), units.AnnotatedIndex(path)
+    with closing(open_recording(path)) as database:
+
+        def reply(start: int, end: int, width: int) -> tuple[Any, Any]:
+            parts: dict[int, Part] = {}
+            for wanted in ("degC", "K"):
+                for at, part in index.parts(database, channel, wanted, start, end, width):
+                    parts.setdefault(at // width, Part()).add(structs.replace(part, total=round(part.total, 9)))
+            marks: dict[Any, Any] = {}
+            for received, *mark in index.marks(database, channel, start, end, width):
+                marks.setdefault((received // width, mark[-1]), (received, *mark))
+            sums = {
+                at: (part.rows, part.count, part.low, part.high, round(part.total, 6)) for at, part in parts.items()
+            }
+            return sums, marks
+
+        spans_of_chart = []
+        for width in (NS // 2, 2 * NS, 5 * NS, 15 * NS, 60 * NS, 300 * NS, 3_600 * NS):
+            start = START + random.randrange(1_400) * NS
+            spans_of_chart += [
+                (START - NS, START + 2_000 * NS, width),
+                (start, start + random.randrange(900) * NS, width),
+            ]
+        index._failed = True  # nothing is searched in the background
+        searched = [reply(*span) for span in spans_of_chart]
+        assert not index._known
+        index._failed = False
+        assert not index.knows(channel)
+        index.wait()
+        assert index.knows(channel)
+        assert [reply(*span) for span in spans_of_chart] == searched
+
+
+def test_the_readings_of_a_long_time_are_searched_once(tmp_path: Path) -> None:
+    path, run = tmp_path / "a.sqlite", make_run()
+    batches = []
+    for tick in range(1_500):
+        unit, status = ("K", Status.OK) if tick > 700 else ("degC", Status.SUSPECT if tick == 500 else Status.OK)
+        sample = Sample(channel=WARM, stamp=stamp(run, tick / 2), value=1.0, unit=unit, status=status)
+        batches.append(Batch("bus", tick, [sample]))
+    recording(path, batches)
+    channel, index = StoredChannel(1, 1, "degC"), units.AnnotatedIndex(path)
+    index.knows(channel)
+    index.wait()
     with closing(open_recording(path)) as database:
         queries: list[str] = []
         database.set_trace_callback(queries.append)
-        units, channel = Units(), StoredChannel(1, 1, "degC")
-        assert units.is_one(database, channel, "degC", 0, 2**62)
-        newest = START + round(149.5 * NS) + 5_000_000
-        assert any("received_ns >= 0" in query for query in queries)
-        queries.clear()
-        assert units.is_one(database, channel, "degC", START, 2**61)
-        starts = {int(found) for query in queries for found in re.findall(r"received_ns >= (\d+)", query)}
-        assert min(starts - {START}) > newest - NS  # only behind what was looked at
-        assert not units.is_one(database, channel, "K", 0, 2**62)
+        found = dict(index.parts(database, channel, "degC", START, START + 750 * NS, 60 * NS))
+        marks = list(index.marks(database, channel, START, START + 750 * NS, 60 * NS))
+        assert 600 < sum(part.count for part in found.values()) < 710
+        assert [mark[-1] for mark in marks] == ["suspect"]
+        seconds = [
+            (int(end) - int(start)) / NS
+            for query in queries
+            if "annotation" in query
+            for start, end in re.findall(r"received_ns >= (-?\d+)\s+AND reading.received_ns < (\d+)", query)
+        ]
+        assert seconds
+        assert max(seconds) <= 120  # the first and the last minute, and that in which the unit changed
 
 
 def test_a_row_in_another_unit_that_is_stored_after_a_chart_was_drawn_is_not_in_its_buckets(tmp_path: Path) -> None:
