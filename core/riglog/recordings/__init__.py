@@ -3,7 +3,15 @@
 from riglog.recordings.absences import Absence, AbsenceFinder
 from riglog.recordings.alarm_states import StoredAlarm
 from riglog.recordings.alarms import acknowledge_alarm, read_alarms
-from riglog.recordings.contents import Contents, RunContents, contents, latest_rows, newest_rows, rows_since
+from riglog.recordings.contents import (
+    Contents,
+    EquipmentRow,
+    RunContents,
+    contents,
+    latest_rows,
+    newest_rows,
+    rows_since,
+)
 from riglog.recordings.corrected import CorrectedRow, read_equipment
 from riglog.recordings.export import Exported, export
 from riglog.recordings.gaps import Availability, Gap, GapFinder
@@ -30,6 +38,7 @@ __all__ = [
     "Contents",
     "CorrectedRow",
     "Delivery",
+    "EquipmentRow",
     "EventRow",
     "Exported",
     "Gap",

@@ -23,6 +23,10 @@ from riglog.sinks.sqlite.schema import sqlite_errors
 from riglog.sinks.sqlite.seals import head_of
 
 FIRST_SPAN_NS = 10 * NS
+EQUIPMENT = """
+SELECT run.run, device, manufacturer, model, serial_number, number, issued_on, valid_until
+FROM equipment JOIN run ON run.id = run_id LEFT JOIN certificate ON equipment_id = equipment.id
+ORDER BY run.id, equipment.id, certificate.id"""
 
 
 class RunContents(Struct, frozen=True, kw_only=True):
@@ -48,9 +52,29 @@ class RunContents(Struct, frozen=True, kw_only=True):
     source: str | None = None
 
 
+class EquipmentRow(Struct, frozen=True):
+    """An instrument as the rig file stated it, with one of its certificates. None: not stated.
+
+    Attributes:
+        run: the newest run that states it.
+        valid_until: the last day, ISO 8601, UTC.
+        overdue: its end had passed when the newest row of this run was received; None: no end is stated.
+    """
+
+    run: str
+    device: str
+    manufacturer: str | None
+    model: str | None
+    serial_number: str | None
+    certificate: str | None
+    issued_on: str | None
+    valid_until: str | None
+    overdue: bool | None
+
+
 class Contents(Struct, frozen=True, kw_only=True):
     """``latest`` is the newest row of every series. ``schema`` is that of an SQLite recording, and only that has
-    ``notes``, a ``head`` (the newest seal) and ``clock`` (the newest check of each run).
+    ``notes``, a ``head`` (the newest seal), ``clock`` (the newest check of each run) and ``equipment``.
     ``damaged_lines`` of a text file were skipped."""
 
     path: str
@@ -63,6 +87,7 @@ class Contents(Struct, frozen=True, kw_only=True):
     notes: list[NoteRow] = []
     head: str | None = None
     clock: list[ClockCheckRow] = []
+    equipment: list[EquipmentRow] = []
 
     @property
     def rows(self) -> int:
@@ -177,7 +202,19 @@ def _sqlite_contents(path: Path, source: Recorded, counts: dict[int, int] | None
         notes=list(read_notes(path)),
         head=None if sealed is None else sealed.hash,
         clock=list(checks.values()),
+        equipment=_equipment(source, found.runs) if isinstance(source, Recorded2) else [],
     )
+
+
+def _equipment(source: Recorded, runs: list[RunContents]) -> list[EquipmentRow]:
+    """Return each instrument and certificate once, with the newest run that states it."""
+    days = {run.run: (run.last_row_at or run.finished_at or run.started_at)[:10] for run in runs}
+    found: dict[tuple[str | None, ...], EquipmentRow] = {}
+    for run, *stated in source.database.execute(EQUIPMENT):
+        until = stated[-1]
+        found.pop(tuple(stated), None)
+        found[tuple(stated)] = EquipmentRow(run, *stated, None if until is None else days[run] > until)
+    return list(found.values())
 
 
 def _contents(

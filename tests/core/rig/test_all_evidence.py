@@ -1,5 +1,6 @@
 """What cut, redecode and bundle make of a recording with equipment, certificates, notes, alarms and writes."""
 
+import json
 import socket
 import sqlite3
 from collections.abc import Callable
@@ -8,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import riglog_ascii
+from riglog.cli.app import cli
 from riglog.config import load_rig
 from riglog.model import Event, EventKind, ParameterWrite
 from riglog.model.actor import user
-from riglog.recordings import read_alarms, read_equipment, read_notes, verify
+from riglog.recordings import contents, read_alarms, read_equipment, read_notes, verify
 from riglog.recordings.bundles import bundle, check_bundle
 from riglog.rig import record_rig
 from riglog.rig.correcting import write_corrected
@@ -174,6 +177,21 @@ async def test_a_corrected_recording_and_a_bundle_carry_the_evidence(
         assert next(iter(read_notes(each))).author == NAME
         (alarm,) = read_alarms(each)
         assert alarm.name == f"{NAME}-alarm"
+
+
+async def test_info_lists_the_equipment_with_its_certificates(tmp_path: Path) -> None:
+    path = await recorded(tmp_path)
+    bath, oven = contents(path).equipment
+    (run,) = contents(path).runs
+    assert (bath.run, bath.device, bath.model, bath.serial_number) == (run.run, f"{NAME}-bath", f"{NAME}-9", SERIAL)
+    assert (bath.certificate, bath.valid_until) == (f"C-{NAME}-1", "2026-01-31")
+    assert bath.overdue == ((run.last_row_at or "")[:10] > "2026-01-31")
+    assert (oven.serial_number, oven.certificate, oven.overdue) == (DCC_SERIAL, DCC_NUMBER, None)
+    shown = CliRunner().invoke(cli, ["info", str(path)], catch_exceptions=False).stdout
+    assert SERIAL in shown
+    assert ("(overdue)" in shown) == bath.overdue
+    stated = json.loads(CliRunner().invoke(cli, ["info", str(path), "--json"], catch_exceptions=False).stdout)
+    assert [each["certificate"] for each in stated["equipment"]] == [f"C-{NAME}-1", DCC_NUMBER]
 
 
 def doubled(original: Callable[..., Any]) -> Callable[..., Any]:

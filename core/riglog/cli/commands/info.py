@@ -27,7 +27,7 @@ SHOWN_NOTES = 5
 @click.argument("files", metavar="FILE…", type=click.Path(readable=False), nargs=-1, required=True)
 @json_option
 def command(files: tuple[str, ...], as_json: bool) -> None:
-    """Show the runs of the recording FILE, the newest value of every channel, and the notes.
+    """Show the runs of the recording FILE, the newest value of every channel, the equipment and the notes.
 
     The file may be growing. Times are local, with the offset from UTC.
     """
@@ -73,6 +73,9 @@ def _print(found: Contents) -> None:
         at = f"{local(row.received_at):%H:%M:%S}" if same_day else format_local(row.received_at)
         add_row(newest, row.device, name, value, row.unit or "", row.status, at)
     results().print(newest)
+    if found.equipment:
+        results().print()
+        print_equipment(found)
     if found.notes:
         results().print()
         notes = table("time", "author", "note", title=plural(len(found.notes), "note"))
@@ -96,3 +99,13 @@ def print_runs(found: Contents) -> None:
     for run in found.runs:
         if run.source is not None:
             results().print(f"{plain(run.run)} was corrected; its source is {plain(run.source)}", soft_wrap=True)
+
+
+def print_equipment(found: Contents) -> None:
+    """Print a line for each certificate of each instrument."""
+    listed = table("device", "model", "serial number", "certificate", "valid until")
+    for each in found.equipment:
+        model = " ".join(filter(None, (each.manufacturer, each.model)))
+        until = f"{each.valid_until or ''}{' (overdue)' if each.overdue else ''}"
+        add_row(listed, each.device, model, each.serial_number or "", each.certificate or "", until)
+    results().print(listed)
