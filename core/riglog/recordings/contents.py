@@ -210,10 +210,20 @@ def _equipment(source: Recorded, runs: list[RunContents]) -> list[EquipmentRow]:
     """Return each instrument and certificate once, with the newest run that states it."""
     days = {run.run: (run.last_row_at or run.finished_at or run.started_at)[:10] for run in runs}
     found: dict[tuple[str | None, ...], EquipmentRow] = {}
-    for run, *stated in source.database.execute(EQUIPMENT):
-        until = stated[-1]
-        found.pop(tuple(stated), None)
-        found[tuple(stated)] = EquipmentRow(run, *stated, None if until is None else days[run] > until)
+    for run, device, manufacturer, model, serial_number, number, issued_on, until in source.database.execute(EQUIPMENT):
+        stated = device, manufacturer, model, serial_number, number, issued_on, until
+        found.pop(stated, None)
+        found[stated] = EquipmentRow(
+            run=run,
+            device=device,
+            manufacturer=manufacturer,
+            model=model,
+            serial_number=serial_number,
+            certificate=number,
+            issued_on=issued_on,
+            valid_until=until,
+            overdue=None if until is None else days[run] > until,
+        )
     return list(found.values())
 
 

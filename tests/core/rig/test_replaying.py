@@ -21,13 +21,13 @@ from riglog.config import load_rig
 from riglog.errors import ConfigError
 from riglog.manager.simulated_port import SimulatedPort
 from riglog.protocol.wire_log import FAILED, NO_REPLY_EXPECTED, KeptTransaction
-from riglog.recordings import read
+from riglog.recordings import read, read_events
 from riglog.rig import record_rig
 from riglog.rig.explaining import explain_row
 from riglog.rig.redecoding import redecode
 from riglog.rig.replaying import ReplayedRun, read_replay, rig_for
 from riglog.rig.stored_files import stored_files
-from riglog.simulation import Fault, SimulatedTransport
+from riglog.simulation import Fault, FaultyWire, SimulatedTransport
 from riglog.simulation.replayed import FIRST_AFTER, PAUSE, ReplayedPort
 from riglog.testing import LoopClock
 from riglog.transport import Transport
@@ -323,3 +323,49 @@ def test_a_replay_on_tcp_ports_ten_times_as_fast(tmp_path: Path) -> None:
         shorter = min(len(rows), len(after[channel])) - 1
         assert shorter > 3
         assert after[channel][:shorter] == rows[:shorter], channel
+
+
+class SwitchedWire(FaultyWire):
+    """A line whose instruments are off for a while."""
+
+    OFF = 6.0, 14.0
+    """Seconds after the line was used first."""
+    began: float | None = None
+
+    @property
+    def plugged(self) -> bool:
+        return self.began is None or not self.OFF[0] <= anyio.current_time() - self.began < self.OFF[1]
+
+    @plugged.setter
+    def plugged(self, on: bool) -> None:
+        """The times decide."""
+
+    def send(self, data: bytes, now: float) -> None:
+        self.began = now if self.began is None else self.began
+        super().send(data, now)
+
+    def take(self, now: float) -> bytes:
+        self.began = now if self.began is None else self.began
+        return super().take(now)
+
+
+@pytest.mark.parametrize("protocol", ["watlow stdbus", "modbus", "sartorius xbpi", "ascii", "servomex continuous"])
+async def test_a_run_in_which_a_device_was_off_for_a_while_is_replayed(
+    protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a limit of time: the clock also jumps while a file is opened in a thread, and would end at the limit."""
+    with monkeypatch.context() as patch:
+        patch.setattr("riglog.manager.simulated_port.FaultyWire", SwitchedWire)
+        path = await recorded(tmp_path / "first", device(PROTOCOLS[protocol]), seconds=30)
+    again = await recorded_again(read_replay(path), tmp_path / "again", monkeypatch, seconds=30)
+    before, after = by_channel(path), by_channel(again)
+    assert set(before) == set(after)
+    kinds = {event.kind for event in read_events(path)}
+    assert "device_not_responding" in kinds
+    assert kinds == {event.kind for event in read_events(again)}
+    for channel, rows in before.items():
+        values, others = ([row for row in some if row[3] == "ok"] for some in (rows, after[channel]))
+        shorter = min(len(values), len(others))
+        assert abs(len(values) - len(others)) <= 2
+        assert others[:shorter] == values[:shorter]
+        assert 10 < shorter < len(rows) or protocol == "servomex continuous"
