@@ -21,6 +21,7 @@ from riglog.model import (
     EventKind,
     Message,
     Note,
+    Run,
     ShownAlarm,
     checked_reason,
     new_note,
@@ -49,6 +50,7 @@ class ActiveRun:
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] | None = None
         self.watchers: list[Callable[[Batch], None]] = []  # called with every batch, as it is recorded; raise nothing
+        self.run: Run | None = None  # as its sinks know it; set before the first slot
         self.derivation: Derivation | None = None  # of further rows; set before the first slot
         self.shown_alarms: Callable[[], Sequence[ShownAlarm]] = tuple  # raised, or not acknowledged
         self.on_acknowledgement: Callable[[Acknowledgement], None] = self._without_alarms

@@ -1,12 +1,10 @@
 """Compares the UTC clock with the monotonic clock: UTC that jumps was set, or the computer was suspended."""
 
 from riglog.model import NS, Clock
+from riglog.model.clock import read_both
 
 STEP_NS = NS // 2
 """A smaller change of the difference between the two clocks is drift, and is followed."""
-READ_TWICE_NS = NS // 20
-"""The clocks are read again if the program was held up for this long between the two readings."""
-ATTEMPTS = 5
 
 
 class ClockWatch:
@@ -21,7 +19,7 @@ class ClockWatch:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.steady_until_ns, self.offset_ns = self._read()
+        self.steady_until_ns, self.offset_ns = read_both(self._clock)
         self._ahead_ns = 0  # the sum of all steps
         self._most_ahead_ns = 0
         self._before_step = self.steady_until_ns, self.offset_ns  # the last one: until when, and the offset of then
@@ -37,7 +35,7 @@ class ClockWatch:
 
     def step_ns(self) -> int:
         """Return by how much UTC has stepped since the last call, 0 if it has not. ``accept`` takes the step over."""
-        now, offset = self._read()
+        now, offset = read_both(self._clock)
         moved = offset - self.offset_ns
         if not -STEP_NS <= moved <= STEP_NS:
             return moved
@@ -57,12 +55,3 @@ class ClockWatch:
         self._ahead_ns += step_ns
         self._most_ahead_ns += unrecorded
         return unrecorded
-
-    def _read(self) -> tuple[int, int]:
-        """Read both clocks at the same moment. Return it on the monotonic clock, and by how much UTC is ahead."""
-        clock = self._clock
-        for _ in range(ATTEMPTS):
-            before, utc = clock.monotonic_ns(), clock.utc_ns()
-            if clock.monotonic_ns() - before < READ_TWICE_NS:
-                break
-        return before, utc - before

@@ -6,7 +6,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from riglog.acquire.active_run import ActiveRun
-from riglog.acquire.clock_watch import ClockWatch
+from riglog.acquire.clock_watch import STEP_NS, ClockWatch
 from riglog.acquire.source_task import SourceTask
 from riglog.device import AwaitingGroup, IdentifiedGroup, MaintainedSource, PollSource, SourceGroup
 from riglog.model import NS, Event, EventKind, Run, this_actor
@@ -116,12 +116,24 @@ class SourceTasks:
             if self.follows is not None:
                 message += f"; {self.follows}"
             self.active_run.add_event(self._begun(now, EventKind.RUN_STARTED, message))
+            self._compare_with_run(now)
         else:
             elapsed = now - (self.resumed_from.started_ns if self.slot_zero_ns is None else self.slot_zero_ns)
             self.start_ns -= elapsed
             message = f"run resumed {elapsed / NS:.3f} s after its start; samples due in between are missing"
             self.active_run.add_event(self._begun(now, EventKind.RUN_RESUMED, message))
         return monotonic - 1
+
+    def _compare_with_run(self, now_ns: int) -> None:
+        """Report a step since the run was made known to its sinks, which take a while to open. It moves no slot."""
+        run, before_ns = self.active_run.run, self.watch.offset_ns
+        self.watch = ClockWatch(self.clock)
+        if run is not None:
+            before_ns = run.started_ns - run.anchor_ns
+        step_ns = self.watch.offset_ns - before_ns
+        if abs(step_ns) > STEP_NS:
+            message = f"system clock (UTC) stepped by {step_ns / NS:+.3f} s before the first slot"
+            self.active_run.add_event(Event(now_ns, EventKind.CLOCK_STEP, message))
 
     def _begun(self, at_ns: int, kind: EventKind, message: str) -> Event:
         return Event(at_ns, kind, message, actor=self.actor, reason=self.reason)

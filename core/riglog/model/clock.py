@@ -21,3 +21,16 @@ class _SystemClock(Clock):
 
 
 SYSTEM_CLOCK = _SystemClock()
+
+READ_TWICE_NS = 50_000_000
+"""The clocks are read again if the program was held up for this long between the two readings."""
+ATTEMPTS = 5
+
+
+def read_both(clock: Clock) -> tuple[int, int]:
+    """Read both clocks at the same moment. Return it on the monotonic clock, and by how much UTC is ahead."""
+    for _ in range(ATTEMPTS):
+        before, utc = clock.monotonic_ns(), clock.utc_ns()
+        if clock.monotonic_ns() - before < READ_TWICE_NS:
+            break
+    return before, utc - before

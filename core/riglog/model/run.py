@@ -6,7 +6,7 @@ import re
 from msgspec import Struct
 
 from riglog.errors import ConfigError
-from riglog.model.clock import SYSTEM_CLOCK, Clock
+from riglog.model.clock import SYSTEM_CLOCK, Clock, read_both
 from riglog.model.equipment import Equipment
 from riglog.model.stamp import utc
 
@@ -46,9 +46,10 @@ def new_run(name: str, clock: Clock = SYSTEM_CLOCK, *, rate_hz: float | None = N
         )
     import socket
 
-    started = clock.utc_ns()
+    anchor, ahead = read_both(clock)
+    started = anchor + ahead
     identity = f"{name}.{utc(started):%Y%m%dT%H%M%SZ}.{os.urandom(2).hex()}"
-    return Run(identity, name, started, clock.monotonic_ns(), rate_hz, socket.gethostname(), versions(), rig)
+    return Run(identity, name, started, anchor, rate_hz, socket.gethostname(), versions(), rig)
 
 
 def versions() -> dict[str, str]:

@@ -18,7 +18,7 @@ from riglog.sinks.disk import beside
 from riglog.sinks.formats import format_of
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.reader import SQLITE_FORMAT, open_recording
-from riglog.sinks.sqlite.recorded import Recorded, Recorded2, Selection, nanoseconds, recorded
+from riglog.sinks.sqlite.recorded import SLOT_ZERO_NS, Recorded, Recorded2, Selection, nanoseconds, recorded
 from riglog.sinks.sqlite.schema import sqlite_errors
 from riglog.sinks.sqlite.seals import head_of
 
@@ -242,7 +242,7 @@ def _runs(source: Recorded, latest: list[Row], counts: dict[int, int] | None) ->
     newest = {row.run: row.received_at for row in sorted(latest, key=lambda row: row.received_at)}
     rows_of_run, channels_of_run = _counted(source)
     columns = (
-        "run.id, run.run, run.name, run.started_ns, run.finished_ns, run.rate_hz, run.host,"
+        f"run.id, run.run, run.name, {SLOT_ZERO_NS}, run.finished_ns, run.rate_hz, run.host,"
         f" {rows_of_run if counts is None else 'NULL'}, {channels_of_run},"
         f" {'run.source' if isinstance(source, Recorded2) else 'NULL'}"
     )

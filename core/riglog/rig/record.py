@@ -137,6 +137,7 @@ async def record_rig(
             ) as recording,
         ):
             recording.on_event = on_event
+            recording.run = run
             recording.derivation = Deriver(config.derived, clock) if config.derived else None
             alarms = watch_alarms(config, recording, run, before)
             for event in identities.acceptances(manager, clock, reason):

@@ -14,9 +14,10 @@ import riglog
 from riglog.acquire import ActiveRun, SamplesLostError
 from riglog.config import load_rig
 from riglog.errors import ConfigError, PortNotFoundError, StorageError
-from riglog.model import Event, EventKind, Run
+from riglog.model import NS, Event, EventKind, Run
 from riglog.plugin import Registry
-from riglog.recordings import read_events
+from riglog.recordings import Selection, contents, read_events
+from riglog.recordings.reports.facts import collect
 from riglog.rig import Outcome, plan_resume, record_rig
 from riglog.sinks import MemorySink, SqliteSink
 from riglog.testing import LoopClock
@@ -312,6 +313,34 @@ async def test_slot_zero_of_a_resumed_run_is_when_its_clock_started(
     assert plan.stored.slot_zero_ns == first.summary.started_ns
     assert plan.stored.slot_zero_ns - first.run.started_ns >= 1_000_000_000
     assert plan.stored.last_ticks == {"oven": 19}
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, -0.7, 3600.0])
+async def test_a_clock_that_steps_while_sinks_are_opened_is_an_event_and_moves_neither_start_nor_slots(
+    path: Path, registry: Registry, tmp_path: Path, step_s: float
+) -> None:
+    out, clock = tmp_path / "kiln.sqlite", At()
+
+    class Set(MemorySink):
+        async def open(self, run: Run) -> None:
+            await super().open(run)
+            clock.step_ns += round(step_s * NS)
+
+    rig = load_rig(path, registry=registry, out=out)
+    rig = msgspec.structs.replace(rig, sinks=(*rig.sinks, Set()))
+    outcome = await record_rig(rig, registry=registry, clock=clock)
+    events = list(read_events(out))
+    assert [event.message for event in events if event.kind == EventKind.CLOCK_STEP] == [
+        f"system clock (UTC) stepped by {step_s:+.3f} s before the first slot"
+    ]
+    assert slots(out, outcome.run.id) == list(range(20))
+    (run,) = contents(out).runs
+    (facts,) = collect([out], Selection(), 10, lambda _: None).runs
+    assert run.started_at == facts.started_at == events[0].at
+    assert run.finished_at == facts.finished_at == events[-1].at
+    stored = plan_resume(rig, clock=At(step_s + 60)).stored
+    assert stored is not None
+    assert (stored.slot_zero_ns, stored.last_ticks) == (outcome.summary.started_ns, {"oven": 19})
 
 
 async def test_a_run_that_is_not_in_the_file_is_not_resumed(path: Path, registry: Registry, tmp_path: Path) -> None:

@@ -19,13 +19,13 @@ from riglog.recordings.selection import Selection, check_selection
 from riglog.recordings.several import of_each, read_events
 from riglog.sinks.rows import EventRow, Row
 from riglog.sinks.sqlite.reader import open_recording
-from riglog.sinks.sqlite.recorded import recorded
+from riglog.sinks.sqlite.recorded import SLOT_ZERO_NS, recorded
 from riglog.sinks.sqlite.schema import sqlite_errors
 
 MOST_GAPS = 1_000
 """So many gaps are listed; all are counted."""
-RUNS = """SELECT id, run, name, started_ns, finished_ns, rate_hz, host, versions, rig FROM run
-WHERE :run IS NULL OR :run IN (run, name) ORDER BY id"""
+RUNS = f"""SELECT id, run, name, {SLOT_ZERO_NS}, finished_ns, rate_hz, host, versions, rig FROM run
+WHERE :run IS NULL OR :run IN (run, name) ORDER BY id"""  # noqa: S608 - constants
 INSTRUMENTS = """
 SELECT DISTINCT run.run, {device}, driver, protocol, address FROM channel {series} JOIN run ON run.id = channel.run_id
 WHERE :run IS NULL OR :run IN (run.run, run.name) ORDER BY run.id, channel.id"""

@@ -17,6 +17,9 @@ PAGE_ROWS = 5_000
 """Reads are short: a long one prevents SQLite from writing the write-ahead log of a growing file back."""
 FIRST_WINDOW_NS = 10 * NS
 EARLIEST_NS, LATEST_NS = -(2**63), 2**63 - 1
+SLOT_ZERO_NS = """coalesce((SELECT at_ns FROM event WHERE run_id = run.id AND kind = 'run_started' ORDER BY id LIMIT 1),
+    run.started_ns)"""
+"""The SQL of when a run began: the file knew it before its clock was started, which may have been set since."""
 Moment = datetime | str | None
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
