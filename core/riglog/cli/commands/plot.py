@@ -6,7 +6,6 @@ import click
 
 from riglog.cli.console import messages, plain
 from riglog.cli.options import Duration
-from riglog.config.recorded_names import recorded_channels
 from riglog.errors import ConfigError
 
 
@@ -62,7 +61,11 @@ def command(
     out = out or f"{Path(files[0]).stem}.png"
     check_picture(out, overwrite=overwrite)
     rows = read(files[0] if len(files) == 1 else files, run=run, start=start, end=end)
-    named = recorded_channels(files, channels)
+    named: list[str] = []
+    if channels:
+        from riglog.config.recorded_names import recorded_channels  # with it the drivers' side of riglog is loaded
+
+        named = recorded_channels(files, channels)
     chart = rows.chart(channels=named, last_s=last, compare=compare or None, align=align)
     draw(chart).save(out, overwrite=overwrite)
     messages().print(f"[dim]picture written to {plain(out)}[/]", soft_wrap=True)
