@@ -19,6 +19,7 @@ from terminal import riglog
 import riglog_modbus
 from riglog.config import load_rig
 from riglog.errors import ConfigError
+from riglog.manager import Manager
 from riglog.manager.simulated_port import SimulatedPort
 from riglog.protocol.wire_log import FAILED, NO_REPLY_EXPECTED, KeptTransaction
 from riglog.recordings import read, read_events
@@ -369,3 +370,46 @@ async def test_a_run_in_which_a_device_was_off_for_a_while_is_replayed(
         assert abs(len(values) - len(others)) <= 2
         assert others[:shorter] == values[:shorter]
         assert 10 < shorter < len(rows) or protocol == "servomex continuous"
+
+
+async def test_a_run_in_which_a_device_was_removed_and_added_again_is_replayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of its values, one after the other: nothing was requested meanwhile, so the replay has no pause."""
+    folder, managers = tmp_path / "first", list[Manager]()
+    folder.mkdir()
+    path, rig = folder / "run.sqlite", folder / "rig.toml"
+    devices = device(PROTOCOLS["watlow stdbus"], "oven") + device(PROTOCOLS["modbus"], "energy")
+    rig.write_text(HEAD.format(path=path, seconds=30) + devices)
+    config = load_rig(rig)
+
+    class Noted(Manager):
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            managers.append(self)
+
+    async def change(started: anyio.Event) -> None:
+        await started.wait()
+        await anyio.sleep(6)
+        await managers[0].remove("oven")
+        await anyio.sleep(6)
+        await managers[0].add_spec(config.specs[0])
+
+    started = anyio.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr("riglog.rig.record.Manager", Noted)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(change, started)
+            await record_rig(config, clock=LoopClock(), on_start=lambda _: started.set())
+    assert len({row.tick for row in read(path, device="oven")}) < len({row.tick for row in read(path, device="energy")})
+    again = await recorded_again(read_replay(path), tmp_path / "again", monkeypatch, seconds=30)
+    before, after = by_channel(path), by_channel(again)
+    assert set(before) == set(after)
+    for channel, rows in before.items():
+        values, others = ([row for row in some if row[3] == "ok"] for some in (rows, after[channel]))
+        shorter = min(len(values), len(others))
+        assert shorter > 20
+        assert len(values) - shorter <= 2
+        assert others[:shorter] == values[:shorter]
+    decoded = await redecode(path)
+    assert (decoded.problems, decoded.different) == ([], 0)
