@@ -61,6 +61,7 @@ def print_next_steps(path: str, *more: str) -> None:
     """Print the commands that show what was recorded into a file."""
     lines = [f"riglog info {printable(path)}", f"riglog gaps {printable(path)}", *more]
     results().print("\nLook at the recording:\n  " + "\n  ".join(lines), markup=False, soft_wrap=True)
+    STDOUT.take_error()  # a screen that accepts nothing is no error of a recording; `report` has warned of it
 
 
 def as_object(outcome: Outcome) -> dict[str, Any]:
