@@ -30,7 +30,7 @@ from riglog.errors import (
     ReplyTimeoutError,
     RiglogError,
 )
-from riglog.model import SYSTEM_CLOCK, Channel, Sample, Stamp, Status
+from riglog.model import SYSTEM_CLOCK, Channel, ParameterWrite, Sample, Stamp, Status
 from riglog.plugin import DeviceContext, Found
 from riglog.protocol import Connection, ProtocolClient, TransactionCost
 from riglog.simulation import Fault, Simulator
@@ -150,7 +150,10 @@ class UsualParity(MeterDriver):
         return structs.replace(super().link(config), parity="N")
 
 
-@breaks("the_link_depends_on_the_settings_of_the_port_only", also=["two_devices_of_one_port_do_not_mix"])
+@breaks(
+    "the_link_depends_on_the_settings_of_the_port_only",
+    also=["two_devices_of_one_port_do_not_mix", "a_listener_to_a_faulty_line_records_no_wrong_value"],
+)
 class LinkOfAddress(MeterDriver):
     def link(self, config: MeterConfig) -> Link:
         return structs.replace(super().link(config), late_reply_limit=10.0 + config.address)
@@ -171,7 +174,10 @@ class NoLoad(MeterDriver):
 # --- opening and polling
 
 
-@breaks("connecting_and_making_the_device_send_nothing", also=["discovery_only_reads_and_finds_the_instrument"])
+@breaks(
+    "connecting_and_making_the_device_send_nothing",
+    also=["discovery_only_reads_and_finds_the_instrument", "a_listener_records_what_the_master_reads"],
+)
 class SendsAtOnce(MeterDriver):
     def connect(self, connection: Connection) -> MeterClient:
         peer = getattr(connection.transport, "peer", None)
@@ -456,7 +462,7 @@ class TakesEcho(MeterCodec):
         return super().decode(request, buffer, final=final)
 
 
-@breaks("faults_are_no_bugs_of_the_driver")
+@breaks("faults_are_no_bugs_of_the_driver", also=["a_listener_to_a_faulty_line_records_no_wrong_value"])
 class AsciiOnly(MeterCodec):
     def decode(self, request: Ask, buffer: bytearray, *, final: bool = False) -> str | None:
         buffer.decode("ascii")
@@ -621,7 +627,7 @@ class WritesTwice(Meter):
 
 @breaks("a_write_is_reported")
 class Silent(Meter):
-    def wrote(self, what: str) -> None:
+    def wrote(self, what: str, write: ParameterWrite | None = None) -> None:
         pass
 
 

@@ -20,7 +20,7 @@ LATE = "no reply in time"
 
 in_thread = anyio.to_thread.run_sync
 
-log = get_logger(__name__)
+log = get_logger("riglog.rig")
 
 
 class ClockChecks:

@@ -35,7 +35,7 @@ def test_info_shows_runs_and_newest_values_in_local_time(recording: Path) -> Non
     assert done.returncode == 0
     assert "bench.sqlite: sqlite, schema 2," in done.stdout.splitlines()[0]
     assert "38 rows, 2 runs" in done.stdout.splitlines()[0]
-    assert "2026-11-20 14:00:00 +01:00" in done.stdout
+    assert "2026-11-20 13:00:00 +01:00" in done.stdout  # of slot 0, by the event
     assert "received 2026-11-20 +01:00" in done.stdout
     found = json.loads(riglog("info", recording, "--json").stdout)
     assert [run["rows"] for run in found["runs"]] == [19, 19]
