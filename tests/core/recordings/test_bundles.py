@@ -68,6 +68,7 @@ async def test_a_bundle_has_everything_and_is_checked(out: str, tmp_path: Path) 
     assert not Path(f"{copy}-wal").exists()
 
 
+@pytest.mark.filterwarnings("ignore:'count' is passed:DeprecationWarning")  # bagit does so, and Python 3.13 warns
 async def test_the_folder_is_a_bag_to_another_program(tmp_path: Path) -> None:
     bagit = pytest.importorskip("bagit")
     bundle(await recorded(tmp_path / "run.sqlite"), tmp_path / "run")
