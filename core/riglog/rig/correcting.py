@@ -19,12 +19,12 @@ from msgspec import Struct, structs
 from riglog.config.rig import parse_rig
 from riglog.derived import Deriver
 from riglog.errors import ConfigError, RiglogError, StorageError, error_context
-from riglog.model import Batch, Channel, Clock, Sample, Stamp, Status
+from riglog.model import Batch, Channel, Sample, Stamp, Status
 from riglog.plugin import Registry, installed
 from riglog.recordings.copying import publish_copy
 from riglog.recordings.resealing import seal_again
 from riglog.recordings.verification import verify
-from riglog.rig.redecoding import Difference, Place, Redecoded, compare_all
+from riglog.rig.redecoding import Difference, Place, Redecoded, SetClock, compare_all
 from riglog.rig.wires import driver_version
 from riglog.sinks.disk import beside
 from riglog.sinks.files import file_error
@@ -269,19 +269,6 @@ def _text(device: str, parameter: str, instance: int) -> str:
     return f"{device}.{parameter}[{instance}]" if instance != 1 else f"{device}.{parameter}"
 
 
-class _RowTime(Clock):
-    """The time of the row that is taken."""
-
-    def __init__(self) -> None:
-        self.now_ns = 0
-
-    def utc_ns(self) -> int:
-        return self.now_ns
-
-    def monotonic_ns(self) -> int:
-        return self.now_ns
-
-
 class _Computed(NamedTuple):
     """A row that a formula gives."""
 
@@ -325,8 +312,8 @@ class _Derived:
         now: Results = {}
         if derived:
             inputs = {name for each in derived for name in each.formula.inputs}
-            before = _results(self._source, Deriver(derived, clock := _RowTime()), clock, run_id, inputs)
-            now = _results(self._target, Deriver(derived, clock := _RowTime()), clock, run_id, inputs)
+            before = _results(self._source, Deriver(derived, clock := SetClock()), clock, run_id, inputs)
+            now = _results(self._target, Deriver(derived, clock := SetClock()), clock, run_id, inputs)
         row = StoredRows(self._source).row
         for reading in self._source.execute(INPUTS, (run_id,)).fetchall():
             one = row(reading)
@@ -365,7 +352,7 @@ class _Derived:
         return affected
 
 
-def _results(database: Database, deriver: Deriver, clock: _RowTime, run_id: int, inputs: set[str]) -> Results:
+def _results(database: Database, deriver: Deriver, clock: SetClock, run_id: int, inputs: set[str]) -> Results:
     """Return what the formulas give for the rows of a run, as they are in a file."""
     found: Results = {}
 

@@ -125,8 +125,8 @@ class _EndError(Exception):
     """All recorded transactions were used."""
 
 
-class _Clock(Clock):
-    """The time of the transaction that was used last."""
+class SetClock(Clock):
+    """A clock that stands at ``now_ns``: the time of the transaction or row that was used last."""
 
     def __init__(self) -> None:
         self.now_ns = 0
@@ -166,7 +166,7 @@ class KeptLine:
         port: str,
         kept: Sequence[KeptTransaction],
         slots: Mapping[int, int | None],
-        clock: _Clock,
+        clock: SetClock,
     ) -> None:
         self.codec = codec
         self.port = port
@@ -429,7 +429,7 @@ async def decode_today(
     driver = spec.driver
     assert isinstance(driver, Driver)
     assert spec.port is not None
-    clock = _Clock()
+    clock = SetClock()
     client = spec.port.factory(Connection(NoTransport(spec.port.name), spec.port.link, clock))
     line = KeptLine(client.codec, spec.port.name, kept, slots, clock)
     line.echo = spec.port.link.echo
