@@ -32,14 +32,14 @@ def no_reply(timeout: float, received: bytes, reason: str, **context: object) ->
         reason: the codec's diagnosis of what was received.
     """
     if received:
-        message = f"no valid reply within {timeout:g} s: {len(received)} bytes received do not match the request"
+        message = f"no valid reply within {timeout:.3g} s: {len(received)} bytes received do not match the request"
         if received == context.get("request"):
             return ReplyTimeoutError(message, reason="echo", hint=HINT_ECHO, reply=received, **context)
         request = context.get("request")
         unexpected_text = isinstance(request, bytes) and _is_text(received) and not _is_text(request)
         hint = HINT_TEXT if unexpected_text else HINT_INVALID_REPLY
         return ReplyTimeoutError(message, reason=reason, hint=hint, reply=received, **context)
-    return ReplyTimeoutError(f"no reply within {timeout:g} s", reason=reason, hint=HINT_NO_REPLY, **context)
+    return ReplyTimeoutError(f"no reply within {timeout:.3g} s", reason=reason, hint=HINT_NO_REPLY, **context)
 
 
 def _is_text(data: bytes) -> bool:
@@ -49,7 +49,7 @@ def _is_text(data: bytes) -> bool:
 
 def no_echo(timeout: float, received: bytes, **context: object) -> ReplyTimeoutError:
     """Return the error for an adapter that was expected to return the request, and did not."""
-    message = f"no echo of the request within {timeout:g} s"
+    message = f"no echo of the request within {timeout:.3g} s"
     return ReplyTimeoutError(message, reason="no_echo", hint=HINT_NO_ECHO, reply=received, **context)
 
 

@@ -20,6 +20,11 @@ from riglog.transport.event_loop import asyncio_loop
 if TYPE_CHECKING:
     import asyncio
 
+SPURIOUS_LIMIT = 10
+"""So many times in a row a descriptor may count as readable without input, before it is looked at with pauses only."""
+SPURIOUS_SECONDS = 0.01
+"""Such a pause. A driver whose descriptor is always readable, without input, must not take a whole processor."""
+
 Read = Callable[[], bytes]
 """Returns what is there, at least one byte; raises BlockingIOError if there is nothing."""
 
@@ -67,11 +72,15 @@ class AnyioInputWait(InputWait):
         return b""
 
     async def _receive(self) -> bytes:
+        spurious = 0
         while True:
             try:
                 return self._read()
             except BlockingIOError:
                 await anyio.wait_readable(self._fd)
+            spurious += 1
+            if spurious > SPURIOUS_LIMIT:
+                await anyio.sleep(SPURIOUS_SECONDS)
 
     def notify_closing(self) -> None:
         anyio.notify_closing(self._fd)
@@ -87,6 +96,7 @@ class RegisteredInputWait(InputWait):
         self._registered = False
         self._waiting: asyncio.Future[bytes] | None = None
         self._kept = b""
+        self._spurious = 0
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None  # for this deadline, or that of an earlier wait
 
@@ -96,9 +106,7 @@ class RegisteredInputWait(InputWait):
         loop = self._loop
         waiting = self._waiting = loop.create_future()
         try:
-            if not self._registered:
-                loop.add_reader(self._fd, self._readable)
-                self._registered = True
+            self._register()
             self._set_deadline(seconds)
             data: bytes = await waiting
             return data
@@ -129,11 +137,24 @@ class RegisteredInputWait(InputWait):
         try:
             data = self._read()
         except BlockingIOError:
-            return
+            self._spurious += 1
+            if self._spurious > SPURIOUS_LIMIT:
+                self._unregister()
+                self._loop.call_later(SPURIOUS_SECONDS, self._register_if_waiting)
         except BaseException as error:
             waiting.set_exception(error)
         else:
+            self._spurious = 0
             waiting.set_result(data)
+
+    def _register_if_waiting(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._register()
+
+    def _register(self) -> None:
+        if not self._registered:
+            self._loop.add_reader(self._fd, self._readable)
+            self._registered = True
 
     def _set_deadline(self, seconds: float | None) -> None:
         """Set when the wait ends. A timer that is set already for an earlier time is moved on when it is over."""

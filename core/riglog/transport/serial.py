@@ -36,7 +36,6 @@ PSEUDO_TERMINALS = ("/dev/pts/", "/dev/ttys")
 WITHOUT_LINE_TIME = (*PSEUDO_TERMINALS, "/dev/ttyACM", "/dev/tty.usbmodem", "/dev/cu.usbmodem")
 _opening: dict[str, ThreadCall[Any]] = {}
 """By port: the attempt under way, also one that was given up and still blocks."""
-_TERMIOS = re.compile(r"\((\d+), '(.*)'\)$")
 
 
 async def open_serial(port: str, link: Link, *, name: str | None = None, read_only: bool = False) -> Transport:
@@ -156,15 +155,17 @@ def _refuse_ignored_settings(fd: int, link: Link, shown: str) -> None:
 
 def _opening_error(error: Exception, port: str) -> PortError:
     """Return the riglog error for an error of pyserial or the operating system."""
-    code = getattr(error, "errno", None) or (error.args[0] if error.args else None)
+    number = getattr(error, "errno", None) or (error.args[0] if error.args else None)
+    code = number if isinstance(number, int) else None
     text = str(error)
     # pyserial turns a termios.error into a text.
-    if not isinstance(code, int) and (match := _TERMIOS.search(text)):
-        code, text = int(match[1]), match[2]
+    refused_settings = re.search(r"\((\d+), '.*'\)$", text)
+    if refused_settings:
+        code = int(refused_settings[1])
     if code in (errno.ENOENT, errno.ENXIO, errno.ENODEV) or "FileNotFoundError" in text:
         hint = "Check that the adapter is plugged in; `riglog discover` scans the ports of this machine"
         return PortNotFoundError("port not found", hint=hint, port=port)
-    if code in (errno.EAGAIN, errno.EBUSY, errno.EWOULDBLOCK):
+    if code in (errno.EAGAIN, errno.EBUSY, errno.EWOULDBLOCK) and not refused_settings:
         hint = "Close it in the other program, then retry"
         return PortBusyError("port in use by another program", hint=hint, port=port)
     if code in (errno.EACCES, errno.EPERM) or "PermissionError" in text:
@@ -179,7 +180,8 @@ def _opening_error(error: Exception, port: str) -> PortError:
         hint = "Change baudrate, parity or stopbits; many adapters support only some combinations"
         reason = os.strerror(code) if code == errno.EINVAL else text
         return PortSettingsError(f"serial settings not supported by the port: {reason}", hint=hint, port=port)
-    return PortError(f"cannot open the port: {text}", hint="Check the port name and its serial settings", port=port)
+    reason = text if code is None else os.strerror(code)
+    return PortError(f"cannot open the port: {reason}", hint="Check the port name and its serial settings", port=port)
 
 
 class SerialPort(Struct, frozen=True):

@@ -111,6 +111,29 @@ async def test_a_wait_ends_when_the_descriptor_is_closed(pipe: Pipe) -> None:
             await waiting.receive(10.0)
 
 
+async def test_a_descriptor_that_is_always_readable_without_input_is_looked_at_with_pauses(pipe: Pipe) -> None:
+    """As of a driver that is broken: it must take no whole processor, and its input is received when it comes."""
+    pipe.write(b"x")
+    looks = 0
+    refused = 1000
+
+    def read() -> bytes:
+        nonlocal looks
+        looks += 1
+        if looks < refused:
+            raise BlockingIOError
+        return os.read(pipe.out, 100)
+
+    waiting = input_wait(pipe.out, read)
+    began = anyio.current_time()
+    assert await waiting.receive(2.0) == b""
+    assert anyio.current_time() - began == pytest.approx(2.0, abs=0.02)
+    assert looks < 250
+    refused = looks + 5
+    assert await waiting.receive(2.0) == b"x"
+    waiting.notify_closing()
+
+
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_input_that_was_read_for_a_cancelled_task_is_kept(pipe: Pipe) -> None:
     """anyio cancels no task whose input is there; a program of asyncio can."""

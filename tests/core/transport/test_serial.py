@@ -1,5 +1,6 @@
 """Serial ports over real pseudo-terminals, and TCP: the part of the path that the kernel provides."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -266,6 +267,37 @@ async def test_a_port_that_cannot_be_set_up_is_closed_again(monkeypatch: pytest.
         with pytest.raises(PortError):
             await door.open_serial(os.ttyname(slave), Link(protocol="p", parity="E", bytesize=7))
         assert not opened[0].is_open
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+@pytest.mark.parametrize(
+    ("call", "number", "expected"),
+    [
+        ("fcntl.flock", errno.EAGAIN, "port in use by another program"),
+        ("fcntl.flock", errno.EIO, "cannot open the port: Input/output error"),
+        ("termios.tcgetattr", errno.EIO, "cannot open the port: Input/output error"),
+        ("termios.tcsetattr", errno.EINTR, "cannot open the port: Interrupted system call"),
+        ("termios.tcsetattr", errno.EAGAIN, "cannot open the port: Resource temporarily unavailable"),
+        ("termios.tcflush", errno.ENXIO, "port not found"),
+    ],
+)
+async def test_a_call_that_fails_while_a_port_is_opened_is_named_in_the_words_of_the_operating_system(
+    monkeypatch: pytest.MonkeyPatch, call: str, number: int, expected: str
+) -> None:
+    """As they were seen when each call of a port was made to fail: pyserial gives them as tuples and in brackets."""
+
+    def refuse(*_: object) -> None:
+        raise (termios.error if call.startswith("termios") else OSError)(number, os.strerror(number))
+
+    master, slave = os.openpty()
+    port = os.ttyname(slave)
+    monkeypatch.setattr(f"serial.serialposix.{call}", refuse)
+    try:
+        with pytest.raises(PortError) as caught:
+            await open_transport(port, Link(protocol="p", parity="E", bytesize=7))
+        assert caught.value.message == expected
     finally:
         os.close(master)
         os.close(slave)
