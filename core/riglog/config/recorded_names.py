@@ -4,7 +4,6 @@ A recording has the names of riglog. What else a parameter is called is known by
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from pathlib import Path
 
 from riglog.errors import RiglogError
@@ -39,12 +38,12 @@ def recorded_channels(files: Sequence[str | Path], channels: Sequence[str]) -> l
 
 def _recorded(path: Path) -> tuple[set[str], list[str]]:
     """Return the parameters of a recording, and the different rig files of its runs, the newest first."""
-    from riglog.sinks.sqlite.reader import open_recording
-    from riglog.sinks.sqlite.schema import sqlite_errors
+    from riglog.sinks.sqlite.reader import opened_recording
+    from riglog.sinks.sqlite.schema import schema_of
     from riglog.sinks.sqlite.tables import SCHEMA_VERSION
 
-    with closing(open_recording(path)) as database, sqlite_errors(path):
-        if database.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
+    with opened_recording(path) as database:
+        if schema_of(database) != SCHEMA_VERSION:
             return set(), []
         names = {name for (name,) in database.execute("SELECT DISTINCT parameter FROM series")}
         rigs = [text for (text,) in database.execute("SELECT rig FROM run ORDER BY id DESC") if text]

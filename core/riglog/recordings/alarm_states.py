@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from riglog.model import Acknowledgement, AlarmChange, AlarmState, Event, EventKind, iso
 from riglog.sinks.rows import Time
+from riglog.sinks.sqlite.schema import schema_of
 from riglog.sinks.sqlite.tables import SCHEMA_VERSION
 
 ALARMS = """
@@ -47,7 +48,7 @@ class StoredAlarm(Struct, kw_only=True):
 
 def stored_alarms(database: sqlite3.Connection, run_id: int) -> list[StoredAlarm]:
     """Return the alarms of a run; none in a recording of schema 1."""
-    if database.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
+    if schema_of(database) != SCHEMA_VERSION:
         return []
     found: dict[int, StoredAlarm] = {}
     for number, run, name, definition in database.execute(ALARMS, (run_id,)):

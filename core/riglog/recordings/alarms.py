@@ -1,16 +1,14 @@
 """Alarms of a recording: read, and acknowledged from another program."""
 
-from contextlib import closing
 from pathlib import Path
 
-from riglog.errors import ConfigError, error_context
+from riglog.errors import ConfigError
 from riglog.model import SYSTEM_CLOCK, Acknowledgement, checked_reason, this_actor
 from riglog.model.note import new_identity
 from riglog.recordings.alarm_states import StoredAlarm, stored_alarms
 from riglog.recordings.messages import WAIT_SECONDS, Delivery, check_target, send
 from riglog.sinks.part_names import newest_part
-from riglog.sinks.sqlite.reader import RUNS, open_recording, refuse_unknown
-from riglog.sinks.sqlite.schema import sqlite_errors
+from riglog.sinks.sqlite.reader import RUNS, opened_recording, refuse_unknown
 
 LATEST_RUN = "SELECT id FROM run WHERE :run IS NULL OR :run IN (run, name) ORDER BY id DESC LIMIT 1"
 
@@ -27,7 +25,7 @@ def read_alarms(path: str | Path, *, run: str | None = None) -> list[StoredAlarm
         ConfigError: there is no such run in it.
     """
     path = Path(path) if run else newest_part(Path(path))
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+    with opened_recording(path) as database:
         refuse_unknown(database, "run", run, RUNS)
         found = database.execute(LATEST_RUN, {"run": run}).fetchone()
         return [] if found is None else stored_alarms(database, found[0])

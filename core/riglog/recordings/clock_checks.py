@@ -2,20 +2,18 @@
 
 import bisect
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
-from riglog.errors import error_context
 from riglog.model import EventKind, iso
 from riglog.sinks.base import Records
 from riglog.sinks.rows import ROW, Column, Columns, Kind, Time
-from riglog.sinks.sqlite.reader import open_recording
+from riglog.sinks.sqlite.reader import opened_recording
 from riglog.sinks.sqlite.recorded import EPOCH, nanoseconds
-from riglog.sinks.sqlite.schema import sqlite_errors
+from riglog.sinks.sqlite.schema import schema_of
 from riglog.sinks.sqlite.tables import SCHEMA_VERSION
 
 CHECKS = """
@@ -50,8 +48,8 @@ def read_clock_checks(path: str | Path) -> Iterator[ClockCheckRow]:
         NotARecordingError, NewerSchemaError, StorageError: it cannot be read.
     """
     path = Path(path)
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
-        if database.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
+    with opened_recording(path) as database:
+        if schema_of(database) != SCHEMA_VERSION:
             return
         for run, at, synchronized, *rest in database.execute(CHECKS):
             yield ClockCheckRow(run, iso(at), None if synchronized is None else bool(synchronized), *rest)
@@ -71,7 +69,7 @@ class ClockErrors:
             for check in read_clock_checks(path):
                 error = check.error_ns if check.synchronized else None
                 self._checks.setdefault(check.run, []).append((nanoseconds(check.at), error))
-            with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+            with opened_recording(path) as database:
                 for run, at in database.execute(STEPS, (EventKind.CLOCK_STEP.value,)):
                     self._steps.setdefault(run, []).append(at)
         for checks in self._checks.values():

@@ -2,14 +2,13 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
 
-from riglog.errors import error_context
 from riglog.model import NS, iso
 from riglog.recordings.clock_checks import ClockCheckRow, read_clock_checks
 from riglog.recordings.notes import NoteRow, read_notes
@@ -17,9 +16,9 @@ from riglog.sinks.base import Damage
 from riglog.sinks.disk import beside
 from riglog.sinks.formats import format_of
 from riglog.sinks.rows import Row
-from riglog.sinks.sqlite.reader import SQLITE_FORMAT, open_recording
+from riglog.sinks.sqlite.reader import SQLITE_FORMAT, opened_recording
 from riglog.sinks.sqlite.recorded import SLOT_ZERO_NS, Recorded, Recorded2, Selection, nanoseconds, recorded
-from riglog.sinks.sqlite.schema import sqlite_errors
+from riglog.sinks.sqlite.schema import schema_of
 from riglog.sinks.sqlite.seals import head_of
 
 FIRST_SPAN_NS = 10 * NS
@@ -182,7 +181,7 @@ def rows_since(path: str | Path, received_at: str) -> Iterator[Row]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Recorded]:
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+    with opened_recording(path) as database:
         yield recorded(database)
 
 
@@ -192,7 +191,7 @@ def _sqlite_contents(path: Path, source: Recorded, counts: dict[int, int] | None
     Args:
         counts: the number of rows of each run, if it is known.
     """
-    (schema,) = source.database.execute("PRAGMA user_version").fetchone()
+    schema = schema_of(source.database)
     latest = _latest(source)
     found = _contents(path, SQLITE_FORMAT.name, int(schema), _runs(source, latest, counts), latest)
     sealed = head_of(source.database)

@@ -1,13 +1,10 @@
 """Copies the rows of a recording into an empty one of schema 2, out of a file of any schema."""
 
-import os
 import sqlite3
 from collections.abc import Sequence
-from pathlib import Path
 
 from riglog.model import Channel
 from riglog.recordings.damaged import Columns, Damaged
-from riglog.sinks.disk import publish, sync_file
 from riglog.sinks.sqlite.overviews import rebuild
 from riglog.sinks.sqlite.places import Places
 
@@ -55,21 +52,6 @@ def copy_1(source: Damaged, target: sqlite3.Connection) -> Counts:
         columns = run, place.channel_id, received, place.n, value, annotation, tick, latency, skew, None
         target.execute(READING, columns)
     return _counts(target)
-
-
-def publish_copy(copy: Path, target: Path) -> None:
-    """Give a complete copy, which is closed, its name when it is on the disk.
-
-    Raises:
-        FileExistsError: the name is in use.
-        OSError: it cannot be written.
-    """
-    file = os.open(copy, os.O_RDWR)
-    try:
-        sync_file(file)
-    finally:
-        os.close(file)
-    publish(copy, target)
 
 
 def channel_1(row: Columns) -> Channel:

@@ -1,19 +1,18 @@
 """Rows with the corrected value beside the raw one, as the view ``corrected`` has them; computed here in Python."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
 
-from riglog.errors import ConfigError, error_context
+from riglog.errors import ConfigError
 from riglog.model.equipment import NO_CALIBRATION, Calibration, Certificate, Equipment
 from riglog.sinks.formats import format_of
 from riglog.sinks.rows import ROW, Row, columns_of
 from riglog.sinks.sqlite.equipment import stored_equipment
-from riglog.sinks.sqlite.reader import SQLITE_FORMAT, open_recording
-from riglog.sinks.sqlite.schema import sqlite_errors
+from riglog.sinks.sqlite.reader import SQLITE_FORMAT, opened_recording
+from riglog.sinks.sqlite.schema import schema_of
 from riglog.sinks.sqlite.tables import SCHEMA_VERSION
 
 
@@ -101,8 +100,8 @@ def read_equipment(path: str | Path) -> list[tuple[str, Equipment]]:
             hint="Record into SQLite: the other formats have no calibrations",
             path=path,
         )
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
-        if database.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
+    with opened_recording(path) as database:
+        if schema_of(database) != SCHEMA_VERSION:
             return []
         runs = database.execute("SELECT id, run FROM run ORDER BY id").fetchall()
         return [(run, each) for number, run in runs for each in stored_equipment(database, number)]

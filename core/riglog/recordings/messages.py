@@ -76,13 +76,11 @@ def _take_in(path: Path, inbox: Inbox) -> None:
         if is_locked(path):
             return
         raise
-    try:
+    with lock:
         messages = inbox.messages()
         with sqlite_errors(path), closing(open_database(path)) as database:
             _in_one_transaction(database, lambda: _store(database, path, messages))
         inbox.discard(message.message_id for message in messages)
-    finally:
-        lock.release()
 
 
 def _store(database: sqlite3.Connection, path: Path, messages: Iterable[Message]) -> None:

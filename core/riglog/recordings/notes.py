@@ -1,21 +1,19 @@
 """Notes: written into a recording, and read back."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 import anyio.to_thread
 from msgspec import Struct
 
-from riglog.errors import error_context
 from riglog.model import iso, new_note, utc
 from riglog.recordings.messages import WAIT_SECONDS, Delivery, check_target, send
 from riglog.sinks.part_names import newest_part
 from riglog.sinks.rows import Time
-from riglog.sinks.sqlite.reader import open_recording, refuse_unknown
+from riglog.sinks.sqlite.reader import opened_recording, refuse_unknown
 from riglog.sinks.sqlite.recorded import nanoseconds
-from riglog.sinks.sqlite.schema import sqlite_errors
+from riglog.sinks.sqlite.schema import schema_of
 from riglog.sinks.sqlite.tables import SCHEMA_VERSION
 
 DEVICES = "SELECT DISTINCT device FROM series ORDER BY device"
@@ -91,7 +89,7 @@ def write_note(
     written = new_note(text, program=program, at=moment, author=author, device=device, reason=reason)
     check_target(path)
     if device is not None:
-        with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+        with opened_recording(path) as database:
             refuse_unknown(database, "device", device, DEVICES)
     return send(path, written, timeout=timeout)
 
@@ -103,8 +101,8 @@ def read_notes(path: str | Path) -> Iterator[NoteRow]:
         NotARecordingError, NewerSchemaError, StorageError: it cannot be read.
     """
     path = Path(path)
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
-        if database.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
+    with opened_recording(path) as database:
+        if schema_of(database) != SCHEMA_VERSION:
             return
         for run, at, written, *rest in database.execute(NOTES):
             yield NoteRow(run, iso(at), iso(written), *rest)

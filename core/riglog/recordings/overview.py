@@ -2,20 +2,18 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 from msgspec import Struct
 
-from riglog.errors import ConfigError, error_context
+from riglog.errors import ConfigError
 from riglog.model import NS, iso
 from riglog.recordings.parts import Part, span_of_channel
 from riglog.recordings.units import StoredChannel, UnitReader
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.overviews import HOUR_NS, MINUTE_NS
-from riglog.sinks.sqlite.reader import open_recording
+from riglog.sinks.sqlite.reader import opened_recording
 from riglog.sinks.sqlite.recorded import Recorded2, Selection, nanoseconds, recorded
-from riglog.sinks.sqlite.schema import sqlite_errors
 
 MAX_BUCKETS = 100_000
 ROUND = tuple(
@@ -94,7 +92,7 @@ class _Sums:
 
 def overview(path: Path, selection: Selection, buckets: int) -> list[Bucket]:
     """Return the overview of a selection of an SQLite recording; see ``Rows.overview``."""
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+    with opened_recording(path) as database:
         source = recorded(database)
         if not isinstance(source, Recorded2):
             rows = [row for page in source.pages(selection) for row in page.rows]

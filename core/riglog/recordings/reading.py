@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from riglog.errors import ConfigError, StorageError, error_context
+from riglog.errors import ConfigError, StorageError
 from riglog.log import get_logger
 from riglog.recordings.corrected import CORRECTED_ROW, CorrectedRow, Corrections
 from riglog.recordings.overview import Bucket, overview, overview_of_rows
@@ -21,9 +20,9 @@ from riglog.sinks.base import Damage
 from riglog.sinks.formats import format_of
 from riglog.sinks.optional_dependencies import import_optional
 from riglog.sinks.rows import ROW, Row
-from riglog.sinks.sqlite.reader import SQLITE_FORMAT, open_recording
+from riglog.sinks.sqlite.reader import SQLITE_FORMAT, opened_recording
 from riglog.sinks.sqlite.recorded import PAGE_ROWS, nanoseconds, recorded
-from riglog.sinks.sqlite.schema import check_recording, sqlite_errors
+from riglog.sinks.sqlite.schema import check_recording
 from riglog.sinks.sqlite.tables import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ class Rows:
         if self._selection is None:
             hint = "Record into SQLite, or read the rows and arrange them"
             raise ConfigError("wide tables are only supported for SQLite recordings", hint=hint, path=self._path)
-        with closing(open_recording(self._path)) as database, sqlite_errors(self._path):
+        with opened_recording(self._path) as database:
             found = recorded(database)
             shape = layout(found, self._selection, every)
             pages = wide_records(found, self._selection, shape)
@@ -291,7 +290,7 @@ def read(
     selection.condition("")  # an invalid time is refused before anything is opened
     format = format_of(path)
     if format is SQLITE_FORMAT:
-        with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+        with opened_recording(path) as database:
             check_selection(selection, database)  # so that errors are raised here, not at the first row
         return Rows(lambda damage: _selected_pages(path, selection), path, selection, charted=((path,), selection))
     if selection:
@@ -332,7 +331,7 @@ def _is_schema_2(path: Path) -> bool:
 
 
 def _selected_pages(path: Path, selection: Selection) -> Iterator[list[Row]]:
-    with closing(open_recording(path)) as database, sqlite_errors(path):
+    with opened_recording(path) as database:
         for page in recorded(database).pages(selection):
             yield page.rows
 

@@ -8,9 +8,8 @@ sound is counted as unreadable, see ``damaged``. The new file has the present sc
 import re
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,6 +17,7 @@ from msgspec import Struct
 from riglog.errors import StorageError
 from riglog.recordings.copying import copy_1, copy_2
 from riglog.recordings.damaged import Damaged, Found, Shape, shapes
+from riglog.recordings.new_files import new_file, publish_file
 from riglog.recordings.sqlite_pages import Value, records
 from riglog.sinks.disk import beside
 from riglog.sinks.files import file_error, read_error
@@ -51,21 +51,18 @@ def salvage(path: str | Path, out: str | Path) -> Salvaged:
 
     Raises:
         StorageError: ``out`` exists, the recording cannot be read at all, or the new file cannot be written.
+            Nothing was left behind.
     """
     path, out = Path(path), Path(out)
-    if out.exists():
-        raise StorageError("file exists", hint="Give --out a new name: nothing is replaced", path=out)
     found = Salvaged()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=out.parent, prefix=".salvage-")))
-        source, schema = _readable_copy(path, folder, found)
-        stack.enter_context(closing(source))
-        target = stack.enter_context(closing(open_database(out)))
-        with sqlite_errors(out):
+    with new_file(out) as new:
+        source, schema = _readable_copy(path, new.parent, found)
+        with closing(source), closing(open_database(new)) as target, sqlite_errors(out):
             target.execute("BEGIN")
             copy = copy_1 if schema is SCHEMA_1 else copy_2
             found.runs, found.events, found.rows = copy(Damaged(source, schema.shapes, found), target)
             target.execute("COMMIT")
+        publish_file(new, out)
     return found
 
 
@@ -75,7 +72,7 @@ def _readable_copy(path: Path, folder: Path, found: Found) -> tuple[sqlite3.Conn
     Raises:
         StorageError: it cannot be copied, or no run is found in it.
     """
-    copy = folder / "damaged.sqlite"
+    copy = folder / ".damaged"
     try:
         shutil.copyfile(path, copy)
         log = beside(path, "-wal")
@@ -124,7 +121,7 @@ def _damaged_places(copy: Path) -> int:
 
 def _rebuilt(path: Path, schema: "_Schema", folder: Path) -> sqlite3.Connection:
     """Return a database with all records of a file that fit into a table of the schema: also those out of reach."""
-    database = sqlite3.connect(folder / f"rebuilt-{schema.version}.sqlite", isolation_level=None)
+    database = sqlite3.connect(folder / f".rebuilt-{schema.version}", isolation_level=None)
     schema.create(database)
     database.execute("BEGIN")
     tables = [schema.shapes[name] for name in schema.newest_first if name != "meta"]

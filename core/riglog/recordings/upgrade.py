@@ -4,7 +4,6 @@ The old file is not changed. The new one gets its name when it is complete and w
 of it.
 """
 
-import tempfile
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from itertools import zip_longest
@@ -13,10 +12,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from riglog.errors import ConfigError, StorageError
-from riglog.recordings.copying import publish_copy
+from riglog.recordings.new_files import new_file, publish_file
 from riglog.recordings.reading import read
 from riglog.recordings.salvage import salvage
-from riglog.sinks.files import file_error
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.reader import read_events
 from riglog.sinks.sqlite.schema import check_recording
@@ -49,24 +47,13 @@ def upgrade(path: str | Path, out: str | Path | None = None) -> Upgraded:
     target = path.with_name(f"{path.stem}-schema-{SCHEMA_VERSION}.sqlite") if out is None else Path(out)
     if check_recording(path) == SCHEMA_VERSION:
         raise ConfigError(f"the recording has schema {SCHEMA_VERSION} already", hint="Use it as it is", path=path)
-    if target.exists():
-        raise StorageError("file exists", hint="Give --out a new name: nothing is replaced", path=target)
-    lock = WriterLock(path)
-    try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".upgrade-") as folder:
-            copy = Path(folder) / target.name
-            found = salvage(path, copy)
-            if not found.complete:
-                hint = f"Save what can be read: riglog salvage {path} --out NEW.sqlite. The file was not modified"
-                raise StorageError("recording is damaged", hint=hint, path=path)
-            _compare(path, copy)
-            publish_copy(copy, target)
-    except FileExistsError as error:
-        raise StorageError("file exists", hint="Give --out a new name: nothing is replaced", path=target) from error
-    except OSError as error:
-        raise file_error(error, target) from error
-    finally:
-        lock.release()
+    with new_file(target) as copy, WriterLock(path):
+        found = salvage(path, copy)
+        if not found.complete:
+            hint = f"Save what can be read: riglog salvage {path} --out NEW.sqlite. The file was not modified"
+            raise StorageError("recording is damaged", hint=hint, path=path)
+        _compare(path, copy)
+        publish_file(copy, target)
     return Upgraded(str(target), found.rows, found.events, found.runs)
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from riglog.errors import ConfigError, error_context
+from riglog.errors import ConfigError
 from riglog.model import iso
 from riglog.protocol.wire_log import KeptTransaction
 from riglog.sinks.sqlite.overviews import rebuild
-from riglog.sinks.sqlite.reader import open_recording
-from riglog.sinks.sqlite.schema import create_tables, sqlite_errors
+from riglog.sinks.sqlite.reader import opened_recording
+from riglog.sinks.sqlite.schema import create_tables, schema_of
 from riglog.sinks.sqlite.schema1 import SCHEMA_1
 from riglog.sinks.sqlite.seal_format import (
     FLUSHES,
@@ -132,8 +132,8 @@ def verify(path: str | Path, *, heads: Sequence[str] = (), key: str | Path | Non
         if len(head) < 8 or set(head) - set("0123456789abcdef"):
             raise ConfigError(f"invalid head {head!r}", hint="Give at least 8 hexadecimal digits of it")
     public_key = None if key is None else read_public_key(Path(key))
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
-        (schema,) = database.execute("PRAGMA user_version").fetchone()
+    with opened_recording(path) as database:
+        schema = schema_of(database)
         found = Verified(str(path), schema, unsealed_runs=[], problems=[], wrong=[], keys=[])
         if schema == SCHEMA_1:
             found.unsealed_runs = [run for (run,) in database.execute("SELECT run FROM run")]

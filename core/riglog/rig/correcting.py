@@ -6,9 +6,8 @@ is complete and was verified.
 """
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,21 +17,20 @@ from msgspec import Struct, structs
 
 from riglog.config.rig import parse_rig
 from riglog.derived import Deriver
-from riglog.errors import ConfigError, RiglogError, StorageError, error_context
+from riglog.errors import RiglogError, StorageError
 from riglog.model import Batch, Channel, Sample, Stamp, Status
 from riglog.plugin import Registry, installed
-from riglog.recordings.copying import publish_copy
+from riglog.recordings.new_files import new_file, publish_file
 from riglog.recordings.resealing import seal_again
 from riglog.recordings.verification import verify
+from riglog.rig.kept_bytes import not_kept, refuse_schema_1
 from riglog.rig.redecoding import Difference, Place, Redecoded, SetClock, compare_all
 from riglog.rig.wires import driver_version
 from riglog.sinks.disk import beside
-from riglog.sinks.files import file_error
 from riglog.sinks.rows import content, flags
 from riglog.sinks.sqlite.overviews import rebuild
-from riglog.sinks.sqlite.reader import Database, open_recording
-from riglog.sinks.sqlite.schema import open_database, sqlite_errors
-from riglog.sinks.sqlite.schema1 import SCHEMA_1
+from riglog.sinks.sqlite.reader import Database, opened_recording
+from riglog.sinks.sqlite.schema import open_database
 from riglog.sinks.sqlite.seals import head_of
 from riglog.sinks.sqlite.stored_rows import READING_COLUMNS, StoredRows
 from riglog.sinks.sqlite.writer_lock import WriterLock
@@ -100,37 +98,23 @@ async def write_corrected(
         NotARecordingError, NewerSchemaError: the file is something else.
     """
     path, out = Path(path), Path(out)
-    if out.exists():
-        raise StorageError("file exists", hint="Give --write a new name: nothing is replaced", path=out)
-    _refuse_changed(path)
-    lock = WriterLock(path)
-    try:
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".redecode-") as folder:
-            copy = Path(folder) / out.name
+    with new_file(out, option="--write") as copy:
+        _refuse_changed(path)
+        with WriterLock(path):
             found = await _write(path, copy, registry or installed(), on_difference)
             if not found.found.different:
                 return found
-            verified = verify(copy)
-            if not verified.complete:
+            if not verify(copy).complete:
                 raise StorageError("the copy is not as it was sealed", hint="Report this with the recording", path=path)
-            publish_copy(copy, out)
-    except FileExistsError as error:
-        raise StorageError("file exists", hint="Give --write a new name: nothing is replaced", path=out) from error
-    except OSError as error:
-        raise file_error(error, out) from error
-    finally:
-        lock.release()
+            publish_file(copy, out)
     return structs.replace(found, out=str(out))
 
 
 def _refuse_changed(path: Path) -> None:
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
-        if database.execute("PRAGMA user_version").fetchone() == (SCHEMA_1,):
-            raise ConfigError("a recording of schema 1 has no bytes", hint="Read its rows with riglog export")
+    with opened_recording(path) as database:
+        refuse_schema_1(database)
         if database.execute("SELECT 1 FROM wire LIMIT 1").fetchone() is None:
-            raise ConfigError(
-                "the bytes of this recording were not kept", hint="Record it with keep_bytes = true in [[sink]]"
-            )
+            raise not_kept("recording")
     if verify(path).changed:
         raise StorageError(
             "the recording is not as it was sealed",
@@ -141,11 +125,7 @@ def _refuse_changed(path: Path) -> None:
 
 async def _write(path: Path, copy: Path, registry: Registry, on_difference: Callable[[Difference], None]) -> Corrected:
     sha256 = None if _has_log(path) else _sha256(path)
-    with ExitStack() as stack:
-        source = stack.enter_context(closing(open_recording(path)))
-        target = stack.enter_context(closing(open_database(copy, durable=False)))
-        stack.enter_context(sqlite_errors(path))
-        stack.enter_context(error_context(path=path))
+    with opened_recording(path) as source, closing(open_database(copy, durable=False)) as target:
         source.backup(target)
         target.execute("BEGIN")
         changes = _Changes(target)

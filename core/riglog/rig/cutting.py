@@ -6,10 +6,9 @@ replaced; so are serial numbers, also in the bytes, where a driver accepts the c
 """
 
 import re
-import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,21 +16,20 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from riglog.errors import ConfigError, RiglogError, StorageError, error_context
+from riglog.errors import ConfigError, RiglogError
 from riglog.manager import resolve_device
 from riglog.model import NS
 from riglog.plugin import Registry, installed
 from riglog.protocol import Codec
 from riglog.protocol.wire_log import KeptTransaction
-from riglog.recordings.copying import publish_copy
+from riglog.recordings.new_files import new_file, publish_file
 from riglog.recordings.resealing import seal_again
 from riglog.rig.explaining import find_row
 from riglog.rig.redecoding import decode_today
 from riglog.rig.stored_files import StoredFiles, stored_files
-from riglog.sinks.files import file_error
 from riglog.sinks.sqlite.overviews import rebuild
-from riglog.sinks.sqlite.reader import Database, open_recording
-from riglog.sinks.sqlite.schema import open_database, sqlite_errors
+from riglog.sinks.sqlite.reader import Database, opened_recording
+from riglog.sinks.sqlite.schema import open_database
 from riglog.sinks.sqlite.wires import Wires, read_wires
 
 MOST_TRANSACTIONS = 5000
@@ -90,14 +88,8 @@ async def cut(
         NotARecordingError, NewerSchemaError: the file is something else.
     """
     path, out = Path(path), Path(out)
-    if out.exists():
-        raise StorageError("file exists", hint="Give --out a new name: nothing is replaced", path=out)
-    try:
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".cut-") as folder, ExitStack() as stack:
-            copy = Path(folder) / out.name
-            source = stack.enter_context(closing(open_recording(path)))
-            stack.enter_context(sqlite_errors(path))
-            stack.enter_context(error_context(path=path))
+    with new_file(out) as copy:
+        with opened_recording(path) as source:
             found = find_row(source, row)
             if found.port is None:
                 raise ConfigError(
@@ -111,11 +103,7 @@ async def cut(
                 target.execute("COMMIT")
                 Wires(target, 1).merge(1)
                 target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            publish_copy(copy, out)
-    except FileExistsError as error:
-        raise StorageError("file exists", hint="Give --out a new name: nothing is replaced", path=out) from error
-    except OSError as error:
-        raise file_error(error, out) from error
+        publish_file(copy, out)
     return done
 
 

@@ -1,6 +1,6 @@
 """How a stored value came of the bytes on the line: request and reply, and what is in them."""
 
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,19 +8,18 @@ import msgspec
 from msgspec import Struct
 
 from riglog.device.frame_reader import FrameKind, SeenFrame
-from riglog.errors import ConfigError, DeviceError, ProtocolError, RiglogError, error_context
+from riglog.errors import ConfigError, DeviceError, ProtocolError, RiglogError
 from riglog.manager import DeviceSpec, resolve_device
 from riglog.manager.port_opening import reader_of
 from riglog.manager.raw_exchange import frames_in
 from riglog.model import NS, Sample, Stamp
 from riglog.plugin import Registry, installed
 from riglog.protocol.wire_log import KeptTransaction
+from riglog.rig.kept_bytes import not_kept, refuse_schema_1
 from riglog.rig.stored_files import StoredFiles
 from riglog.sinks.rows import Row
-from riglog.sinks.sqlite.reader import Database, open_recording
+from riglog.sinks.sqlite.reader import Database, opened_recording
 from riglog.sinks.sqlite.recorded import nanoseconds
-from riglog.sinks.sqlite.schema import sqlite_errors
-from riglog.sinks.sqlite.schema1 import SCHEMA_1
 from riglog.sinks.sqlite.stored_rows import READING_COLUMNS, Reading, StoredRows
 from riglog.sinks.sqlite.wires import wires_at, wires_before
 
@@ -83,15 +82,13 @@ def explain_row(path: str | Path, row: str, *, registry: Registry | None = None)
         NotARecordingError, NewerSchemaError, StorageError: the file cannot be read.
     """
     path = Path(path)
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+    with opened_recording(path) as database:
         found = find_row(database, row)
         stored = StoredRows(database).row(found.reading)
         if found.formula is not None:
             return Explained(stored, None, None, {}, found.formula, [])
         if found.port is None:
-            raise ConfigError(
-                "the bytes of this run were not kept", hint="Record it with keep_bytes = true in [[sink]]"
-            )
+            raise not_kept("run")
         run_id, port, driver, version, options = found.run_id, found.port, found.driver, found.version, found.options
         (rig,) = database.execute("SELECT rig FROM run WHERE id = ?", (run_id,)).fetchone()
         kept = wires_at(database, run_id, port, found.received_ns) or wires_before(
@@ -137,8 +134,7 @@ def find_row(database: Database, row: str) -> FoundRow:
     device, _, parameter = channel.partition(".")
     if not (device and parameter and at):
         raise ConfigError(f"invalid row {row!r}", hint="Give DEVICE.PARAMETER@TIME, or DEVICE.PARAMETER@last")
-    if database.execute("PRAGMA user_version").fetchone() == (SCHEMA_1,):
-        raise ConfigError("a recording of schema 1 has no bytes", hint="Read its rows with riglog export")
+    refuse_schema_1(database)
     channels = database.execute(CHANNELS, (device, parameter, parameter)).fetchall()
     if not channels:
         raise ConfigError(f"no channel {channel!r} in the recording", hint="Its channels are in `riglog info`")

@@ -7,7 +7,7 @@ the reply is decoded as if it had just been received, and the samples are compar
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from riglog.device import Pace
-from riglog.errors import RiglogError, describe, error_context
+from riglog.errors import RiglogError, describe
 from riglog.manager import DeviceSpec, resolve_device
 from riglog.model import NS, Clock, Sample, Stamp, Status, iso
 from riglog.model.sample import settled
@@ -28,8 +28,7 @@ from riglog.protocol.timed_reply import TimedReply
 from riglog.protocol.wire_log import AMBIGUOUS, FAILED, REFUSED, KeptTransaction
 from riglog.rig.stored_files import StoredFiles
 from riglog.sinks.rows import content, flags
-from riglog.sinks.sqlite.reader import Database, open_recording
-from riglog.sinks.sqlite.schema import sqlite_errors
+from riglog.sinks.sqlite.reader import Database, opened_recording
 from riglog.sinks.sqlite.stored_rows import READING_COLUMNS, StoredRows
 from riglog.sinks.sqlite.wires import read_wires
 from riglog.transport import Transport
@@ -364,7 +363,7 @@ async def redecode(
         NotARecordingError, NewerSchemaError, StorageError: the file cannot be read.
     """
     path = Path(path)
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+    with opened_recording(path) as database:
         return await compare_all(database, registry or installed(), on_difference)
 
 

@@ -3,24 +3,23 @@
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from riglog.errors import ConfigError, RiglogError, error_context
+from riglog.errors import ConfigError, RiglogError
 from riglog.manager import DeviceSpec, resolve_device
 from riglog.model import SYSTEM_CLOCK
 from riglog.plugin import Registry, installed
 from riglog.protocol import Connection
+from riglog.rig.kept_bytes import not_kept, refuse_schema_1
 from riglog.rig.redecoding import NoTransport
 from riglog.rig.stored_files import StoredFiles
 from riglog.simulation.replayed import ReplayedPort
-from riglog.sinks.sqlite.reader import RUNS, Database, open_recording, refuse_unknown
-from riglog.sinks.sqlite.schema import sqlite_errors
-from riglog.sinks.sqlite.schema1 import SCHEMA_1
+from riglog.sinks.sqlite.reader import RUNS, Database, opened_recording, refuse_unknown
 from riglog.sinks.sqlite.wires import read_wires
 
 WITH_BYTES = """
@@ -67,15 +66,12 @@ def read_replay(
         NotARecordingError, NewerSchemaError, StorageError: the file cannot be read.
     """
     path = Path(path)
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
-        if database.execute("PRAGMA user_version").fetchone() == (SCHEMA_1,):
-            raise ConfigError("a recording of schema 1 has no bytes", hint="Read its rows with riglog export")
+    with opened_recording(path) as database:
+        refuse_schema_1(database)
         refuse_unknown(database, "run", run, RUNS)
         found = database.execute(WITH_BYTES, {"run": run}).fetchone()
         if found is None:
-            raise ConfigError(
-                "the bytes of this recording were not kept", hint="Record it with keep_bytes = true in [[sink]]"
-            )
+            raise not_kept("recording")
         run_id, identity, name, rate_hz, rig, length = found
         devices: list[dict[str, Any]] = []
         without_port: list[dict[str, Any]] = []

@@ -40,6 +40,15 @@ def sync_file(file: int) -> None:
         os.fdatasync(file)
 
 
+def sync_closed(path: Path) -> None:
+    """Return when the content of a file that is closed is on the disk."""
+    file = os.open(path, os.O_RDWR)
+    try:
+        sync_file(file)
+    finally:
+        os.close(file)
+
+
 def sync_folder(folder: Path) -> None:
     """Return when the names in a folder are on the disk: of a file that was created or renamed."""
     if sys.platform == "win32":

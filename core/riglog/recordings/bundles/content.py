@@ -11,13 +11,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from riglog.errors import ConfigError, StorageError, error_context
+from riglog.errors import ConfigError, StorageError
 from riglog.recordings.bundles.names import safe_name
 from riglog.recordings.contents import Contents, contents
 from riglog.recordings.export import export
 from riglog.recordings.reports import write_report
 from riglog.recordings.verification import Verified, verify
-from riglog.sinks.sqlite.reader import open_recording, read_events
+from riglog.sinks.sqlite.reader import opened_recording, read_events
 from riglog.sinks.sqlite.schema import sqlite_errors
 
 NO_ROWS = "none"
@@ -84,7 +84,7 @@ def collect(
 
 def _copy(path: Path, copy: Path) -> None:
     """Copy a recording as it is at one moment; it may be growing. The copy is one file without a write-ahead log."""
-    with closing(open_recording(path)) as source, sqlite_errors(path), error_context(path=path):
+    with opened_recording(path) as source:
         source.execute("BEGIN")  # one moment, however long it takes
         source.execute("SELECT count(*) FROM sqlite_master").fetchone()
         with closing(sqlite3.connect(copy, isolation_level=None)) as target, sqlite_errors(copy):
@@ -98,7 +98,7 @@ def _copy(path: Path, copy: Path) -> None:
 
 def _facts(copy: Path, name: str, folder: Path, verified: Verified) -> Iterator[Part]:
     """Write the rig files, the events and what the seals prove."""
-    with closing(open_recording(copy)) as database, sqlite_errors(copy):
+    with opened_recording(copy) as database:
         runs = database.execute("SELECT run, rig, versions, host FROM run ORDER BY id").fetchall()
     for number, rig in enumerate(dict.fromkeys(rig for _, rig, _, _ in runs if rig), 1):
         target = folder / f"{name}-rig-{number}.toml"

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from riglog.errors import ConfigError, StorageError
+from riglog.errors import ConfigError
 from riglog.model import SYSTEM_CLOCK, iso
 from riglog.recordings.bundles.content import NO_ROWS, Content, collect, refuse_nothing
 from riglog.recordings.bundles.eln import METADATA, metadata
 from riglog.recordings.bundles.names import safe_name
-from riglog.sinks.disk import HIDDEN, sync_file, sync_folder
+from riglog.recordings.new_files import file_exists
+from riglog.sinks.disk import HIDDEN, sync_closed, sync_folder
 from riglog.sinks.files import appearing, check_writable, file_error
 
 DATA = "data"
@@ -67,7 +68,7 @@ def bundle(
         raise ConfigError(f"unknown format of rows {rows!r}", hint=f"Use one of {', '.join(ROWS)}")
     check_writable(out)
     if os.path.lexists(out):
-        raise _exists(out)
+        raise file_exists(out)
     staging = None
     try:
         staging = out.parent / f"{HIDDEN}{os.urandom(8).hex()}.bundle"
@@ -90,7 +91,7 @@ def bundle(
         else:
             _publish(staging, out)
     except FileExistsError as error:
-        raise _exists(out) from error
+        raise file_exists(out) from error
     except OSError as error:
         raise file_error(error, out) from error
     finally:
@@ -98,10 +99,6 @@ def bundle(
             shutil.rmtree(staging, ignore_errors=True)
     changed = [str(given) for given, found in zip(paths, content.verified, strict=True) if found.changed]
     return Bundled(str(out), len(content.parts), total, digest, changed)
-
-
-def _exists(out: Path) -> StorageError:
-    return StorageError("file exists", hint="Give --out a new name: nothing is replaced", path=out)
 
 
 def _digest(path: Path) -> tuple[int, str]:
@@ -154,11 +151,7 @@ def _archive(folder: Path, out: Path, *, bag: bool) -> None:
 def _publish(folder: Path, out: Path) -> None:
     """Give a complete folder its name, after its files are on the disk."""
     for path in _files(folder):
-        file = os.open(path, os.O_RDWR)
-        try:
-            sync_file(file)
-        finally:
-            os.close(file)
+        sync_closed(path)
     sync_folder(folder / DATA)
     sync_folder(folder)
     if os.path.lexists(out):

@@ -1,11 +1,10 @@
 """The events that a further file of a run needs: when its slot 0 was due, and its instruments. Reads only."""
 
-from contextlib import closing
 from pathlib import Path
 
 from riglog.model import Actor, Event, EventKind
-from riglog.sinks.sqlite.reader import open_recording
-from riglog.sinks.sqlite.schema import is_unused, sqlite_errors
+from riglog.sinks.sqlite.reader import opened_recording
+from riglog.sinks.sqlite.schema import is_unused
 
 CARRIED = """
 SELECT at_ns, kind, message, device, port, actor.user, actor.program, actor.host, reason
@@ -22,7 +21,7 @@ def carried_events(path: Path, run: str) -> list[Event]:
     """
     if is_unused(path):
         return []
-    with closing(open_recording(path)) as database, sqlite_errors(path):
+    with opened_recording(path) as database:
         found = {}
         for at_ns, kind, message, device, port, user, program, host, reason in database.execute(CARRIED, {"run": run}):
             actor = None if user is None else Actor(user, program, host)

@@ -1,11 +1,10 @@
 """The identities that are stored with a run: which instruments its rows are from."""
 
-from contextlib import closing
 from pathlib import Path
 
 from riglog.model import IDENTITY, EventKind
-from riglog.sinks.sqlite.reader import open_recording
-from riglog.sinks.sqlite.schema import is_unused, sqlite_errors
+from riglog.sinks.sqlite.reader import opened_recording
+from riglog.sinks.sqlite.schema import is_unused
 
 IDENTIFIED = """
 SELECT device, message FROM event
@@ -26,6 +25,6 @@ def stored_identities(path: Path, name: str, *, run: str | None = None) -> dict[
     """
     if is_unused(path):
         return {}
-    with closing(open_recording(path)) as database, sqlite_errors(path):
+    with opened_recording(path) as database:
         values = {"kind": EventKind.IDENTITY_EXPECTED.value, "name": name, "run": run}
         return {device: message.removeprefix(IDENTITY) for device, message in database.execute(IDENTIFIED, values)}

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,7 +13,7 @@ from riglog.sinks.disk import beside
 from riglog.sinks.other_files import refuse_known_files, refuse_row_files
 from riglog.sinks.rows import EventRow, Row
 from riglog.sinks.sqlite.recorded import recorded
-from riglog.sinks.sqlite.schema import HEADER, check_recording, create_tables, is_reserved, sqlite_errors
+from riglog.sinks.sqlite.schema import HEADER, check_recording, create_tables, is_reserved, schema_of, sqlite_errors
 from riglog.sinks.sqlite.tables import SCHEMA_VERSION
 from riglog.sinks.sqlite.views import iso
 
@@ -45,6 +45,17 @@ def open_recording(path: Path) -> sqlite3.Connection:
             return _connect(location + "?immutable=1")  # a finished recording in a folder without write permission
 
 
+@contextmanager
+def opened_recording(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a recording for reading while the block runs; errors in it name the file.
+
+    Raises:
+        NotARecordingError, NewerSchemaError, StorageError: as ``open_recording``.
+    """
+    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+        yield database
+
+
 def _empty_recording() -> sqlite3.Connection:
     database = sqlite3.connect(":memory:", isolation_level=None)
     create_tables(database)
@@ -53,7 +64,7 @@ def _empty_recording() -> sqlite3.Connection:
 
 def read_sqlite(path: Path, damage: Damage) -> Iterator[Row]:
     """Return the rows of a recording, oldest first."""
-    with closing(open_recording(path)) as database, sqlite_errors(path):
+    with opened_recording(path) as database:
         for page in recorded(database).pages():
             yield from page.rows
 
@@ -68,7 +79,7 @@ def read_events(path: str | Path, *, run: str | None = None) -> Iterator[EventRo
         ConfigError: there is no such run in it.
     """
     path = Path(path)
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+    with opened_recording(path) as database:
         refuse_unknown(database, "run", run, RUNS)
         for run_id, at, kind, *about in database.execute(
             f"SELECT run.run, {AT}, kind, device, port, message{_who(database)}"
@@ -85,7 +96,7 @@ def newest_events(path: str | Path, count: int) -> list[EventRow]:
         NotARecordingError, NewerSchemaError, StorageError: it cannot be read.
     """
     path = Path(path)
-    with closing(open_recording(path)) as database, sqlite_errors(path), error_context(path=path):
+    with opened_recording(path) as database:
         found = database.execute(
             f"SELECT run.run, {AT}, kind, device, port, message{_who(database)} ORDER BY event.id DESC LIMIT ?",
             (count,),
@@ -97,7 +108,7 @@ def newest_events(path: str | Path, count: int) -> list[EventRow]:
 def _who(database: sqlite3.Connection) -> str:
     """Return the SQL of who and why, and of the tables; a recording of schema 1 does not know them."""
     tables = " FROM event CROSS JOIN run ON run.id = event.run_id"
-    if database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,):
+    if schema_of(database) == SCHEMA_VERSION:
         who = ", actor.user, actor.program, actor.host, event.reason"
         return f"{who}{tables} LEFT JOIN actor ON actor.id = event.actor_id"
     return f", NULL, NULL, NULL, NULL{tables}"

@@ -11,6 +11,7 @@ from riglog.errors import ConfigError
 from riglog.model import NS
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite import schema1, views
+from riglog.sinks.sqlite.schema import schema_of
 from riglog.sinks.sqlite.stored_rows import READING_COLUMNS, StoredRows
 
 PAGE_ROWS = 5_000
@@ -110,8 +111,7 @@ class Recorded(ABC):
 
 def recorded(database: sqlite3.Connection) -> Recorded:
     """Return the recording that a connection reads."""
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    return Recorded1(database) if version == schema1.SCHEMA_1 else Recorded2(database)
+    return Recorded1(database) if schema_of(database) == schema1.SCHEMA_1 else Recorded2(database)
 
 
 class Recorded1(Recorded):

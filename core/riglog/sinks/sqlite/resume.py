@@ -1,7 +1,6 @@
 """What is stored of a run that is to be resumed. Reads only."""
 
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -9,8 +8,8 @@ from msgspec import Struct
 
 from riglog.model import NS, Run
 from riglog.sinks.sqlite.equipment import stored_equipment
-from riglog.sinks.sqlite.reader import open_recording
-from riglog.sinks.sqlite.schema import check_path, is_unused, sqlite_errors
+from riglog.sinks.sqlite.reader import opened_recording
+from riglog.sinks.sqlite.schema import check_path, is_unused
 from riglog.sinks.sqlite.views import newest
 from riglog.sinks.sqlite.writer_lock import check_unlocked
 
@@ -48,7 +47,7 @@ def stored_run(path: Path, name: str, *, run_id: str | None = None) -> StoredRun
         return None
     check_unlocked(path)
     check_path(path)
-    with closing(open_recording(path)) as database, sqlite_errors(path):
+    with opened_recording(path) as database:
         found = database.execute(
             "SELECT id, run, name, started_ns, anchor_ns, rate_hz, host, versions, rig FROM run"
             " WHERE name = :name AND (:run IS NULL OR run = :run) ORDER BY id DESC LIMIT 1",

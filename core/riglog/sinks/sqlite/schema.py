@@ -190,6 +190,11 @@ def check_recording(path: Path, *, hint: str = NOT_MODIFIED) -> int:
     return version
 
 
+def schema_of(database: sqlite3.Connection) -> int:
+    """Return the schema of an open recording."""
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
 def remove_recording(path: Path, *, unless_run: str) -> None:
     """Remove a recording that is to be overwritten, with the -wal and -shm files of SQLite.
 

@@ -9,6 +9,7 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 from riglog.errors import StorageError
 from riglog.log import get_logger
@@ -22,7 +23,7 @@ ATTEMPTS, PAUSE_SECONDS = 5, 0.05
 
 
 class WriterLock:
-    """The right to write a recording. Blocking.
+    """The right to write a recording, until it is released or the block of ``with`` ends. Blocking.
 
     Raises:
         StorageError: another program writes it.
@@ -34,6 +35,12 @@ class WriterLock:
         self._file: int | None = None
         while self._file is None:
             self._file = self._acquire(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def release(self) -> None:
         """Remove the lock file and release the lock."""
