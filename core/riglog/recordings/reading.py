@@ -337,5 +337,16 @@ def _selected_pages(path: Path, selection: Selection) -> Iterator[list[Row]]:
 
 
 def _pages(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    while page := list(islice(rows, PAGE_ROWS)):
-        yield page
+    """Return rows in lists; if the recording is damaged, also those before the damage come."""
+    damaged: StorageError | None = None
+    while damaged is None:
+        page: list[Row] = []
+        try:
+            page.extend(islice(rows, PAGE_ROWS))
+        except StorageError as error:
+            damaged = error
+        if page:
+            yield page
+        elif damaged is None:
+            return
+    raise damaged

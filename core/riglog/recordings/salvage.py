@@ -1,8 +1,9 @@
-"""``salvage``: what can be read of a damaged SQLite recording, copied into a new one.
+"""``salvage``: what can be read of a damaged recording in SQLite or Parquet, copied into a new one.
 
 The damaged file is not changed: SQLite works on a copy of it and of its write-ahead log. Where SQLite cannot follow its
 tables, the rows are searched page by page (``sqlite_pages``): one damaged page can lead to many sound ones. What is not
 sound is counted as unreadable, see ``damaged``. The new file has the present schema, whatever that of the old one is.
+Parquet has checksums, so that what is sound is known there.
 """
 
 import re
@@ -19,8 +20,9 @@ from riglog.recordings.copying import copy_1, copy_2
 from riglog.recordings.damaged import Damaged, Found, Shape, shapes
 from riglog.recordings.new_files import new_file, publish_file
 from riglog.recordings.sqlite_pages import Value, records
-from riglog.sinks.disk import beside
-from riglog.sinks.files import file_error, read_error
+from riglog.sinks.disk import beside, sync_folder
+from riglog.sinks.files import file_error, first_line, read_error
+from riglog.sinks.parquet_parts import copy_sound_rows, is_parquet, is_parquet_folder
 from riglog.sinks.sqlite import schema1
 from riglog.sinks.sqlite.schema import UNREADABLE, create_tables, open_database, sqlite_errors
 from riglog.sinks.sqlite.tables import PAGE_BYTES, SCHEMA_VERSION, TABLES
@@ -47,13 +49,15 @@ class Salvaged(Found):
 
 
 def salvage(path: str | Path, out: str | Path) -> Salvaged:
-    """Copy everything that can be read of a recording in SQLite into a new file. Blocking.
+    """Copy everything that can be read of a recording in SQLite or Parquet into a new one. Blocking.
 
     Raises:
-        StorageError: ``out`` exists, the recording cannot be read at all, or the new file cannot be written.
+        StorageError: ``out`` exists, the recording cannot be read at all, or the new one cannot be written.
             Nothing was left behind.
     """
     path, out = Path(path), Path(out)
+    if is_parquet_folder(path) or (path.is_file() and is_parquet(first_line(path))):
+        return _salvage_parquet(path, out)
     found = Salvaged()
     with new_file(out) as new:
         source, schema = _readable_copy(path, new.parent, found)
@@ -64,6 +68,14 @@ def salvage(path: str | Path, out: str | Path) -> Salvaged:
             target.execute("COMMIT")
         publish_file(new, out)
     return found
+
+
+def _salvage_parquet(path: Path, out: Path) -> Salvaged:
+    with new_file(out) as new:
+        saved = copy_sound_rows(path, new)
+        new.rename(out)
+        sync_folder(out.parent)
+    return Salvaged(gaps=saved.gaps, rows=saved.rows, runs=len(saved.runs))
 
 
 def _readable_copy(path: Path, folder: Path, found: Found) -> tuple[sqlite3.Connection, "_Schema"]:

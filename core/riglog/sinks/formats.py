@@ -9,7 +9,8 @@ from riglog.sinks.files import first_line, is_blank
 from riglog.sinks.jsonl import JSONL_FORMAT
 from riglog.sinks.netcdf import NETCDF_FORMAT
 from riglog.sinks.other_files import refuse_known_files
-from riglog.sinks.parquet import PARQUET_FORMAT, is_parquet_folder
+from riglog.sinks.parquet import PARQUET_FORMAT
+from riglog.sinks.parquet_parts import is_parquet_folder
 from riglog.sinks.sqlite.reader import SQLITE_FORMAT
 from riglog.sinks.xlsx import XLSX_FORMAT
 

@@ -6,6 +6,7 @@ from riglog.errors import NotARecordingError
 from riglog.sinks import csv, jsonl, parquet
 from riglog.sinks.disk import read_beginning
 from riglog.sinks.files import first_line
+from riglog.sinks.parquet_parts import parts
 
 RIG_FILE_BYTES = 1_000_000
 ROW_FILES = ((csv.CSV_FORMAT, "CSV"), (jsonl.JSONL_FORMAT, "JSON Lines"), (parquet.PARQUET_FORMAT, "Parquet"))
@@ -20,7 +21,7 @@ def refuse_row_files(path: Path) -> None:
     if not path.exists():
         return
     if path.is_dir():
-        kinds = ["Parquet"] if parquet.parts(path) else []
+        kinds = ["Parquet"] if parts(path) else []
     else:
         first = first_line(path)
         kinds = [name for format, name in ROW_FILES if format.recognizes(first)]

@@ -6,20 +6,16 @@ whole, in one step, with every flush, until it has PART_ROWS rows; then the next
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from msgspec import structs
 
-from riglog.errors import NotARecordingError, StorageError, error_context
-from riglog.printable import printable
-from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch, rows_of
-from riglog.sinks.base import Damage, FileConfig, Format, Records, RecordWriter, SinkType
+from riglog.errors import StorageError, error_context
+from riglog.sinks.arrow import arrow_schema, pyarrow, record_batch
+from riglog.sinks.base import FileConfig, Format, Records, RecordWriter, SinkType
 from riglog.sinks.disk import (
     FOLDER_MODE,
-    HIDDEN,
     Identity,
     free_path,
     identity,
@@ -37,18 +33,24 @@ from riglog.sinks.files import (
     deleted_error,
     deleted_warning,
     moved_warning,
-    read_error,
 )
-from riglog.sinks.optional_dependencies import import_optional
+from riglog.sinks.parquet_parts import (
+    PART,
+    STORED,
+    check_parts,
+    check_sound,
+    is_parquet,
+    parquet,
+    parts,
+    read_parquet,
+    rests,
+    write_part,
+)
 from riglog.sinks.rows import Columns, Row
 
 PART_ROWS = 20_000
 """Bounds memory, the size of a file, and how often a row is written (PART_ROWS / rows per flush / 2 times)."""
-PART, PARTS = "part-{:06d}.parquet", "part-??????.parquet"
-UNUSABLE = "Use another path. Nothing was modified"
 EXPORT_MARK = {b"riglog": b"export"}
-STORED = {"compression": "zstd", "write_page_checksum": True}
-"""How a file is written. A flipped bit in a page with a checksum is an error of the reader, and no other value."""
 
 
 class ParquetSink(RowFileSink):
@@ -68,17 +70,27 @@ class ParquetSink(RowFileSink):
         self.path.mkdir(FOLDER_MODE, exist_ok=True)
         sync_folder(self.path.parent)
         self._folder = lock_folder(self.path)
-        if self.overwrite:
-            for part in parts(self.path):
-                part.unlink()
-        for left_behind in rests(self.path):  # this recording has the lock
-            left_behind.unlink()
+        try:
+            self._clear()
+        except BaseException:
+            self._release()
+            raise
         last = max((int(part.stem.removeprefix("part-")) for part in parts(self.path)), default=0)
         self._number = last + 1
         self._batches: list[Any] = []
         self._rows_of_full_parts = 0
         self._full_parts: dict[str, tuple[int, int]] = {}  # rows and bytes of each that was written since then
         self._written: Identity | None = None  # the file at the name of the current part, if this sink wrote it
+
+    def _clear(self) -> None:
+        """Remove what is not continued. This recording has the lock."""
+        if self.overwrite:
+            for part in parts(self.path):
+                part.unlink()
+        else:
+            check_sound(self.path)
+        for left_behind in rests(self.path):
+            left_behind.unlink()
 
     def _store(self, found: list[Row]) -> None:
         self._follow_path()
@@ -100,7 +112,7 @@ class ParquetSink(RowFileSink):
         try:
             with appearing(part, replace=self._written is not None and identity(part) == self._written) as file:
                 written = identity(file.fileno())
-                _parquet().write_table(pyarrow().Table.from_batches(batches), file, **STORED)
+                write_part(file, batches)
         finally:
             if written is not None and identity(part) == written:
                 self._written = written  # also if only syncing its name has failed
@@ -170,7 +182,7 @@ class ParquetWriter(RecordWriter):
         self._columns = columns
         self._batches: list[Any] = []
         schema = arrow_schema(columns).with_metadata(EXPORT_MARK) if marked else arrow_schema(columns)
-        self._writer = _parquet().ParquetWriter(file, schema, **STORED)
+        self._writer = parquet().ParquetWriter(file, schema, **STORED)
 
     def write(self, records: Records) -> None:
         self._batches.append(record_batch(records, self._columns))
@@ -191,7 +203,7 @@ class ParquetWriter(RecordWriter):
 def is_export(path: Path) -> bool:
     """Return True if ParquetWriter wrote and marked the file."""
     try:
-        return (_parquet().read_schema(path).metadata or {}).items() >= EXPORT_MARK.items()
+        return (parquet().read_schema(path).metadata or {}).items() >= EXPORT_MARK.items()
     except (pyarrow().ArrowInvalid, OSError):
         return False
 
@@ -220,80 +232,10 @@ def _size(path: Path) -> int | None:
         return None
 
 
-def parts(path: Path) -> list[Path]:
-    """Return the files of a folder written by ParquetSink, oldest first."""
-    return [part for part in sorted(path.glob(PARTS)) if part.stat().st_size]
-
-
-def rests(path: Path) -> list[Path]:
-    """Return what a power failure leaves of a part in a folder: a file that is not complete, and its reserved name."""
-    return [*path.glob(f"{HIDDEN}*.new"), *(part for part in path.glob(PARTS) if not part.stat().st_size)]
-
-
-def is_parquet_folder(path: Path) -> bool:
-    """Return True if a folder is a recording, also one without rows."""
-    return path.is_dir() and (bool(parts(path)) or set(path.iterdir()) == set(rests(path)))
-
-
-def check_parts(path: Path) -> None:
-    """Check that a folder holds only parts with the columns of a row. Reads only.
-
-    Raises:
-        NotARecordingError: it does not.
-    """
-    if not path.is_dir():
-        raise NotARecordingError("path is a file; a Parquet recording is a folder", hint=UNUSABLE, path=path)
-    other = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
-    other -= {part.name for part in (*parts(path), *rests(path))}
-    if other:
-        raise NotARecordingError(f"folder contains other files: {min(other)}", hint=UNUSABLE, path=path)
-    for part in parts(path):
-        try:
-            same = _parquet().read_schema(part).equals(arrow_schema())
-        except (pyarrow().ArrowInvalid, OSError):
-            same = False
-        if not same:
-            raise NotARecordingError(f"{part.name} has different columns", hint=UNUSABLE, path=path)
-
-
-def read_parquet(path: Path, damage: Damage) -> Iterator[Row]:
-    """Return the rows of a Parquet file or of a folder of them."""
-    for part in parts(path) if path.is_dir() else [path]:
-        with _damage_told(part), _parquet().ParquetFile(part, page_checksum_verification=True) as file:
-            if not file.schema_arrow.equals(arrow_schema()):
-                raise NotARecordingError(f"{part.name} has different columns", hint=UNUSABLE, path=path)
-            count = 0
-            for batch in file.iter_batches():
-                count += batch.num_rows
-                yield from rows_of(batch)
-            if count != file.metadata.num_rows:
-                raise _damaged(part, f"{count} of {file.metadata.num_rows} rows")
-
-
-@contextmanager
-def _damage_told(part: Path) -> Iterator[None]:
-    """Raise what pyarrow raises for a damaged file as StorageError."""
-    try:
-        yield
-    except (OSError, UnicodeDecodeError, pyarrow().ArrowException) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # of the system
-            raise read_error(error, part) from error
-        raise _damaged(part, printable(str(error).partition("\n")[0])) from error
-
-
-def _damaged(part: Path, reason: str) -> StorageError:
-    hint = "Restore it from a backup. The other files of a folder can be read without it"
-    return StorageError(f"Parquet file is damaged: {reason}", hint=hint, path=part)
-
-
-def _parquet() -> Any:
-    return import_optional("pyarrow.parquet", "parquet")
-
-
 PARQUET = SinkType(
     "parquet",
     "a folder of Parquet files",
     FileConfig,
     lambda config: ParquetSink(config.path, overwrite=config.overwrite, durability=config.durability),
 )
-PARQUET_FORMAT = Format("parquet", lambda first: first.startswith(b"PAR1"), read_parquet, ParquetWriter, is_export)
+PARQUET_FORMAT = Format("parquet", is_parquet, read_parquet, ParquetWriter, is_export)

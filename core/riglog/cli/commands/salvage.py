@@ -16,7 +16,7 @@ from riglog.recordings import salvage
 )
 @json_option
 def command(file: str, out: str, as_json: bool) -> int:
-    """Copy what can be read of the damaged SQLite recording FILE into a new recording.
+    """Copy what can be read of the damaged recording FILE, in SQLite or Parquet, into a new recording of its kind.
 
     FILE is not changed. Rows that cannot be read, or that do not belong to a known channel, are left out and counted.
     """
