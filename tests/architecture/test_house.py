@@ -110,6 +110,18 @@ def test_all_is_what_is_exported(package: str) -> None:
         assert hasattr(module, name)
 
 
+def test_a_program_that_runs_beside_a_test_ends_with_it() -> None:
+    """``running`` of the support sees to that; it is the only one that starts one."""
+    starters = {
+        path.name
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Attribute) and node.attr in ("open_process", "create_subprocess_exec"))
+        or (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "Popen")
+    }
+    assert starters == {"processes.py"}
+
+
 def test_importing_riglog_imports_nothing_heavy() -> None:
     code = "import sys, riglog; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from fresh_environment import ROOT, FreshEnvironment, build_wheels, environment, run
+from processes import running
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_time, pytest.mark.xdist_group("fresh_environments")]
 
@@ -115,10 +116,7 @@ def simulated(fresh: FreshEnvironment, link: Path, driver: str, *addresses: str)
     """Simulate instruments of a driver on a pseudo-terminal until the end of the block."""
     options = [part for address in addresses for part in ("--address", address)]
     command = [str(fresh.python), "-m", "riglog", "simulate", driver, *options, "--link", str(link)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+    with running(command, stdout=subprocess.PIPE, env=environment()) as process:
         assert process.stdout is not None
         assert process.stdout.readline()  # one line when it is ready
-        try:
-            yield link
-        finally:
-            process.terminate()
+        yield link

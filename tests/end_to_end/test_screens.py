@@ -7,12 +7,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from processes import running
 from recorded import SERIAL, make_run, stamp
 from terminal import RIGLOG, rig, riglog, wait_for_rows
 
@@ -32,8 +33,8 @@ def path(tmp_path: Path) -> Path:
     return rig(tmp_path, OVEN, name="r", rate_hz=20.0, flush_interval=0.2)
 
 
-def start(path: Path, *more: str, **streams: Any) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([*RIGLOG, "record", path.name, *more], cwd=path.parent, stdin=subprocess.DEVNULL, **streams)
+def recording(path: Path, *more: str, **streams: Any) -> AbstractContextManager[subprocess.Popen[str]]:
+    return running([*RIGLOG, "record", path.name, *more], cwd=path.parent, stdin=subprocess.DEVNULL, **streams)
 
 
 def stored(path: Path) -> tuple[int, bool]:
@@ -56,10 +57,10 @@ def test_a_blocked_screen_delays_neither_the_recording_nor_its_end(path: Path) -
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
     os.write(writing, bytes(4096))
-    process = start(path, stdout=writing, stderr=writing)
-    wait_for_rows(path.with_name("r.sqlite"), 6)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 143
+    with recording(path, stdout=writing, stderr=writing) as process:
+        wait_for_rows(path.with_name("r.sqlite"), 6)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 143
     assert stored(path)[1]
     os.close(reading)
     os.close(writing)
@@ -72,31 +73,27 @@ def test_a_terminal_that_is_closed_ends_the_recording_in_order(path: Path) -> No
         os.setsid()
         fcntl.ioctl(0, 0x540E, 0)  # TIOCSCTTY
 
-    process = subprocess.Popen(
-        [*RIGLOG, "record", path.name],
-        cwd=path.parent,
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        preexec_fn=own_terminal,
-    )
-    os.close(slave)
-    os.set_blocking(master, False)
-    wait_for_rows(path.with_name("r.sqlite"), 6)
-    os.close(master)
-    assert process.wait(20) == 129
+    command, streams = [*RIGLOG, "record", path.name], {"stdin": slave, "stdout": slave, "stderr": slave}
+    with running(command, cwd=path.parent, preexec_fn=own_terminal, **streams) as process:
+        os.close(slave)
+        os.set_blocking(master, False)
+        wait_for_rows(path.with_name("r.sqlite"), 6)
+        os.close(master)
+        assert process.wait(20) == 129
     assert stored(path)[1]
 
 
 def test_started_with_nohup_a_recording_goes_on_without_its_terminal(path: Path) -> None:
-    ignore = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        process = start(path, "--duration", "3", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    finally:
-        signal.signal(signal.SIGHUP, ignore)
-    wait_for_rows(path.with_name("r.sqlite"), 6)
-    process.send_signal(signal.SIGHUP)
-    assert process.wait(30) == 0
+    with ExitStack() as stack:
+        ignore = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            silent = recording(path, "--duration", "3", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            process = stack.enter_context(silent)
+        finally:
+            signal.signal(signal.SIGHUP, ignore)
+        wait_for_rows(path.with_name("r.sqlite"), 6)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(30) == 0
     assert stored(path) == (60, True)
 
 
@@ -119,9 +116,8 @@ def test_a_recording_prints_no_control_characters_on_a_terminal(tmp_path: Path, 
     hostile_recording(tmp_path / "r.sqlite")
     master, slave = os.openpty()
     name, *options = command.split()
-    with subprocess.Popen(
-        [*RIGLOG, name, "r.sqlite", *options], cwd=tmp_path, stdout=slave, stderr=subprocess.DEVNULL
-    ) as process:
+    command_line = [*RIGLOG, name, "r.sqlite", *options]
+    with running(command_line, cwd=tmp_path, stdout=slave, stderr=subprocess.DEVNULL) as process:
         assert process.wait(30) == 0
     os.close(slave)
     printed = b""

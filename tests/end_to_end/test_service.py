@@ -8,12 +8,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import running
 from terminal import rig, simulated
 
 from riglog import read
@@ -37,20 +38,17 @@ class StandIn:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(self._address))
         self._socket.settimeout(30)
+        self._programs = ExitStack()
 
-    def start(self) -> "subprocess.Popen[str]":
+    def start(self) -> subprocess.Popen[str]:
         """Start the program with standard input closed, as in a container, and wait until it is ready."""
         environment = os.environ | {
             "NOTIFY_SOCKET": str(self._address),
             "WATCHDOG_USEC": str(round(WATCHDOG_SECONDS * 1e6)),
         }
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *self._command],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        command = ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *self._command]
+        program = running(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        process = self._programs.enter_context(program)
         assert "READY=1" in self.note()
         return process
 
@@ -78,6 +76,7 @@ class StandIn:
             assert time.monotonic() - began < WATCHDOG_SECONDS
 
     def close(self) -> None:
+        self._programs.close()
         self._socket.close()
 
 

@@ -8,12 +8,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from terminal import rig, riglog, simulated, unprivileged
+from processes import running
+from terminal import rig, riglog, simulated, started, unprivileged
 
 from riglog import Manager, MemorySink, SqliteSink, Status, new_run, pipe, record
 from riglog import read as riglog_rows
@@ -128,17 +130,18 @@ def test_a_killed_process_loses_at_most_one_flush_interval_and_leaves_a_sound_fi
     support = Path(__file__).parents[1] / "support"
     for group in range(5):
         paths = [tmp_path / f"{group}-{number}.sqlite" for number in range(4)]
-        processes = [
-            subprocess.Popen([sys.executable, "-c", TAKER, str(support), str(path)], stdout=subprocess.PIPE)
-            for path in paths
-        ]
-        for process in processes:
-            assert process.stdout is not None
-            process.stdout.readline()  # it records
-        time.sleep(0.3 + dice.random())
-        for process, path in zip(processes, paths, strict=True):
-            process.kill()
-            polls = process.communicate()[0].split()
+        printed = []
+        with ExitStack() as stack:
+            commands = [[sys.executable, "-c", TAKER, str(support), str(path)] for path in paths]
+            processes = [stack.enter_context(running(each, stdout=subprocess.PIPE)) for each in commands]
+            for process in processes:
+                assert process.stdout is not None
+                process.stdout.readline()  # it records
+            time.sleep(0.3 + dice.random())
+            for process in processes:
+                process.kill()
+                printed.append(process.communicate()[0].split())
+        for polls, path in zip(printed, paths, strict=True):
             database = sqlite3.connect(path)
             assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             ticks = [tick for (tick,) in database.execute("SELECT DISTINCT tick FROM samples ORDER BY tick")]
@@ -209,19 +212,13 @@ def test_a_run_has_one_writer_and_resume_works_after_it_was_killed(tmp_path: Pat
     with simulated("watlow", "--link", tmp_path / "bus") as ready:
         path = rig(tmp_path, OVEN | {"port": ready["port"]}, rate_hz=10, name="kiln")
         out = tmp_path / "o.sqlite"
-        writer = subprocess.Popen(
-            [sys.executable, "-m", "riglog", "record", str(path), "--out", str(out), "--resume"],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
+        with started("record", path, "--out", out, "--resume") as writer:
             deadline = time.monotonic() + 20
             while not (out.exists() and list(riglog_rows(out))) and time.monotonic() < deadline:
                 time.sleep(0.1)
             second = riglog("record", path, "--out", out, "--resume", "--duration", "1s")
             assert second.code == 4
             assert f"is being recorded by another program (process {writer.pid})" in second.err
-        finally:
             writer.kill()
             _, messages = writer.communicate()
         assert "no earlier run: a new run starts" in messages

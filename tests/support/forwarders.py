@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import anyio
+from processes import end_with_parent
 
 from riglog.sinks.postgres import forward, forward_queue
 
@@ -51,6 +52,7 @@ def spawn(work: object) -> int:
     child = os.fork()
     if child:
         return child
+    end_with_parent()
     code = 1
     try:
         work()  # type: ignore[operator]

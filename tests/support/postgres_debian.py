@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import Struct
+from processes import running
 
 USER = "postgres"
 PASSWORD = "se/cr@t?"
@@ -95,17 +96,11 @@ def servers() -> Iterator[Servers]:
             "ssl_key_file": folder / "server.key",
         }
         settings = [text for name, value in options.items() for text in ("-c", f"{name}={value}")]
-        programs = [start(folder, binaries[-1] / "postgres", "-D", folder / "data", *settings)]
-        try:
-            wait_for(port, folder)
-            programs.append(start(folder, pool, folder / "pool.ini"))
-            wait_for(pool_port, folder)
+        with (
+            serving(folder, binaries[-1] / "postgres", "-D", folder / "data", *settings, port=port),
+            serving(folder, pool, folder / "pool.ini", port=pool_port),
+        ):
             yield Servers(port, pool_port, folder / "server.crt", folder / "stranger.crt", folder)
-        finally:
-            for program in reversed(programs):
-                program.terminate()
-            for program in programs:
-                program.wait(timeout=20)
 
 
 def make_certificate(folder: Path, name: str) -> None:
@@ -125,9 +120,16 @@ def run(*command: object) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def start(folder: Path, *command: object) -> "subprocess.Popen[bytes]":
+@contextmanager
+def serving(folder: Path, *command: object, port: int) -> Iterator[None]:
+    """Run a server while the block runs; at its end, it closes its files in order."""
     with (folder / "log").open("ab") as log:
-        return subprocess.Popen(list(map(str, command)), user=other_user(), cwd="/", stdout=log, stderr=log)
+        program = running(list(map(str, command)), user=other_user(), cwd="/", stdout=log, stderr=log)
+        with program as process:
+            wait_for(port, folder)
+            yield
+            process.terminate()
+            process.wait(timeout=20)
 
 
 def other_user() -> str | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from processes import running
 
 RIGLOG = [sys.executable, "-m", "riglog"]
 SECONDS = 60
@@ -67,19 +68,14 @@ def _obey_permissions() -> None:
 @contextmanager
 def started(*arguments: object, cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
     """Run a command while the block runs; at its end the command is killed if it is still running."""
-    process = subprocess.Popen(
+    with running(
         [*RIGLOG, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         cwd=cwd,
         env={**os.environ, "COLUMNS": "200"},
-    )
-    try:
+    ) as process:
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from processes import running
 from recorded import WARM, make_run, sqlite_recording, steady, store
 
 from riglog.sinks import SqliteSink
@@ -69,12 +70,11 @@ def test_tail_follows_a_recording_that_grows(tmp_path: Path) -> None:
     batches = list(steady(run, [WARM], 6))
     anyio.run(store, SqliteSink(path), run, batches[:3])
     command = [sys.executable, "-m", "riglog", "tail", path, "-f", "-n", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+    with running(command, stdout=subprocess.PIPE) as program:
         assert program.stdout is not None
         lines = [program.stdout.readline()]
         anyio.run(store, SqliteSink(path), run, batches[3:])
         lines += [program.stdout.readline() for _ in range(3)]
-        program.terminate()
     assert len(set(lines)) == 4  # no row twice
 
 

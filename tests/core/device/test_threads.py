@@ -12,6 +12,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import pytest
+from processes import running
 
 from riglog.device.threads import BlockingCalls, in_thread
 from riglog.errors import ReplyTimeoutError
@@ -134,19 +135,14 @@ async def main():
         await in_thread(lambda: time.sleep(60), timeout=0.1 if {ending!r} == "exit" else 60)
 anyio.run(main, backend={backend!r})
 """
-    running = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert running.stdout is not None
-    try:
-        assert running.stdout.readline() == "hanging\n"
+    command = [sys.executable, "-c", program]
+    with running(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "hanging\n"
         if ending == "interrupted":
             time.sleep(0.3)  # until the call is made
-            running.send_signal(signal.SIGINT)
-        running.wait(timeout=10)
-    finally:
-        running.kill()
-        running.communicate()
+            process.send_signal(signal.SIGINT)
+        process.wait(timeout=10)
 
 
 async def test_a_result_that_comes_after_the_event_loop_has_ended_is_discarded() -> None:

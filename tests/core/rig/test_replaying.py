@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
+from processes import running
 from terminal import riglog
 
 import riglog_modbus
@@ -294,17 +295,13 @@ def test_a_replay_on_pseudo_terminals_is_recorded_by_the_rig_file_that_it_writes
 def replaying(path: Path, *options: str) -> Iterator[list[str]]:
     """Run the command; its lines of JSON. At the end, it shows what it has served."""
     command = [sys.executable, "-m", "riglog", "replay", str(path), *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
+    with running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
         count = len(read_replay(path).ports)
         yield [process.stdout.readline() for _ in range(count)]
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=20)
         assert "sim:oven" in out
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.real_time

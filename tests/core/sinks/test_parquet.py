@@ -3,16 +3,16 @@
 import errno
 import os
 import random
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
-import anyio
 import pyarrow
 import pyarrow.dataset
 import pyarrow.parquet
 import pytest
-from anyio.streams.buffered import BufferedByteReceiveStream
+from processes import running
 from recorded import WARM, make_run, steady, store, varied
 
 from riglog.errors import NotARecordingError, StorageError
@@ -43,12 +43,10 @@ anyio.run(main)
 async def test_a_killed_recording_can_be_read_by_any_reader(tmp_path: Path) -> None:
     path = tmp_path / "run.parquet"
     support = str(Path(__file__).parents[2] / "support")
-    async with await anyio.open_process([sys.executable, "-c", KILLED, str(path), support]) as recorder:
+    with running([sys.executable, "-c", KILLED, str(path), support], stdout=subprocess.PIPE) as recorder:
         assert recorder.stdout is not None
-        output = BufferedByteReceiveStream(recorder.stdout)
         for _ in range(20):
-            stored = int(await output.receive_until(b"\n", 100))
-        recorder.kill()
+            stored = int(recorder.stdout.readline())
     found = pyarrow.dataset.dataset(path, format="parquet").to_table()["tick"].to_pylist()
     assert found[: stored + 1] == list(range(stored + 1))
     run = make_run(number=9)

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
 import sys
 from contextlib import closing
 from functools import partial
@@ -15,6 +16,7 @@ import anyio
 import pytest
 from msgspec import structs
 from postgres import ask, rows_there
+from processes import running
 from recorded import EVENTS, WARM, ZONE, make_run, sqlite_recording, steady, store, varied
 from rotated import BEGAN, rotating
 from rotated import RUN as ROTATED
@@ -60,13 +62,13 @@ async def test_the_command_forwards_and_prints_its_progress(database: str, schem
 async def test_following_ends_cleanly_with_an_interrupt(database: str, schema: str, tmp_path: Path) -> None:
     path = await sqlite_recording(tmp_path / "run.sqlite")
     program = [sys.executable, "-m", "riglog", "forward", str(path), "--to", database, "--schema", schema, "--follow"]
-    async with await anyio.open_process(program) as follower:
+    with running(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as follower:
         with anyio.fail_after(30):
             while not await arrived(database, schema):
                 await anyio.sleep(0.05)
-            follower.send_signal(signal.SIGINT)
-            assert follower.stderr is not None
-            assert b"19 rows forwarded, 0 remaining" in b"".join([chunk async for chunk in follower.stderr])
+        follower.send_signal(signal.SIGINT)
+        _, messages = follower.communicate(timeout=30)
+    assert "19 rows forwarded, 0 remaining" in messages
     assert follower.returncode == 130
 
 

@@ -5,10 +5,12 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from processes import running
 from recorded import varied
 
 from riglog.errors import StorageError
@@ -45,14 +47,14 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "kiln.sqlite"
 
 
-def holder(path: Path) -> "subprocess.Popen[str]":
-    """Start another program that writes the recording."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "locked\n"
-    return process
+@contextmanager
+def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another program that writes the recording."""
+    command = [sys.executable, "-c", HOLDER, str(path)]
+    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        yield process
 
 
 async def test_a_second_sink_cannot_open_the_run_and_the_first_goes_on(path: Path, run: Run) -> None:
@@ -120,21 +122,20 @@ async def test_a_sink_that_cannot_be_opened_leaves_no_lock(path: Path, run: Run)
 
 
 def test_another_program_that_writes_the_recording_is_reported(path: Path) -> None:
-    process = holder(path)
-    with pytest.raises(StorageError, match=rf"by another program \(process {process.pid}\)"):
-        WriterLock(path)
-    with pytest.raises(StorageError, match=rf"by another program \(process {process.pid}\)"):
-        check_unlocked(path)
-    process.communicate()
+    with holder(path) as process:
+        with pytest.raises(StorageError, match=rf"by another program \(process {process.pid}\)"):
+            WriterLock(path)
+        with pytest.raises(StorageError, match=rf"by another program \(process {process.pid}\)"):
+            check_unlocked(path)
+        process.communicate()
     check_unlocked(path)
     WriterLock(path).release()
     assert not lock_path(path).exists()
 
 
 def test_a_writer_that_was_killed_is_no_obstacle(path: Path) -> None:
-    process = holder(path)
-    process.kill()
-    process.communicate()
+    with holder(path) as process:
+        process.kill()
     assert lock_path(path).exists()
     check_unlocked(path)
     WriterLock(path).release()
@@ -235,10 +236,10 @@ async def test_a_lock_file_that_is_deleted_is_put_back_with_the_next_flush(path:
     with pytest.raises(StorageError, match="the file is being recorded"):
         await SqliteSink(path).open(new_run("other"))
     lock_path(path).unlink()
-    process = holder(path)  # faster than the flush
-    with pytest.raises(StorageError, match=rf"by another program \(process {process.pid}\)"):
-        await sink.write(batches[3:], [])
-    process.communicate()
+    with holder(path) as process:  # faster than the flush
+        with pytest.raises(StorageError, match=rf"by another program \(process {process.pid}\)"):
+            await sink.write(batches[3:], [])
+        process.communicate()
     await sink.write(batches[3:], [])
     await sink.aclose()
     assert list(read(path)) == list(rows(run.id, batches))

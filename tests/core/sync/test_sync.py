@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from processes import running
 from sync_stub import STUB, content, stub
 from toy import Metronome, ToyDriver
 
@@ -181,13 +182,13 @@ except KeyboardInterrupt:
 def test_ctrl_c_stores_what_was_received_and_closes_the_rig(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "run.sqlite")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as program:
+    with running(command, stdout=subprocess.PIPE, env=environment) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == "recording\n"
         threading.Event().wait(0.5)
         program.send_signal(signal.SIGINT)
         assert program.stdout.read() == "interrupted True True\n"
-    assert program.returncode == 0
+        assert program.wait(20) == 0
 
 
 def test_what_is_open_is_closed_at_the_end_of_the_program(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
+from processes import running
 from serial.rfc2217 import PortManager
 from toy import ToyConfig, ToyDriver
 
@@ -269,24 +270,19 @@ async def test_ser2net_makes_the_settings_and_carries_every_byte(tmp_path: Path)
         f"connection: &one\n  accepter: telnet(rfc2217),tcp,127.0.0.1,{number}\n"
         f"  connector: serialdev,{os.ttyname(slave)},9600n81,local\n"
     )
-    with subprocess.Popen(  # noqa: ASYNC220
-        ["ser2net", "-n", "-d", "-c", config], stderr=subprocess.DEVNULL
-    ) as server:
-        try:
-            await wait_for(number)
-            transport = await open_transport(f"rfc2217://127.0.0.1:{number}", Link(protocol="toy", baudrate=38400))
-            attributes = await anyio.to_thread.run_sync(baud_rate_of, slave)
-            assert attributes == 38400
-            await transport.send(EVERY_BYTE[:256])
-            sent = b""
-            while len(sent) < 256:
-                sent += await anyio.to_thread.run_sync(os.read, master, 4096)
-            assert sent == EVERY_BYTE[:256]
-            os.write(master, EVERY_BYTE[:256])
-            assert await received(transport, 256) == EVERY_BYTE[:256]
-            await transport.aclose()
-        finally:
-            server.terminate()
+    with running(["ser2net", "-n", "-d", "-c", config], stderr=subprocess.DEVNULL):
+        await wait_for(number)
+        transport = await open_transport(f"rfc2217://127.0.0.1:{number}", Link(protocol="toy", baudrate=38400))
+        attributes = await anyio.to_thread.run_sync(baud_rate_of, slave)
+        assert attributes == 38400
+        await transport.send(EVERY_BYTE[:256])
+        sent = b""
+        while len(sent) < 256:
+            sent += await anyio.to_thread.run_sync(os.read, master, 4096)
+        assert sent == EVERY_BYTE[:256]
+        os.write(master, EVERY_BYTE[:256])
+        assert await received(transport, 256) == EVERY_BYTE[:256]
+        await transport.aclose()
     os.close(master)
     os.close(slave)
 

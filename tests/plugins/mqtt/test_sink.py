@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from msgspec import structs
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from processes import running
 from recorded import WARM, make_run, stamp, steady
 
 from riglog.config.secrets import without_secrets
@@ -44,12 +46,13 @@ class Broker:
         self.port = free_port()
         self.config = folder / "mosquitto.conf"
         self.config.write_text("\n".join([f"listener {self.port} 127.0.0.1", *settings, "user root", ""]))
+        self._running = ExitStack()
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            [MOSQUITTO or "", "-c", self.config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        command = [MOSQUITTO or "", "-c", self.config]
+        program = running(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = self._running.enter_context(program)
         until(self.is_open)
 
     def is_open(self) -> bool:
@@ -57,9 +60,7 @@ class Broker:
             return found.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-        self.process.kill()
-        self.process.wait(10)
+        self._running.close()
 
 
 class Subscriber:
