@@ -100,9 +100,9 @@ class LazyGroup(click.Group):
 
     def _add_plugin_commands(self) -> None:
         if not self.commands:
-            from riglog.plugin import installed
+            from riglog.cli.loading import load_installed
 
-            installed().add_commands(self)
+            load_installed().add_commands(self)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -122,6 +122,6 @@ def run() -> int:
         code = cli.main(prog_name="riglog", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
         code = ABORTED
-    except Exception as error:
+    except (Exception, BaseExceptionGroup) as error:
         code = explain(error)
     return code if isinstance(code, int) else DONE

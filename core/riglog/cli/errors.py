@@ -38,7 +38,7 @@ def explain(error: BaseException) -> int:
     An error that riglog does not raise on purpose is a bug: it is raised again, with its traceback.
     """
     errors = list(_flat(error))
-    if any(isinstance(found, Abort) for found in errors):  # Ctrl-C or the end of the input at a question
+    if any(isinstance(found, Abort | KeyboardInterrupt) for found in errors):  # Ctrl-C, or no more input at a question
         return ABORTED
     for found in errors:
         if not isinstance(found, (RiglogError, ClickException)):

@@ -9,6 +9,7 @@ import anyio
 import click
 
 from riglog.cli.errors import STORAGE
+from riglog.cli.loading import load_installed
 from riglog.cli.screen import STDERR, STDOUT
 from riglog.model.actor import use_program
 
@@ -47,8 +48,10 @@ def handled_signals() -> list[signal.Signals]:
     return [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-def run(work: Work) -> int:
+def run(work: Work, *, with_plugins: bool = True) -> int:
     """Run ``work`` and return its exit code, or that of the signal that interrupted it, unless data were lost.
+
+    The drivers are loaded before: until then a signal ends the program at once, also in a slow import.
 
     ``work`` may return what is left to do when signals have their usual effect again, such as printing a result, which
     a terminal that accepts nothing can delay for ever.
@@ -69,6 +72,8 @@ def run(work: Work) -> int:
     if context is not None:
         use_program(context.command_path)  # who and with what: it is stored with what the command does
     with STDERR.in_background():
+        if with_plugins:
+            load_installed(with_drivers=True)
         interruption, code = anyio.run(main)
     if callable(code):
         with STDOUT.in_background() if interruption.code else nullcontext():  # who ends a program does not wait

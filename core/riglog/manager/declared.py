@@ -7,7 +7,7 @@ from riglog.manager.managed_device import selected
 from riglog.manager.reconnectable import ReconnectableTransport
 from riglog.model import SYSTEM_CLOCK, Channel, Clock
 from riglog.plugin import Driver
-from riglog.plugin.guard import PLUGIN_ERRORS, bugs_as
+from riglog.plugin.guard import bugs_as
 from riglog.protocol import Connection
 
 
@@ -19,7 +19,7 @@ def declared_channels(spec: DeviceSpec, clock: Clock = SYSTEM_CLOCK) -> tuple[Ch
         client = spec.port.factory(Connection(ReconnectableTransport(spec.port.name), spec.port.link, clock))
         device = spec.driver.device(spec.config, client, spec.context(clock))
         return selected(device.channels, spec.parameters, spec.name)
-    except PLUGIN_ERRORS:  # what is wrong is reported when the device is opened
+    except (Exception, SystemExit):  # what is wrong is reported when the device is opened
         return ()
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from riglog.errors import describe
 from riglog.log import get_logger
 from riglog.plugin import checks, hooks
-from riglog.plugin.guard import PLUGIN_ERRORS, each_is, stdout_to_stderr, traceback_text
+from riglog.plugin.guard import each_is, plugin_code, traceback_text
 from riglog.plugin.loader import LoadedPlugins, Plugin, duplicate
 
 if TYPE_CHECKING:
@@ -83,14 +83,13 @@ class Collector:
         offers: dict[str, list[_Offer]] = {}
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
             owner = implementation.plugin_name
-            try:
-                with stdout_to_stderr():
-                    for name, item in named(implementation):
-                        if wrong := _checked(check, item):
-                            self._refuse(what, name, owner, f"{what} {name}: {wrong.text}", wrong.traceback)
-                        else:
-                            offers.setdefault(name, []).append(_Offer(owner, item))
-            except PLUGIN_ERRORS as error:
+            with plugin_code(self._labels.get(owner, owner)) as caught:
+                for name, item in named(implementation):
+                    if wrong := _checked(check, item, owner):
+                        self._refuse(what, name, owner, f"{what} {name}: {wrong.text}", wrong.traceback)
+                    else:
+                        offers.setdefault(name, []).append(_Offer(owner, item))
+            if (error := caught.error) is not None:
                 self._add_problem(owner, _Problem(f"{hook}() failed: {describe(error)}", traceback_text(error)))
         found: dict[str, Any] = {}
         for name, candidates in offers.items():
@@ -140,12 +139,13 @@ class Collector:
         return replace(plugin, warning=NOTHING_REGISTERED if used else NO_HOOKS)
 
 
-def _checked(check: Callable[[object], str | None], item: object) -> _Problem | None:
+def _checked(check: Callable[[object], str | None], item: object, owner: str) -> _Problem | None:
     """Return what is wrong with an item, also if its own code fails when it is looked at."""
-    try:
+    text: str | None = None
+    with plugin_code(owner) as caught:
         text = check(item)
-    except PLUGIN_ERRORS as error:
-        return _Problem(f"cannot be checked: {describe(error)}", traceback_text(error))
+    if caught.error is not None:
+        return _Problem(f"cannot be checked: {describe(caught.error)}", traceback_text(caught.error))
     return None if text is None else _Problem(text)
 
 

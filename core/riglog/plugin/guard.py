@@ -2,10 +2,14 @@
 
 import importlib
 import os
+import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
@@ -20,8 +24,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = get_logger("riglog.plugin")
 
-PLUGIN_ERRORS = (Exception, SystemExit)
-"""What loading a plugin can raise without ending the program; its devices: see ``is_plugin_fault``."""
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
+"""Those whose handlers end programs, as far as this system has them. Without a handler of Python, none raises."""
 _CALLERS = (
     "<frozen importlib",
     *(os.path.dirname(str(file)) for file in (__file__, importlib.__file__, pluggy.__file__)),
@@ -54,6 +58,83 @@ def log_fault(fault: DriverFault) -> None:
     """Log a fault as a warning, and its traceback at debug."""
     log.warning("%s", fault)
     log.debug("%s", fault.traceback)
+
+
+class Caught:
+    """What the code of a plugin raised, or None.
+
+    Attributes:
+        plugin: what to call the plugin.
+        since: when the code began, by ``time.monotonic``.
+    """
+
+    error: BaseException | None = None
+
+    def __init__(self, plugin: str) -> None:
+        self.plugin = plugin
+        self.since = time.monotonic()
+
+
+_running: list[Caught] = []
+
+
+def running_plugin() -> Caught | None:
+    """Return the code of a plugin that runs now, in any thread; None if none does."""
+    return next(iter(_running), None)
+
+
+@contextmanager
+def plugin_code(plugin: str) -> Iterator[Caught]:
+    """Run code of a plugin while it is loaded: whatever it raises is caught, also KeyboardInterrupt.
+
+    What the handler of a signal raises meanwhile is no fault of the plugin. It is raised, also if the plugin caught it:
+    Ctrl-C ends a program that imports a plugin. Handlers run in the main thread only.
+    """
+    caught = Caught(plugin)
+    with _raised_by_signals() as by_signals:
+        _running.append(caught)
+        try:
+            with stdout_to_stderr():
+                yield caught
+        except BaseException as error:
+            caught.error = error
+        finally:
+            _running.remove(caught)
+    if by_signals:
+        raise by_signals[0]
+
+
+@contextmanager
+def _raised_by_signals() -> Iterator[list[BaseException]]:
+    """Keep in a list what the handlers of the program raise, which are called as before."""
+    raised: list[BaseException] = []
+    replaced: list[tuple[int, Any, Any]] = []
+    try:
+        if threading.get_ident() == threading.main_thread().ident:
+            for number in SIGNALS:
+                before = signal.getsignal(number)
+                if callable(before):
+                    keeping = _keep_raised(before, raised)
+                    replaced.append((number, before, keeping))
+                    signal.signal(number, keeping)
+        yield raised
+    finally:
+        for number, before, keeping in replaced:
+            if signal.getsignal(number) is keeping:  # else the plugin installed a handler of its own
+                signal.signal(number, before)
+
+
+def _keep_raised(
+    handler: Callable[[int, FrameType | None], Any], raised: list[BaseException]
+) -> Callable[[int, FrameType | None], Any]:
+    def handle(number: int, frame: FrameType | None) -> Any:
+        try:
+            return handler(number, frame)
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    return handle
 
 
 @contextmanager

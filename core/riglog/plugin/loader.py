@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from riglog.errors import describe
 from riglog.log import get_logger
 from riglog.plugin import hooks
-from riglog.plugin.guard import PLUGIN_ERRORS, stdout_to_stderr, traceback_text
+from riglog.plugin.guard import plugin_code, traceback_text
 
 if TYPE_CHECKING:  # half of what importing the Manager would cost
     from importlib.metadata import Distribution, EntryPoint
@@ -88,7 +88,8 @@ def load_plugins(
         disabled: names that are not loaded; default: from the environment variable RIGLOG_DISABLED_PLUGINS.
 
     Raises:
-        KeyboardInterrupt: pressed during an import.
+        KeyboardInterrupt: Ctrl-C was pressed during an import. One that a plugin raises itself is its problem, as any
+            other exception.
     """
     if disabled is None:
         disabled = [name.strip() for name in os.environ.get(DISABLED, "").split(",")]
@@ -158,23 +159,24 @@ def _blocking_file(distribution: "Distribution") -> Path | None:
 def _load(manager: pluggy.PluginManager, point: "EntryPoint", others: "Sequence[EntryPoint]") -> Plugin:
     """Load one plugin. ``others`` are the plugins that use the same name."""
     plugin = _plugin(point)
+    if others:
+        problem = duplicate("plugin name", point.name, [_plugin(other).label for other in others])
+        return replace(plugin, problem=problem)
     stage = "import"
-    try:
-        if others:
-            raise _RefusedError(duplicate("plugin name", point.name, [_plugin(other).label for other in others]))
-        with stdout_to_stderr():
-            module = point.load()
-            _check_api(getattr(module, "RIGLOG_API", None))
-            stage = "registration"
-            manager.register(module, name=point.name)
-            _refuse_unknown_hooks(manager, module)
-    except PLUGIN_ERRORS as error:
-        if manager.has_plugin(point.name):
-            manager.unregister(name=point.name)
-        if isinstance(error, _RefusedError):
-            return replace(plugin, problem=str(error))
-        return replace(plugin, problem=f"{stage} failed: {describe(error)}", traceback=traceback_text(error))
-    return plugin
+    with plugin_code(plugin.label) as caught:
+        module = point.load()
+        _check_api(getattr(module, "RIGLOG_API", None))
+        stage = "registration"
+        manager.register(module, name=point.name)
+        _refuse_unknown_hooks(manager, module)
+    if caught.error is None:
+        return plugin
+    if manager.has_plugin(point.name):
+        manager.unregister(name=point.name)
+    if isinstance(caught.error, _RefusedError):
+        return replace(plugin, problem=str(caught.error))
+    problem = f"{stage} failed: {describe(caught.error)}"
+    return replace(plugin, problem=problem, traceback=traceback_text(caught.error))
 
 
 def duplicate(what: str, name: str, others: Sequence[str]) -> str:

@@ -2,20 +2,27 @@
 
 import json
 import os
-from collections.abc import Callable
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import Struct
-from plugin_site import HEALTHY, PluginSite
+from plugin_site import HEALTHY, PREFIX, PluginSite
 from terminal import rig, riglog
 from toy import ToySimulator
 
+from riglog.cli import loading
 from riglog.cli.app import COMMANDS, cli
 from riglog.errors import UnknownDriverError
 from riglog.manager import discovery
-from riglog.plugin import installed
+from riglog.plugin import guard, installed
 from riglog.plugin.guard import DriverFault
 from riglog.plugin.hooks import CORE_COMMANDS
 from riglog.simulation import FaultyWire, SimulatedBus, SimulatedTransport
@@ -73,6 +80,10 @@ BROKEN: dict[str, Broken] = {
     "missingdep": Broken("import nidaqmx", "import failed: ModuleNotFoundError: No module named 'nidaqmx'"),
     "syntaxerror": Broken("def x(:\n", "import failed: SyntaxError: invalid syntax"),
     "sysexit": Broken("import sys; sys.exit('bye')", "import failed: SystemExit: bye"),
+    "keyboard": Broken("raise KeyboardInterrupt", "import failed: KeyboardInterrupt"),
+    "generatorexit": Broken("raise GeneratorExit", "import failed: GeneratorExit"),
+    "base": Broken("class Odd(BaseException): pass\nraise Odd('odd')", "import failed: Odd: odd"),
+    "cancelled": Broken("import asyncio\nraise asyncio.CancelledError", "import failed: CancelledError"),
     "nomodule": Broken(None, "import failed: ModuleNotFoundError", "does_not_exist_xyz"),
     "attr": Broken("RIGLOG_API = 2", "has no attribute 'plugin'", "plugin_in_a_test_attr:plugin"),
     "unspeakable": Broken(
@@ -103,6 +114,9 @@ BROKEN: dict[str, Broken] = {
     ),
     "hookexits": Broken(
         hook("riglog_drivers", "raise SystemExit('boom')"), "riglog_drivers() failed: SystemExit: boom"
+    ),
+    "hookinterrupts": Broken(
+        hook("riglog_drivers", "raise KeyboardInterrupt"), "riglog_drivers() failed: KeyboardInterrupt"
     ),
     "none": Broken(
         hook("riglog_drivers", "pass"), "riglog_drivers() failed: TypeError: returned NoneType instead of a list"
@@ -190,9 +204,17 @@ BROKEN: dict[str, Broken] = {
     "cmdexits": Broken(
         hook("riglog_commands", "raise SystemExit(3)", "cli"), "riglog_commands() failed: SystemExit: 3"
     ),
+    "cmdinterrupts": Broken(
+        hook("riglog_commands", "raise KeyboardInterrupt", "cli"), "riglog_commands() failed: KeyboardInterrupt"
+    ),
     "cmdclears": Broken(hook("riglog_commands", "cli.commands.clear()", "cli"), "brings nothing", state="loaded"),
     "cmdobject": Broken(
         hook("riglog_commands", "cli.commands['odd'] = 5", "cli"), "command odd: it is not a click.Command"
+    ),
+    "interruptsitscheck": Broken(
+        driver("inter").replace("[Bare()]", "[Odd()]")
+        + "class Odd(Bare):\n    @property\n    def summary(self): raise KeyboardInterrupt\n",
+        "driver inter: cannot be checked: KeyboardInterrupt",
     ),
     "cmdhelp": Broken(
         hook("riglog_commands", "cli.command('odd', help=5)(print)", "cli"),
@@ -447,9 +469,152 @@ def test_of_a_plugin_with_one_bad_driver_the_others_are_there(site: PluginSite) 
     assert found.problem == "driver good: it is a class; register an instance: Named()"
 
 
-def test_ctrl_c_during_an_import_ends_the_command(site: PluginSite, run: Run) -> None:
-    site.install("kbd", "raise KeyboardInterrupt")
-    assert run("plugins").code == 130
+PRESSED = "import signal\nsignal.raise_signal(signal.SIGINT)\n"
+"""As Ctrl-C in a terminal, while the plugin is imported."""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        PRESSED,
+        f"try:\n    exec({PRESSED!r})\nexcept BaseException: pass",
+        f"try:\n    exec({PRESSED!r})\nexcept BaseException as error: raise ImportError from error",
+        hook("riglog_drivers", PRESSED.replace("\n", ";")),
+        driver("d", "    @property\n    def protocols(self):\n        import signal; signal.raise_signal(2)"),
+    ],
+)
+def test_ctrl_c_in_code_of_a_plugin_ends_the_command_also_if_the_plugin_catches_it(
+    site: PluginSite, run: Run, tmp_path: Path, source: str
+) -> None:
+    site.install("healthy", HEALTHY)
+    site.install("pressed", source)
+    handler = signal.getsignal(signal.SIGINT)
+    for command in (["plugins"], ["check", str(rig(tmp_path, {"name": "toy", "driver": "healthy", "port": "sim:x"}))]):
+        installed.cache_clear()
+        for module in [name for name in sys.modules if name.startswith(PREFIX)]:
+            del sys.modules[module]
+        done = run(*command)
+        assert (done.code, done.out, done.err.strip()) == (130, "", "")
+        assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_handler_that_a_plugin_installs_is_kept(site: PluginSite, run: Run) -> None:
+    site.install("handler", f"import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n{API}")
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert run("plugins").code == 0
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def environment(site: PluginSite) -> dict[str, str]:
+    """For a process that imports the plugins of the site."""
+    support = Path(__file__).parents[2] / "support"
+    return {"PYTHONPATH": os.pathsep.join([str(site.path), str(support), os.environ.get("PYTHONPATH", "")])}
+
+
+WAITING = """
+import pathlib, time
+pathlib.Path("begun").touch()
+while not pathlib.Path("go").exists(): time.sleep(0.01)
+"""
+"""A plugin whose import does not return before a file is there."""
+
+
+@contextmanager
+def importing(site: PluginSite, folder: Path, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a process until it imports the plugin that waits."""
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=folder,
+        env={**os.environ, **environment(site)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not (folder / "begun").exists():
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.01)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.real_time
+@pytest.mark.skipif(os.name == "nt", reason="sends a signal")
+@pytest.mark.parametrize("command", [["plugins"], ["record", "rig.toml"], ["check", "rig.toml"], ["read", "x"]])
+def test_ctrl_c_ends_a_command_whose_plugin_is_never_imported(
+    site: PluginSite, tmp_path: Path, command: list[str]
+) -> None:
+    site.install("waiting", WAITING)
+    rig(tmp_path, {"name": "toy", "driver": "healthy", "port": "sim:x"})
+    with importing(site, tmp_path, "-m", "riglog", *command) as process:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err.strip()) == (130, "", "")
+
+
+PROGRAM = """
+import anyio, sys
+from riglog.plugin import guard, installed
+
+async def main():
+    load = installed if sys.argv[2] == "here" else lambda: None
+    load()
+    registry = await anyio.to_thread.run_sync(installed)
+    await anyio.sleep(0)
+    print({plugin.name: plugin.problem for plugin in registry.plugins if plugin.state == "failed"})
+
+anyio.run(main, backend=sys.argv[1])
+"""
+
+
+@pytest.mark.real_time
+@pytest.mark.skipif(os.name == "nt", reason="sends a signal")
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("where", ["here", "in a thread"])
+@pytest.mark.parametrize("pressed", [True, False])
+def test_a_program_with_an_event_loop_ends_by_ctrl_c_and_not_by_a_plugin_that_raises_the_same(
+    site: PluginSite, tmp_path: Path, backend: str, where: str, pressed: bool
+) -> None:
+    site.install("waiting", f"{WAITING}\nraise KeyboardInterrupt")
+    with importing(site, tmp_path, "-c", PROGRAM, backend, where) as process:
+        if pressed:
+            process.send_signal(signal.SIGINT)
+        (tmp_path / "go").touch()
+        out, err = process.communicate(timeout=30)
+    if pressed:
+        assert (process.returncode, out) == (-signal.SIGINT, "")
+        assert "KeyboardInterrupt" in err
+    else:
+        assert (process.returncode, err) == (0, "")
+        assert out == "{'waiting': 'import failed: KeyboardInterrupt'}\n"
+
+
+def test_a_plugin_whose_import_takes_long_is_named_while_it_does(
+    site: PluginSite, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The import waits until the warning is there."""
+    named = threading.Event()
+    monkeypatch.setattr(loading, "SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(loading, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(guard, "named_in_a_test", named, raising=False)
+    warn = loading.print_warning
+
+    def warned(text: str) -> None:
+        warn(text)
+        named.set()
+
+    monkeypatch.setattr(loading, "print_warning", warned)
+    site.install("slow", f"from riglog.plugin import guard\nguard.named_in_a_test.wait(30)\n{API}")
+    done = run("plugins")
+    assert done.code == 0
+    assert "warning: plugin riglog-slow: not loaded after 0 s. If this does not end, disable it" in done.err
 
 
 def test_no_plugin_can_use_the_name_of_a_command_of_riglog() -> None:
@@ -457,13 +622,13 @@ def test_no_plugin_can_use_the_name_of_a_command_of_riglog() -> None:
 
 
 @pytest.mark.real_time
-@pytest.mark.parametrize("name", ["sysexit", "printer", "cmdexits", "noattrs"])
+@pytest.mark.parametrize(
+    "name", ["sysexit", "keyboard", "cancelled", "printer", "cmdexits", "cmdinterrupts", "noattrs"]
+)
 def test_the_installed_program_works_beside_a_broken_plugin(site: PluginSite, name: str) -> None:
     install(site, name, BROKEN[name])
-    support = Path(__file__).parents[2] / "support"
-    path = os.pathsep.join([str(site.path), str(support), os.environ.get("PYTHONPATH", "")])
-    listed = riglog("plugins", "--json", PYTHONPATH=path)
+    listed = riglog("plugins", "--json", **environment(site))
     assert listed.code == 0
     assert "Traceback" not in listed.err
     assert BROKEN[name].reason in str(listed.json) or BROKEN[name].state == "loaded"
-    assert riglog("read", "healthy", "--port", "sim:x", "--json", PYTHONPATH=path).code == 0
+    assert riglog("read", "healthy", "--port", "sim:x", "--json", **environment(site)).code == 0

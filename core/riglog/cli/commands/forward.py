@@ -65,7 +65,7 @@ def command(
         print_warning(unencrypted_warning(address.unencrypted_host))
     if give_up_after is None and not follow:
         give_up_after = GIVE_UP_AFTER_SECONDS
-    return run(partial(_forward, file, url, schema, follow, restart, give_up_after, as_json))
+    return run(partial(_forward, file, url, schema, follow, restart, give_up_after, as_json), with_plugins=False)
 
 
 async def _forward(

@@ -6,6 +6,7 @@ import click
 
 from riglog.cli.console import add_row, print_json, table
 from riglog.cli.console import results as results_console
+from riglog.cli.loading import load_installed
 from riglog.cli.options import json_option
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 @json_option
 def command(verbose: bool, grade: bool, results: str | None, as_json: bool) -> None:
     """List the installed plugins with their drivers and sinks, and why a plugin failed to load."""
-    from riglog.plugin import installed
-
-    registry = installed()
+    registry = load_installed()
     if results is not None and not grade:
         raise click.UsageError("--results needs --grade")
     if grade:
