@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 from plugin_site import HEALTHY, PREFIX, PluginSite
+from processes import running
 from terminal import rig, riglog
 from toy import ToySimulator
 
@@ -525,24 +526,14 @@ while not pathlib.Path("go").exists(): time.sleep(0.01)
 @contextmanager
 def importing(site: PluginSite, folder: Path, *command: str) -> Iterator[subprocess.Popen[str]]:
     """Run a process until it imports the plugin that waits."""
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        cwd=folder,
-        env={**os.environ, **environment(site)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    options = {"cwd": folder, "env": {**os.environ, **environment(site)}}
+    with running([sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
         deadline = time.monotonic() + 30
         while not (folder / "begun").exists():
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.01)
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.real_time
