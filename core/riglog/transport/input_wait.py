@@ -10,6 +10,7 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -123,11 +124,12 @@ class RegisteredInputWait(InputWait):
 
     def notify_closing(self) -> None:
         self._unregister()
-        os.close(self._fd)
         if self._timer is not None:
             self._timer.cancel()
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(anyio.ClosedResourceError())
+        with suppress(OSError):  # of a port that is gone; the number is free all the same
+            os.close(self._fd)
 
     def _readable(self) -> None:
         waiting = self._waiting

@@ -51,8 +51,8 @@ class NonblockingTransport(Transport):
         """Write as many bytes as fit and return their number; BlockingIOError if none fits."""
 
     @abstractmethod
-    def _close(self) -> None:
-        """Close the file descriptor."""
+    async def _close(self) -> None:
+        """Close the file descriptor; nobody waits for it any more."""
 
     async def receive(self) -> bytes:
         if self._read_limit.holds_up:
@@ -86,6 +86,7 @@ class NonblockingTransport(Transport):
     async def _send_rest(self, rest: memoryview) -> None:
         with anyio.move_on_after(SEND_SECONDS + len(rest) / SLOWEST_BYTES_PER_SECOND):
             while rest:
+                self._check_open()  # else the number can be that of another file
                 try:
                     await anyio.wait_writable(self._fd)
                 except OSError as error:
@@ -118,8 +119,8 @@ class NonblockingTransport(Transport):
                     if self._input is not None:
                         self._input.notify_closing()
                         self._input = None
-                    anyio.notify_closing(self._fd)  # no checkpoint between this and the close
-                    self._close()
+                    anyio.notify_closing(self._fd)
+                    await self._close()
                     log.debug("%s: closed", self.port)
                 except OSError as error:  # a port that is gone; what was received is not affected
                     log.debug("%s: cannot be closed: %s", self.port, error.strerror)

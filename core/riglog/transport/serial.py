@@ -16,6 +16,7 @@ import anyio
 from msgspec import Struct
 
 from riglog.errors import PortBusyError, PortDeniedError, PortError, PortNotFoundError, PortSettingsError
+from riglog.log import get_logger
 from riglog.transport.base import Transport
 from riglog.transport.link import Link
 from riglog.transport.nonblocking import CHUNK, NonblockingTransport
@@ -31,9 +32,16 @@ OPEN_SECONDS = 10.0
 BLOCKED_HINT = "Unplug the adapter and plug it in again, or switch the instrument on"
 CLOSE_SECONDS = 0.5
 """For what was sent before the port is closed: 60 bytes at 1200 baud."""
+CLOSE_BLOCKS_SECONDS = 1.0
+"""For the operating system to close a port. A driver that takes longer goes on in its thread."""
 POLL_SECONDS = 0.01
 PSEUDO_TERMINALS = ("/dev/pts/", "/dev/ttys")
 WITHOUT_LINE_TIME = (*PSEUDO_TERMINALS, "/dev/ttyACM", "/dev/tty.usbmodem", "/dev/cu.usbmodem")
+PIPES = ("pipe_abort_read_w", "pipe_abort_read_r", "pipe_abort_write_w", "pipe_abort_write_r")
+"""Of an open port of pyserial on POSIX."""
+_closing: dict[str, ThreadCall[None]] = {}
+"""By port: where the driver blocked."""
+log = get_logger("riglog.transport")
 _opening: dict[str, ThreadCall[Any]] = {}
 """By port: the attempt under way, also one that was given up and still blocks."""
 
@@ -67,6 +75,9 @@ async def _open_in_thread(port: str, open_: Callable[[], Any], shown: str) -> An
     """
     if port in _opening and not _opening[port].ended:
         raise PortError("port does not open: an earlier attempt still blocks", hint=BLOCKED_HINT, port=shown)
+    if port in _closing and not _closing[port].ended:
+        raise PortError("port does not open: closing it still blocks", hint=BLOCKED_HINT, port=shown)
+    _closing.pop(port, None)
     call = _opening[port] = ThreadCall(open_, discard=_close_late)
     start_daemon(call.run, name="riglog-open-port")
     try:
@@ -84,7 +95,28 @@ async def _open_in_thread(port: str, open_: Callable[[], Any], shown: str) -> An
 
 def _close_late(opened: Any) -> None:
     with suppress(Exception):  # nobody uses it
+        close_port(opened)
+
+
+def close_port(opened: Any) -> None:
+    """Close an open port, in a thread: the driver of the operating system may block.
+
+    The descriptor is free also if closing it fails. pyserial would keep its number, and close it once more when the
+    object is collected: by then it can be that of another file.
+
+    Raises:
+        OSError: as the operating system reports it; the port is closed.
+    """
+    try:
         opened.close()
+    except OSError:
+        opened.fd, opened.is_open = None, False
+        for name in PIPES:
+            if (pipe := getattr(opened, name, None)) is not None:
+                setattr(opened, name, None)
+                with suppress(OSError):
+                    os.close(pipe)
+        raise
 
 
 def _open(port: str, link: Link, shown: str, args: dict[str, Any], read_only: bool) -> Any:
@@ -113,10 +145,10 @@ def _open(port: str, link: Link, shown: str, args: dict[str, Any], read_only: bo
         if read_only:
             _forbid_writing(opened)
     except PortError:
-        opened.close()
+        _close_late(opened)
         raise
     except Exception as error:  # termios.error is neither an OSError nor a SerialException
-        opened.close()
+        _close_late(opened)
         raise _opening_error(error, shown) from error
     return opened
 
@@ -267,7 +299,8 @@ class SerialTransport(NonblockingTransport):
                     await anyio.sleep(POLL_SECONDS)
         finally:
             if self._unsent():
-                self._serial.reset_output_buffer()
+                with suppress(Exception):  # the port is gone
+                    self._serial.reset_output_buffer()
 
     def _unsent(self) -> int:
         try:
@@ -275,5 +308,13 @@ class SerialTransport(NonblockingTransport):
         except Exception:  # the port is gone; termios.error is not an OSError
             return 0
 
-    def _close(self) -> None:
-        self._serial.close()
+    async def _close(self) -> None:
+        call = ThreadCall(lambda: close_port(self._serial))
+        start_daemon(call.run, name="riglog-close-port")
+        with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_BLOCKS_SECONDS):
+            await call.done.wait()
+        if not call.done.is_set():
+            _closing[self._serial.port] = call
+            log.warning("%s: the driver of the operating system blocks while the port is closed", self.port)
+            return
+        call.result()

@@ -98,5 +98,5 @@ class TcpTransport(NonblockingTransport):
     def _write(self, data: bytes | memoryview) -> int:
         return self._socket.send(data)
 
-    def _close(self) -> None:
+    async def _close(self) -> None:
         self._socket.close()

@@ -1,12 +1,15 @@
 """Serial ports over real pseudo-terminals, and TCP: the part of the path that the kernel provides."""
 
 import errno
+import gc
 import os
 import socket
 import subprocess
 import sys
 import termios
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +304,117 @@ async def test_a_call_that_fails_while_a_port_is_opened_is_named_in_the_words_of
     finally:
         os.close(master)
         os.close(slave)
+
+
+@pytest.fixture
+def closing_fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let every close of a port fail from now on: as on Linux its number is free all the same."""
+    close = os.close
+
+    def arm(port: str) -> None:
+        def close_and_fail(fd: int) -> None:
+            try:
+                ours = os.ttyname(fd) == port
+            except OSError:
+                ours = False
+            close(fd)
+            if ours:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(os, "close", close_and_fail)
+
+    return arm
+
+
+def open_descriptors() -> set[str]:
+    return set(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
+async def test_a_port_that_cannot_be_closed_is_closed_and_no_other_file_ever_is(
+    closing_fails: Callable[[str], None],
+) -> None:
+    """pyserial kept the number of the descriptor, and closed it again when the object was collected."""
+    master, slave = os.openpty()
+    port = os.ttyname(slave)
+    os.close(slave)
+    before = open_descriptors()
+    transport = await open_transport(port, LINK)
+    ended = anyio.Event()
+
+    async def receive(transport: Transport = transport) -> None:
+        with pytest.raises(anyio.ClosedResourceError):
+            await transport.receive()
+        ended.set()
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(receive)
+            await anyio.sleep(0.05)
+            closing_fails(port)
+            await transport.aclose()
+            await ended.wait()
+    assert open_descriptors() == before
+    others = [os.open(os.devnull, os.O_RDONLY) for _ in range(8)]  # some have the numbers of the port
+    del transport, receive
+    gc.collect()
+    for other in others:
+        os.fstat(other)
+        os.close(other)
+    opened = await open_transport(port, LINK)  # not locked any more
+    await opened.aclose()
+    os.close(master)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="uses the names of Linux")
+async def test_a_port_that_can_be_neither_set_up_nor_closed_is_an_error_of_the_port(
+    closing_fails: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(fd: int) -> None:
+        raise termios.error(22, "Invalid argument")
+
+    monkeypatch.setattr(serial_port, "check_parity", refuse)
+    master, slave = os.openpty()
+    port = os.ttyname(slave)
+    closing_fails(port)
+    with pytest.raises(PortSettingsError):
+        await open_transport(port, Link(protocol="p", parity="E", bytesize=7))
+    os.close(master)
+    with suppress(OSError):
+        os.close(slave)
+
+
+async def test_a_driver_that_blocks_while_a_port_is_closed_costs_the_other_ports_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It goes on in its thread. Until it returns the port is not opened again, and then it is."""
+    closes, returns = serial_port.close_port, threading.Event()
+    monkeypatch.setattr(serial_port, "CLOSE_BLOCKS_SECONDS", 0.2)
+    async with serve_pty(FaultyWire(Mirror())) as stuck, serve_pty(FaultyWire(Mirror())) as other:
+
+        def block(opened: Any) -> None:
+            if opened.port == stuck.path:
+                returns.wait(20)
+            closes(opened)
+
+        monkeypatch.setattr(serial_port, "close_port", block)
+        blocked, works = await open_transport(stuck.path, LINK), await open_transport(other.path, LINK)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(blocked.aclose)
+                assert await echoed(works, b"meanwhile") == b"meanwhile"
+                assert not returns.is_set()
+            with pytest.raises(PortError, match="closing it still blocks"):
+                await open_transport(stuck.path, LINK)
+        finally:
+            returns.set()
+        with anyio.fail_after(5):
+            while not serial_port._closing[stuck.path].ended:
+                await anyio.sleep(0.01)
+        again = await open_transport(stuck.path, LINK)
+        assert await echoed(again, b"again") == b"again"
+        await again.aclose()
+        await works.aclose()
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option")
