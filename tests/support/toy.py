@@ -151,7 +151,13 @@ class Metronome:
     pace = Pace.HOST
 
     def __init__(
-        self, name: str = "metronome", channels: int = 1, *, seconds: float = 0.0, rate_hz: float | None = None
+        self,
+        name: str = "metronome",
+        channels: int = 1,
+        *,
+        seconds: float = 0.0,
+        rate_hz: float | None = None,
+        clock: LoopClock | None = None,
     ):
         from riglog.model import Stamp
 
@@ -159,7 +165,7 @@ class Metronome:
         self.rate_hz = rate_hz
         self.seconds = seconds
         self.polls = 0
-        self.clock = LoopClock()
+        self.clock = clock or LoopClock()
         self._stamp: Any = Stamp
         self.channels = [
             Channel(device=name, driver="toy", protocol="toy", address=None, parameter=f"p{number}", unit="V")

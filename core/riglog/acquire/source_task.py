@@ -30,6 +30,7 @@ from riglog.acquire.summary import SourceSummary
 from riglog.device import (
     DRIVER_ERROR,
     MAX_REPORTED_PROBLEMS,
+    Began,
     MaintainedSource,
     Pace,
     PollSource,
@@ -328,8 +329,10 @@ class SourceTask:
     async def _take(self, channels: list[Channel]) -> Sequence[Sample]:
         """Poll the source; whatever fails is a row."""
         try:
-            samples = await self._poll_source()
-            return samples if self.checked else self._check(samples, channels)
+            if self.checked:
+                return await self._poll_source()
+            began = Began.now(self.clock)
+            return self._check(await self._poll_source(), channels, began)
         except RiglogError as error:
             lost = isinstance(error, ConnectionLostError)  # of a source that does not reconnect; a Manager's do
             if lost or self.source.pace is Pace.DEVICE:
@@ -344,9 +347,9 @@ class SourceTask:
                 await self.active_run.sleep_until(self.clock.monotonic_ns() + RETRY_SECONDS * NS)
             return missing(channels, f"{DRIVER_ERROR}: {problem}", self.clock)
 
-    def _check(self, samples: object, channels: list[Channel]) -> Sequence[Sample]:
+    def _check(self, samples: object, channels: list[Channel], began: Began) -> Sequence[Sample]:
         """Check the samples of a source that no Manager has checked."""
-        found = check_poll(samples, channels, self.source.pace, self.clock)
+        found = check_poll(samples, channels, self.source.pace, self.clock, began=began)
         if found.problems:
             self._report_problem("; ".join(found.problems))
         return found.samples

@@ -7,13 +7,18 @@ from msgspec import Struct, field
 from riglog.acquire.quantile import Quantiles
 from riglog.model import NS, Batch, Channel, Status, Value, utc
 
+MOST_UNIT_CHANGES = 20
+"""Of one channel that become events; every row has its unit."""
+NO_CHANGES: list[tuple[str, str]] = []
+
 
 class ChannelSummary(Struct):
     """Summary of one channel.
 
     ``rows_without_value`` counts every row without a value, whatever its status. ``text`` and ``unit`` belong to
     ``last_value``, which was received at ``last_value_ns`` (monotonic clock). ``longest_gap_s`` is the longest time
-    between two values. ``status`` and ``error`` are those of the last row.
+    between two values. ``status`` and ``error`` are those of the last row. ``known_unit`` is the last unit that was not
+    empty, ``unit_changes`` how often it changed.
     """
 
     rows: int = 0
@@ -25,6 +30,8 @@ class ChannelSummary(Struct):
     longest_gap_s: float = 0.0
     status: Status = Status.OK
     error: str | None = None
+    known_unit: str | None = None
+    unit_changes: int = 0
 
     def gap_until(self, now_ns: int) -> float:
         """Return the longest time without a value, in seconds, up to ``now_ns`` on the monotonic clock."""
@@ -76,6 +83,7 @@ class AcquisitionSummary(Struct):
     port_losses: int = 0
     sources: dict[str, SourceSummary] = {}
     channels: dict[Channel, ChannelSummary] = {}
+    _unit_changes: list[tuple[str, str]] = []
 
     @property
     def started_at(self) -> datetime:
@@ -147,7 +155,25 @@ class AcquisitionSummary(Struct):
                 if gap_s > channel.longest_gap_s:
                     channel.longest_gap_s = gap_s
                 channel.last_value_ns = now_ns
+                if sample.unit != channel.unit and sample.unit:
+                    self._note_unit(sample.channel, channel, sample.unit)
                 channel.last_value, channel.text, channel.unit = sample.value, sample.text, sample.unit
+
+    def _note_unit(self, channel: Channel, summary: ChannelSummary, unit: str) -> None:
+        """Keep a change of unit for ``take_unit_changes``. From or to an empty unit, which is unknown, is none."""
+        before, summary.known_unit = summary.known_unit, unit
+        if before and before != unit:
+            summary.unit_changes += 1
+            if summary.unit_changes <= MOST_UNIT_CHANGES:
+                last = "; further changes of it are not reported" if summary.unit_changes == MOST_UNIT_CHANGES else ""
+                self._unit_changes.append((channel.device, f"{channel}: unit changed from {before} to {unit}{last}"))
+
+    def take_unit_changes(self) -> list[tuple[str, str]]:
+        """Remove and return the changes since the last call: devices, and texts for the user."""
+        if not self._unit_changes:
+            return NO_CHANGES
+        taken, self._unit_changes = self._unit_changes, []
+        return taken
 
     def _add(self, channel: Channel) -> ChannelSummary:
         """Return the summary of a channel that is new, or whose unit was not known while its device was absent."""
@@ -156,5 +182,7 @@ class AcquisitionSummary(Struct):
             if (other.device, other.parameter, other.instance) == series:
                 self.channels = {channel if key is other else key: value for key, value in self.channels.items()}
                 return seen
-        added = self.channels[channel] = ChannelSummary(unit=channel.unit, last_value_ns=self.anchor_ns)
+        added = self.channels[channel] = ChannelSummary(
+            unit=channel.unit, known_unit=channel.unit, last_value_ns=self.anchor_ns
+        )
         return added

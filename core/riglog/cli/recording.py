@@ -26,6 +26,7 @@ WARNINGS = {
     EventKind.WRONG_INSTRUMENT,
     EventKind.IDENTITY_UNCONFIRMED,
     EventKind.EQUIPMENT_DIFFERS,
+    EventKind.UNIT_CHANGED,
     EventKind.CERTIFICATE_OVERDUE,
     EventKind.SINK_FAILED,
     EventKind.ALARM_RAISED,

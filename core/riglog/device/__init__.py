@@ -5,7 +5,7 @@ from riglog.device.context import DeviceContext
 from riglog.device.device import Device, PortDevice, label_or_number
 from riglog.device.facts import StatedFacts
 from riglog.device.faults import DRIVER_ERROR, is_plugin_fault
-from riglog.device.poll_check import MAX_REPORTED_PROBLEMS, CheckedPoll, check_channels, check_poll
+from riglog.device.poll_check import MAX_REPORTED_PROBLEMS, Began, CheckedPoll, check_channels, check_poll
 from riglog.device.polling import missing, poll_reads
 from riglog.device.safety import Safety, require_confirmation
 from riglog.device.source import (
@@ -24,6 +24,7 @@ __all__ = [
     "DRIVER_ERROR",
     "MAX_REPORTED_PROBLEMS",
     "AwaitingGroup",
+    "Began",
     "CheckedPoll",
     "Device",
     "DeviceContext",

@@ -6,7 +6,7 @@ other channels nor anybody else's rows.
 
 import math
 from collections.abc import Sequence
-from typing import SupportsFloat
+from typing import NamedTuple, SupportsFloat
 
 from msgspec import Struct, structs
 
@@ -22,8 +22,23 @@ MAX_REPORTED_PROBLEMS = 20
 
 FIRST_NS, END_NS = -(2**62), 2**62
 """Times from 1823 to 2116, in ns since the epoch: what every store can hold."""
+RESOLUTION_NS = 50_000_000
+"""Of a clock: three ticks of that of Windows. A stamp is within the poll, give or take so much."""
+AHEAD = "the time of reception is later than the end of the poll"
+EARLIER = "the value was received before the poll began"
 WITH_VALUE = frozenset({Status.OK, Status.SUSPECT, Status.OUT_OF_RANGE, Status.FAULT})
 """Statuses that a sample with a value may have."""
+
+
+class Began(Struct, frozen=True):
+    """When a poll began, by both clocks."""
+
+    utc_ns: int
+    monotonic_ns: int
+
+    @classmethod
+    def now(cls, clock: Clock) -> "Began":
+        return cls(clock.utc_ns(), clock.monotonic_ns())
 
 
 class CheckedPoll(Struct, frozen=True):
@@ -56,6 +71,7 @@ def check_poll(
     clock: Clock,
     *,
     wanted: Sequence[Channel] | None = None,
+    began: Began | None = None,
 ) -> CheckedPoll:
     """Check the result of one poll.
 
@@ -65,16 +81,41 @@ def check_poll(
 
     Args:
         wanted: the channels that are recorded; others may be missing. None: all.
+        began: when the poll began. A sample that was received later than now has no value; a value of a host-paced
+            source that was received before the poll was not read for it, and is ``suspect``. None: not checked.
     """
-    if type(polled) is list and len(polled) == len(channels) and _are_plain(polled, channels):
+    window = WHOLE_TIME if began is None else _window(began, pace, clock)
+    if type(polled) is list and len(polled) == len(channels) and _are_plain(polled, channels, window):
         return CheckedPoll(polled)
     if not isinstance(polled, Sequence) or isinstance(polled, str | bytes):
         problem = f"poll() returned {type(polled).__name__} instead of a list of samples"
         return CheckedPoll([] if pace is Pace.DEVICE else _failed(channels, problem, clock), (problem,))
-    return _checked_one_by_one(polled, channels, pace, clock, channels if wanted is None else wanted)
+    return _checked_one_by_one(polled, channels, pace, clock, channels if wanted is None else wanted, window)
 
 
-def _are_plain(samples: Sequence[object], channels: Sequence[Channel]) -> bool:
+class _Window(NamedTuple):
+    """The times that stamps can have: received, and the midpoint on the monotonic clock; first and last."""
+
+    first_ns: int
+    last_ns: int
+    first_monotonic_ns: float
+    last_monotonic_ns: float
+
+
+WHOLE_TIME = _Window(FIRST_NS, END_NS - 1, -math.inf, math.inf)
+
+
+def _window(began: Began, pace: Pace, clock: Clock) -> _Window:
+    """Return the window of a poll that ends now, wider by what the system clock was adjusted meanwhile."""
+    utc_ns, monotonic_ns = clock.utc_ns(), clock.monotonic_ns()
+    adjusted = abs(utc_ns - began.utc_ns - (monotonic_ns - began.monotonic_ns))
+    off = RESOLUTION_NS + adjusted
+    if pace is Pace.DEVICE:  # what comes without a request may have waited
+        return _Window(FIRST_NS, utc_ns + off, -math.inf, monotonic_ns + off)
+    return _Window(began.utc_ns - off, utc_ns + off, began.monotonic_ns - off, monotonic_ns + off)
+
+
+def _are_plain(samples: Sequence[object], channels: Sequence[Channel], window: _Window) -> bool:
     """True for what nearly all samples are: plain numbers of the expected channels, with texts that can be stored."""
     stamp = object()  # the one that was looked at last: samples of one reply share it
     for sample, channel in zip(samples, channels, strict=True):
@@ -84,7 +125,7 @@ def _are_plain(samples: Sequence[object], channels: Sequence[Channel]) -> bool:
             and type(value := sample.value) is float
             and (value == 0 or SMALLEST <= abs(value) < math.inf)
             and (sample.status is OK or (type(sample.status) is Status and sample.status in WITH_VALUE))
-            and (sample.stamp is stamp or _is_plain_stamp(sample.stamp))
+            and (sample.stamp is stamp or _is_plain_stamp(sample.stamp, window))
             and (sample.unit is channel.unit or _is_plain_text(sample.unit))
             and (not sample.flags or all(map(_is_word, sample.flags)))
             and (sample.text is None or _is_plain_text(sample.text))
@@ -95,15 +136,16 @@ def _are_plain(samples: Sequence[object], channels: Sequence[Channel]) -> bool:
     return True
 
 
-def _is_plain_stamp(stamp: object) -> bool:
+def _is_plain_stamp(stamp: object, window: _Window) -> bool:
     """True for the times of nearly every sample: whole numbers, and none of the instrument itself."""
     return (
         type(stamp) is Stamp
         and stamp.own_ns is None
         and type(stamp.received_ns) is int
-        and FIRST_NS <= stamp.received_ns < END_NS
+        and window.first_ns <= stamp.received_ns <= window.last_ns
         and type(stamp.monotonic_ns) is int
-        and (stamp.latency_ns is None or type(stamp.latency_ns) is int)
+        and window.first_monotonic_ns <= stamp.monotonic_ns <= window.last_monotonic_ns
+        and (stamp.latency_ns is None or (type(stamp.latency_ns) is int and stamp.latency_ns >= 0))
     )
 
 
@@ -116,7 +158,12 @@ def _is_plain_text(text: object) -> bool:
 
 
 def _checked_one_by_one(
-    polled: Sequence[object], channels: Sequence[Channel], pace: Pace, clock: Clock, wanted: Sequence[Channel]
+    polled: Sequence[object],
+    channels: Sequence[Channel],
+    pace: Pace,
+    clock: Clock,
+    wanted: Sequence[Channel],
+    window: _Window,
 ) -> CheckedPoll:
     problems: list[str] = []
     found: dict[Channel, list[Sample]] = {channel: [] for channel in channels}
@@ -128,10 +175,13 @@ def _checked_one_by_one(
             problems.append(f"poll() returned a sample of {sample.channel}, which is not a declared channel")
         else:
             sample = with_plain_number(sample)
-            problem = problem_of(sample)
+            problem = problem_of(sample) or _ahead(sample.stamp, window)
             if problem is not None:
                 problems.append(f"{sample.channel}: {problem}")
                 sample = _failed([sample.channel], problem, clock)[0]
+            elif sample.value is not None and _is_earlier(sample.stamp, window):
+                problems.append(f"{sample.channel}: {EARLIER}")
+                sample = _suspect(sample, EARLIER)
             sample = without_impossible(sample)
             found[sample.channel].append(sample)
             kept.append(sample)
@@ -148,6 +198,25 @@ def _checked_one_by_one(
         problems.append(f"{channel}: {problem}")
         samples += _failed([channel], problem, clock)
     return CheckedPoll(samples, tuple(problems))
+
+
+def _ahead(stamp: Stamp, window: _Window) -> str | None:
+    """Return what is wrong with a stamp that is later than now; None if it is not."""
+    ahead = stamp.received_ns > window.last_ns or stamp.monotonic_ns > window.last_monotonic_ns
+    return AHEAD if ahead else None
+
+
+def _is_earlier(stamp: Stamp, window: _Window) -> bool:
+    """True for what was received before a poll that is to read it. The time of the instrument itself does not count."""
+    return stamp.received_ns < window.first_ns or (
+        stamp.own_ns is None and stamp.monotonic_ns < window.first_monotonic_ns
+    )
+
+
+def _suspect(sample: Sample, reason: str) -> Sample:
+    """Return a sample with its value, which is not ``ok``."""
+    status = Status.SUSPECT if sample.status is OK else sample.status
+    return structs.replace(sample, status=status, error=sample.error or f"{DRIVER_ERROR}: {reason}")
 
 
 def problem_of(sample: Sample) -> str | None:
@@ -186,6 +255,8 @@ def _wrong_time(stamp: Stamp) -> str | None:
             continue
         if type(time) is not int:
             return f"{name} of the stamp is a {type(time).__name__}, not a whole number"
+        if name == "latency_ns" and time < 0:
+            return "latency_ns of the stamp is negative"
         if name in ("received_ns", "own_ns") and not FIRST_NS <= time < END_NS:
             return f"{name} of the stamp is no time between the years 1824 and 2115"
     return None

@@ -13,6 +13,7 @@ import anyio
 from riglog.device import (
     DRIVER_ERROR,
     MAX_REPORTED_PROBLEMS,
+    Began,
     Device,
     Pace,
     PortDevice,
@@ -387,8 +388,9 @@ class ManagedDevice:
         Args:
             pause: seconds to wait after a failed poll of a device that sets its own pace, which nobody schedules.
         """
+        began = Began.now(self._clock)
         try:
-            return self._checked(await self._poll_device(line, steadily=steadily))
+            return self._checked(await self._poll_device(line, steadily=steadily), began)
         except ConnectionLostError:
             raise
         except OverdueError as error:
@@ -407,9 +409,10 @@ class ManagedDevice:
         await anyio.sleep(pause)
         return self.missing(Status.MISSING, problem, responded=self._responded)
 
-    def _checked(self, polled: object) -> Sequence[Sample]:
+    def _checked(self, polled: object, began: Began) -> Sequence[Sample]:
         """Check what the plugin returned, and drop what the configuration does not select."""
-        checked = check_poll(polled, self._declared, self.device.pace, self._clock, wanted=self.device.channels)
+        device = self.device
+        checked = check_poll(polled, self._declared, device.pace, self._clock, wanted=device.channels, began=began)
         if checked.problems:
             problems = "; ".join(checked.problems)
             self._report_once(problems, f"{DRIVER_ERROR}: {problems}")

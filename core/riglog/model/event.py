@@ -40,6 +40,7 @@ class EventKind(StrEnum):
     EQUIPMENT_DIFFERS = "equipment_differs"  # the serial number read is not the one that the rig file states
     CERTIFICATE_OVERDUE = "certificate_overdue"
     DRIVER_FAILED = "driver_failed"
+    UNIT_CHANGED = "unit_changed"  # the values of a channel come in another unit; each row has its own
     WRITE = "write"  # a parameter of an instrument was changed
     SLOTS_SKIPPED = "slots_skipped"
     SAMPLES_DROPPED = "samples_dropped"

@@ -6,6 +6,7 @@ import math
 
 import anyio
 import pytest
+from msgspec import structs
 from toy import Metronome
 
 from riglog.acquire import Overflow, record
@@ -139,7 +140,7 @@ async def test_memory_stays_bounded_when_no_batches_are_taken() -> None:
 
 async def test_a_clock_that_is_set_is_an_event() -> None:
     clock = LoopClock()
-    async with record(Metronome(), rate_hz=1, duration=10, clock=clock) as active_run:
+    async with record(Metronome(clock=clock), rate_hz=1, duration=10, clock=clock) as active_run:
         await anyio.sleep(5.5)
         clock.step_ns = 3_600_000_000_000
         await all_of(active_run)
@@ -412,7 +413,7 @@ async def test_the_clock_of_a_run_starts_when_the_block_waits_for_the_first_time
             return super().monotonic_ns() + self.busy_ns
 
     clock = Busy()
-    async with record(Metronome(), rate_hz=10, duration=3, clock=clock) as active_run:
+    async with record(Metronome(clock=clock), rate_hz=10, duration=3, clock=clock) as active_run:
         clock.busy_ns += 2_000_000_000  # work without waiting
         batches = await all_of(active_run)
     assert [batch.tick for batch in batches] == list(range(30))
@@ -427,7 +428,7 @@ async def test_a_computer_that_was_busy_has_that_reason() -> None:
             return super().monotonic_ns() + self.busy_ns
 
     clock = Busy()
-    async with record(Metronome(), rate_hz=10, duration=3, clock=clock) as active_run:
+    async with record(Metronome(clock=clock), rate_hz=10, duration=3, clock=clock) as active_run:
         await anyio.sleep(1.05)
         clock.busy_ns += 500_000_000
         batches = await all_of(active_run)
@@ -478,7 +479,7 @@ async def test_after_a_suspend_slots_keep_their_times_and_the_longest_gap_includ
 
 async def test_a_clock_that_is_set_back_and_forward_again_moves_no_slot() -> None:
     clock = LoopClock()
-    async with record(Metronome(), rate_hz=2, duration=20, clock=clock) as active_run:
+    async with record(Metronome(clock=clock), rate_hz=2, duration=20, clock=clock) as active_run:
         await anyio.sleep(5.2)
         clock.step_ns -= 3600 * NS
         await anyio.sleep(5)
@@ -548,3 +549,43 @@ async def test_a_slot_that_was_due_before_the_clock_was_set_has_the_time_of_then
         batches = await all_of(active_run)
     stamps = {batch.tick: batch.samples[0].stamp.received_ns - active_run.summary.started_ns for batch in batches}
     assert [stamps[tick] / NS for tick in (2, 3)] == pytest.approx([20 - 3600, 30 - 3600])
+
+
+class Panel(Metronome):
+    """Its unit is what is next in ``units``; each is used once, the last one again and again."""
+
+    def __init__(self, *units: str | None) -> None:
+        super().__init__()
+        self.units = units
+
+    async def poll(self) -> list[Sample]:
+        unit = self.units[min(self.polls, len(self.units) - 1)]
+        return [structs.replace(sample, unit=unit) for sample in await super().poll()]
+
+
+async def units_reported(*units: str | None) -> list[str]:
+    """Return the events about units; every row has its own unit."""
+    async with record(Panel(*units), rate_hz=10, duration=10, clock=LoopClock()) as active_run:
+        batches = await all_of(active_run)
+    assert [batch.samples[0].unit for batch in batches] == [*units, *units[-1:] * (100 - len(units))]
+    assert {batch.samples[0].status for batch in batches} == {Status.OK}
+    changes = [event for event in active_run.events if event.kind is EventKind.UNIT_CHANGED]
+    assert {event.device for event in changes} <= {"metronome"}
+    return [event.message.removeprefix("metronome.p0: unit changed from ") for event in changes]
+
+
+async def test_a_change_of_unit_is_one_event() -> None:
+    assert await units_reported("V") == []
+    assert await units_reported("V", "mV") == ["V to mV"]
+    assert await units_reported("V", "V", "mV", "mV", "V") == ["V to mV", "mV to V"]
+
+
+async def test_an_unknown_unit_is_no_change() -> None:
+    assert await units_reported("V", None, "V", "", "V") == []
+    assert await units_reported("V", None, "mV") == ["V to mV"]
+
+
+async def test_units_that_change_all_the_time_are_reported_until_it_is_known() -> None:
+    reported = await units_reported(*["V", "mV"] * 40)
+    assert len(reported) == 20
+    assert reported[-2:] == ["V to mV", "mV to V; further changes of it are not reported"]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy
 import pytest
 
-from riglog.device import Pace, check_channels, check_poll
+from riglog.device import Began, Pace, check_channels, check_poll
 from riglog.errors import DeviceError
-from riglog.model import Channel, Sample, Stamp, Status
+from riglog.model import NS, Channel, Sample, Stamp, Status
 from riglog.testing import LoopClock
 
 CLOCK = LoopClock()
@@ -40,6 +40,7 @@ def checked(polled: object, pace: Pace = Pace.HOST) -> tuple[list[tuple[str, Any
         (Stamp(numpy.int64(1), None, 1), "received_ns of the stamp is a int64"),
         (Stamp(2**70, None, 1), "received_ns of the stamp is no time"),
         (Stamp(1, 1.5, 1), "latency_ns of the stamp is a float"),
+        (Stamp(1, -1, 1), "latency_ns of the stamp is negative"),
         (Stamp(1, None, True), "monotonic_ns of the stamp is a bool"),
     ],
 )
@@ -57,6 +58,57 @@ async def test_a_time_of_the_instrument_is_kept() -> None:
     polled = [sample(X, stamp=Stamp(1, None, 1, -(2**61))), sample(Y)]
     result = check_poll(polled, (X, Y), Pace.HOST, CLOCK)
     assert (result.samples[0].stamp, result.problems) == (polled[0].stamp, ())
+
+
+def stamp_at(utc_s: float, monotonic_s: float | None = None, latency_ns: int | None = 1000) -> Stamp:
+    """Return a stamp so many seconds after now."""
+    moved = utc_s if monotonic_s is None else monotonic_s
+    return Stamp(CLOCK.utc_ns() + round(utc_s * NS), latency_ns, CLOCK.monotonic_ns() + round(moved * NS))
+
+
+def in_window(stamp: Stamp, pace: Pace = Pace.HOST, took_s: float = 0.0, step_s: float = 0.0) -> tuple[Any, str, str]:
+    began = Began(CLOCK.utc_ns() - round((took_s + step_s) * NS), CLOCK.monotonic_ns() - round(took_s * NS))
+    result = check_poll([sample(X, stamp=stamp), sample(Y, stamp=stamp_at(0))], (X, Y), pace, CLOCK, began=began)
+    assert (result.samples[1].value, result.samples[1].status) == (1.0, Status.OK)
+    one = result.samples[0]
+    assert (result.problems == ()) == (one.status is Status.OK)
+    return one.value, one.status.value, one.error or ""
+
+
+@pytest.mark.parametrize("pace", list(Pace))
+@pytest.mark.parametrize("ahead", [(1e9,), (0.2,), (0, 0.2), (0.2, 0, None)])
+async def test_what_is_received_later_than_now_is_no_value(ahead: Any, pace: Pace) -> None:
+    """A row 31 years ahead was stored as ``ok``."""
+    value, status, error = in_window(stamp_at(*ahead), pace)
+    assert (value, status) == (None, "missing")
+    assert error.endswith("the time of reception is later than the end of the poll")
+
+
+@pytest.mark.parametrize("at", [(-1e9,), (-0.2,), (0, -0.2)])
+async def test_what_was_received_before_the_poll_was_not_read_for_it(at: Any) -> None:
+    stamp = stamp_at(*at)
+    value, status, error = in_window(stamp)
+    assert (value, status) == (1.0, "suspect")
+    assert error.endswith("the value was received before the poll began")
+    assert in_window(stamp, took_s=1e10) == (1.0, "ok", "")
+    assert in_window(stamp, Pace.DEVICE) == (1.0, "ok", "")  # it comes when it wants, and may have waited
+
+
+@pytest.mark.parametrize("at", [(0.04,), (-0.04,), (0, 0.04), (-0.5,)])
+async def test_a_clock_ticks_seldom_and_a_poll_takes_time(at: Any) -> None:
+    assert in_window(stamp_at(*at), took_s=0.48) == (1.0, "ok", "")
+
+
+@pytest.mark.parametrize("step", [-3600.0, 3600.0])
+async def test_a_clock_that_is_set_during_a_poll_is_no_bug_of_the_driver(step: float) -> None:
+    """The recorder drops what was polled meanwhile."""
+    assert in_window(stamp_at(-step, 0), took_s=0.1, step_s=step) == (1.0, "ok", "")
+
+
+async def test_the_clock_of_an_instrument_may_be_wrong() -> None:
+    now = stamp_at(0)
+    for own_ns in (now.received_ns + 10**17, now.received_ns - 10**17):
+        assert in_window(Stamp(now.received_ns, None, now.monotonic_ns - 10**12, own_ns)) == (1.0, "ok", "")
 
 
 async def test_what_is_right_is_handed_on_as_it_is() -> None:

@@ -13,7 +13,7 @@ from riglog.acquire import record
 from riglog.device import DeviceContext
 from riglog.errors import ConfigError, LinkConflictError, ReplyTimeoutError
 from riglog.manager import Manager
-from riglog.model import Event, EventKind, Sample, Status
+from riglog.model import Event, EventKind, Sample, Stamp, Status
 from riglog.plugin import Registry
 from riglog.protocol import Connection, HeldLine, ProtocolClient
 from riglog.simulation import Fault, FaultyWire, SimulatedTransport
@@ -59,6 +59,7 @@ MISTAKES: dict[str, Callable[[list[Sample]], Any]] = {
     "no stamp": lambda samples: [changed(samples[0], stamp=None), samples[1]],
     "a text as status": lambda samples: [changed(samples[0], status="ok"), samples[1]],
     "no value and ok": lambda samples: [changed(sample, value=None) for sample in samples],
+    "received in 31 years": lambda samples: [changed(samples[0], stamp=Stamp(2**61, 1000, 1)), samples[1]],
     "foreign": lambda samples: [changed(s, channel=changed_channel(s)) for s in samples],
 }
 

@@ -142,6 +142,7 @@ class ReadingChecks(Subject):
                 samples = await bench.poll()
                 after = clock.utc_ns()
                 for sample in samples:
+                    assert DRIVER_ERROR not in (sample.error or ""), sample.error
                     stamp = sample.stamp
                     since = (after if stamp.latency_ns is None else before) - (NS if bench.paced_by_device else 0)
                     assert since <= stamp.received_ns <= after
