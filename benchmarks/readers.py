@@ -28,7 +28,8 @@ from riglog.acquire import open_sinks, record, store
 from riglog.cli.commands.watch import RecordingScreen
 from riglog.device import Pace
 from riglog.model import Channel, Event, Sample, Stamp, new_run
-from riglog.recordings import GapFinder, contents, newest_rows, read, read_events
+from riglog.recordings import AbsenceFinder, contents, newest_rows, read, read_events
+from riglog.recordings.stored_gaps import find_gaps
 from riglog.sinks import SqliteSink
 from riglog.sinks.postgres.forward_queue import ForwardQueue
 from riglog.sinks.postgres.unsent import Cursor
@@ -102,12 +103,6 @@ def all_rows(path: Path) -> Iterator[object]:
     yield from read(path)
 
 
-def gaps(path: Path) -> Iterator[object]:
-    found = GapFinder()
-    for row in read(path):
-        yield list(found.find([row]))
-
-
 def again(work: Callable[[Path], object]) -> Reader:
     """Return a reader that does something again and again, as often as a screen does."""
 
@@ -142,7 +137,7 @@ READERS: dict[str, Reader] = {
     "watch": watch_screen,
     "events": again(lambda path: list(read_events(path))),
     "read": all_rows,
-    "gaps": gaps,
+    "gaps": again(lambda path: find_gaps([path], AbsenceFinder(read_events(path)))),
     "forward": forward,
 }
 """``riglog export`` reads as ``read`` does, and writes what it has read."""

@@ -1,6 +1,6 @@
 """Times in which a device was absent and has no rows: only its instrument can name its channels."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from msgspec import Struct
@@ -56,6 +56,19 @@ class AbsenceFinder:
                 if absence.includes(row.received_at):
                     self._with_rows.add(id(absence))
             yield row
+
+    def add_channel(self, run: str, device: str, last: str, has_rows: Callable[[str, str], bool]) -> None:
+        """Look for the rows of a channel in the absences of its device, in place of ``watch``.
+
+        Args:
+            last: when the last row of the run so far was received.
+            has_rows: returns True if it has rows from a time on and before another one (without an end if it is empty).
+        """
+        self._last[run] = last
+        for absence in self._absences:
+            mine = (absence.run, absence.device) == (run, device) and id(absence) not in self._with_rows
+            if mine and has_rows(absence.started_at, absence.ended_at):
+                self._with_rows.add(id(absence))
 
     def found(self) -> list[Absence]:
         """Return the absences without rows, after all rows were watched."""

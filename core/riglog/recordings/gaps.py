@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from riglog.recordings.slot_order import in_slot_order
+from riglog.recordings.slot_order import Stretch, in_slot_order
 from riglog.sinks.rows import Row
 
 NO_ROWS = "no rows (recording not running, computer suspended, or samples lost)"
@@ -77,9 +77,40 @@ class GapFinder:
         """Return the gaps in the order of their ends; those that last until the end of the recording come last."""
         for row in in_slot_order(rows):
             yield from self._add(row)
+        yield from self._unended()
+
+    def find_in_stretches(self, stretches: Iterable[Stretch]) -> Iterator[tuple[Gap, Row | None]]:
+        """Return the gaps in stretches of rows, each with the row that ends it.
+
+        It is None for those that last until the end of the recording. The stretches of one channel are in the order of
+        receipt; the channels of a run may come one after the other.
+        """
+        for stretch in in_slot_order(stretches):
+            for gap in self._add(stretch.first):
+                yield gap, stretch.first
+            if stretch.rows > 1:
+                self._add_regular(stretch.last, stretch.rows - 1)
+        for gap in self._unended():
+            yield gap, None
+
+    def _unended(self) -> Iterator[Gap]:
         for key, gap in self._open.items():
             gap.ended_at = _measured_at(self._last[key])
             yield gap
+
+    def _add_regular(self, row: Row, rows: int) -> None:
+        """Add so many rows up to this one, which follow the last one slot by slot, and have a value if that has one."""
+        key = Key(row.run or "", row.device, row.parameter, row.instance)
+        seen = self.channels[key]
+        seen.slots_due += rows
+        if (gap := self._open.get(key)) is None:
+            seen.slots_with_value += rows
+        else:
+            gap.slots += rows
+        self._clocks[key].add_regular(row, rows)
+        if row.tick is not None:
+            self._last_slots[key] = max(self._last_slots[key], row.tick)
+        self._last[key] = row
 
     def _add(self, row: Row) -> Iterator[Gap]:
         key = Key(row.run or "", row.device, row.parameter, row.instance)
@@ -143,7 +174,7 @@ class _Clocks:
         if previous is None or backwards or has_own_time(row) or has_own_time(previous):
             self._restart(row, None)
             return 0
-        offset_s = datetime.fromisoformat(row.midpoint_at).timestamp() - row.monotonic_ns / 1e9
+        offset_s = _offset_s(row)
         ahead_s = 0.0 if self._offset_s is None else offset_s - self._offset_s
         self._offset_s = offset_s
         if abs(ahead_s) <= STEP_S:
@@ -152,6 +183,15 @@ class _Clocks:
         slots = self._slots(previous, row, ahead_s) if ahead_s > 0 else 0
         self._restart(row, offset_s)
         return slots
+
+    def add_regular(self, row: Row, rows: int) -> None:
+        """Add so many rows up to this one, between which the clocks did not come apart."""
+        if has_own_time(row):
+            self._restart(row, None)
+        else:
+            self._rows += rows
+            self._offset_s = _offset_s(row)
+        self._last = row
 
     def _restart(self, row: Row, offset_s: float | None) -> None:
         self._first, self._rows, self._offset_s = row, 0, offset_s
@@ -171,3 +211,8 @@ class _Clocks:
             return 0
         without_number_s = min(ahead_s, ahead_s + passed_s - (row.tick - previous.tick) * slot_s)
         return round(without_number_s / slot_s) if without_number_s > STEP_S else 0
+
+
+def _offset_s(row: Row) -> float:
+    """Return UTC minus monotonic time."""
+    return datetime.fromisoformat(row.midpoint_at).timestamp() - row.monotonic_ns / 1e9

@@ -43,16 +43,18 @@ Parts = Iterator[tuple[int, Part]]
 """Parts with the time at which each begins, oldest first."""
 
 
-def span_of_channel(database: sqlite3.Connection, run: int, channel: int) -> tuple[int, int] | None:
-    """Return the times of the first and the last reading of a channel; None if it has none."""
+def span_of_channel(
+    database: sqlite3.Connection, run: int, channel: int, start: int = EARLIEST_NS, end: int = LATEST_NS
+) -> tuple[int, int] | None:
+    """Return the times of the first and the last reading of a channel in a time; None if it has none."""
     edges = [
         f"(SELECT received_ns FROM reading WHERE block_id = block.id AND channel_id = :channel"  # noqa: S608
-        f" ORDER BY received_ns {direction} LIMIT 1)"
+        f" AND received_ns >= :start AND received_ns < :end ORDER BY received_ns {direction} LIMIT 1)"
         for direction in ("ASC", "DESC")
     ]
     first, last = database.execute(
         f"SELECT min({edges[0]}), max({edges[1]}) FROM block WHERE run_id = :run",  # noqa: S608 - constants
-        {"run": run, "channel": channel},
+        {"run": run, "channel": channel, "start": start, "end": end},
     ).fetchone()
     return None if first is None else (first, last)
 
@@ -68,7 +70,7 @@ def channel_parts(
         edges: also the first and last value of each part. Without them readings are summed in half of the time.
     """
 
-    of_channel = _Readings(database, run, channel, edges=edges)
+    of_channel = Readings(database, run, channel, edges=edges)
 
     def readings(first: int, last: int) -> Parts:
         return of_channel.parts(first, last, width)
@@ -149,7 +151,13 @@ ON reading.block_id = block.id AND reading.channel_id = ? WHERE block.run_id = ?
 ORDER BY block.id, received_ns LIMIT 1"""
 
 
-class _Readings:
+def has_readings(database: sqlite3.Connection, run: int, channel: int, start: int, end: int) -> bool:
+    """Return True if a channel has readings from ``start`` on and before ``end``."""
+    place = Readings(database, run, channel).place(start, end)
+    return start < end and database.execute(NEXT, place).fetchone() is not None
+
+
+class Readings:
     """The readings of a channel. A later block has later ones, so those of a time are in a few blocks side by side."""
 
     def __init__(self, database: sqlite3.Connection, run: int, channel: int, *, edges: bool = True) -> None:
@@ -165,8 +173,7 @@ class _Readings:
         A search for each bucket: GROUP BY would sort all readings, as SQLite does not see that they are in order.
         """
         start, end = max(start, EARLIEST_NS), min(end, LATEST_NS)
-        oldest, newest = self._block_before(start), self._block_before(end)
-        place = {"run": self._run, "channel": self._channel, "oldest": oldest, "newest": newest}
+        place = self.place(start, end)
         if not self._edges:
             yield from self._sums(place, start, end, width)
             return
@@ -175,6 +182,17 @@ class _Readings:
             bucket_end = min((bucket + 1) * width, end)
             yield bucket * width, self._part(place, found[0], bucket_end)
             start = bucket_end
+
+    def place(self, start: int, end: int) -> dict[str, int]:
+        """Return the parameters of a query about TABLES: the channel, a time, and the blocks that can have it."""
+        return {
+            "run": self._run,
+            "channel": self._channel,
+            "oldest": self._block_before(start),
+            "newest": self._block_before(end),
+            "start": start,
+            "end": end,
+        }
 
     def _sums(self, place: dict[str, int], start: int, end: int, width: int) -> Parts:
         """Return the parts without edges: one query for each bucket, and one more only where there is a gap."""

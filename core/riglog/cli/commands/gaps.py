@@ -1,6 +1,6 @@
 """``riglog gaps``: where values are missing, for how long, and why."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -8,7 +8,9 @@ import click
 from riglog.cli.console import add_row, print_json, results, table
 from riglog.cli.local_time import local_column
 from riglog.cli.options import RenamedOption, json_option, require_matching_rows
-from riglog.recordings import Absence, AbsenceFinder, EventRow, Gap, GapFinder, read, read_events
+from riglog.recordings import Absence, AbsenceFinder, Availability, EventRow, Gap, read_events
+from riglog.recordings.gaps import Key
+from riglog.recordings.stored_gaps import find_gaps
 from riglog.sinks.formats import format_of
 from riglog.sinks.sqlite.reader import SQLITE_FORMAT
 
@@ -33,13 +35,13 @@ def command(files: tuple[str, ...], run: str | None, device: str | None, min_dur
     Several files, such as those of a rotation, are one recording. The cause is that of the first row without a value.
     A device that was absent before its channels were known has a gap without channels.
     """
-    finder, absences = GapFinder(), AbsenceFinder(_events(files, run))
-    rows = absences.watch(read(files, run=run, device=device))
-    found = [gap for gap in finder.find(rows) if gap.seconds >= min_duration]
+    absences = AbsenceFinder(_events(files, run))
+    gaps = find_gaps(files, absences, run=run, device=device)
+    found = [gap for gap in gaps.gaps if gap.seconds >= min_duration]
     absent = [
         absence for absence in absences.found() if absence.seconds >= min_duration and device in (None, absence.device)
     ]
-    if not finder.channels and not absent:
+    if not gaps.channels and not absent:
         require_matching_rows(files[0], run=run, device=device)
     if as_json:
         channels = [
@@ -50,9 +52,9 @@ def command(files: tuple[str, ...], run: str | None, device: str | None, min_dur
                 "availability": seen.share,
                 "gaps": seen.gaps,
             }
-            for key, seen in finder.channels.items()
+            for key, seen in gaps.channels.items()
         ]
-        gaps = [
+        listed = [
             {
                 **gap.channel._asdict(),
                 "begins_at": gap.started_at,
@@ -74,9 +76,9 @@ def command(files: tuple[str, ...], run: str | None, device: str | None, min_dur
             }
             for absence in absent
         ]
-        print_json({"channels": channels, "gaps": gaps, "absences": absences_found})
+        print_json({"channels": channels, "gaps": listed, "absences": absences_found})
         return
-    _print(finder, found, absent)
+    _print(gaps.channels, found, absent)
 
 
 def _events(files: Sequence[str], run: str | None) -> Iterable[EventRow]:
@@ -85,10 +87,10 @@ def _events(files: Sequence[str], run: str | None) -> Iterable[EventRow]:
     return read_events(with_events, run=run) if with_events else ()
 
 
-def _print(finder: GapFinder, found: list[Gap], absent: list[Absence]) -> None:
-    for run in dict.fromkeys(key.run for key in finder.channels):
+def _print(channels: Mapping[Key, Availability], found: list[Gap], absent: list[Absence]) -> None:
+    for run in dict.fromkeys(key.run for key in channels):
         availability = table("channel", "slots due", "with value", "availability", "gaps", title=run)
-        for key, seen in finder.channels.items():
+        for key, seen in channels.items():
             if key.run == run:
                 add_row(availability, key, seen.slots_due, seen.slots_with_value, f"{seen.share:.3%}", seen.gaps)
         results().print(availability)

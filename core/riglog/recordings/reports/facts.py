@@ -1,4 +1,4 @@
-"""What a report states about a recording: collected in one pass over its rows, with little memory."""
+"""What a report states about a recording: from its overviews and indexes; of schema 1, in one pass over its rows."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -6,17 +6,20 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from riglog.errors import ConfigError, error_context
 from riglog.model import IDENTITY, NS, EventKind, current_kind, iso
 from riglog.recordings.absences import Absence, AbsenceFinder
 from riglog.recordings.alarm_states import StoredAlarm, stored_alarms
 from riglog.recordings.charts.chart import Chart, Wanted, chart
-from riglog.recordings.gaps import Availability, Gap, GapFinder, Key
+from riglog.recordings.gaps import Availability, Gap, Key
 from riglog.recordings.notes import NoteRow, read_notes
+from riglog.recordings.reports.statistics import Statistics, Units, add_channel, make_certain
 from riglog.recordings.selection import Selection, check_selection
 from riglog.recordings.several import of_each, read_events
+from riglog.recordings.stored_channels import ChannelTime, all_of_schema_2
+from riglog.recordings.stored_gaps import gaps_of_files, gaps_of_rows
 from riglog.sinks.rows import EventRow, Row
 from riglog.sinks.sqlite.reader import open_recording
 from riglog.sinks.sqlite.recorded import SLOT_ZERO_NS, recorded
@@ -58,40 +61,6 @@ class Instrument(Struct, kw_only=True):
     identity: str
 
 
-class Statistics(Struct, kw_only=True):
-    """What the rows of one channel of a run come to in one unit."""
-
-    rows: int = 0
-    count: int = 0
-    low: float | None = None
-    high: float | None = None
-    first: float | None = None
-    last: float | None = None
-    statuses: dict[str, int] = field(default_factory=dict)
-    _total: float = 0.0
-    _lost: float = 0.0
-
-    def add(self, row: Row) -> None:
-        self.rows += 1
-        self.statuses[row.status] = self.statuses.get(row.status, 0) + 1
-        value = row.value
-        if value is None:
-            return
-        self.low = value if self.low is None else min(self.low, value)
-        self.high = value if self.high is None else max(self.high, value)
-        self.first = value if self.count == 0 else self.first
-        self.last = value
-        self.count += 1
-        total = self._total + value  # with what rounding loses, so that the mean is exact to the last digit shown
-        larger, smaller = (self._total, value) if abs(self._total) >= abs(value) else (value, self._total)
-        self._lost += larger - total + smaller
-        self._total = total
-
-    @property
-    def mean(self) -> float | None:
-        return (self._total + self._lost) / self.count if self.count else None
-
-
 class Facts(Struct, kw_only=True):
     """``statistics`` are by channel of a run, and by unit. ``path`` is the first of ``files`` files."""
 
@@ -99,7 +68,7 @@ class Facts(Struct, kw_only=True):
     files: int
     runs: list[RunFacts]
     instruments: list[Instrument]
-    statistics: dict[Key, dict[str | None, Statistics]]
+    statistics: dict[Key, Units]
     availability: dict[Key, Availability]
     gaps: list[Gap]
     gap_count: int
@@ -135,14 +104,17 @@ def collect(paths: Sequence[Path], selection: Selection, buckets: int, progress:
         instruments |= {(each.run, each.device): each for each in file.instruments}
         alarms |= {(each.run, each.name, each.channel): each for each in file.alarms}
     known = [file.path for file in files]
-    finder, absences = GapFinder(), AbsenceFinder(read_events(known, run=selection.run))
-    statistics: dict[Key, dict[str | None, Statistics]] = {}
-    gaps: list[Gap] = []
-    gap_count = 0
-    for gap in finder.find(absences.watch(_counted(known, selection, statistics, progress))):
-        gap_count += 1
-        if len(gaps) < MOST_GAPS:
-            gaps.append(gap)
+    absences = AbsenceFinder(read_events(known, run=selection.run))
+    statistics: dict[Key, Units] = {}
+    if all_of_schema_2(known):
+
+        def each(channel: ChannelTime) -> None:
+            add_channel(channel, statistics.setdefault(channel.key, {}))
+
+        gaps = gaps_of_files(known, selection, absences, most=MOST_GAPS, each=each, progress=progress)
+        make_certain(known, selection, statistics)
+    else:
+        gaps = gaps_of_rows(_counted(known, selection, statistics, progress), absences, MOST_GAPS)
     if not statistics:
         raise ConfigError("no rows in this time", hint="See riglog info", path=paths[0])
     drawn = chart(known, Wanted(selection, buckets=buckets))
@@ -155,9 +127,9 @@ def collect(paths: Sequence[Path], selection: Selection, buckets: int, progress:
         runs=list(runs.values()),
         instruments=list(instruments.values()),
         statistics=statistics,
-        availability=finder.channels,
-        gaps=gaps,
-        gap_count=gap_count,
+        availability=gaps.channels,
+        gaps=gaps.gaps,
+        gap_count=gaps.count,
         absences=absences.found(),
         events=[each for each in read_events(known, run=selection.run) if not timed or start <= each.at <= end],
         notes=[
@@ -193,7 +165,7 @@ def _file(path: Path, selection: Selection) -> _File:
 def _counted(
     paths: Sequence[Path],
     selection: Selection,
-    statistics: dict[Key, dict[str | None, Statistics]],
+    statistics: dict[Key, Units],
     progress: Callable[[float], None],
 ) -> Iterator[Row]:
     """Return the rows, and add each to the statistics of its channel."""

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from riglog.model import SYSTEM_CLOCK, iso
 from riglog.recordings.local_times import local_moment, to_local
-from riglog.recordings.reports.facts import Facts, RunFacts, Statistics, collect
+from riglog.recordings.reports.facts import Facts, RunFacts, collect
 from riglog.recordings.reports.figures import figure, text
+from riglog.recordings.reports.statistics import Statistics, number
 from riglog.recordings.selection import Selection
 from riglog.recordings.targets import Kind, check_target, output
 
@@ -201,11 +202,6 @@ def _channels(facts: Facts) -> str:
 
 def _statuses(each: Statistics) -> str:
     return ", ".join(f"{status} {count}" for status, count in each.statuses.items())
-
-
-def number(value: float | None) -> str:
-    """Return a value with seven significant digits, as the tables of riglog show it."""
-    return "-" if value is None else f"{value:.7g}"
 
 
 def _gaps(facts: Facts) -> str:

@@ -15,9 +15,9 @@ from pictured import pictured
 from riglog.cli.app import cli
 from riglog.errors import ConfigError, NotARecordingError, StorageError
 from riglog.recordings import Selection, write_report
-from riglog.recordings.reports.facts import Statistics
 from riglog.recordings.reports.figures import ticks, time_ticks
 from riglog.recordings.reports.page import _hash
+from riglog.recordings.reports.statistics import Statistics
 from riglog.sinks.rows import Row
 
 FILES = Path(__file__).parents[3] / "support" / "recordings"
