@@ -14,21 +14,20 @@ from typing import Any
 import anyio
 import pytest
 from click.testing import CliRunner
+from simulated_rigs import devices, recorded
 from tampering import changed
 
 import riglog_servomex.continuous.frames
 import riglog_servomex.samples
 from riglog.cli.app import cli
-from riglog.config import load_rig
 from riglog.errors import ConfigError, MalformedReplyError, StorageError
 from riglog.model import Status
 from riglog.protocol.modbus.codec import ModbusCodec
 from riglog.recordings import contents, read, read_events, verify
 from riglog.recordings.resealing import seal_again
-from riglog.rig import record_rig
 from riglog.rig.correcting import CORRECTED, Corrected, write_corrected
 from riglog.sinks.rows import Row
-from riglog.testing import LoopClock, virtual_backend
+from riglog.testing import virtual_backend
 from riglog_ascii.lines import protocol as ascii_protocol
 from riglog_modbus import samples as modbus_samples
 from riglog_sartorius.samples import Reading
@@ -38,48 +37,16 @@ from riglog_sartorius.xbpi.codec import XbpiCodec
 from riglog_watlow import samples as watlow_samples
 from riglog_watlow.stdbus import message
 
-RIG = """
-[run]
-rate_hz = 2
-duration = "12s"
-[[sink]]
-type = "sqlite"
-path = "{path}"
-[[device]]
-name = "oven"
-driver = "watlow"
-port = "sim:oven"
-[[device]]
-name = "scale"
-driver = "sartorius"
-port = "sim:scale"
-protocol = "xbpi"
-[[device]]
-name = "printer"
-driver = "sartorius"
-port = "sim:printer"
-protocol = "sbi"
-[[device]]
-name = "stack"
-driver = "servomex"
-port = "sim:stack"
-protocol = "modbus-rtu"
-address = 3
-[[device]]
-name = "glovebox"
-driver = "servomex"
-port = "sim:glovebox"
-protocol = "continuous"
-[[device]]
-name = "energy"
-driver = "modbus"
-port = "sim:energy"
-instrument = "eastron-sdm630"
-[[device]]
-name = "bath"
-driver = "ascii"
-port = "sim:bath"
-instrument = "mettler-mt-sics"
+DEVICES = devices(
+    oven="watlow stdbus",
+    scale="sartorius xbpi",
+    printer="sartorius sbi",
+    stack="servomex modbus-rtu",
+    glovebox="servomex continuous",
+    energy="modbus",
+    bath="ascii",
+)
+DERIVED = """
 [[derived]]
 name = "twice"
 formula = "2 * oven.process_value"
@@ -98,20 +65,12 @@ def virtual(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     return anyio.run(functools.partial(call, **named), *arguments, backend=name, backend_options=options)
 
 
-async def recorded(folder: Path) -> Path:
-    folder.mkdir()
-    path, rig = folder / "run.sqlite", folder / "rig.toml"
-    rig.write_text(RIG.format(path=path))
-    await record_rig(load_rig(rig), clock=LoopClock())
-    return path
-
-
 @pytest.fixture(scope="module")
 def right(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recording by decoders without a fault."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("riglog.transport.serial._open_in_thread", _opened)
-        return virtual(recorded, tmp_path_factory.mktemp("right") / "rig")
+        return virtual(recorded, tmp_path_factory.mktemp("right") / "rig", DEVICES + DERIVED, seconds=12)
 
 
 async def _opened(port: str, open_: Callable[[], Any], shown: str) -> Any:
@@ -206,7 +165,7 @@ def test_a_fault_of_then_is_found_and_the_corrected_rows_are_right(
     with monkeypatch.context() as patch:
         patch.setattr("riglog.transport.serial._open_in_thread", _opened)
         patch.setattr(owner, name, fault(getattr(owner, name)))
-        path = virtual(recorded, tmp_path / "wrong")
+        path = virtual(recorded, tmp_path / "wrong", DEVICES + DERIVED, seconds=12)
     before, out = path.read_bytes(), tmp_path / "new.sqlite"
     assert by_row(path) != by_row(right)
     done: Corrected = virtual(write_corrected, path, out)

@@ -8,46 +8,41 @@ from pathlib import Path
 import anyio
 import pytest
 from click.testing import CliRunner
+from simulated_rigs import device, recorded
 
 from riglog.cli.app import cli
-from riglog.config import load_rig
 from riglog.errors import ConfigError, StorageError
 from riglog.recordings import read, verify
-from riglog.rig import record_rig
 from riglog.rig.cutting import cut, encodings, neutral, neutral_port, serial_numbers
 from riglog.rig.redecoding import redecode
 from riglog.sinks.sqlite.wires import read_wires
-from riglog.testing import LoopClock, assert_decodes, virtual_backend
+from riglog.testing import assert_decodes, virtual_backend
 
 SECRET = "Annas"
-HEAD = '[run]\nname = "Annas-run"\nrate_hz = 2\nduration = "30s"\n[[sink]]\ntype = "sqlite"\npath = "{path}"\n'
-DEVICES = {
-    "watlow stdbus": ('driver = "watlow"', "process_value"),
-    "watlow modbus-rtu": ('driver = "watlow"\nprotocol = "modbus-rtu"', "process_value"),
-    "watlow modbus-tcp": ('driver = "watlow"\nprotocol = "modbus-tcp"', "process_value"),
-    "sartorius xbpi": ('driver = "sartorius"\nprotocol = "xbpi"', "net"),
-    "sartorius sbi": ('driver = "sartorius"\nprotocol = "sbi"', "net"),
-    "servomex modbus-ascii": ('driver = "servomex"\nprotocol = "modbus-ascii"\naddress = 3', "i1"),
-    "servomex continuous": ('driver = "servomex"\nprotocol = "continuous"', "i1"),
-    "modbus": ('driver = "modbus"\ninstrument = "eastron-sdm630"', "voltage_l1"),
-    "ascii": ('driver = "ascii"\ninstrument = "mettler-mt-sics"', "weight"),
+PARAMETERS = {
+    "watlow stdbus": "process_value",
+    "watlow modbus-rtu": "process_value",
+    "watlow modbus-tcp": "process_value",
+    "sartorius xbpi": "net",
+    "sartorius sbi": "net",
+    "servomex modbus-ascii": "i1",
+    "servomex continuous": "i1",
+    "modbus": "voltage_l1",
+    "ascii": "weight",
 }
 
 
-async def recorded(tmp_path: Path, keys: str) -> Path:
-    path, rig = tmp_path / "Annas.sqlite", tmp_path / "rig.toml"
-    device = f'[[device]]\nname = "Annas-device"\nport = "sim:Annas-port"\n{keys}\n'
-    other = '[[device]]\nname = "Other"\nport = "sim:Annas-other"\ndriver = "watlow"\n'
-    derived = '[[derived]]\nname = "Annas_double"\nformula = "2 * Other.process_value"\n'
-    rig.write_text(HEAD.format(path=path) + device + other + derived)
-    await record_rig(load_rig(rig), clock=LoopClock())
-    return path
+async def recorded_annas(folder: Path, protocol: str) -> Path:
+    tables = device(protocol, "Annas-device", "Annas-port") + device("watlow stdbus", "Other", "Annas-other")
+    tables += '[[derived]]\nname = "Annas_double"\nformula = "2 * Other.process_value"\n'
+    path = await recorded(folder, tables, seconds=30, run="Annas-run")
+    return path.rename(folder / "Annas.sqlite")
 
 
-@pytest.mark.parametrize("protocol", DEVICES)
+@pytest.mark.parametrize("protocol", PARAMETERS)
 async def test_a_cut_decodes_and_names_nobody(protocol: str, tmp_path: Path) -> None:
-    keys, parameter = DEVICES[protocol]
-    path, out = await recorded(tmp_path, keys), tmp_path / "cut.sqlite"
+    parameter = PARAMETERS[protocol]
+    path, out = await recorded_annas(tmp_path, protocol), tmp_path / "cut.sqlite"
     rows = [row for row in read(path, device="Annas-device", parameter=parameter) if row.value is not None]
     row = rows[len(rows) // 2]
     found = await cut(path, f"Annas-device.{parameter}@{row.received_at}", out, seconds=3)
@@ -72,7 +67,7 @@ async def test_a_cut_decodes_and_names_nobody(protocol: str, tmp_path: Path) -> 
 
 
 async def test_what_cannot_be_cut_is_refused_and_nothing_is_left_behind(tmp_path: Path) -> None:
-    path, out = await recorded(tmp_path, 'driver = "watlow"'), tmp_path / "cut.sqlite"
+    path, out = await recorded_annas(tmp_path, "watlow stdbus"), tmp_path / "cut.sqlite"
     with pytest.raises(ConfigError, match="were not kept"):
         await cut(path, "derived.Annas_double@last", out)
     with pytest.raises(ConfigError, match="no channel"):
@@ -86,7 +81,7 @@ async def test_what_cannot_be_cut_is_refused_and_nothing_is_left_behind(tmp_path
 
 
 async def test_a_serial_number_that_cannot_be_replaced_is_counted(tmp_path: Path) -> None:
-    path, out = await recorded(tmp_path, 'driver = "sartorius"\nprotocol = "xbpi"'), tmp_path / "cut.sqlite"
+    path, out = await recorded_annas(tmp_path, "sartorius xbpi"), tmp_path / "cut.sqlite"
     with closing(sqlite3.connect(path)) as database:
         database.execute("UPDATE device SET driver = 'not-here'")
         database.commit()
@@ -113,7 +108,7 @@ def test_serial_numbers_are_found_in_identities_and_replaced_by_their_shape() ->
 def test_the_command_and_the_helper_for_tests(tmp_path: Path) -> None:
     name, options = virtual_backend("asyncio")
     with pytest.MonkeyPatch.context():
-        path = anyio.run(recorded, tmp_path, 'driver = "watlow"', backend=name, backend_options=options)
+        path = anyio.run(recorded_annas, tmp_path, "watlow stdbus", backend=name, backend_options=options)
     out = tmp_path / "cut.sqlite"
     arguments = ["cut", str(path), "--around", "Annas-device.process_value@last", "--out", str(out), "--json"]
     done = CliRunner().invoke(cli, arguments, catch_exceptions=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from simulated_rigs import devices, recorded, write_rig
 
 from riglog.cli.app import cli
 from riglog.config import load_rig
@@ -23,55 +24,18 @@ from riglog_sartorius.xbpi.codec import XbpiCodec
 from riglog_watlow.stdbus import message
 from riglog_watlow.stdbus.codec import StdBusCodec
 
-RIG = """
-[run]
-rate_hz = 2
-duration = "8s"
-[[sink]]
-type = "sqlite"
-path = "{path}"
-[[device]]
-name = "oven"
-driver = "watlow"
-port = "sim:oven"
-[[device]]
-name = "dryer"
-driver = "watlow"
-port = "sim:dryer"
-protocol = "modbus-rtu"
-[[device]]
-name = "scale"
-driver = "sartorius"
-port = "sim:scale"
-protocol = "xbpi"
-[[device]]
-name = "stack"
-driver = "servomex"
-port = "sim:stack"
-protocol = "modbus-rtu"
-address = 3
-[[device]]
-name = "glovebox"
-driver = "servomex"
-port = "sim:glovebox"
-protocol = "continuous"
-[[device]]
-name = "energy"
-driver = "modbus"
-port = "sim:energy"
-instrument = "eastron-sdm630"
-"""
-
-
-async def recorded(tmp_path: Path) -> Path:
-    path, rig = tmp_path / "run.sqlite", tmp_path / "rig.toml"
-    rig.write_text(RIG.format(path=path))
-    await record_rig(load_rig(rig), clock=LoopClock())
-    return path
+DEVICES = devices(
+    oven="watlow stdbus",
+    dryer="watlow modbus-rtu",
+    scale="sartorius xbpi",
+    stack="servomex modbus-rtu",
+    glovebox="servomex continuous",
+    energy="modbus",
+)
 
 
 async def test_the_same_decoders_give_the_same_rows(tmp_path: Path) -> None:
-    path = await recorded(tmp_path)
+    path = await recorded(tmp_path, DEVICES, seconds=8)
     before = path.read_bytes()
     found = await redecode(path)
     assert found.problems == []
@@ -118,7 +82,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("what", FAULTS)
 async def test_a_decoder_fault_is_found(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = await recorded(tmp_path)
+    path = await recorded(tmp_path, DEVICES, seconds=8)
     owner, name, fault, device = FAULTS[what]
     monkeypatch.setattr(owner, name, fault(getattr(owner, name)))
     found = await redecode(path)
@@ -153,8 +117,7 @@ async def test_lines_with_faults_give_the_same_rows(tmp_path: Path, monkeypatch:
         port._wire._random.seed(18)
 
     monkeypatch.setattr(SimulatedPort, "connect", faulty)
-    path, rig = tmp_path / "run.sqlite", tmp_path / "rig.toml"
-    rig.write_text(RIG.format(path=path).replace('"8s"', '"60s"'))
+    rig, path = write_rig(tmp_path, DEVICES, seconds=60)
     await record_rig(load_rig(rig), wait=True, clock=LoopClock())
     statuses = {row.status for row in read(path)}
     assert statuses >= {"ok", "missing"}
@@ -164,7 +127,7 @@ async def test_lines_with_faults_give_the_same_rows(tmp_path: Path, monkeypatch:
 
 
 async def test_a_reply_that_was_ambiguous_then_is_no_value_today(tmp_path: Path) -> None:
-    path = await recorded(tmp_path)
+    path = await recorded(tmp_path, DEVICES, seconds=8)
     with closing(sqlite3.connect(path)) as database:
         database.execute(
             "INSERT INTO annotation SELECT 999, NULL, 'degC', 'missing', '', ?",

@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 import pytest
 from processes import running
+from simulated_rigs import PROTOCOLS, device, recorded, write_rig
 from terminal import riglog
 
 import riglog_modbus
@@ -33,33 +34,6 @@ from riglog.simulation import Fault, FaultyWire, SimulatedTransport
 from riglog.simulation.replayed import FIRST_AFTER, PAUSE, ReplayedPort
 from riglog.testing import LoopClock
 from riglog.transport import Transport
-
-HEAD = '[run]\nname = "bench"\nrate_hz = 2\nduration = "{seconds}s"\n[[sink]]\ntype = "sqlite"\npath = "{path}"\n'
-PROTOCOLS = {
-    "watlow stdbus": 'driver = "watlow"',
-    "watlow modbus-rtu": 'driver = "watlow"\nprotocol = "modbus-rtu"',
-    "watlow modbus-tcp": 'driver = "watlow"\nprotocol = "modbus-tcp"',
-    "sartorius xbpi": 'driver = "sartorius"\nprotocol = "xbpi"',
-    "sartorius sbi": 'driver = "sartorius"\nprotocol = "sbi"',
-    "sartorius autoprint": 'driver = "sartorius"\nprotocol = "sbi"\nautoprint = true',
-    "servomex modbus-rtu": 'driver = "servomex"\nprotocol = "modbus-rtu"\naddress = 3',
-    "servomex modbus-ascii": 'driver = "servomex"\nprotocol = "modbus-ascii"\naddress = 3',
-    "servomex continuous": 'driver = "servomex"\nprotocol = "continuous"',
-    "modbus": 'driver = "modbus"\ninstrument = "eastron-sdm630"',
-    "ascii": 'driver = "ascii"\ninstrument = "mettler-mt-sics"',
-}
-
-
-async def recorded(folder: Path, devices: str, *, seconds: int = 8) -> Path:
-    folder.mkdir(exist_ok=True)
-    path, rig = folder / "run.sqlite", folder / "rig.toml"
-    rig.write_text(HEAD.format(path=path, seconds=seconds) + devices)
-    await record_rig(load_rig(rig), clock=LoopClock())
-    return path
-
-
-def device(keys: str, name: str = "device") -> str:
-    return f'[[device]]\nname = "{name}"\nport = "sim:{name}"\n{keys}\n'
 
 
 async def recorded_again(
@@ -106,7 +80,7 @@ def assert_same(again: Path, path: Path) -> None:
 async def test_a_run_that_is_recorded_again_has_the_same_rows(
     protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = await recorded(tmp_path / "first", device(PROTOCOLS[protocol]))
+    path = await recorded(tmp_path / "first", device(protocol), seconds=8)
     replayed = read_replay(path)
     again = await recorded_again(replayed, tmp_path / "again", monkeypatch)
     assert_same(again, path)
@@ -119,9 +93,9 @@ async def test_a_run_that_is_recorded_again_has_the_same_rows(
 async def test_a_rig_of_several_devices_with_derived_channels_is_replayed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    devices = device(PROTOCOLS["watlow stdbus"], "oven") + device(PROTOCOLS["sartorius xbpi"], "scale")
+    devices = device("watlow stdbus", "oven") + device("sartorius xbpi", "scale")
     derived = '[[derived]]\nname = "both"\nformula = "oven.process_value + scale.net"\nunit = "x"\n'
-    path = await recorded(tmp_path / "first", devices + derived)
+    path = await recorded(tmp_path / "first", devices + derived, seconds=8)
     again = await recorded_again(read_replay(path), tmp_path / "again", monkeypatch)
     assert_same(again, path)
     assert len(by_channel(again)["derived", "both", 1]) > 10
@@ -140,7 +114,7 @@ async def test_a_run_with_faults_is_replayed_with_its_faults(tmp_path: Path, mon
 
     with monkeypatch.context() as patch:
         patch.setattr(SimulatedPort, "connect", connect)
-        path = await recorded(tmp_path / "first", device(PROTOCOLS["modbus"]), seconds=20)
+        path = await recorded(tmp_path / "first", device("modbus"), seconds=20)
     missing = sum(row.status == "missing" for row in read(path))
     assert missing > 5
     again = await recorded_again(read_replay(path), tmp_path / "again", monkeypatch, seconds=20)
@@ -156,7 +130,7 @@ async def test_an_instrument_file_that_is_gone_is_taken_from_the_recording(
     folder = tmp_path / "first"
     folder.mkdir()
     (folder / "mine.toml").write_text(source.read_text())
-    path = await recorded(folder, device('driver = "modbus"\ninstrument = "mine.toml"'))
+    path = await recorded(folder, device("modbus").replace("eastron-sdm630", "mine.toml"), seconds=8)
     (folder / "mine.toml").unlink()
     with closing(sqlite3.connect(path)) as database:
         (rig,) = database.execute("SELECT rig FROM run").fetchone()
@@ -169,7 +143,7 @@ async def test_an_instrument_file_that_is_gone_is_taken_from_the_recording(
 
 
 async def test_a_driver_that_is_not_installed_does_not_prevent_a_replay(tmp_path: Path) -> None:
-    path = await recorded(tmp_path / "first", device(PROTOCOLS["watlow stdbus"]))
+    path = await recorded(tmp_path / "first", device("watlow stdbus"), seconds=8)
     with closing(sqlite3.connect(path)) as database:
         database.execute("UPDATE device SET driver = 'not-here'")
         database.commit()
@@ -253,7 +227,7 @@ def test_ten_thousand_different_requests_are_found_at_once_and_a_flood_costs_bou
 
 
 async def test_what_cannot_be_replayed_is_refused_in_words(tmp_path: Path) -> None:
-    path = await recorded(tmp_path / "first", device(PROTOCOLS["watlow stdbus"]), seconds=2)
+    path = await recorded(tmp_path / "first", device("watlow stdbus"), seconds=2)
     with pytest.raises(ConfigError, match="no run 'other'"):
         read_replay(path, run="other")
     with closing(sqlite3.connect(path)) as database:
@@ -274,8 +248,8 @@ def test_a_replay_on_pseudo_terminals_is_recorded_by_the_rig_file_that_it_writes
     rig = tmp_path / "rig.toml"
     rig.write_text(
         '[run]\nname = "bench"\nrate_hz = 4\n'
-        + device(PROTOCOLS["watlow stdbus"], "oven")
-        + device(PROTOCOLS["servomex continuous"], "stack")
+        + device("watlow stdbus", "oven")
+        + device("servomex continuous", "stack")
     )
     path, again, other = tmp_path / "run.sqlite", tmp_path / "again.sqlite", tmp_path / "other.toml"
     assert riglog("record", str(rig), "--duration", "6s", "--out", str(path)).code == 0
@@ -308,7 +282,7 @@ def replaying(path: Path, *options: str) -> Iterator[list[str]]:
 @pytest.mark.skipif(os.name == "nt", reason="is stopped by a signal")
 def test_a_replay_on_tcp_ports_ten_times_as_fast(tmp_path: Path) -> None:
     rig = tmp_path / "rig.toml"
-    rig.write_text('[run]\nname = "bench"\nrate_hz = 2\n' + device(PROTOCOLS["modbus"], "oven"))
+    rig.write_text('[run]\nname = "bench"\nrate_hz = 2\n' + device("modbus", "oven"))
     path, again, other = tmp_path / "run.sqlite", tmp_path / "again.sqlite", tmp_path / "other.toml"
     assert riglog("record", str(rig), "--duration", "5s", "--out", str(path)).code == 0
     with replaying(path, "--tcp", "--speed", "2", "--rig", str(other)) as lines:
@@ -354,7 +328,7 @@ async def test_a_run_in_which_a_device_was_off_for_a_while_is_replayed(
     """Without a limit of time: the clock also jumps while a file is opened in a thread, and would end at the limit."""
     with monkeypatch.context() as patch:
         patch.setattr("riglog.manager.simulated_port.FaultyWire", SwitchedWire)
-        path = await recorded(tmp_path / "first", device(PROTOCOLS[protocol]), seconds=30)
+        path = await recorded(tmp_path / "first", device(protocol), seconds=30)
     again = await recorded_again(read_replay(path), tmp_path / "again", monkeypatch, seconds=30)
     before, after = by_channel(path), by_channel(again)
     assert set(before) == set(after)
@@ -374,10 +348,8 @@ async def test_a_run_in_which_a_device_was_removed_and_added_again_is_replayed(
 ) -> None:
     """All of its values, one after the other: nothing was requested meanwhile, so the replay has no pause."""
     folder, managers = tmp_path / "first", list[Manager]()
-    folder.mkdir()
-    path, rig = folder / "run.sqlite", folder / "rig.toml"
-    devices = device(PROTOCOLS["watlow stdbus"], "oven") + device(PROTOCOLS["modbus"], "energy")
-    rig.write_text(HEAD.format(path=path, seconds=30) + devices)
+    devices = device("watlow stdbus", "oven") + device("modbus", "energy")
+    rig, path = write_rig(folder, devices, seconds=30)
     config = load_rig(rig)
 
     class Noted(Manager):

@@ -11,16 +11,15 @@ from typing import Any
 import anyio
 import pytest
 from recorded import EVENTS, make_run, steady
+from simulated_rigs import devices, recorded
 from tampering import PRESSURES, changed, example
 
-from riglog.config import load_rig
 from riglog.errors import ConfigError
 from riglog.manager import Manager
 from riglog.model import NS
 from riglog.protocol import wire_log
 from riglog.protocol.wire_log import KeptTransaction, WireLog
 from riglog.recordings import read, verify
-from riglog.rig import record_rig
 from riglog.rig.explaining import explain_row
 from riglog.simulation import Fault, FaultyWire, SimulatedTransport
 from riglog.sinks import SqliteSink
@@ -37,30 +36,7 @@ from riglog.sinks.sqlite.wires import (
 )
 from riglog.testing import LoopClock
 
-RIG = """
-[run]
-rate_hz = 2
-duration = "{seconds}s"
-[[sink]]
-type = "sqlite"
-path = "{path}"
-{sink}
-[[device]]
-name = "oven"
-driver = "watlow"
-port = "sim:oven"
-[[device]]
-name = "scale"
-driver = "sartorius"
-port = "sim:scale"
-protocol = "xbpi"
-[[device]]
-name = "stack"
-driver = "servomex"
-port = "sim:stack"
-protocol = "modbus-rtu"
-address = 3
-"""
+DEVICES = devices(oven="watlow stdbus", scale="sartorius xbpi", stack="servomex modbus-rtu")
 
 
 def transactions(count: int, seed: int = 1) -> list[KeptTransaction]:
@@ -224,16 +200,8 @@ async def test_every_file_of_a_rotated_recording_has_the_bytes_of_its_rows(tmp_p
     assert found == kept
 
 
-async def recorded(tmp_path: Path, *, sink: str = "", seconds: int = 5) -> Path:
-    """A rig of three vendors that was recorded in virtual time."""
-    path, rig = tmp_path / "run.sqlite", tmp_path / "rig.toml"
-    rig.write_text(RIG.format(path=path, sink=sink, seconds=seconds))
-    await record_rig(load_rig(rig), clock=LoopClock())
-    return path
-
-
 async def test_every_row_with_a_value_has_its_transaction(tmp_path: Path) -> None:
-    path = await recorded(tmp_path)
+    path = await recorded(tmp_path, DEVICES, seconds=5)
     with closing(sqlite3.connect(path)) as database:
         ports = [port for (port,) in database.execute("SELECT DISTINCT port FROM wire ORDER BY port")]
         assert ports == ["sim:oven", "sim:scale", "sim:stack"]
@@ -249,7 +217,7 @@ async def test_every_row_with_a_value_has_its_transaction(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("sink", "kept"), [("keep_bytes = false", False), ('profile = "card"', False), ("", True)])
 async def test_the_bytes_are_kept_by_default_with_the_profile_desk(sink: str, kept: bool, tmp_path: Path) -> None:
-    path = await recorded(tmp_path, sink=sink, seconds=2)
+    path = await recorded(tmp_path, DEVICES, sink=sink, seconds=2)
     with closing(sqlite3.connect(path)) as database:
         assert bool(database.execute("SELECT count(*) FROM wire").fetchone()[0]) == kept
     if not kept:
@@ -259,7 +227,7 @@ async def test_the_bytes_are_kept_by_default_with_the_profile_desk(sink: str, ke
 
 @pytest.mark.parametrize("channel", ["oven.process_value", "scale.net", "stack.i1"])
 async def test_a_row_is_explained_by_its_bytes_fields_and_value(channel: str, tmp_path: Path) -> None:
-    path = await recorded(tmp_path)
+    path = await recorded(tmp_path, DEVICES, seconds=5)
     device, parameter = channel.split(".")
     rows = [row for row in read(path, device=device, parameter=parameter) if row.value is not None]
     for at in (rows[2].received_at, "last"):
