@@ -240,6 +240,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {names[close[0]]!r}? " if close else ""
 
 
+THREAD_HINT = "Free memory, or raise the limit of threads: `ulimit -u`, or TasksMax= of systemd"
+
+
+def is_without_threads(error: RuntimeError) -> bool:
+    """True if the operating system did not start a thread: too little memory, or the limit of threads is reached."""
+    return "start new thread" in str(error)
+
+
 def describe(error: BaseException) -> str:
     """Return an exception in one line, with its type."""
     try:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from riglog.cli.console import print_warning
@@ -18,7 +19,8 @@ def load_installed(*, with_drivers: bool = False) -> "Registry":
     from riglog.plugin import installed
 
     loaded = threading.Event()
-    threading.Thread(target=_warn_of_slow_plugins, args=(loaded,), name="riglog-slow-plugins", daemon=True).start()
+    with suppress(RuntimeError):  # no more threads
+        threading.Thread(target=_warn_of_slow_plugins, args=(loaded,), name="riglog-slow-plugins", daemon=True).start()
     try:
         registry = installed()
         if with_drivers:

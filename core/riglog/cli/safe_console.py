@@ -4,6 +4,7 @@ import os
 from typing import Any, TextIO, cast
 
 from rich.console import Console
+from rich.status import Status
 
 from riglog.cli.screen import STDERR, STDOUT, Screen, printable
 
@@ -18,6 +19,12 @@ class SafeConsole(Console):
         limited = screen.isatty() or "COLUMNS" in os.environ
         width = None if limited else UNLIMITED_WIDTH
         super().__init__(file=cast("TextIO", screen), highlight=False, emoji=False, width=width)
+
+    def status(self, *arguments: Any, **options: Any) -> Status:
+        shown = super().status(*arguments, **options)
+        if not self.is_terminal:  # else a thread would refresh what nobody sees
+            shown._live.auto_refresh = False
+        return shown
 
     def print(self, *objects: Any, **options: Any) -> None:
         if self.file is STDOUT:  # type: ignore[comparison-overlap]

@@ -97,19 +97,28 @@ class Screen(io.TextIOBase):
     @contextmanager
     def in_background(self) -> Iterator[None]:
         """Write in a thread while the block runs; and after it, if the stream accepts nothing by then."""
-        if self._thread is not None:
+        thread = self._start_writing() if self._thread is None else None
+        if thread is None:
             yield
             return
-        self._thread = threading.Thread(target=self._write_waiting, name=f"riglog {self._name}", daemon=True)
-        self._thread.start()
         try:
             yield
         finally:
             self.drain()
             if self.idle:
-                thread, self._thread = self._thread, None
+                self._thread = None
                 self._wake.set()
                 thread.join()
+
+    def _start_writing(self) -> threading.Thread | None:
+        """Return the thread that writes, started; None if the system starts no more threads."""
+        thread = self._thread = threading.Thread(target=self._write_waiting, name=f"riglog {self._name}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._thread = None
+            return None
+        return thread
 
     def _write_waiting(self) -> None:
         while self._thread is not None:

@@ -15,7 +15,15 @@ from typing import Any
 import anyio
 from msgspec import Struct
 
-from riglog.errors import PortBusyError, PortDeniedError, PortError, PortNotFoundError, PortSettingsError
+from riglog.errors import (
+    THREAD_HINT,
+    PortBusyError,
+    PortDeniedError,
+    PortError,
+    PortNotFoundError,
+    PortSettingsError,
+    is_without_threads,
+)
 from riglog.log import get_logger
 from riglog.transport.base import Transport
 from riglog.transport.link import Link
@@ -79,10 +87,17 @@ async def _open_in_thread(port: str, open_: Callable[[], Any], shown: str) -> An
         raise PortError("port does not open: closing it still blocks", hint=BLOCKED_HINT, port=shown)
     _closing.pop(port, None)
     call = _opening[port] = ThreadCall(open_, discard=_close_late)
-    start_daemon(call.run, name="riglog-open-port")
     try:
+        start_daemon(call.run, name="riglog-open-port")
         with anyio.fail_after(OPEN_SECONDS):
             await call.done.wait()
+    except RuntimeError as error:
+        call.abandon()
+        if not is_without_threads(error):
+            raise
+        raise PortError(
+            "cannot open the port: the system starts no more threads", hint=THREAD_HINT, port=shown
+        ) from error
     except TimeoutError:
         call.abandon()
         raise PortError(f"port does not open within {OPEN_SECONDS:g} s", hint=BLOCKED_HINT, port=shown) from None
@@ -310,7 +325,11 @@ class SerialTransport(NonblockingTransport):
 
     async def _close(self) -> None:
         call = ThreadCall(lambda: close_port(self._serial))
-        start_daemon(call.run, name="riglog-close-port")
+        try:
+            start_daemon(call.run, name="riglog-close-port")
+        except RuntimeError:  # no more threads
+            close_port(self._serial)
+            return
         with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_BLOCKS_SECONDS):
             await call.done.wait()
         if not call.done.is_set():

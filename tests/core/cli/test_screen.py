@@ -143,3 +143,18 @@ def test_a_result_comes_after_the_messages_before_it(monkeypatch: pytest.MonkeyP
     expected = [f"{kind} {number}" for number in range(20) for kind in ("message", "result")]
     assert [line.strip() for line in stream.getvalue().splitlines()] == expected
     assert STDOUT.take_error() is None
+
+
+def test_without_a_further_thread_texts_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system starts no more threads: no memory, or the limit of a service. The program goes on."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    screen = Screen("stderr")
+    with screen.in_background(), messages().status("opening"):
+        screen.write("recorded")
+        assert stream.getvalue() == "recorded"

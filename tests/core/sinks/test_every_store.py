@@ -51,6 +51,20 @@ async def test_a_pipe_is_refused_and_not_waited_for(make: Make, tmp_path: Path) 
         await make(tmp_path / "store").check()
 
 
+async def test_a_system_that_starts_no_more_threads_is_an_error_with_a_next_step(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(anyio.to_thread, "run_sync", refuse)
+        with pytest.raises(StorageError, match="the system starts no more threads") as caught:
+            await make(tmp_path / "r").check()
+    assert "TasksMax" in str(caught.value.hint)
+    await make(tmp_path / "r").check()
+
+
 async def test_another_run_is_appended(make: Make, tmp_path: Path) -> None:
     first, second = make_run(number=1), make_run(number=2)
     for run in (first, second):

@@ -384,6 +384,25 @@ async def test_a_port_that_can_be_neither_set_up_nor_closed_is_an_error_of_the_p
         os.close(slave)
 
 
+async def test_a_port_is_closed_also_if_the_system_starts_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is opened again when the system does."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with serve_pty(FaultyWire(Mirror())) as server:
+        transport = await open_transport(server.path, LINK)
+        with monkeypatch.context() as patched:
+            patched.setattr(serial_port, "start_daemon", refuse)
+            await transport.aclose()
+            for _ in range(2):
+                with pytest.raises(PortError, match="cannot open the port: the system starts no more threads"):
+                    await open_transport(server.path, LINK)
+        again = await open_transport(server.path, LINK)
+        assert await echoed(again, b"again") == b"again"
+        await again.aclose()
+
+
 async def test_a_driver_that_blocks_while_a_port_is_closed_costs_the_other_ports_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
