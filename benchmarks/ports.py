@@ -1,9 +1,12 @@
 """Many devices on many ports, recorded into SQLite: slots missed, lateness, and what it costs.
 
-Each port is a pseudo-terminal with its instruments behind it, in a process of its own. The gaps between requests are
-kept, as on a real line; characters take no time. The floor is the raw exchange of one request on one port.
+Each port is a pseudo-terminal with its instruments behind it, in a process of its own. Characters take no time, and
+there is no gap between requests: riglog keeps it only where a UART may be. The cost of a sample is that between two
+moments of the recording; what it costs to begin and to end one is given beside it. The floor is the raw exchange of one
+request on one port.
 """
 
+import resource
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,9 +21,11 @@ from measuring import instrument
 from polls import PATIENT
 
 from riglog import Manager, SqliteSink, new_run, pipe, record
-from riglog.acquire import AcquisitionSummary
+from riglog.acquire import AcquisitionSummary, ActiveRun
 
 Table = dict[str, Any]
+MEASURED = 0.1, 0.8
+"""Parts of a recording after which its cost begins to count, and for which it counts."""
 
 
 class Rig(NamedTuple):
@@ -52,8 +57,23 @@ def tables(port: int, on_each: int) -> Iterator[Table]:
         yield {"name": name, "driver": "watlow", "parameters": ["setpoint"], **bus}
 
 
-async def recorded(ports: dict[str, list[Table]], path: Path, shape: Rig) -> tuple[AcquisitionSummary, float]:
-    """What the recording did, and the CPU seconds it took."""
+class Cost(NamedTuple):
+    """CPU of a sample while it is recorded (user and system mode, in microseconds), and of the rest, in ms."""
+
+    user: float
+    system: float
+    begin_and_end: float
+
+
+async def recorded(ports: dict[str, list[Table]], path: Path, shape: Rig) -> tuple[AcquisitionSummary, Cost]:
+    """What the recording did, and what it cost."""
+    seen: list[tuple[resource.struct_rusage, int]] = []
+
+    async def watch(recording: ActiveRun) -> None:
+        for part in MEASURED:
+            await anyio.sleep(shape.seconds * part)
+            seen.append((resource.getrusage(resource.RUSAGE_SELF), recording.summary.samples))
+
     async with Manager() as rig:
         for port, devices in ports.items():
             for table in devices:
@@ -61,9 +81,17 @@ async def recorded(ports: dict[str, list[Table]], path: Path, shape: Rig) -> tup
                 await rig.add(options.pop("name"), port, **options)
         run = new_run("ports")  # before the first slot: it looks at every installed distribution
         begun = time.process_time()
-        async with record(rig, rate_hz=shape.rate_hz, duration=shape.seconds) as recording:
+        async with (
+            anyio.create_task_group() as tasks,
+            record(rig, rate_hz=shape.rate_hz, duration=shape.seconds) as recording,
+        ):
+            tasks.start_soon(watch, recording)
             await pipe(recording, SqliteSink(path), run=run)
-        return recording.summary, time.process_time() - begun
+        whole = time.process_time() - begun
+    (before, first), (after, last) = seen
+    user, system = ((after[n] - before[n]) / (last - first) for n in (0, 1))
+    rest = whole - (user + system) * recording.summary.samples
+    return recording.summary, Cost(user * 1e6, system * 1e6, rest * 1e3)
 
 
 def cost(shape: Rig, backend: str) -> tuple[float, str]:
@@ -73,9 +101,10 @@ def cost(shape: Rig, backend: str) -> tuple[float, str]:
         for number in range(shape.ports):
             devices = list(tables(number, shape.on_each))
             ports[stack.enter_context(instrument(*devices, pinned=False))] = devices
-        summary, cpu = anyio.run(recorded, ports, Path(folder) / "ports.sqlite", shape, backend=backend)
+        summary, took = anyio.run(recorded, ports, Path(folder) / "ports.sqlite", shape, backend=backend)
     slots = f"{summary.slots_skipped} of {summary.slots_polled + summary.slots_skipped} slots missed"
-    return cpu / summary.samples * 1e6, f"{slots}; {described(summary)}"
+    parts = f"{took.system:.0f} of them in the kernel, and {took.begin_and_end:.0f} ms to begin and end"
+    return took.user + took.system, f"{parts}; {slots}; {described(summary)}"
 
 
 def figures(extent: Extent) -> Iterator[Figure]:

@@ -45,7 +45,14 @@ def imported(path: Path) -> set[str]:
         ("trio", ["testing/"]),
         (
             "asyncio",
-            ["testing/", "sinks/postgres/", "transport/event_loop.py", "transport/input_wait.py", "acquire/sleeps.py"],
+            [
+                "testing/",
+                "sinks/postgres/",
+                "transport/event_loop.py",
+                "transport/input_wait.py",
+                "acquire/sleeps.py",
+                "manager/time_limit.py",
+            ],
         ),
         ("termios", ["transport/serial_settings.py", "simulation/serve.py", "cli/keys.py"]),
         ("fcntl", ["sinks/disk.py"]),

@@ -27,7 +27,7 @@ class DirectSession(Session):
         for device in devices:
             if self._lost is not None and self.owns_devices and not self._schedules:
                 await self._try_reopen()
-            samples += await self._attempt(device, partial(device.poll, None, shared=False, steadily=steadily))
+            samples += await self._attempt(device, partial(device.poll, None, shared=lambda: False, steadily=steadily))
         self._polled()
         return samples
 

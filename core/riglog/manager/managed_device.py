@@ -39,7 +39,7 @@ from riglog.manager.absence import Absence
 from riglog.manager.breaker import THRESHOLD, Breaker
 from riglog.manager.identity import KnownIdentity
 from riglog.manager.opening import repeated
-from riglog.manager.time_limit import CLOSE_SECONDS, OverdueError, open_seconds, poll_seconds, within
+from riglog.manager.time_limit import CLOSE_SECONDS, OverdueError, TimeLimit, open_seconds, poll_seconds, within
 from riglog.model import NS, Channel, Clock, EventKind, Sample, Status
 from riglog.plugin.config import IDENTITY_CHECK_SECONDS
 from riglog.protocol import HeldLine
@@ -105,6 +105,7 @@ class ManagedDevice:
         self._line_busy = False  # so that the identity could not be requested in the poll under way
         self._responded: bool | None = None  # in the poll under way; None: nothing was requested
         self._overdue = 0.0  # seconds after which the poll under way was cancelled
+        self._time_limit = TimeLimit()
         self._reported_problems: set[object] = set()
 
     @property
@@ -289,12 +290,14 @@ class ManagedDevice:
         """Poll in the next slot, even if polling is suspended: the connection is restored."""
         self._breaker.retry_now()
 
-    async def poll(self, line: HeldLine[Any, Any] | None, *, shared: bool, steadily: bool = False) -> Sequence[Sample]:
+    async def poll(
+        self, line: HeldLine[Any, Any] | None, *, shared: Callable[[], bool], steadily: bool = False
+    ) -> Sequence[Sample]:
         """Return one sample per channel, in any case.
 
         Args:
             line: the held line of its port; None for a device without a port.
-            shared: other devices wait for this one while it does not respond.
+            shared: whether other devices wait for this one while it does not respond.
             steadily: see ``Device.poll_steadily``.
 
         Raises:
@@ -330,7 +333,7 @@ class ManagedDevice:
             self._note_damaged_frame(samples)
         else:
             self._damaged = 0
-            self._update_breaker(shared=False)
+            self._update_breaker(shared=lambda: False)
         return samples
 
     async def settle(self, line: HeldLine[Any, Any] | None) -> None:
@@ -390,7 +393,13 @@ class ManagedDevice:
         """
         began = Began.now(self._clock)
         try:
-            return self._checked(await self._poll_device(line, steadily=steadily), began)
+            device, seconds = self.device, poll_seconds(self.device)
+            poll = device.poll_steadily if steadily else device.poll
+            if line is None or seconds is None:
+                polled: object = await within(seconds, poll(), "poll()")
+            else:
+                polled = await self._time_limit.within(seconds, poll(line), "poll()")  # type: ignore[call-arg]
+            return self._checked(polled, began)
         except ConnectionLostError:
             raise
         except OverdueError as error:
@@ -421,8 +430,10 @@ class ManagedDevice:
             wanted = set(self.device.channels)
             samples = [sample for sample in samples if sample.channel in wanted]
         for sample in samples:
+            if self._responded:
+                break
             if sample.responded is not None:
-                self._responded = self._responded or self._is_response(sample)
+                self._responded = self._is_response(sample)
         return samples
 
     def _is_response(self, sample: Sample) -> bool:
@@ -430,11 +441,6 @@ class ManagedDevice:
         if isinstance(self.device, PortDevice):
             return bool(sample.responded)
         return sample.status not in (Status.MISSING, Status.SKIPPED)
-
-    async def _poll_device(self, line: HeldLine[Any, Any] | None, *, steadily: bool) -> object:
-        device, seconds = self.device, poll_seconds(self.device)
-        poll = device.poll_steadily if steadily else device.poll
-        return await within(seconds, poll(line) if isinstance(device, PortDevice) else poll(), "poll()")  # type: ignore[call-arg]
 
     async def _check_identity(self, line: HeldLine[Any, Any] | None) -> bool:
         """Read the set-up and the identity. A mismatch is reported once; no response says nothing about it."""
@@ -513,13 +519,13 @@ class ManagedDevice:
             self._reported_problems.add(key)
             self._report(EventKind.DRIVER_FAILED, message, self.name)
 
-    def _update_breaker(self, *, shared: bool) -> None:
+    def _update_breaker(self, *, shared: Callable[[], bool]) -> None:
         if self._responded:
             if self._breaker.record_success() or self._reported_busy:
                 self._report(EventKind.DEVICE_RESPONDING, "device responding again", self.name)
             self._reported_busy = False
         elif self._responded is False and self._breaker.record_failure(
-            self._now(), shared=shared, overdue=self._overdue
+            self._now(), shared=shared(), overdue=self._overdue
         ):
             self.require_identity_check()
             listening = self.device.pace is Pace.DEVICE

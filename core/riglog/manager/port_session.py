@@ -103,7 +103,7 @@ class PortSession(Session):
                 if device.name in absent:  # also if it appears meanwhile: it was absent when the slot was due
                     samples += absent[device.name]
                     continue
-                shared = self._others_responding(device)
+                shared = partial(self._others_responding, device)
                 samples += await self._attempt(device, partial(device.poll, line, shared=shared, steadily=steadily))
         self._polled()
         return samples

@@ -3,9 +3,8 @@
 The same calls over Standard Bus and Modbus, for every family.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -84,10 +83,10 @@ class Controller(PortDevice[AnyClient]):
             await self._relearn(line)
 
     async def poll(self, line: HeldLine[Any, Any] | None = None) -> list[Sample]:
-        return await self._polled(line, self._poll)
+        return await self._poll(line)
 
     async def poll_steadily(self, line: HeldLine[Any, Any] | None = None) -> list[Sample]:
-        return await self._polled(line, partial(self._poll, steady=True))
+        return await self._poll(line, steady=self.config.input_check != "every")
 
     async def settle(self, line: HeldLine[Any, Any] | None = None) -> None:
         """Check the inputs whose values wait for it."""
@@ -199,17 +198,18 @@ class Controller(PortDevice[AnyClient]):
         samples += await self.read_alarms()
         return Snapshot(await self.identify(), tuple(samples))
 
-    async def _polled(
-        self, line: HeldLine[Any, Any] | None, poll: Callable[[AnyTransactor], Awaitable[list[Sample]]]
-    ) -> list[Sample]:
+    async def _poll(self, line: HeldLine[Any, Any] | None, *, steady: bool = False) -> list[Sample]:
+        async def set_up_and_poll(line: AnyTransactor) -> list[Sample]:
+            await self._relearn(line)
+            return await self._new_reader(line, steady=steady).poll()
+
         async with self.client.hold(line) as line:
-            samples = await poll_reads((line,), lambda _: self.channels, poll, self.context.clock)
+            if self._is_set_up:
+                samples = await self._new_reader(line, steady=steady).poll()
+            else:  # reading the set-up can fail, too
+                samples = await poll_reads((line,), lambda _: self.channels, set_up_and_poll, self.context.clock)
         by_channel = {sample.channel: sample for sample in samples}
         return [by_channel[channel] for channel in self.channels]
-
-    async def _poll(self, line: AnyTransactor, *, steady: bool = False) -> list[Sample]:
-        reader = await self._reader(line, steady=steady and self.config.input_check != "every")
-        return await reader.poll()
 
     def _bind_channels(self) -> None:
         """Make channels and poll plan according to the configuration and the set-up that was read."""
@@ -255,9 +255,12 @@ class Controller(PortDevice[AnyClient]):
         self._plan = PollPlan(reads, self.protocol)
         return Relearned(self._plan, lambda read: self._channel_read(read.target, read.channel))
 
-    async def _reader(self, line: AnyTransactor, *, retries: int = 0, steady: bool = False) -> Reader:
+    async def _reader(self, line: AnyTransactor, *, retries: int = 0) -> Reader:
         if not self._is_set_up:
             await self._relearn(line)
+        return self._new_reader(line, retries=retries)
+
+    def _new_reader(self, line: AnyTransactor, *, retries: int = 0, steady: bool = False) -> Reader:
         proofs, clock = self._proofs, self.context.clock
         return Reader(line, proofs, self._plan, self._relearn, clock, retries=retries, steady=steady)
 

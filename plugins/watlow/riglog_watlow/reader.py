@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from operator import attrgetter, methodcaller
 from typing import NamedTuple
 
 from msgspec import structs
@@ -41,6 +42,10 @@ class Step(NamedTuple):
 
     channels: tuple[Channel, ...]
     take: Callable[[], Awaitable[Sequence[Sample]]]
+
+
+CHANNELS_OF, TAKE = attrgetter("channels"), methodcaller("take")
+NO_LABELS: Mapping[str, str] = {}
 
 
 class Reader:
@@ -117,8 +122,10 @@ class Reader:
         await self._check_settings(dict.fromkeys(read.settings, self._now()))
         await self._fetch(read.companions)
 
-    def companion_labels(self, read: ChannelRead) -> dict[str, str]:
+    def companion_labels(self, read: ChannelRead) -> Mapping[str, str]:
         """Return the labels of what the channel depends on, by name."""
+        if not read.companions:
+            return NO_LABELS
         return {
             target.parameter.name: label_of(target.parameter, self.values[target].value)
             for target in read.companions
@@ -133,10 +140,11 @@ class Reader:
         """Return a reader that has read nothing yet."""
         return Reader(self.line, self.proofs, self._plan, self._relearn, self.clock, retries=self._retries)
 
-    async def _run(self, steps: Iterable[Step]) -> list[Sample]:
-        if self._is_one_call:
-            return [sample for step in steps for sample in await step.take()]
-        return await poll_reads(steps, lambda step: step.channels, lambda step: step.take(), self.clock)
+    def _run(self, steps: Iterable[Step]) -> Awaitable[list[Sample]]:
+        return self._take_all(steps) if self._is_one_call else poll_reads(steps, CHANNELS_OF, TAKE, self.clock)
+
+    async def _take_all(self, steps: Iterable[Step]) -> list[Sample]:
+        return [sample for step in steps for sample in await step.take()]
 
     def _steps(self, groups: Iterable[Group], attempt: int) -> Iterator[Step]:
         """Yield the parts of a poll. Each is made when those before it are done."""
