@@ -17,7 +17,7 @@ import anyio
 
 from riglog.config import load_rig
 from riglog.manager.simulated_port import SimulatedPort
-from riglog.recordings.contents import contents
+from riglog.recordings.inventory import contents
 from riglog.rig import record_rig
 from riglog.rig.redecoding import Redecoded, redecode
 from riglog.rig.replaying import read_replay

@@ -3,13 +3,13 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import riglog
+import riglog.recordings
 from riglog import _names
-
-ROOT = Path(riglog.__file__).parent
 
 
 def python(code: str) -> str:
@@ -23,9 +23,11 @@ def test_all_and_dir_are_the_names_of_the_list() -> None:
         assert getattr(riglog, name) is getattr(_names, name)
 
 
-def test_a_public_name_hides_no_module() -> None:
-    modules = {path.stem for path in ROOT.glob("*.py")} | {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    assert not modules & set(riglog.__all__)
+@pytest.mark.parametrize("package", [riglog, riglog.recordings], ids=lambda package: package.__name__)
+def test_a_public_name_hides_no_module(package: ModuleType) -> None:
+    root = Path(package.__file__ or "").parent
+    modules = {path.stem for path in root.glob("*.py")} | {path.parent.name for path in root.glob("*/__init__.py")}
+    assert not modules & set(package.__all__)
 
 
 @pytest.mark.parametrize(

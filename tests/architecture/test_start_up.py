@@ -45,6 +45,25 @@ ENTRIES = {
         "from riglog import Manager; import riglog_watlow.driver",
         (*SCREEN, *METADATA, *PORTS, *STORES, "asyncio", "trio", "anyio.from_thread", "riglog.cli"),
     ),
+    "riglog.recordings": (
+        "import riglog.recordings",
+        ("sqlite3", "msgspec", "riglog.sinks", "riglog.recordings.reading"),
+    ),
+    "what a recording contains": (
+        "from riglog.recordings import contents, newest_rows",
+        (
+            *(*SCREEN, *PORTS, *STORES[1:4], "matplotlib", "numpy", "asyncio", "trio"),
+            *("riglog.recordings.charts", "riglog.recordings.reports", "riglog.recordings.exporting"),
+            *("riglog.recordings.verification", "riglog.recordings.salvaging", "riglog.recordings.wide"),
+        ),
+    ),
+    "a picture before it is drawn": (
+        "from riglog.recordings import read; import riglog.recordings.charts.picture",
+        (
+            *(*SCREEN, *PORTS, *STORES[1:4], *VENDORS, "matplotlib", "numpy", "riglog.recordings.exporting"),
+            *("riglog.recordings.reports", "riglog.recordings.verification", "riglog.recordings.salvaging"),
+        ),
+    ),
     "a configuration": (
         "from riglog.plugin import DeviceConfig, hookimpl",
         (*SCREEN, *LOOPS, *PORTS, *STORES, *VENDORS, "riglog.device", "riglog.protocol"),

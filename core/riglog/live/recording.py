@@ -35,7 +35,7 @@ from riglog.model import current_kind
 from riglog.recordings.alarm_states import stored_alarms
 from riglog.recordings.alarms import acknowledge_alarm
 from riglog.recordings.charts.happenings import alarm_bands
-from riglog.recordings.contents import GrowingContents, RunContents
+from riglog.recordings.inventory import GrowingContents, RunContents
 from riglog.recordings.notes import read_notes, write_note
 from riglog.recordings.selection import nanoseconds
 from riglog.recordings.several import of_each

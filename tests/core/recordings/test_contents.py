@@ -8,7 +8,7 @@ from recorded import WARM, make_run, sqlite_recording, steady, store
 
 from riglog.model import Sink
 from riglog.recordings import contents, export, latest_rows, newest_rows, read, read_events, rows_since
-from riglog.recordings.contents import GrowingContents
+from riglog.recordings.inventory import GrowingContents
 from riglog.sinks import CsvSink, JsonlSink, SqliteSink
 from riglog.sinks.sqlite.reader import newest_events
 

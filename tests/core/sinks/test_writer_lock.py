@@ -18,7 +18,7 @@ from riglog.model import Event, EventKind, Note, Run, new_run
 from riglog.model.note import new_note
 from riglog.recordings import read
 from riglog.recordings.messages import Delivery, check_target, send
-from riglog.recordings.salvage import salvage
+from riglog.recordings.salvaging import salvage
 from riglog.sinks import SqliteSink, rows
 from riglog.sinks.formats import format_of
 from riglog.sinks.sqlite import read_events, stored_run

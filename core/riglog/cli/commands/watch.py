@@ -15,8 +15,8 @@ from riglog.cli.live_table import AlarmLine, ChannelLine, LiveView, has_blocks, 
 from riglog.cli.local_time import format_local, local
 from riglog.cli.sizes import format_bytes, free_bytes
 from riglog.recordings import Contents, acknowledge_alarm, read_alarms, write_note
-from riglog.recordings.contents import GrowingContents
 from riglog.recordings.freshness import old_after
+from riglog.recordings.inventory import GrowingContents
 from riglog.recordings.local_times import offset_text
 from riglog.sinks.formats import format_of
 from riglog.sinks.part_names import newest_part

@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from riglog.errors import ConfigError, StorageError
 from riglog.recordings.bundles.names import safe_name
-from riglog.recordings.contents import Contents, contents
-from riglog.recordings.export import export
+from riglog.recordings.exporting import export
+from riglog.recordings.inventory import Contents, contents
 from riglog.recordings.reports import write_report
 from riglog.recordings.verification import Verified, verify
 from riglog.sinks.sqlite.reader import opened_recording, read_events

@@ -14,7 +14,7 @@ from msgspec import Struct
 from riglog.errors import ConfigError, StorageError
 from riglog.recordings.new_files import new_file, publish_file
 from riglog.recordings.reading import read
-from riglog.recordings.salvage import salvage
+from riglog.recordings.salvaging import salvage
 from riglog.sinks.rows import Row
 from riglog.sinks.sqlite.reader import read_events
 from riglog.sinks.sqlite.schema import check_recording
