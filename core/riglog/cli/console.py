@@ -115,9 +115,9 @@ def format_time(at: str) -> str:
     return at[:23].replace("T", " ")
 
 
-def plural(number: int, noun: str) -> str:
-    """Return a number with its noun: ``1 device``, ``2 devices``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def plural(number: int, noun: str, several: str | None = None) -> str:
+    """Return a number with its noun: ``1 device``, ``2 devices``. ``several``: a plural that is not made with ``s``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {several or f'{noun}s'}"
 
 
 @contextmanager

@@ -43,6 +43,20 @@ def run_name(path: str) -> str:
     return stem.lstrip("_.-")[:64] or "run"
 
 
+def create_rig_file(path: str, text: str) -> None:
+    """Write the text of a rig file into a new file.
+
+    Raises:
+        ConfigError: it cannot be written, or there is a file already.
+    """
+    try:
+        with create(Path(path)) as file:
+            file.write(text.encode())
+    except OSError as error:
+        hint = "Choose another path"
+        raise ConfigError(f"cannot write the rig file: {error.strerror}", hint=hint, file=path) from None
+
+
 def write_rig_file(path: str, run: NewRun, devices: Sequence[Planned]) -> RigConfig:
     """Write a new rig file, after its text was checked as ``riglog check`` does it; return what it describes.
 
@@ -53,12 +67,7 @@ def write_rig_file(path: str, run: NewRun, devices: Sequence[Planned]) -> RigCon
     text = rig_text(path, run, devices)
     checked = parse_rig(text, Path(path))
     refuse_existing(path)
-    try:
-        with create(Path(path)) as file:
-            file.write(text.encode())
-    except OSError as error:
-        hint = "Choose another path"
-        raise ConfigError(f"cannot write the rig file: {error.strerror}", hint=hint, file=path) from None
+    create_rig_file(path, text)
     name = plain(path)
     messages().print(f"[dim]rig file written: {name}[/]", soft_wrap=True)
     messages().print(f"[dim]Next: riglog check {name} --live, then riglog record {name}[/]", soft_wrap=True)

@@ -49,6 +49,12 @@ SELECT received_ns, max(tick) FROM channel JOIN series ON series.id = series_id
 CROSS JOIN block ON block.run_id = channel.run_id
 CROSS JOIN reading ON block_id = block.id AND channel_id = channel.id
 WHERE channel.run_id = ? AND device = ? GROUP BY received_ns"""
+HAS_VALUES = """
+SELECT 1 FROM channel JOIN series ON series.id = series_id
+CROSS JOIN block ON block.run_id = channel.run_id
+CROSS JOIN reading ON block_id = block.id AND channel_id = channel.id
+LEFT JOIN annotation ON annotation.id = annotation_id
+WHERE channel.run_id = ? AND device = ? AND (value IS NOT NULL OR text IS NOT NULL) LIMIT 1"""
 PROOF = {Status.OK.value, Status.SUSPECT.value}
 Key = tuple[str, int, int, int]
 """Parameter, instance, time of receipt, and how many rows of the channel before it have this time."""
@@ -387,9 +393,11 @@ async def compare_all(
             slots = dict(database.execute(SLOTS, (names[0], names[2])).fetchall())
             for *_, driver, port, options in (each for each in opened if each[:3] == names):
                 try:
+                    kept = list(read_wires(database, names[0], port))
+                    if not kept and database.execute(HAS_VALUES, (names[0], names[2])).fetchone() is None:
+                        continue  # it was absent in the whole run
                     table = {"name": names[2], "driver": driver, "port": port, **msgspec.json.decode(options)}
                     spec = resolve_device(registry, files[names[0]].inserted(table, registry))
-                    kept = list(read_wires(database, names[0], port))
                     _add_refused(slots, kept)
                     part = await decode_today(spec, kept, slots)
                 except (RiglogError, ExceptionGroup, ValueError) as error:

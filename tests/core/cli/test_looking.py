@@ -130,3 +130,16 @@ def test_what_is_no_recording_is_refused(command: str, tmp_path: Path) -> None:
     refused = riglog(command, tmp_path / "notes.txt")
     assert (refused.returncode, "not a riglog recording" in refused.stderr) == (4, True)
     assert riglog(command, tmp_path / "missing.sqlite").returncode == 4
+
+
+def test_a_list_that_is_empty_is_no_empty_table(recording: Path) -> None:
+    alarms, notes = riglog("alarms", "list", recording), riglog("note", recording)
+    assert (alarms.stdout, notes.stdout) == ("", "")
+    assert alarms.stderr == "no alarm: the rig file of this run has none\n"
+    assert "no note; write one: riglog note" in notes.stderr
+
+
+def test_who_reads_a_recording_as_if_it_was_an_instrument_is_told_how(recording: Path) -> None:
+    refused = riglog("read", recording)
+    assert refused.returncode == 2
+    assert "this is a file, not a driver. Print a recording with riglog tail or riglog export." in refused.stderr

@@ -304,3 +304,9 @@ async def test_a_bundle_of_a_recording_without_a_closing_event_has_its_runs(tmp_
     (run,) = [entity for entity in graph if entity["@type"] == "CreateAction"]
     assert run["name"] == make_run().id
     assert "endTime" not in run
+
+
+@pytest.mark.parametrize("name", ["run", "run.zip", "run.eln"])
+async def test_a_bundle_and_its_check_count_the_same_files(name: str, tmp_path: Path) -> None:
+    done = bundle(await recorded(tmp_path / "recorded.sqlite"), tmp_path / name)
+    assert done.files == check_bundle(tmp_path / name).files > 0

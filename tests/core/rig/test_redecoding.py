@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from simulated_rigs import devices, recorded, write_rig
+from simulated_rigs import device, devices, recorded, write_rig
 
 from riglog.cli.app import cli
 from riglog.config import load_rig
@@ -137,3 +137,22 @@ async def test_a_reply_that_was_ambiguous_then_is_no_value_today(tmp_path: Path)
         database.execute(f"UPDATE reading SET value = NULL, annotation_id = 999 WHERE channel_id IN ({oven})")
         database.commit()
     assert (await redecode(path)).different == 0
+
+
+async def test_a_device_that_was_absent_in_the_whole_run_is_no_problem(tmp_path: Path) -> None:
+    absent = device("watlow stdbus", "gone").replace("sim:gone", "/dev/riglog-no-such-port")
+    path = await recorded(tmp_path, devices(oven="watlow stdbus") + absent, seconds=3)
+    assert {row.status for row in read(path, device="gone")} == {"skipped"}
+    found = await redecode(path)
+    assert (found.problems, found.not_decoded, found.different) == ([], 0, 0)
+    assert found.rows > 0
+
+
+async def test_a_device_with_values_and_without_bytes_is_a_problem(tmp_path: Path) -> None:
+    path = await recorded(tmp_path, devices(oven="watlow stdbus"), seconds=3)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DELETE FROM wire")
+        database.commit()
+    found = await redecode(path)
+    assert found.not_decoded > 0
+    assert "oven" in found.problems[0]

@@ -25,6 +25,9 @@ def list_alarms(file: str, run: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    if not found:
+        messages().print("[dim]no alarm: the rig file of this run has none[/]")
+        return
     alarms = table("alarm", "channel", "state", "since", "reason", "acknowledged")
     for alarm in found:
         seen = alarm.by or ("-" if alarm.acknowledged else "no")

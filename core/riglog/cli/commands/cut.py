@@ -39,7 +39,8 @@ def command(file: str, row: str, seconds: float, out: str, as_json: bool) -> int
         print_json(found)
         return code
     counts = f"{plural(found.rows, 'row')} and {plural(found.transactions, 'transaction')}"
-    results().print(f"{plain(out)}: {counts}; serial numbers replaced in {found.replaced} replies.", soft_wrap=True)
+    replies = plural(found.replaced, "reply", "replies")
+    results().print(f"{plain(out)}: {counts}; serial numbers replaced in {replies}.", soft_wrap=True)
     if found.left:
         print_warning(f"{out}: serial numbers are still in {found.left} of the different replies")
     return code

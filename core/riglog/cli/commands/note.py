@@ -58,6 +58,9 @@ def _list(file: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    if not found:
+        messages().print(f"[dim]no note; write one: riglog note {plain(file)} TEXT[/]", soft_wrap=True)
+        return
     reasons = any(each.reason for each in found)
     notes = table("time", "author", "device", "note", *(["reason"] if reasons else []))
     for each in found:

@@ -1,5 +1,6 @@
 """``riglog read``: reads one device."""
 
+import os
 from collections.abc import Sequence
 from textwrap import indent
 from typing import Any, Self
@@ -13,6 +14,7 @@ from riglog.cli.errors import DONE, INCOMPLETE
 from riglog.cli.options import device_options, device_spec, json_option
 from riglog.cli.screen import STDOUT, json_printable, printable
 from riglog.cli.signals import run
+from riglog.errors import ConfigError
 from riglog.model import Sample, iso
 
 HEADINGS = ("time (UTC)", "parameter", "value", "unit", "status", "flags")
@@ -30,6 +32,12 @@ WIDTHS = (23, 14, 10, 4, 7, 5)
 @json_option
 def command(**arguments: Any) -> int:
     """Read PARAMETERS of one device (default: those of the driver). Exit code 1 if a value is missing."""
+    if os.path.isfile(arguments["driver"]):
+        raise ConfigError(
+            "this is a file, not a driver",
+            hint="Print a recording with riglog tail or riglog export",
+            path=arguments["driver"],
+        )
     return run(lambda _: _read(**arguments))
 
 

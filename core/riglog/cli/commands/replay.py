@@ -48,7 +48,7 @@ async def _replay(
 ) -> Callable[[], int]:
     import msgspec
 
-    from riglog.cli.rig_text import refuse_existing
+    from riglog.cli.rig_text import create_rig_file, refuse_existing
     from riglog.rig.replaying import read_replay, rig_for
     from riglog.simulation.serve import serve_pty, serve_tcp
 
@@ -65,7 +65,7 @@ async def _replay(
             else:
                 ports[name] = (await stack.enter_async_context(serve_pty(port))).path
         if rig is not None:
-            _write_rig(rig, rig_for(replayed, ports, f"{replayed.name}-replayed.sqlite"))
+            create_rig_file(rig, rig_for(replayed, ports, f"{replayed.name}-replayed.sqlite"))
         for name, present in ports.items():
             line = {"port": present, "recorded": name, "devices": replayed.devices_of(name)}
             line["transactions"] = replayed.ports[name].recorded  # type: ignore[assignment]
@@ -75,20 +75,6 @@ async def _replay(
         messages().print("[dim]replay ready; press Ctrl-C to stop[/]")
         await stopped.wait()
     return lambda: _show(replayed, as_json)
-
-
-def _write_rig(path: str, text: str) -> None:
-    from pathlib import Path
-
-    from riglog.errors import ConfigError
-    from riglog.sinks.files import create
-
-    try:
-        with create(Path(path)) as file:
-            file.write(text.encode())
-    except OSError as error:
-        hint = "Choose another path"
-        raise ConfigError(f"cannot write the rig file: {error.strerror}", hint=hint, file=path) from None
 
 
 def _show(replayed: "ReplayedRun", as_json: bool) -> int:

@@ -31,14 +31,20 @@ OLDEST_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 class Bundled(Struct, frozen=True):
-    """What was written. ``digest``: SHA-256 of the manifest; who notes it elsewhere can prove the bundle."""
+    """What was written.
+
+    Attributes:
+        files: that the manifest has, as ``check_bundle`` counts them.
+        bytes: of the data.
+        digest: SHA-256 of the manifest; who notes it elsewhere can prove the bundle.
+        changed: recordings that are not as they were sealed.
+    """
 
     path: str
     files: int
     bytes: int
     digest: str
     changed: list[str]
-    """Recordings that are not as they were sealed."""
 
 
 def bundle(
@@ -78,12 +84,13 @@ def bundle(
         content = collect(paths, data, rows=rows, progress=progress)
         created = iso(SYSTEM_CLOCK.utc_ns())
         sizes = {part.path: _digest(data / part.path) for part in content.parts}
+        listed = len(content.parts)
         if out.suffix.lower() == ".eln":
             head = METADATA
             (staging / head).write_bytes(metadata(out.stem, content, sizes, created))
         else:
             head = MANIFEST
-            _write_tags(staging, content, sizes, created)
+            listed += _write_tags(staging, content, sizes, created)
         total = sum(size for size, _ in sizes.values())
         digest = _digest(staging / head)[1]
         if out.suffix.lower() in ARCHIVES:
@@ -98,7 +105,7 @@ def bundle(
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
     changed = [str(given) for given, found in zip(paths, content.verified, strict=True) if found.changed]
-    return Bundled(str(out), len(content.parts), total, digest, changed)
+    return Bundled(str(out), listed, total, digest, changed)
 
 
 def _digest(path: Path) -> tuple[int, str]:
@@ -110,8 +117,8 @@ def _digest(path: Path) -> tuple[int, str]:
     return size, found.hexdigest()
 
 
-def _write_tags(folder: Path, content: Content, sizes: Mapping[str, tuple[int, str]], created: str) -> None:
-    """Write what BagIt has beside the data."""
+def _write_tags(folder: Path, content: Content, sizes: Mapping[str, tuple[int, str]], created: str) -> int:
+    """Write what BagIt has beside the data; return how many files the manifest of the tags has."""
     heads = [f"Riglog-Head: {each.head}" for each in content.recordings if each.head]
     facts = [
         f"Bagging-Date: {created[:10]}",
@@ -125,6 +132,7 @@ def _write_tags(folder: Path, content: Content, sizes: Mapping[str, tuple[int, s
     _write(folder / MANIFEST, [f"{digest}  {DATA}/{name}" for name, (_, digest) in sorted(sizes.items())])
     tags = ("bag-info.txt", "bagit.txt", MANIFEST)
     _write(folder / TAG_MANIFEST, [f"{_digest(folder / name)[1]}  {name}" for name in tags])
+    return len(tags)
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
