@@ -228,10 +228,15 @@ async def test_a_cancelled_call_raises_the_error_of_a_sink_that_lost_samples(pat
 
 
 class At(LoopClock):
-    """A clock that can be set; its time does not depend on that of the event loop, which worker threads move on."""
+    """A clock that can be set."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.step_ns = round(seconds * 1e9)
+
+    @classmethod
+    def now(cls, seconds: float) -> "At":
+        """Return a clock that shows this time now: worker threads move that of the event loop on."""
+        return cls(seconds - anyio.current_time())
 
 
 async def recorded(path: Path, registry: Registry, out: Path, clock: LoopClock, **options: Any) -> Outcome:
@@ -250,10 +255,7 @@ async def test_a_clock_that_is_behind_starts_a_new_run_at_once_that_names_the_on
 ) -> None:
     out = tmp_path / "kiln.sqlite"
     first = await recorded(path, registry, out, At(), duration=2)
-    now_s = anyio.current_time()
-    second = await recorded(
-        path, registry, out, At(-behind_s - (anyio.current_time() - now_s)), duration=2, resume=True
-    )
+    second = await recorded(path, registry, out, At.now(2 - behind_s), duration=2, resume=True)
     assert second.run.id != first.run.id
     assert slots(out, second.run.id) == list(range(20))
     assert slots(out, first.run.id) == list(range(20))
@@ -292,7 +294,7 @@ async def test_the_duration_of_the_rig_file_is_that_of_the_whole_run(
     out = tmp_path / "kiln.sqlite"
     path.write_text(RIG.replace('"2s"', '"60s"'))
     first = await recorded(path, registry, out, At(), duration=1)
-    again = await recorded(path, registry, out, At(30), resume=True)
+    again = await recorded(path, registry, out, At.now(31), resume=True)
     assert again.run.id == first.run.id
     assert max(slots(out, first.run.id)) == 599
     with pytest.raises(ConfigError, match="is complete: its duration of 60 s has elapsed"):
