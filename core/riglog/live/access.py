@@ -11,14 +11,12 @@ import os
 import secrets
 import socket
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 
 from riglog.errors import ConfigError
 
 TOKEN_VARIABLE = "RIGLOG_LIVE_TOKEN"
 LEAST_TOKEN = 16
-COOKIE = "riglog_live"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -34,8 +32,11 @@ class Access:
     def __init__(self, address: str, token: str | None, names: Iterable[str] = ()) -> None:
         self.address = address
         self.token = token
+        self.port = 0
+        """Where the server listens; it enters it."""
         self.note_token = secrets.token_urlsafe(24)
-        self._names = {name.lower() for name in (*LOOPBACK, *names, *([] if token is None else _own_names()))}
+        own = _own_names() if token is not None else [f"[{address}]" if ":" in address else address]
+        self._names = {name.lower() for name in (*LOOPBACK, *names, *own)}
 
     def is_known_host(self, host: str | None) -> bool:
         """Return whether a Host header names this server."""
@@ -51,11 +52,16 @@ class Access:
         if self.token is None:
             return True
         bearer = (authorization or "").removeprefix("Bearer ") if (authorization or "").startswith("Bearer ") else ""
-        return _same(bearer, self.token) or _same(_cookie(cookie), self.cookie)
+        return _same(bearer, self.token) or _same(_cookie(cookie, self.cookie_name), self.cookie)
 
     def is_token(self, token: str) -> bool:
         """Return whether this is the token."""
         return self.token is not None and _same(token, self.token)
+
+    @property
+    def cookie_name(self) -> str:
+        """Return the name of the cookie. A browser sends a cookie to all ports of a computer, so each has its own."""
+        return f"riglog_live_{self.port}"
 
     @property
     def cookie(self) -> str:
@@ -124,12 +130,13 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _cookie(header: str | None) -> str:
-    try:
-        found = SimpleCookie(header or "").get(COOKIE)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value
+def _cookie(header: str | None, name: str) -> str:
+    """Return the value of a cookie. Those of other programs on this computer may have any form."""
+    for part in (header or "").split(";"):
+        found, _, value = part.strip().partition("=")
+        if found == name:
+            return value
+    return ""
 
 
 def _same(given: str, expected: str) -> bool:

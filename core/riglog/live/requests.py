@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from riglog.errors import ConfigError, StorageError
-from riglog.live.access import COOKIE, Access
+from riglog.live.access import Access
 from riglog.live.feed import Feed
 from riglog.live.metrics import CONTENT_TYPE, metrics
 from riglog.live.source import LiveChannel, Span, SpanReply
@@ -21,6 +21,7 @@ from riglog.live.tail import MS
 from riglog.model import NS, iso
 from riglog.sinks.csv import CsvWriter
 from riglog.sinks.rows import Column, Kind
+from riglog.sinks.sqlite.recorded import EARLIEST_NS, LATEST_NS
 
 JSON = "application/json"
 STATIC = {
@@ -118,6 +119,14 @@ class Query:
             raise ConfigError(f"{name}: {text!r} is not a number in range")
         return value
 
+    def time(self, name: str, default_ms: float) -> int:
+        """Return a time in nanoseconds; one that no recording can have is the nearest that it can have.
+
+        Raises:
+            ConfigError: it is no finite number.
+        """
+        return max(EARLIEST_NS, min(LATEST_NS, round(self.number(name, default_ms) * MS)))
+
     def numbers(self, name: str) -> list[int]:
         """Return the whole numbers of a list.
 
@@ -172,7 +181,7 @@ FRESH = {"Cache-Control": "no-store"}
 
 def _logged_in(access: Access) -> Reply:
     """Return to the page without the token in its address; the browser keeps a cookie that no script can read."""
-    cookie = f"{COOKIE}={access.cookie}; Path=/; HttpOnly; SameSite=Strict"
+    cookie = f"{access.cookie_name}={access.cookie}; Path=/; HttpOnly; SameSite=Strict"
     return Reply(status=303, headers={"Location": "/", "Set-Cookie": cookie, **FRESH})
 
 
@@ -262,8 +271,8 @@ def _notes(query: Query, feed: Feed) -> Reply:
 def _events(query: Query, feed: Feed) -> Reply:
     found = feed.source.events(
         run=query.text("run"),
-        start_ns=round(query.number("from", 0) * MS),
-        end_ns=round(query.number("to", 9e12) * MS),
+        start_ns=query.time("from", EARLIEST_NS / MS),
+        end_ns=query.time("to", LATEST_NS / MS),
         limit=round(min(MOST_EVENTS, max(1, query.number("limit", 200)))),
     )
     return _json({"events": found})
@@ -310,11 +319,11 @@ def _csv(query: Query, feed: Feed) -> Reply:
 
 
 def _span(query: Query, feed: Feed) -> tuple[SpanReply, dict[int, LiveChannel]]:
-    end = query.number("to", time.time() * 1000) * MS
+    end = query.time("to", time.time() * 1000)
     wanted = Span(
         channels=query.numbers("channel"),
-        start_ns=round(query.number("from", (end - DEFAULT_SPAN_NS) / MS) * MS),
-        end_ns=round(end),
+        start_ns=query.time("from", (end - DEFAULT_SPAN_NS) / MS),
+        end_ns=end,
         buckets=round(query.number("buckets", 500)),
         run=query.text("run"),
         quick=query.text("quick") == "1",

@@ -21,6 +21,8 @@ MOST_CONNECTIONS = 250
 REQUEST_SECONDS = 15.0
 """From the connection to the end of its request, and of the reply."""
 WRITE_SECONDS = 5.0
+ONCE = ("Host", "Origin", "Content-Length", "Content-Type", "Transfer-Encoding", "Authorization", "X-Riglog-Token")
+"""Headers that two servers read differently if they are there twice: a proxy, and this one."""
 MOST_BODY = 16 * 1024
 HEADERS = {
     "Content-Security-Policy": (
@@ -64,6 +66,7 @@ class LiveServer(ThreadingHTTPServer):
         """Bind without looking up the name of the address, which can take long without a network."""
         super(HTTPServer, self).server_bind()
         self.server_name, self.server_port = self.access.address, self.server_address[1]
+        self.access.port = self.server_port
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._places.acquire(blocking=False):
@@ -115,6 +118,16 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "riglog"
     sys_version = ""
 
+    def parse_request(self) -> bool:
+        """Read the head of a request. Refuse also one that a proxy may take for another request than this server."""
+        if not super().parse_request():
+            return False
+        headers = self.headers
+        if headers.defects or not self.path.startswith("/") or any(len(headers.get_all(name, ())) > 1 for name in ONCE):
+            self.send_error(400)
+            return False
+        return True
+
     def do_GET(self) -> None:
         self._respond(None)
 
@@ -135,10 +148,14 @@ class _Handler(BaseHTTPRequestHandler):
             reply = respond(Request(self.command, self.path, self.headers, body), server.feed, server.access)
         except RiglogError as error:
             reply = refused(400, error.text(without=("path", "file")), error.hint)
+        except Exception:
+            log.exception("a request failed")
+            reply = refused(500, "the request failed: an error of riglog", "Report it, with the address of the request")
         self._send(reply)
 
     def _send(self, reply: Reply) -> None:
         self.close_connection = True
+        self.request_version = self.protocol_version  # else what is no request gets a reply without headers
         self.connection.settimeout(WRITE_SECONDS)
         self.server.limit(self.connection, REQUEST_SECONDS)
         self.send_response(reply.status)

@@ -73,6 +73,30 @@ def test_beyond_this_computer_every_request_needs_the_token(path: Path) -> None:
     assert page.reply("/api/latest", Host="evil.example", Authorization=f"Bearer {token}").status == 421
 
 
+def test_two_pages_of_a_computer_and_other_cookies_do_not_disturb_each_other(path: Path) -> None:
+    pages = [Page(source_of(path), new_token(), "0.0.0.0") for _ in range(2)]
+    cookies = ['theirs={"a": "b;c"}', "x=y=z", "=", "grafana_session"]  # others may have any form
+    for number, page in enumerate(pages):
+        page.access.port = 8470 + number
+        cookies.insert(1, page.reply(f"/?token={page.access.token}").headers["Set-Cookie"].partition(";")[0])
+    for page in pages:
+        assert page.reply("/api/latest", Cookie="; ".join(cookies)).status == 200
+
+
+def test_the_address_that_is_listened_on_is_a_name_of_the_server(path: Path) -> None:
+    for address, host in (("127.0.0.2", "127.0.0.2:8470"), ("::1", "[::1]:8470")):
+        assert Page(source_of(path), None, address).reply("/api/latest", Host=host).status == 200
+    assert Page(source_of(path)).reply("/api/latest", Host="127.0.0.2:8470").status == 421
+
+
+@pytest.mark.parametrize("span", ["from=-1e15&to=1e15", "from=0&to=9.3e12", "from=-9.9e15", "to=9.9e15"])
+def test_times_that_no_recording_can_have_are_as_far_as_one_can_reach(page: Page, span: str) -> None:
+    assert page.json(f"/api/events?{span}")["events"] == page.json("/api/events")["events"]
+    if "from" in span and "to" in span:
+        (found,) = page.json(f"/api/series?channel=1&{span}")["series"]
+        assert sum(found["rows"] or [len(found["t"])]) == 20
+
+
 def test_a_name_can_be_added(path: Path) -> None:
     access = Access("0.0.0.0", "t" * 20, ["lab.example.org"])
     assert access.is_known_host("lab.example.org")

@@ -74,6 +74,39 @@ def test_a_stream_sends_what_is_there_and_ends_with_the_server(path: Path) -> No
     assert read_all(connection) is not None
 
 
+HEAD = b"GET /api/session HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        HEAD + b"Host: evil.example\r\n\r\n",
+        HEAD + b"Content-Length: 0\r\nContent-Length: 5\r\n\r\n",
+        HEAD + b"Transfer-Encoding : chunked\r\n\r\n",
+        HEAD + b"Origin: http://localhost\r\nOrigin: http://evil.example\r\n\r\n",
+        b"GET http://evil.example/api/session HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET http://[::1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /api/latest HTTP/2.0\r\nHost: localhost\r\n\r\n",
+        b"\0\xff\r\n\r\n",
+    ],
+)
+def test_a_request_with_two_meanings_is_refused_with_the_headers_of_the_policy(server: LiveServer, data: bytes) -> None:
+    head, _, body = read_all(sent(server, data)).partition(b"\r\n\r\n")
+    assert head.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 505 "))
+    assert b"Content-Security-Policy: " in head
+    assert body == b'{"error":"not a request that this page has","hint":null}'
+
+
+def test_an_error_of_riglog_in_a_request_is_a_reply_and_in_the_log(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(servers, "respond", lambda *_: {}["mistake"])
+    reply = request(server, "/api/latest?x=secret")
+    assert (reply.status, b"error of riglog" in reply.body) == (500, True)
+    assert "a request failed" in caplog.text
+    assert "secret" not in caplog.text
+
+
 @pytest.mark.parametrize(
     "data", [b"\0\xff\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"A" * 70_000, b"GET /\r\n\r\n", b"\r\n\r\n"]
 )
