@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import anyio
@@ -565,8 +566,17 @@ def test_the_parts_of_a_chart_are_right(chromium: Any, tmp_path: Path) -> None:
         assert js(f"c.range([{buckets}], {{from: 0, to: 40}})") == {"low": 0, "high": 3}
         assert js("c.padded({low: 5, high: 5})") == {"low": 4.75, "high": 5.25}
         assert js("riglogText.number(0.1 + 0.2)") == "0.3"
-        assert js("riglogText.number(1.5e-9)") == "1.5e-9"
+        numbers = [*NUMBERS, *(Random(17).lognormvariate(0, 40) for _ in range(500))]
+        numbers += [-value for value in numbers]
+        written = chromium.execute_script(
+            "return arguments[0].map((text) => riglogText.number(Number(text)))", [repr(value) for value in numbers]
+        )
+        assert written == [shown(value, None) for value in numbers]
         assert js("riglogText.age(59.6) + riglogText.age(3600 * 5)") == "60 s5 h"
+
+
+NUMBERS = [0.0, 1e300, 1e-300, 5e-324, 1.7e308, 2.0**53 + 2, 1e7, 9999999.5, 999999.95, 1e-4, 9.9999999e-5, 20.0, 0.1]
+NUMBERS += [1234566.5, 1234567.5, 1234566.5 / 8, 0.00123456650, 1e21, 1e22, 123456.0, 1e6, 2.5]
 
 
 GAP = """

@@ -5,6 +5,8 @@ from copy import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import UNSET
+
 from riglog.errors import RiglogError
 from riglog.live.source import (
     EVENTS,
@@ -255,17 +257,13 @@ class LaboratorySource(Source):
         values = (*names, _moment(wanted.start_ns), _moment(wanted.end_ns), wanted.run)
         limit = most_rows(wanted) + 1
         series = Series(id=channel.id, unit=channel.unit)
+        series.at_ns = [] if wanted.exact else UNSET
         if self._fetch(COUNT, *values, limit)[0][0] < limit:
             last: tuple[str, int | None] | None = None
             for at, run, tick, value, unit, status in self._fetch(SINGLY, *values):
-                if last is not None and is_gap(last, (run, tick)):
-                    series.t.append(_ms(at))
-                    series.mean.append(None)
+                after_gap = last is not None and is_gap(last, (run, tick))
+                series.add_row(_ns(at), value if unit == channel.unit else None, status, after_gap=after_gap)
                 last = run, tick
-                if status != "ok":
-                    series.marks.append((len(series.t), status))
-                series.t.append(_ms(at))
-                series.mean.append(value if unit == channel.unit else None)
                 series.last_ms = _ms(at)
             return series
         size = timedelta(microseconds=width // 1000)
@@ -310,6 +308,10 @@ def _moment(ns: int) -> datetime:
     return datetime.fromtimestamp(min(max(ns // NS, 0), 4_000_000_000), UTC).replace(microsecond=ns // 1000 % 1_000_000)
 
 
-def _ms(at: datetime) -> float:
+def _ns(at: datetime) -> int:
     since = at - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds) / 1000
+    return (since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds) * 1000
+
+
+def _ms(at: datetime) -> float:
+    return _ns(at) / MS

@@ -284,7 +284,7 @@ def _series(query: Query, feed: Feed) -> Reply:
 
 
 def _csv(query: Query, feed: Feed) -> Reply:
-    found, names = _span(query, feed)
+    found, names = _span(query, feed, exact=True)
     file = BytesIO()
     writer = CsvWriter(file, CSV_COLUMNS)
     for series in found.series:
@@ -292,6 +292,7 @@ def _csv(query: Query, feed: Feed) -> Reply:
         name = channel.name if channel.host is None else f"{channel.host}: {channel.name}"
         marks = dict(series.marks)
         buckets = series.width_ms is not None
+        times = series.at_ns if series.at_ns and not buckets else [round(at * MS) for at in series.t]
         statuses: dict[int, str] = {}
         for at, _, status in series.marked:
             place = max(0, bisect_right(series.t, at) - 1)
@@ -301,7 +302,7 @@ def _csv(query: Query, feed: Feed) -> Reply:
                 (
                     name,
                     series.unit,
-                    iso(round(at * MS)),
+                    iso(at),
                     series.rows[place] if buckets else None,
                     series.count[place] if buckets else None,
                     series.low[place] if buckets else None,
@@ -309,8 +310,8 @@ def _csv(query: Query, feed: Feed) -> Reply:
                     series.high[place] if buckets else None,
                     statuses.get(place) if buckets else marks.get(place, "ok"),
                 )
-                for place, at in enumerate(series.t)
-                if buckets or place in marks or series.mean[place] is not None
+                for place, at in enumerate(times)
+                if at is not None
             ]
         )
     disposition = 'attachment; filename="riglog-chart.csv"'
@@ -318,7 +319,7 @@ def _csv(query: Query, feed: Feed) -> Reply:
     return Reply(kind="text/csv; charset=utf-8", body=file.getvalue(), headers=headers)
 
 
-def _span(query: Query, feed: Feed) -> tuple[SpanReply, dict[int, LiveChannel]]:
+def _span(query: Query, feed: Feed, *, exact: bool = False) -> tuple[SpanReply, dict[int, LiveChannel]]:
     end = query.time("to", time.time() * 1000)
     wanted = Span(
         channels=query.numbers("channel"),
@@ -327,6 +328,7 @@ def _span(query: Query, feed: Feed) -> tuple[SpanReply, dict[int, LiveChannel]]:
         buckets=round(query.number("buckets", 500)),
         run=query.text("run"),
         quick=query.text("quick") == "1",
+        exact=exact,
     )
     names = feed.channels()
     if not _charts.acquire(timeout=WAIT_SECONDS):

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from riglog.recordings.freshness import dead_after, old_after
 
@@ -99,7 +99,7 @@ class Look(Struct, kw_only=True):
 class Span(Struct, frozen=True, kw_only=True):
     """What a chart requests: channels, from when to when, in how many buckets, of which run (None: of all).
 
-    ``quick``: rather fewer buckets than a long computation.
+    ``quick``: rather fewer buckets than a long computation. ``exact``: rows with their times in nanoseconds.
     """
 
     channels: Sequence[int]
@@ -108,6 +108,7 @@ class Span(Struct, frozen=True, kw_only=True):
     buckets: int
     run: str | None = None
     quick: bool = False
+    exact: bool = False
 
 
 class Series(Struct, kw_only=True):
@@ -117,6 +118,9 @@ class Series(Struct, kw_only=True):
     With ``width_ms``, they are buckets: ``t`` is the start of each, ``rows`` and ``count`` the numbers of all rows and
     of those with a value; a bucket without rows does not exist. ``marked`` are the first suspect and the first faulty
     row of each bucket: time, value, status. ``last_ms`` is the time of the last row.
+
+    ``at_ns``: if wanted, the exact times of the rows, and None for each place in ``t`` that is not a row but a gap: a
+    number of milliseconds has not all digits of a time.
     """
 
     id: int
@@ -131,6 +135,21 @@ class Series(Struct, kw_only=True):
     count: list[int] = []
     marks: list[tuple[int, str]] = []
     marked: list[tuple[float, float | None, str]] = []
+    at_ns: list[int | None] | UnsetType = UNSET
+
+    def add_row(self, at_ns: int, value: float | None, status: str, *, after_gap: bool) -> None:
+        """Add a row, and before it a place without a value if there is a gap."""
+        if after_gap:
+            self._add(at_ns, None, None)
+        if status != "ok":
+            self.marks.append((len(self.t), status))
+        self._add(at_ns, value, at_ns)
+
+    def _add(self, at_ns: int, value: float | None, row_ns: int | None) -> None:
+        self.t.append(at_ns / 1_000_000)
+        self.mean.append(value)
+        if self.at_ns is not UNSET:
+            self.at_ns.append(row_ns)
 
 
 class LiveBand(Struct, frozen=True, kw_only=True):

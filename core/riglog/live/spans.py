@@ -5,9 +5,12 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
+from math import isfinite
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
+
+from msgspec import UNSET
 
 from riglog.errors import ConfigError, StorageError, error_context
 from riglog.live.source import LiveChannel, Series, Span, SpanReply
@@ -97,7 +100,8 @@ def recorded_span(files: Sequence[SpanFile], wanted: Span, names: dict[int, Live
                     stored = list(_stored(database, wanted, channel))
                     counts[channel.id] += sum(_count(database, each, wanted, limit) for each, _ in stored)
             drawn: list[_Rows | _Buckets] = [
-                _Rows(channel) if counts[channel.id] < limit else _Buckets(channel, width) for channel in channels
+                _Rows(channel, exact=wanted.exact) if counts[channel.id] < limit else _Buckets(channel, width)
+                for channel in channels
             ]
             for file, database in _each(files, kept, end):
                 for each in drawn:
@@ -225,9 +229,10 @@ class _Drawn:
 class _Rows(_Drawn):
     """The rows. Where a slot has no row, and between two runs, there is a place without a value."""
 
-    def __init__(self, channel: LiveChannel) -> None:
+    def __init__(self, channel: LiveChannel, *, exact: bool) -> None:
         super().__init__(channel)
-        self._readings: list[tuple[float, str, int | None, float | None, str]] = []
+        self._exact = exact
+        self._readings: list[tuple[int, str, int | None, float | None, str]] = []
 
     def add(
         self, database: sqlite3.Connection, stored: list[tuple[StoredChannel, str]], wanted: Span, file: SpanFile
@@ -235,22 +240,17 @@ class _Rows(_Drawn):
         annotation = StoredRows(database).annotation
         for each, run in stored:
             for received, own, skew, value, noted, tick in database.execute(READINGS, _values(each, wanted)).fetchall():
-                at = (received if own is None else received + own + (skew or 0)) / MS
+                at = received if own is None else received + own + (skew or 0)
                 _, unit, status, _, _ = (None, each.unit, "ok", "", None) if noted is None else annotation(noted)
                 self._readings.append((at, run, tick, value if unit == self.channel.unit else None, status))
 
     def series(self) -> Series:
         series = Series(id=self.channel.id, unit=self.channel.unit, last_ms=self._last)
+        series.at_ns = [] if self._exact else UNSET
         last: tuple[object, int | None] | None = None
         for at, run, tick, value, status in sorted(self._readings, key=itemgetter(0)):
-            if last is not None and is_gap(last, (run, tick)):
-                series.t.append(at)
-                series.mean.append(None)
+            series.add_row(at, value, status, after_gap=last is not None and is_gap(last, (run, tick)))
             last = run, tick
-            if status != "ok":
-                series.marks.append((len(series.t), status))
-            series.t.append(at)
-            series.mean.append(value)
         return series
 
 
@@ -280,10 +280,15 @@ class _Buckets(_Drawn):
         series = Series(id=self.channel.id, unit=self.channel.unit, last_ms=self._last, width_ms=self._width / MS)
         for number, part in sorted(self._parts.items()):
             series.t.append(number * self._width / MS)
-            series.mean.append(part.total / part.count if part.count else None)
+            series.mean.append(_mean(part))
             series.low.append(part.low)
             series.high.append(part.high)
             series.rows.append(part.rows)
             series.count.append(part.count)
         series.marked = sorted(self._marked.values(), key=itemgetter(0))
         return series
+
+
+def _mean(part: Part) -> float | None:
+    """Return the mean of a bucket; None without values, or if their sum is beyond what a number can be."""
+    return part.total / part.count if part.count and isfinite(part.total) else None

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,7 +19,7 @@ from recorded import START, WARM, ZONE, make_run, stamp, steady, store
 
 from riglog.errors import ConfigError
 from riglog.live import spans, units
-from riglog.model import NS, Batch, Sample, Status, missing_sample
+from riglog.model import NS, Batch, Run, Sample, Status, missing_sample
 from riglog.recordings.parts import Part
 from riglog.recordings.units import StoredChannel
 from riglog.sinks import SqliteSink
@@ -27,8 +28,8 @@ from riglog.sinks.sqlite.reader import open_recording
 SECOND_MS, START_MS = 1000.0, START / 1e6
 
 
-def recording(path: Path, batches: Sequence[Batch], *, rate_hz: float = 2.0) -> Page:
-    run = make_run(rate_hz=rate_hz)
+def recording(path: Path, batches: Sequence[Batch], *, rate_hz: float = 2.0, run: Run | None = None) -> Page:
+    run = run or make_run(rate_hz=rate_hz)
     anyio.run(store, SqliteSink(path), run, batches)
     return Page(source_of(path))
 
@@ -343,6 +344,38 @@ def test_the_csv_has_the_rows_of_the_chart_and_no_formula(tmp_path: Path) -> Non
     assert [float(row["mean"]) for row in rows] == [tick + 0.1 for tick in range(5)]
     assert {row["channel"][0] for row in rows} == {"'"}
     assert [row["time"] for row in rows] == [at for (at,) in in_sql(path, "SELECT received_at FROM samples")]
+
+
+@pytest.mark.parametrize("year", [1970, 2016, 2038, 2100, 2262])
+def test_the_csv_has_every_row_with_the_time_that_sql_has(tmp_path: Path, year: int) -> None:
+    started = int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * NS
+    run = structs.replace(make_run(), started_ns=started)
+    path, random = tmp_path / "a.sqlite", Random(year)
+    batches = []
+    for tick in range(60):
+        at = stamp(run, tick * 0.5 + random.random() / 3, random.choice((None, 0.0471)))
+        value = random.choice((random.gauss(20, 5), "open", 1e300, -0.0, 5e-324, 2**63 - 1))
+        batches.append(Batch("bus", tick, [Sample(channel=WARM, stamp=at, value=value, unit="degC")]))
+    page = recording(path, batches, run=run)
+    from_ms = started / 1e6
+    reply = page.reply(f"/api/series.csv?channel=1&from={from_ms}&to={from_ms + 60e3}")
+    rows = list(csv.DictReader(io.StringIO(reply.body.decode())))
+    found = [(row["time"], row["mean"] and float(row["mean"])) for row in rows]
+    expected = in_sql(path, "SELECT received_at, value FROM samples ORDER BY received_at")
+    assert repr(found) == repr([(at, "" if value is None else value) for at, value in expected])
+    (columns,) = page.json(f"/api/series?channel=1&from={from_ms}&to={from_ms + 60e3}")["series"]
+    assert "at_ns" not in columns
+
+
+def test_values_whose_sum_is_beyond_every_number_have_no_mean(tmp_path: Path) -> None:
+    run = make_run()
+    batches = [
+        Batch("bus", tick, [Sample(channel=WARM, stamp=stamp(run, tick / 2), value=1.7e308, unit="degC")])
+        for tick in range(100)
+    ]
+    page = recording(tmp_path / "a.sqlite", batches)
+    (found,) = page.json(f"/api/series?channel=1&from={START_MS}&to={START_MS + 60e3}&buckets=10")["series"]
+    assert (set(found["mean"]), set(found["high"]), sum(found["count"])) == ({None}, {1.7e308}, 100)
 
 
 def test_a_transaction_is_over_when_the_reply_is_there(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ globalThis.riglogChart = (() => {
     }
     if (buckets) {
       const each = place(buckets.t, at + 1e-6) - 1;
-      if (each >= 0 && buckets.count[each] && at < buckets.t[each] + buckets.width) {
+      if (each >= 0 && buckets.count[each] && buckets.mean[each] !== null && at < buckets.t[each] + buckets.width) {
         offer(buckets.t[each] + buckets.width / 2, 0,
           { v: buckets.mean[each], low: buckets.low[each], high: buckets.high[each] });
       }
@@ -155,7 +155,7 @@ globalThis.riglogChart = (() => {
     for (let at = first; at < end; at++) {
       const lost = buckets.rows[at] - buckets.count[at];
       if (lost) floor(x(buckets.t[at]), x(buckets.t[at] + buckets.width));
-      if (!buckets.count[at]) { before = null; continue; }
+      if (!buckets.count[at] || buckets.mean[at] === null) { before = null; continue; }
       const t = buckets.t[at], middle = x(t + buckets.width / 2), height = y(buckets.mean[at]);
       const follows = before !== null && t - before < buckets.width * 1.5;
       if (follows) context.lineTo(middle, height);

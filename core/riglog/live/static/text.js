@@ -24,13 +24,23 @@ globalThis.riglogText = (() => {
     return `${Math.round(s / 86400)} d`;
   }
 
-  // seven significant digits, without zeros at the end
+  // Seven significant digits, without zeros at the end, as every command writes them: "%.7g" of C. JavaScript rounds a
+  // number in the middle between two others up, C to the even one.
   function number(value) {
     if (value === null || value === undefined) return "–";
-    const text = value.toPrecision(7);
-    const [digits, exponent] = text.split("e");
-    const short = digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
-    return exponent === undefined ? short : `${short}e${exponent}`;
+    if (value === 0) return Object.is(value, -0) ? "-0" : "0";
+    const [, first, rest, behind] = /^(\d)\.(\d{6})(\d*)/.exec(Math.abs(value).toExponential(30));
+    const isEven = /^50*$/.test(behind) && Number(rest) % 2 === 0;
+    const [rounded, power] = Math.abs(value).toExponential(isEven ? 30 : 6).split("e");
+    const digits = isEven ? first + rest : rounded.replace(".", "");
+    const exponent = Number(power), sign = value < 0 ? "-" : "";
+    const short = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+    if (exponent < -4 || exponent > 6) {
+      const size = String(Math.abs(exponent)).padStart(2, "0");
+      return `${sign}${short(`${digits[0]}.${digits.slice(1)}`)}e${exponent < 0 ? "-" : "+"}${size}`;
+    }
+    if (exponent < 0) return sign + short(`0.${"0".repeat(-exponent - 1)}${digits}`);
+    return sign + short(`${digits.slice(0, exponent + 1)}.${digits.slice(exponent + 1)}`);
   }
 
   const two = (value) => String(value).padStart(2, "0");
