@@ -32,6 +32,8 @@ LABEL_CHARACTERS, LISTED_CHARACTERS = 44, 170
 LISTED = 8
 """So many notes, and so many events, are listed below a picture."""
 FEW_POINTS = 40
+LARGEST = 1e307
+"""Values beyond it are drawn at the edge."""
 MANY_MARKS = 100
 ROUND_SECONDS = (0.01, 0.1, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 TICK_STEPS = ([1, 2, 3, 4, 6, 12], [1, 2, 5, 10, 15, 30], [1, 2, 5, 10, 15, 30])
@@ -160,11 +162,12 @@ class _Drawing:
             style = STYLES[runs.index(trace.run) % len(STYLES)] if self._chart.aligned else "-"
             x = self._x(trace.times)
             few = {"marker": ".", "markersize": 4} if len(x) <= FEW_POINTS else {}
-            (line,) = axis.plot(x, trace.values, color=colour, linestyle=style, linewidth=1.1, **few)
+            values = _within(trace.values)
+            (line,) = axis.plot(x, values, color=colour, linestyle=style, linewidth=1.1, **few)
             if trace.low is not None and trace.high is not None:
-                axis.fill_between(x, trace.low, trace.high, color=colour, alpha=0.22, linewidth=0)
-            if not few and (alone := _alone(trace.values)):
-                axis.plot([x[at] for at in alone], [trace.values[at] for at in alone], ".", color=colour, markersize=3)
+                axis.fill_between(x, _within(trace.low), _within(trace.high), color=colour, alpha=0.22, linewidth=0)
+            if not few and (alone := _alone(values)):
+                axis.plot([x[at] for at in alone], [values[at] for at in alone], ".", color=colour, markersize=3)
             for status, marks in trace.marks.items():
                 statuses[status] = _mark(axis, self._x(marks.times), marks.values, MARKERS[status])
             label = f"{trace.channel} ({trace.run})" if self._chart.aligned else trace.channel
@@ -329,11 +332,18 @@ def _alone(values: Sequence[float]) -> list[int]:
     ]
 
 
+def _within(values: Sequence[float]) -> Sequence[float]:
+    """Return values as matplotlib can draw them: the length of an axis must be a number too."""
+    if not any(value < -LARGEST or value > LARGEST for value in values):
+        return values
+    return [value if math.isnan(value) else min(max(value, -LARGEST), LARGEST) for value in values]
+
+
 def _mark(axis: Any, x: Sequence[float], values: Sequence[float], look: dict[str, Any]) -> Any:
     """Draw the rows of a status: at their values, and those without a value at the lower edge."""
     if len(x) > MANY_MARKS:
         look = look | {"s": look["s"] / 3}
-    valued = [(at, value) for at, value in zip(x, values, strict=True) if not math.isnan(value)]
+    valued = [(at, value) for at, value in zip(x, _within(values), strict=True) if not math.isnan(value)]
     without = [at for at, value in zip(x, values, strict=True) if math.isnan(value)]
     drawn = axis.scatter([at for at, _ in valued], [value for _, value in valued], zorder=3, **look)
     if without:

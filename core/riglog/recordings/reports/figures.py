@@ -19,6 +19,8 @@ WIDTH, HEIGHT = 10_000, 1_000
 LEFT, TOP, RIGHT, BOTTOM = 70, 8, 990, 208
 """Where the box is in a figure of 1000 by FIGURE_HEIGHT units."""
 FIGURE_HEIGHT = 256
+LARGEST = 1e307
+"""A scale goes no further, so that its length is a number; what is beyond is drawn outside the box."""
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 MARKED = {"suspect": "suspect", "fault": "fault"}
 
@@ -35,7 +37,7 @@ class Scale:
         self.start = chart.start
         self.span = max(chart.end - chart.start, 1e-9)
         values = [each for trace in panel.traces for each in _extent(trace)]
-        low, high = min(values, default=0.0), max(values, default=1.0)
+        low, high = max(min(values, default=0.0), -LARGEST), min(max(values, default=1.0), LARGEST)
         margin = (high - low) * 0.06 or abs(high) * 0.01 or 1.0
         self.low, self.high = low - margin, high + margin
 

@@ -4,6 +4,7 @@ A sum of the overviews has been rounded in another order than one of all rows. S
 summed beside it, and where it could change a digit that is shown, the values are added one by one.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -95,7 +96,7 @@ class Statistics(Struct, kw_only=True):
 
 def number(value: float | None) -> str:
     """Return a value with seven significant digits, as the tables of riglog show it."""
-    return "-" if value is None else f"{value:.7g}"
+    return "-" if value is None or not math.isfinite(value) else f"{value:.7g}"
 
 
 def add_channel(channel: ChannelTime, units: Units) -> None:

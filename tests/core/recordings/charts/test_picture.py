@@ -13,14 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from pictured import HOSTILE, pictured
+from recorded import WARM, make_run, stamp, store
 
+from riglog import Batch, Sample, SqliteSink
 from riglog.cli.app import cli
 from riglog.errors import ConfigError, StorageError
 from riglog.recordings import read
 from riglog.recordings.charts.chart import CHANNELS_OF_A_PANEL
-from riglog.recordings.charts.picture import Picture
+from riglog.recordings.charts.picture import LARGEST, Picture
 from riglog.recordings.local_times import LocalZone, time_labels
 
 pytest.importorskip("matplotlib")
@@ -143,6 +146,17 @@ def test_without_matplotlib_a_notebook_is_not_disturbed_and_plot_states_what_to_
     with pytest.raises(ConfigError) as caught:
         read(recording).plot()
     assert caught.value.hint == 'Install it: pip install "riglog[plot]"'
+
+
+def test_absurd_values_have_a_picture(tmp_path: Path) -> None:
+    path, run = tmp_path / "a.sqlite", make_run()
+    values = (1.7e308, -1.7e308, 20.0, None, 1e300, 5e-324)
+    samples = [Sample(channel=WARM, stamp=stamp(run, at), value=value, unit="$") for at, value in enumerate(values)]
+    anyio.run(store, SqliteSink(path), run, [Batch("bus", at, [sample]) for at, sample in enumerate(samples)])
+    picture = read(path).plot()
+    assert picture.content("png").startswith(SIGNATURES["png"])
+    drawn = [float(value) for value in picture.figure.axes[1].get_lines()[0].get_ydata()]
+    assert repr(drawn) == repr([LARGEST, -LARGEST, 20.0, math.nan, 1e300, 5e-324])
 
 
 def test_an_empty_time_is_a_picture_that_states_it(recording: Path) -> None:

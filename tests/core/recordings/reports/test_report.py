@@ -9,9 +9,12 @@ from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
+import anyio
 import pytest
 from pictured import pictured
+from recorded import WARM, make_run, stamp, store
 
+from riglog import Batch, Sample, SqliteSink
 from riglog.cli.app import cli
 from riglog.errors import ConfigError, NotARecordingError, StorageError
 from riglog.recordings import Selection, write_report
@@ -220,6 +223,17 @@ def test_the_command_writes_a_report_of_the_name_of_the_recording(
     with pytest.raises(NotARecordingError):
         cli.main(["report", "kiln.html", "--out", "again.html"], standalone_mode=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kiln.html"]
+
+
+def test_absurd_values_have_a_report(tmp_path: Path) -> None:
+    path, run = tmp_path / "a.sqlite", make_run()
+    values = (1.7e308, -1.7e308, 20.0, 1.7e308, 5e-324)
+    samples = [Sample(channel=WARM, stamp=stamp(run, at), value=value, unit="degC") for at, value in enumerate(values)]
+    anyio.run(store, SqliteSink(path), run, [Batch("bus", at, [sample]) for at, sample in enumerate(samples)])
+    write_report(path, tmp_path / "a.html")
+    (row,) = Reader((tmp_path / "a.html").read_text(encoding="utf-8")).table("Channels")
+    assert (row["values"], row["lowest"], row["highest"]) == ("5", "-1.7e+308", "1.7e+308")
+    assert row["mean"] in ("-", "3.4e+307")
 
 
 def test_a_recording_of_schema_1_has_a_report(tmp_path: Path) -> None:
