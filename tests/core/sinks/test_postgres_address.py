@@ -10,6 +10,7 @@ from riglog.errors import ConfigError, StorageError
 from riglog.sinks import PostgresSink
 from riglog.sinks.postgres import forward
 from riglog.sinks.postgres.address import parse
+from riglog.sinks.postgres.central import UnreachableError, _postgres_errors
 
 SECRET = "TOPSECRET"
 
@@ -115,3 +116,15 @@ async def test_an_unreachable_database_is_named_without_its_password(tmp_path: P
 )
 def test_the_text_of_a_rig_file_is_stored_without_passwords(text: str, stored: str) -> None:
     assert without_secrets(text) == stored
+
+
+@pytest.mark.parametrize(
+    "text", ["connection is closed", "cannot call Transaction.__aexit__(): the underlying connection is closed"]
+)
+async def test_a_connection_that_the_server_closed_is_lost_and_no_call_of_the_library_is_named(text: str) -> None:
+    """As when the server is killed: the event of a recording had the name of a method."""
+    asyncpg = pytest.importorskip("asyncpg", reason="pip install 'riglog[postgres]'")
+    with pytest.raises(UnreachableError) as caught:
+        async with _postgres_errors(parse("postgresql://lab:secret@host/db")):
+            raise asyncpg.InterfaceError(text)
+    assert caught.value.message == "PostgreSQL not reachable: connection lost"

@@ -248,6 +248,8 @@ async def _postgres_errors(address: Address) -> AsyncIterator[None]:
             raise StorageError(
                 f"PostgreSQL driver error: {reason}", hint="Check the URL", database=address.shown
             ) from None
+        if isinstance(error, asyncpg.InterfaceError) and "connection is closed" in reason:
+            reason = "connection lost"  # asyncpg names the call of its own that noticed it
         raise UnreachableError(f"PostgreSQL not reachable: {reason}", database=address.shown) from None
     except (asyncpg.PostgresError, ValueError) as error:
         hint = "Check user, password, database name and privileges"
