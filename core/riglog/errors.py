@@ -243,6 +243,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 THREAD_HINT = "Free memory, or raise the limit of threads: `ulimit -u`, or TasksMax= of systemd"
 
 
+MEMORY_HINT = "Free memory, or raise its limit: `ulimit -v`, or MemoryMax= of systemd"
+
+
 def is_without_threads(error: RuntimeError) -> bool:
     """True if the operating system did not start a thread: too little memory, or the limit of threads is reached."""
     return "start new thread" in str(error)

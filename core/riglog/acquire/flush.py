@@ -1,14 +1,15 @@
 """One flush of a sink's buffer. If the sink rejects the data, the rejected samples are found by bisection.
 
-An error about the storage (StorageError, OSError) ends the flush: the sink is unavailable, and what is not stored is
-written again later. Any other error is about the data: the buffer is then written in halves, the halves in quarters,
-and so on, down to single samples. What fails alone while other samples are stored is rejected: it would fail for ever.
+An error about the storage or the computer (StorageError, OSError, no memory, no more threads) ends the flush: the sink
+is unavailable, and what is not stored is written again later. Any other error is about the data: the buffer is then
+written in halves, the halves in quarters, and so on, down to single samples. What fails alone while other samples are
+stored is rejected: it would fail for ever.
 If nothing can be stored, it is undecided whether the data or the sink is at fault, and all is written again later.
 """
 
 from collections.abc import Iterator, Sequence
 
-from riglog.errors import RiglogError
+from riglog.errors import RiglogError, is_without_threads
 from riglog.model import Batch, Event, Sink
 
 MAX_FAILED_WRITES = 500
@@ -52,11 +53,11 @@ class Flush:
         if self.error is None:
             try:
                 await self._sink.write(batches, events)
-            except (RiglogError, OSError) as error:
-                self.error = error
             except Exception as error:
-                await self._write_parts(batches, events, error)
-                return
+                if not _makes_unavailable(error):
+                    await self._write_parts(batches, events, error)
+                    return
+                self.error = error
             else:
                 self.samples_written += sum(len(batch.samples) for batch in batches)
                 self._events_written += len(events)
@@ -74,6 +75,12 @@ class Flush:
         if not parts:
             self.batches_rejected += [(batch, error) for batch in batches if batch.samples]
             self.events_rejected += [(event, error) for event in events]
+
+
+def _makes_unavailable(error: Exception) -> bool:
+    if isinstance(error, RuntimeError):
+        return is_without_threads(error)
+    return isinstance(error, RiglogError | OSError | MemoryError)
 
 
 def _halves(batches: Sequence[Batch], events: Sequence[Event]) -> Iterator[tuple[Sequence[Batch], Sequence[Event]]]:

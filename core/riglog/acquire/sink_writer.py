@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from riglog.acquire.active_run import MAX_EVENTS
 from riglog.acquire.flush import Flush
-from riglog.errors import RiglogError, StorageError, describe
+from riglog.errors import MEMORY_HINT, RiglogError, StorageError, describe
 from riglog.log import get_logger
 from riglog.model import Batch, Clock, Event, EventKind, Message, Sink, storable
 
@@ -217,6 +217,8 @@ class SinkWriter:
             log.warning("sink %s: cannot store an event (%s): %s", self.sink.name, event.kind, error)
 
     def _failed(self, error: Exception) -> None:
+        if isinstance(error, MemoryError):
+            error = StorageError("out of memory", hint=MEMORY_HINT)
         if not isinstance(error, (RiglogError, OSError)):
             error = StorageError(f"unexpected {describe(error)}")
         self.result.error = error

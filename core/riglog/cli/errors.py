@@ -8,6 +8,7 @@ from click.exceptions import Abort, NoArgsIsHelpError
 
 from riglog.cli.console import messages, plain
 from riglog.errors import (
+    MEMORY_HINT,
     ConfigError,
     DeviceError,
     PortError,
@@ -40,6 +41,9 @@ def explain(error: BaseException) -> int:
     errors = list(_flat(error))
     if any(isinstance(found, Abort | KeyboardInterrupt) for found in errors):  # Ctrl-C, or no more input at a question
         return ABORTED
+    if any(isinstance(found, MemoryError) for found in errors):
+        print_error("out of memory", MEMORY_HINT)
+        return STORAGE
     for found in errors:
         if not isinstance(found, (RiglogError, ClickException)):
             raise found from None

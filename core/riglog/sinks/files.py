@@ -11,7 +11,7 @@ from typing import BinaryIO, TypeVar
 import anyio
 import anyio.to_thread
 
-from riglog.errors import THREAD_HINT, NotARecordingError, StorageError, is_without_threads
+from riglog.errors import MEMORY_HINT, THREAD_HINT, NotARecordingError, StorageError, is_without_threads
 from riglog.model import Batch, Event, Run, Sink
 from riglog.sinks import disk
 from riglog.sinks.disk import Durability, create_file, create_hidden, publish, read_beginning, real_path, sync_file
@@ -36,6 +36,8 @@ class FileSink(Sink):
             return await anyio.to_thread.run_sync(call, limiter=self._limiter)
         except OSError as error:
             raise file_error(error, self.path) from error
+        except MemoryError as error:
+            raise StorageError("write failed: out of memory", hint=MEMORY_HINT, path=self.path) from error
         except RuntimeError as error:
             if not is_without_threads(error):
                 raise

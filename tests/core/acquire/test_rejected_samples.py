@@ -52,6 +52,40 @@ async def test_every_store_rejects_a_value_it_cannot_hold_and_stores_all_others(
     assert (flush.samples_written, flush.error, flush.batches_left, flush.events_left) == (32, None, [], [])
 
 
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")], ids=["memory", "threads"])
+async def test_a_computer_without_memory_or_threads_rejects_nothing(error: Exception) -> None:
+    """Of a recorder with little memory, SQLite had stored nothing, and all its samples were set aside as unfit."""
+
+    class Short(MemorySink):
+        """There is too little for the third write and the later ones, until ``short`` is over."""
+
+        writes = 0
+        short = True
+
+        async def write(self, batches: Sequence[Batch], events: Sequence[Event]) -> None:
+            self.writes += 1
+            if self.short and self.writes > 2:
+                raise error
+            await super().write(batches, events)
+
+    sink = Short()
+    await sink.open(RUN)
+    batches = list(steady(RUN, [WARM], 6))
+    for group in (batches[:2], batches[2:4]):
+        done = Flush(sink)
+        await done.run(group, [])
+        assert done.samples_written == 2
+    flush = Flush(sink)
+    await flush.run(batches[4:], EVENTS, final=True)
+    assert (flush.error, flush.undecided) == (error, False)
+    assert (flush.batches_left, flush.events_left) == (batches[4:], list(EVENTS))
+    assert (flush.batches_rejected, flush.events_rejected) == ([], [])
+    sink.short = False
+    again = Flush(sink)
+    await again.run(flush.batches_left, flush.events_left)
+    assert (again.samples_written, again.error) == (2, None)
+
+
 @pytest.mark.parametrize("wrong", [{"address": object()}, {"parameter": None}, {"parameter_id": 2**70}])
 async def test_errors_of_sqlite_about_data_are_not_taken_for_an_outage(tmp_path: Path, wrong: dict[str, Any]) -> None:
     sink = SqliteSink(tmp_path / "run.sqlite")

@@ -145,3 +145,8 @@ def test_a_password_is_not_printed_where_an_address_is_given_instead_of_a_file(a
         explain(result.exception)
     assert printed.get().startswith("error: ")
     assert "SECRET" not in printed.get() + result.output
+
+
+def test_too_little_memory_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explain(ExceptionGroup("", [MemoryError()])) == STORAGE
+    assert capsys.readouterr().err.startswith("error: out of memory. Free memory, or raise its limit")

@@ -51,17 +51,25 @@ async def test_a_pipe_is_refused_and_not_waited_for(make: Make, tmp_path: Path) 
         await make(tmp_path / "store").check()
 
 
-async def test_a_system_that_starts_no_more_threads_is_an_error_with_a_next_step(
-    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "message", "hint"),
+    [
+        (RuntimeError("can't start new thread"), "write failed: the system starts no more threads", "TasksMax"),
+        (MemoryError(), "write failed: out of memory", "MemoryMax"),
+    ],
+)
+async def test_a_computer_without_threads_or_memory_is_an_error_with_a_next_step(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str, hint: str
 ) -> None:
     async def refuse(*_: object, **__: object) -> None:
-        raise RuntimeError("can't start new thread")
+        raise error
 
     with monkeypatch.context() as patched:
         patched.setattr(anyio.to_thread, "run_sync", refuse)
-        with pytest.raises(StorageError, match="the system starts no more threads") as caught:
+        with pytest.raises(StorageError) as caught:
             await make(tmp_path / "r").check()
-    assert "TasksMax" in str(caught.value.hint)
+    assert caught.value.message == message
+    assert hint in str(caught.value.hint)
     await make(tmp_path / "r").check()
 
 
