@@ -269,7 +269,7 @@ class Line(Generic[Request, Reply]):
             return True
         evidence, now = self._evidence, self._last_byte_ns
         free = 1
-        if self._variants is not None:
+        if self._variants is not None and self._variants.take_turns:  # else every request is sent in the same one
             free = sum(map(self._is_free, self._variants.all(request)))
         if free < 2:
             return latency < evidence.early_ns or now < evidence.copies_known_until

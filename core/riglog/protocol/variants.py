@@ -22,12 +22,16 @@ class _Turns(Struct, Generic[Request]):
 
 
 class Variants(Generic[Request, Reply]):
-    """Takes the variants of each request in turn, never with the signature that its address was sent last."""
+    """Takes the variants of each request in turn, never with the signature that its address was sent last.
+
+    Attributes:
+        take_turns: False if only the first one is sent, until a reply is missing.
+    """
 
     def __init__(self, codec: Codec[Request, Reply]) -> None:
         self._codec = codec
         self._usual = codec.usual_variants
-        self._takes_turns = codec.usual_variants > 1
+        self.take_turns = codec.usual_variants > 1
         self._turns: dict[Request, _Turns[Request]] = {}
         self._numbers: dict[Request, int] = {}
         self._last: dict[object, object] = {}  # the last signature of each address
@@ -52,7 +56,7 @@ class Variants(Generic[Request, Reply]):
         if accepts is None and number > self._usual:
             number = self._usual
             at %= number
-        if accepts is None and self._takes_turns and signatures[at] != last:  # what nearly always happens
+        if accepts is None and self.take_turns and signatures[at] != last:  # what nearly always happens
             turns.next = at + 1 if at + 1 < number else 0
             self._last[turns.address] = signatures[at]
             usual: Request = variants[at]
@@ -61,7 +65,7 @@ class Variants(Generic[Request, Reply]):
         for place in (*range(at, number), *range(at)):
             if accepts is not None and not accepts(variants[place]):
                 continue
-            if number > 1 and self._takes_turns and signatures[place] == last:
+            if number > 1 and self.take_turns and signatures[place] == last:
                 again = place
                 continue
             break
@@ -69,7 +73,7 @@ class Variants(Generic[Request, Reply]):
             if again is None:
                 return None
             place = again
-        if self._takes_turns:
+        if self.take_turns:
             turns.next = (place + 1) % number
         self._last[turns.address] = signatures[place]
         chosen: Request = variants[place]
@@ -78,7 +82,7 @@ class Variants(Generic[Request, Reply]):
     def after_refusal(self, request: Request, refused: Request, accepts: Callable[[Request], bool]) -> Request:
         """Return the variant to send after one was refused: the usual one, or the next if it was the usual one."""
         usual = self._of(request).variants[0]
-        if not self._takes_turns:
+        if not self.take_turns:
             return refused
         if usual != refused and accepts(usual):
             return usual

@@ -84,9 +84,12 @@ async def test_where_every_reply_is_copied_only_the_first_old_copy_passes(honest
 
 @pytest.mark.parametrize("delay", [2.3, 3.0, 3.5, 3.9, 4.0, 4.5, 7.0])
 @pytest.mark.parametrize("number", [0, 1, 2, 9, 30])
-async def test_without_variants_a_single_copy_shifts_no_more_than_one_value(number: int, delay: float) -> None:
-    """Also a copy of the first reply, when no usual latency is known yet."""
-    outcome = await one_run(SignedCodec(1), {number: Decision((2.0, delay))}, 60)
+@pytest.mark.parametrize("m", [1, 2])
+async def test_without_variants_in_turn_a_single_copy_shifts_no_more_than_one_value(
+    m: int, number: int, delay: float
+) -> None:
+    """Also a copy of the first reply, when no usual latency is known yet; xBPI has a second variant after failures."""
+    outcome = await one_run(SignedCodec(m, usual=1), {number: Decision((2.0, delay))}, 60)
     assert outcome.wrong <= 1
     assert outcome.values >= 30  # once a copy is known, every reply is confirmed by a request of its own
 
