@@ -256,13 +256,14 @@ class Session(ABC):
         """Take samples if the connection and the device are there. Every loss is handled here."""
         if device.absence is not None:
             return device.absent_samples()
-        if self._lost is None:
+        lost = self._lost
+        if lost is None:
             try:
                 return await take()
             except ConnectionLostError as error:
                 await self._handle_loss(error)
-        assert self._lost is not None
-        return device.missing(Status.SKIPPED, self._lost.message)
+                lost = self._lost or error  # it can be open again: closing it took longer
+        return device.missing(Status.SKIPPED, lost.message)
 
     async def _handle_loss(self, error: ConnectionLostError) -> None:
         """Release the connection at once, and report the loss."""

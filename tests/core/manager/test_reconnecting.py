@@ -40,6 +40,29 @@ async def test_a_loss_that_a_poll_notices_costs_that_slot_only(registry: Registr
     assert rows(batches, "one", Status.OK) == [0, 1, 2, *range(4, 10)]
 
 
+async def test_a_port_that_is_open_again_before_the_lost_one_is_closed_costs_that_slot_only(registry: Registry) -> None:
+    """Closing it took longer than the wait before it is opened again: the recording ended with a traceback."""
+    async with Manager(registry=registry, clock=LoopClock()) as manager:
+        await manager.add("one", "sim:1", driver="toy")
+        plug = Plug(manager, "sim:1")
+        inner = plug.port.transport.inner
+        assert inner is not None
+        close = inner.aclose
+
+        async def close_slowly() -> None:
+            await anyio.sleep(0.5)
+            await close()
+
+        inner.aclose = close_slowly  # type: ignore[method-assign]
+        async with recorded(manager, 20, rate_hz=0.5) as (recording, batches):
+            await anyio.sleep(5.99)
+            plug.pull()
+            plug.put_back()
+    assert kinds(recording) == [EventKind.PORT_LOST, EventKind.PORT_RESTORED]
+    assert rows(batches, "one", Status.SKIPPED) == [3]
+    assert rows(batches, "one", Status.OK) == [0, 1, 2, *range(4, 10)]
+
+
 async def test_each_of_several_losses_is_noticed_between_the_slots(registry: Registry) -> None:
     async with Manager(registry=registry, clock=LoopClock()) as manager:
         await manager.add("one", "sim:1", driver="toy", identity_check=0)
