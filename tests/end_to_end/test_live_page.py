@@ -271,6 +271,9 @@ def test_an_alarm_is_a_band_in_its_panel_and_is_acknowledged_by_its_button(chrom
         name.send_keys("Anna")
         buttons[0].click()
         wait_until(lambda: len(chromium.find_elements("css selector", "#alarms button")) == 1, "it is acknowledged")
+        assert chromium.find_element("id", "alarm-state").text == ""
+        texts = [item.text.splitlines()[0] for item in chromium.find_elements("css selector", "#alarms p")]
+        assert texts[-1].startswith("ALARM – flow low – ")
         assert [alarm.by for alarm in read_alarms(path) if alarm.name == "hot"] == ["Anna"]
 
 
@@ -404,6 +407,61 @@ def test_a_screen_reader_finds_names_for_everything(chromium: Any, tmp_path: Pat
         assert [role for role, name in named if role in controls and not name.strip()] == []
         roles = {role for role, _ in named}
         assert {"table", "row", "rowheader", "heading", "log", "status", "main"} <= roles
+
+
+CONTRASTS = """
+const luminance = (color) => {
+  const [r, g, b] = color.match(/[\\d.]+/g).map((part) => Number(part) / 255)
+    .map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const ground = (element) => {
+  for (let each = element; each; each = each.parentElement) {
+    const color = getComputedStyle(each).backgroundColor;
+    if (color !== 'rgba(0, 0, 0, 0)') return color;
+  }
+};
+const contrast = (one, other) => {
+  const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (light + 0.05) / (dark + 0.05);
+};
+const found = [];
+for (const element of document.querySelectorAll('body *')) {
+  if (!element.checkVisibility()) continue;
+  const style = getComputedStyle(element), name = `${element.tagName} ${element.id} ${element.className}`;
+  const isText = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+  if (isText) found.push([name, contrast(style.color, ground(element)), 4.5]);
+  if (element.matches('button, .button, select, input:not([type=checkbox])')) {
+    found.push([`edge of ${name}`, contrast(style.borderTopColor, ground(element.parentElement)), 3]);
+  }
+  if (element.matches('.swatch') && element.style.background) {
+    found.push([name, contrast(style.backgroundColor, ground(element.parentElement)), 3]);
+  }
+}
+return found"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_texts_controls_and_lines_have_the_contrast_of_wcag_aa(chromium: Any, tmp_path: Path, theme: str) -> None:
+    path = pictured(tmp_path / "a.sqlite", 12, 60)
+    chromium.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+    )
+    try:
+        with opened(chromium, path):
+            wait_until(lambda: drawn(chromium), "the charts are drawn")
+            kinds = ["old", "dead", "alarmed", "live alarmed"]
+            chromium.execute_script(
+                "[...document.querySelectorAll('#channels tbody tr')].forEach("
+                "(row, at) => { row.className = arguments[0][at % 4]; })",
+                kinds,
+            )
+            chromium.execute_script("document.querySelector('#as-table').open = true; riglogPage.plots.showTable()")
+            contrasts = chromium.execute_script(CONTRASTS)
+            assert [each for each in contrasts if each[1] < each[2]] == []
+            assert len(contrasts) > 100
+    finally:
+        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def test_a_server_that_is_gone_is_announced_and_found_again(chromium: Any, tmp_path: Path) -> None:

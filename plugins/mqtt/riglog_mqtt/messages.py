@@ -45,7 +45,7 @@ class Topics(Struct, frozen=True):
     def config(self, row: Row) -> str:
         """Return where Home Assistant looks for the description of the channel of a row."""
         node = f"riglog_{level(self.rig)}"
-        return f"{self.discovery}/sensor/{node}/{level(row.device)}_{level(channel(row))}/config"
+        return f"{self.discovery}/sensor/{node}/{joined(row.device, channel(row))}/config"
 
 
 def channel(row: Row) -> str:
@@ -59,6 +59,14 @@ def level(name: str) -> str:
     if plain == name:
         return plain
     return f"{plain}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+def joined(*names: str) -> str:
+    """Return names as one. Different names stay different: ``a_b`` and ``c`` are not ``a`` and ``b_c``."""
+    text = "_".join(map(level, names))
+    if not any("_" in level(name) for name in names[:-1]):
+        return text
+    return f"{text}_{hashlib.sha256('/'.join(map(level, names)).encode()).hexdigest()[:6]}"
 
 
 def value_message(topics: Topics, row: Row, expire_after: float) -> Message:
@@ -78,10 +86,10 @@ def value_message(topics: Topics, row: Row, expire_after: float) -> Message:
 def discovery_message(topics: Topics, row: Row, expire_after: float) -> Message:
     """Return what Home Assistant must know of the channel of a row."""
     unit, kind = UNITS.get(row.unit or "", (row.unit, None))
-    device = f"riglog_{level(topics.rig)}_{level(row.device)}"
+    device = f"riglog_{joined(topics.rig, row.device)}"
     content: dict[str, object] = {
         "name": channel(row),
-        "unique_id": f"{device}_{level(channel(row))}",
+        "unique_id": f"riglog_{joined(topics.rig, row.device, channel(row))}",
         "state_topic": topics.values(row),
         "value_template": "{{ value_json.value }}" if row.text is None else "{{ value_json.text }}",
         "json_attributes_topic": topics.values(row),

@@ -39,6 +39,8 @@ class Publisher:
     ) -> None:
         self.replaced = 0
         """Messages that a newer one replaced before they were sent."""
+        self.refusal: str | None = None
+        """Why the broker refused the newest connection, such as a wrong password; None if it did not."""
         self._config = config
         self._availability = availability
         self._clock = clock
@@ -138,8 +140,10 @@ class Publisher:
     def _on_connect(self, _: object, data: object, flags: ConnectFlags, reason: ReasonCode, properties: object) -> None:
         if reason.is_failure:
             log.warning("MQTT broker %s refuses the connection: %s", self._config.address, reason)
+            self.refusal = str(reason)
             return
         log.info("MQTT broker %s: connected", self._config.address)
+        self.refusal = None
         with self._changed:
             online = Message(self._availability, ONLINE)
             self._waiting = {online.topic: online} | self._lasting | self._waiting

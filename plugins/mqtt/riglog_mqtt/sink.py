@@ -84,9 +84,9 @@ class MqttSink(Sink):
             return
         unsent = await anyio.to_thread.run_sync(partial(publisher.close, CLOSE_S))
         if lost := publisher.replaced + unsent:
-            self.warning = (
-                f"{lost} values were not sent: the MQTT broker {self.config.address} was slow or not reachable"
-            )
+            refusal = publisher.refusal
+            why = "was slow or not reachable" if refusal is None else f"refused the connection: {refusal}"
+            self.warning = f"{lost} values were not sent: the MQTT broker {self.config.address} {why}"
 
 
 MQTT = SinkType(

@@ -56,6 +56,25 @@ def test_a_text_has_no_unit_and_no_class() -> None:
     assert not {"unit_of_measurement", "device_class", "state_class"} & set(content)
 
 
+def test_names_that_are_one_when_they_are_joined_stay_different() -> None:
+    named = [
+        ("kiln", "a", "b_c"),
+        ("kiln", "a_b", "c"),
+        ("kiln_a", "b", "c"),
+        ("kiln_a_b", "c", "c"),
+        ("kiln", "a", "b"),
+    ]
+    topics, ids, devices = set(), set(), set()
+    for rig, device, parameter in named:
+        where, made = Topics("riglog", rig, "ha"), structs.replace(warm(), device=device, parameter=parameter)
+        message = discovery_message(where, made, 60)
+        content = json.loads(message.payload)
+        topics.add(message.topic)
+        ids.add(content["unique_id"])
+        devices.add(content["device"]["identifiers"][0])
+    assert (len(topics), len(ids), len(devices)) == (5, 5, 4)
+
+
 @pytest.mark.parametrize("hostile", ["a/b", "a+b", "#", "a b", "Ölbad", "\0", "a_b"])
 def test_a_name_cannot_change_a_topic(hostile: str) -> None:
     topics = structs.replace(TOPICS, rig=hostile)

@@ -116,6 +116,7 @@
     const run = found.run ? ` – run ${found.run.name}, since ${moment(found.run.started_ms)} ${offset(found.run.started_ms)}` : "";
     put(byId("state"), `${text}${run}${found.message ? `: ${found.message}` : ""}`);
     byId("state").className = kind;
+    if (JSON.stringify(page.alarms) !== JSON.stringify(found.alarms)) put(byId("alarm-state"), ""); // it was of before
     page.alarms = found.alarms;
     showAlarms(byId("alarms"), found.alarms, page.takesNotes ? acknowledge : null);
     plots.setAlarms(found.alarms);

@@ -284,7 +284,7 @@ globalThis.riglogPlots = (() => {
       const alarms = make("li", null, { class: "alarm" });
       alarms.append(make("i", null, { class: "swatch", "aria-hidden": "true" }), make("span", ""));
       const element = make("section", null, { class: "panel" });
-      const canvas = make("canvas", null, { tabindex: "0", role: "img" });
+      const canvas = make("canvas", null, { tabindex: "0", role: "img", "aria-describedby": "hint" });
       const legend = make("ul");
       element.append(make("h3", unit || "without a unit"), canvas, legend);
       globalThis.riglogHands.attach(canvas, this);

@@ -117,7 +117,7 @@ globalThis.riglogTable = (() => {
   // `acknowledge(name)` is called by the button of an alarm; null: there are no buttons.
   function showAlarms(element, alarms, acknowledge) {
     const text = (alarm) => `${alarm.state === "raised" ? "ALARM" : "was raised"}${alarm.acknowledged ? ", acknowledged" : ""}`
-      + `  ${alarm.name}  ${alarm.channel}: ${alarm.text ?? ""}`;
+      + ` – ${alarm.name} – ${alarm.channel}: ${alarm.text ?? ""}`;
     const kind = (alarm) => (alarm.acknowledged ? "seen" : alarm.state === "raised" ? "raised" : "cleared");
     const shown = JSON.stringify(alarms);
     if (element.dataset.shown === shown) return; // a screen reader reads what changes

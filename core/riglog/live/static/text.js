@@ -34,7 +34,7 @@ globalThis.riglogText = (() => {
     const [rounded, power] = Math.abs(value).toExponential(isEven ? 30 : 6).split("e");
     const digits = isEven ? first + rest : rounded.replace(".", "");
     const exponent = Number(power), sign = value < 0 ? "-" : "";
-    const short = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+    const short = (text) => (text.includes(".") ? text.replace(/\.?0*$/, "") : text);
     if (exponent < -4 || exponent > 6) {
       const size = String(Math.abs(exponent)).padStart(2, "0");
       return `${sign}${short(`${digits[0]}.${digits.slice(1)}`)}e${exponent < 0 ? "-" : "+"}${size}`;
