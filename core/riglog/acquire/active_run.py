@@ -143,8 +143,8 @@ class ActiveRun:
 
     def _put(self, batch: Batch) -> None:
         self.summary.count(self.summary.sources[batch.source], batch)
-        for device, change in self.summary.take_unit_changes():
-            self.add_event(Event(self.clock.utc_ns(), EventKind.UNIT_CHANGED, change, device))
+        for device, changes in self.summary.take_unit_changes().items():
+            self.add_event(Event(self.clock.utc_ns(), EventKind.UNIT_CHANGED, "; ".join(changes), device))
         for watch in self.watchers:
             watch(batch)
         if not self.stream.put(batch):

@@ -9,7 +9,7 @@ from riglog.model import NS, Batch, Channel, Status, Value, utc
 
 MOST_UNIT_CHANGES = 20
 """Of one channel that become events; every row has its unit."""
-NO_CHANGES: list[tuple[str, str]] = []
+NO_CHANGES: dict[str, list[str]] = {}
 
 
 class ChannelSummary(Struct):
@@ -83,7 +83,7 @@ class AcquisitionSummary(Struct):
     port_losses: int = 0
     sources: dict[str, SourceSummary] = {}
     channels: dict[Channel, ChannelSummary] = {}
-    _unit_changes: list[tuple[str, str]] = []
+    _unit_changes: dict[str, list[str]] = {}
 
     @property
     def started_at(self) -> datetime:
@@ -166,13 +166,14 @@ class AcquisitionSummary(Struct):
             summary.unit_changes += 1
             if summary.unit_changes <= MOST_UNIT_CHANGES:
                 last = "; further changes of it are not reported" if summary.unit_changes == MOST_UNIT_CHANGES else ""
-                self._unit_changes.append((channel.device, f"{channel}: unit changed from {before} to {unit}{last}"))
+                text = f"{channel}: unit changed from {before} to {unit}{last}"
+                self._unit_changes.setdefault(channel.device, []).append(text)
 
-    def take_unit_changes(self) -> list[tuple[str, str]]:
-        """Remove and return the changes since the last call: devices, and texts for the user."""
+    def take_unit_changes(self) -> dict[str, list[str]]:
+        """Remove and return the changes since the last call: texts for the user, by device."""
         if not self._unit_changes:
             return NO_CHANGES
-        taken, self._unit_changes = self._unit_changes, []
+        taken, self._unit_changes = self._unit_changes, {}
         return taken
 
     def _add(self, channel: Channel) -> ChannelSummary:

@@ -33,9 +33,14 @@ def messages() -> "Console":
 
 def print_json(value: Any) -> None:
     """Print one indented JSON document on stdout, with the keys in their order."""
+    import json
+
     import msgspec
 
-    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    try:
+        text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    except UnicodeEncodeError:  # the name of a file that is no UTF-8 text
+        text = json.dumps(msgspec.to_builtins(value), indent=2)
     STDERR.drain()
     STDOUT.write(json_printable(text) + "\n")
 

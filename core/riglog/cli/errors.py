@@ -1,5 +1,6 @@
 """Errors on the command line: one line each, with the next step, and the exit code."""
 
+import os
 import re
 from collections.abc import Iterator
 
@@ -36,7 +37,8 @@ CODES: tuple[tuple[type[RiglogError], int], ...] = (
 def explain(error: BaseException) -> int:
     """Print an error, or each error of a group, on stderr; return the exit code of the first.
 
-    An error that riglog does not raise on purpose is a bug: it is raised again, with its traceback.
+    An error that riglog does not raise on purpose is a bug: it is raised again, with its traceback. A path that cannot
+    be used is none, such as a name that is too long or a directory that may not be read.
     """
     errors = list(_flat(error))
     if any(isinstance(found, Abort | KeyboardInterrupt) for found in errors):  # Ctrl-C, or no more input at a question
@@ -45,7 +47,7 @@ def explain(error: BaseException) -> int:
         print_error("out of memory", MEMORY_HINT)
         return STORAGE
     for found in errors:
-        if not isinstance(found, (RiglogError, ClickException)):
+        if not isinstance(found, (RiglogError, ClickException)) and not _is_about_a_path(found):
             raise found from None
     codes = [_explain(found) for found in errors]
     return codes[0]
@@ -72,9 +74,18 @@ def _explain(error: BaseException) -> int:
         context = getattr(error, "ctx", None)
         print_error(error.format_message(), f"See `{context.command_path} --help`" if context else None)
         return USAGE
+    if isinstance(error, OSError):
+        print_error(
+            f"{os.fsdecode(error.filename)}: cannot be used: {error.strerror}", "Check the path and its permissions"
+        )
+        return STORAGE
     assert isinstance(error, RiglogError)
     print_error(error.text(without=("request",)), _with_port(error))
     return next((code for kind, code in CODES if isinstance(error, kind)), USAGE)
+
+
+def _is_about_a_path(error: BaseException) -> bool:
+    return isinstance(error, OSError) and isinstance(error.filename, str | bytes) and bool(error.strerror)
 
 
 def _with_port(error: RiglogError) -> str | None:

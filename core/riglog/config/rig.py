@@ -29,6 +29,8 @@ from riglog.plugin.options import convert_all
 
 P = ParamSpec("P")
 T = TypeVar("T")
+MOST_BYTES = 32_000_000
+"""Of a rig file; a recording that is given in its place may be larger."""
 NAME = "a name of letters, digits, _, . and -, starting with a letter or digit, at most 64 characters"
 TABLE_KINDS: dict[str, type[dict[str, Any]] | type[list[Any]]] = {
     "run": dict,
@@ -247,15 +249,22 @@ def _with_rotation(sink: dict[str, Any], rotate: str | None) -> dict[str, Any]:
 
 
 def _read(path: Path) -> str:
+    """Return the text of a rig file. A named pipe would be waited for, and what has no end would fill the memory."""
     try:
-        return path.read_text(encoding="utf-8-sig")  # -sig: editors on Windows write a byte order mark
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ConfigError("path is not a file", hint="Give the name of a rig file")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES and not _is_database(content):
+            hint = "Check that it is a rig file"
+            raise ConfigError(f"larger than {MOST_BYTES // 1_000_000} MB", hint=hint)
+        text = content.decode("utf-8-sig")  # -sig: editors on Windows write a byte order mark
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError:
         hint = f"Check the path, or create the file with `riglog discover --write {path}`"
         raise ConfigError("file not found", hint=hint) from None
     except UnicodeDecodeError as error:
-        from riglog.sinks.sqlite.schema import HEADER  # not at the top: it imports sqlite3
-
-        if error.object.startswith(HEADER):
+        if _is_database(error.object):
             raise ConfigError(
                 "this is an SQLite recording, not a rig file",
                 hint="Give the rig file, for example rig.toml. The recording was not modified",
@@ -264,6 +273,12 @@ def _read(path: Path) -> str:
     except OSError as error:
         hint = "Check the path and its permissions"
         raise ConfigError(f"cannot read the file: {error.strerror}", hint=hint) from None
+
+
+def _is_database(content: bytes) -> bool:
+    from riglog.sinks.sqlite.schema import HEADER  # not at the top: it imports sqlite3
+
+    return content.startswith(HEADER)
 
 
 def _parse(text: str) -> dict[str, Any]:

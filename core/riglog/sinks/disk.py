@@ -75,7 +75,10 @@ def identity(file: int | Path) -> Identity | None:
 
 def real_path(path: Path) -> Path:
     """Return the path of the file itself where a path is a link: a file has one lock, one inbox and one log."""
-    return Path(os.path.realpath(path)) if path.is_symlink() and path.exists() else path
+    try:
+        return Path(os.path.realpath(path)) if path.is_symlink() and path.exists() else path
+    except OSError:  # a name that is too long, or a directory that may not be read: using it is the error
+        return path
 
 
 def beside(path: Path, ending: str) -> Path:

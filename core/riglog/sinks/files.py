@@ -11,7 +11,7 @@ from typing import BinaryIO, TypeVar
 import anyio
 import anyio.to_thread
 
-from riglog.errors import MEMORY_HINT, THREAD_HINT, NotARecordingError, StorageError, is_without_threads
+from riglog.errors import MEMORY_HINT, THREAD_HINT, ConfigError, NotARecordingError, StorageError, is_without_threads
 from riglog.model import Batch, Event, Run, Sink
 from riglog.sinks import disk
 from riglog.sinks.disk import Durability, create_file, create_hidden, publish, read_beginning, real_path, sync_file
@@ -26,6 +26,8 @@ class FileSink(Sink):
     """A sink at a path. Its blocking calls run in a worker thread, one at a time."""
 
     def __init__(self, path: str | Path, *, overwrite: bool = False, durability: Durability = "flush") -> None:
+        if "\0" in str(path):
+            raise ConfigError("path contains a NUL character", hint="No file can have such a name: correct the path")
         self.path = real_path(Path(path))
         self.overwrite = overwrite
         self.durable = durability == "flush"
@@ -125,8 +127,8 @@ def first_line(path: Path) -> bytes:
     Raises:
         StorageError: the file does not exist, or cannot be read.
     """
-    refuse_special_file(path)
     try:
+        refuse_special_file(path)
         return read_beginning(path, HEAD_BYTES).partition(b"\n")[0].rstrip(b"\r")
     except OSError as error:
         raise read_error(error, path) from error

@@ -554,8 +554,8 @@ async def test_a_slot_that_was_due_before_the_clock_was_set_has_the_time_of_then
 class Panel(Metronome):
     """Its unit is what is next in ``units``; each is used once, the last one again and again."""
 
-    def __init__(self, *units: str | None) -> None:
-        super().__init__()
+    def __init__(self, *units: str | None, channels: int = 1) -> None:
+        super().__init__(channels=channels)
         self.units = units
 
     async def poll(self) -> list[Sample]:
@@ -578,6 +578,13 @@ async def test_a_change_of_unit_is_one_event() -> None:
     assert await units_reported("V") == []
     assert await units_reported("V", "mV") == ["V to mV"]
     assert await units_reported("V", "V", "mV", "mV", "V") == ["V to mV", "mV to V"]
+
+
+async def test_channels_of_a_device_that_change_together_are_one_event() -> None:
+    async with record(Panel("V", "mV", channels=2), rate_hz=10, duration=1, clock=LoopClock()) as active_run:
+        await all_of(active_run)
+    (change,) = (event.message for event in active_run.events if event.kind is EventKind.UNIT_CHANGED)
+    assert change == "metronome.p0: unit changed from V to mV; metronome.p1: unit changed from V to mV"
 
 
 async def test_an_unknown_unit_is_no_change() -> None:

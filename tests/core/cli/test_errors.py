@@ -150,3 +150,15 @@ def test_a_password_is_not_printed_where_an_address_is_given_instead_of_a_file(a
 def test_too_little_memory_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert explain(ExceptionGroup("", [MemoryError()])) == STORAGE
     assert capsys.readouterr().err.startswith("error: out of memory. Free memory, or raise its limit")
+
+
+def test_a_path_that_cannot_be_used_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that is too long, or a directory that may not be read; any other error of the system is a bug."""
+    with pytest.raises(OSError, match="name too long") as raised:
+        (Path("n" * 300)).stat()
+    assert explain(raised.value) == STORAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: nnn")
+    assert line.endswith(": cannot be used: File name too long. Check the path and its permissions.")
+    with pytest.raises(OSError, match="of a bug"):
+        explain(OSError("of a bug"))

@@ -1,5 +1,6 @@
 """rig.toml: a correct file is read; every mistake is reported with its place and the next step."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -141,6 +142,33 @@ def test_a_file_that_cannot_be_read_is_one_error(
         (tmp_path / "rig.toml").write_text(text)
     with pytest.raises(ConfigError, match=words):
         load_rig(tmp_path / "rig.toml", registry=registry)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes are no files there")
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, registry: Registry) -> None:
+    os.mkfifo(tmp_path / "rig.toml")
+    for path in (tmp_path / "rig.toml", Path("/dev/zero")):
+        with pytest.raises(ConfigError, match="path is not a file"):
+            load_rig(path, registry=registry)
+
+
+def test_a_file_without_end_does_not_fill_the_memory(tmp_path: Path, registry: Registry) -> None:
+    with (tmp_path / "rig.toml").open("wb") as file:
+        file.truncate(50_000_000_000)
+    with pytest.raises(ConfigError, match="larger than 32 MB"):
+        load_rig(tmp_path / "rig.toml", registry=registry)
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_lines_may_end_as_on_other_systems(tmp_path: Path, registry: Registry, end: str) -> None:
+    (tmp_path / "rig.toml").write_bytes(DEVICE.replace("\n", end).encode())
+    load_rig(tmp_path / "rig.toml", registry=registry)
+
+
+@pytest.mark.parametrize("type", ["sqlite", "csv", "jsonl", "parquet"])
+def test_a_path_that_no_file_can_have_is_a_mistake(tmp_path: Path, registry: Registry, type: str) -> None:
+    text = f'{DEVICE}\n[[sink]]\ntype = "{type}"\npath = "a\\u0000b"\n'
+    assert "path contains a NUL character" in mistakes(tmp_path, text, registry)[0]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,16 @@
 """What a recording contains at a glance: the same from every format, also while it grows."""
 
+import json
+import os
+import sys
 from pathlib import Path
 
 import anyio
 import pytest
+from click.testing import CliRunner
 from recorded import WARM, make_run, sqlite_recording, steady, store
 
+from riglog.cli.commands.info import command
 from riglog.model import Sink
 from riglog.recordings import contents, export, latest_rows, newest_rows, read, read_events, rows_since
 from riglog.recordings.inventory import GrowingContents
@@ -94,3 +99,13 @@ async def test_a_growing_recording_is_counted_once_and_again_if_it_is_replaced(t
 @pytest.mark.parametrize("count", [1, 3, 100])
 def test_the_newest_events_are_the_last_ones(recording: Path, count: int) -> None:
     assert newest_events(recording, count) == list(read_events(recording))[-count:]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+async def test_a_path_that_is_no_utf8_text_can_be_read(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    folder.mkdir()
+    path = await sqlite_recording(folder / "run.sqlite", make_run())
+    assert contents(path).rows == len(list(read(path))) > 0
+    done = CliRunner().invoke(command, ["--json", str(path)], standalone_mode=False, catch_exceptions=False)
+    assert json.loads(done.output)["path"] == str(path)

@@ -16,10 +16,10 @@ from recorded import varied
 from riglog.errors import StorageError
 from riglog.model import Event, EventKind, Note, Run, new_run
 from riglog.model.note import new_note
-from riglog.recordings import read
+from riglog.recordings import read, write_note
 from riglog.recordings.messages import Delivery, check_target, send
 from riglog.recordings.salvaging import salvage
-from riglog.sinks import SqliteSink, rows
+from riglog.sinks import CsvSink, JsonlSink, SqliteSink, rows
 from riglog.sinks.formats import format_of
 from riglog.sinks.sqlite import read_events, stored_run
 from riglog.sinks.sqlite.carried import carried_events
@@ -261,3 +261,35 @@ async def test_a_lock_file_that_cannot_be_put_back_costs_no_row(
     await sink.write(batches, [])
     await sink.aclose()
     assert list(read(path)) == list(rows(run.id, batches))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the two names are made as on POSIX")
+async def test_a_second_name_of_a_recording_is_refused(path: Path, run: Run, tmp_path: Path) -> None:
+    """SQLite has its log and its locks beside the name: two recorders destroyed the file."""
+    other = tmp_path / "other.sqlite"
+    sink = SqliteSink(path)
+    await sink.open(run)
+    await sink.write(varied(run), [])
+    os.link(path, other)
+    with pytest.raises(StorageError, match="second name"):
+        await SqliteSink(other).check()
+    with pytest.raises(StorageError, match="second name"):
+        await SqliteSink(other).open(run)
+    with pytest.raises(StorageError, match="second name"):
+        write_note(other, "door open")
+    await sink.aclose()
+    other.unlink()
+    assert list(read(path)) == list(rows(run.id, varied(run)))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the two names are made as on POSIX")
+@pytest.mark.parametrize("make", [CsvSink, JsonlSink])
+async def test_a_text_recording_is_locked_under_all_of_its_names(
+    make: type[CsvSink | JsonlSink], run: Run, tmp_path: Path
+) -> None:
+    sink = make(tmp_path / "kiln")
+    await sink.open(run)
+    os.link(tmp_path / "kiln", tmp_path / "other")
+    with pytest.raises(StorageError, match="locked by another recording"):
+        await make(tmp_path / "other").open(run)
+    await sink.aclose()

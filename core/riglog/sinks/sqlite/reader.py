@@ -1,5 +1,6 @@
 """Opens an SQLite recording for reading, also while it is being written; and its events."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -35,7 +36,7 @@ def open_recording(path: Path) -> sqlite3.Connection:
     if is_reserved(path):
         return _empty_recording()
     check_recording(path, hint="Give a riglog recording in SQLite")
-    location = f"file:{quote(str(path.absolute()))}"
+    location = f"file:{quote(os.fsencode(path.absolute()))}"
     with sqlite_errors(path):
         try:
             return _connect(location + "?mode=rw")  # with "ro", SQLite leaves its -wal and -shm files behind

@@ -140,10 +140,14 @@ def check_path(path: Path, *, overwrite: bool = False) -> None:
         overwrite: a recording there will be replaced; otherwise it is continued.
     Raises:
         NotARecordingError, NewerSchemaError: the file is something else.
-        StorageError: the directory does not exist, no permission to write, or a recording of schema 1.
+        StorageError: the directory does not exist, no permission to write, a recording of schema 1, or a file with a
+            second name.
     """
     if not is_unused(path) and check_recording(path) == SCHEMA_1 and not overwrite:
         raise earlier_schema(path)
+    if not overwrite and path.is_file() and path.stat().st_nlink > 1:
+        hint = f"Remove the other name (find / -samefile {path}), or use another file name"
+        raise StorageError("file has a second name (hard link): two writers would destroy it", hint=hint, path=path)
     check_writable(path)
 
 
