@@ -226,8 +226,8 @@ def test_a_run_has_one_writer_and_resume_works_after_it_was_killed(tmp_path: Pat
         assert third.code == 0, third.err
     rows = list(riglog_rows(out))
     assert len({row.run for row in rows}) == 1
-    setpoints = [row.tick for row in rows if row.parameter == "setpoint"]
-    assert setpoints == sorted(set(setpoints), key=lambda tick: tick or 0)
+    slots = [row.tick for row in rows if row.parameter == "setpoint"]  # not sorted: a reply can be late
+    assert len(slots) == len(set(slots))
     assert sorted(entry.name for entry in tmp_path.glob("o.sqlite*")) == ["o.sqlite"]
 
 

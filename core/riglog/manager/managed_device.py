@@ -269,6 +269,7 @@ class ManagedDevice:
             Exception: what the device raised.
         """
         self._closed = True
+        self._time_limit.close()
         if self.absence is not None:
             return
         try:

@@ -71,7 +71,7 @@ class TimeLimit:
         self._task: asyncio.Task[object] | None = None  # that makes the call under way
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None  # for this deadline, or that of an earlier call
-        self._cancelled = 0  # how often the call under way was cancelled
+        self._cancelled = 0  # how often the call under way was cancelled, by this time limit
 
     async def within(self, seconds: float, call: Awaitable[T], what: str) -> T:
         """Return the result of a call.
@@ -86,13 +86,14 @@ class TimeLimit:
 
         task = self._task = asyncio.current_task(loop)
         assert task is not None
+        by_others = task.cancelling()  # and not taken back: a program may ignore that it was cancelled
         self._deadline = loop.time() + seconds
         if self._timer is None or self._timer.when() > self._deadline:
             self._set_timer(loop)
         try:
             return await call
         except asyncio.CancelledError:
-            if self._cancelled and task.cancelling() == self._cancelled:  # by nobody else
+            if self._cancelled and task.cancelling() == by_others + self._cancelled:  # by nobody else meanwhile
                 raise _overdue(what, seconds) from None
             raise
         finally:
@@ -100,6 +101,12 @@ class TimeLimit:
             while self._cancelled:
                 self._cancelled -= 1
                 task.uncancel()
+
+    def close(self) -> None:
+        """Cancel the timer of the calls that have returned: it would hold this object until the last deadline."""
+        if self._timer is not None and self._task is None:
+            self._timer.cancel()
+            self._timer = self._loop = None
 
     def _set_timer(self, loop: "asyncio.AbstractEventLoop") -> None:
         """Set the timer for the deadline. One for an earlier time is moved on when it is over."""

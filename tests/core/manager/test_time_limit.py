@@ -1,9 +1,15 @@
 """The time limit of the polls of one device: one timer for all of them; only what is overdue is cancelled."""
 
+import asyncio
+import contextlib
+import gc
+import weakref
+
 import anyio
 import pytest
 
 from riglog.manager.time_limit import OverdueError, TimeLimit
+from riglog.transport.event_loop import asyncio_loop
 
 
 async def test_a_call_that_is_overdue_is_cancelled_and_the_task_goes_on() -> None:
@@ -69,3 +75,29 @@ async def test_an_error_of_the_call_is_its_error() -> None:
     with pytest.raises(ValueError, match="of the plugin"):
         await limit.within(2.0, fail(), "poll()")
     await anyio.sleep(5)
+
+
+async def test_an_overdue_call_is_recognised_in_a_program_that_ignored_a_cancellation() -> None:
+    if (loop := asyncio_loop()) is not None:
+        task = asyncio.current_task(loop)
+        assert task is not None
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+    with pytest.raises(OverdueError):
+        await TimeLimit().within(2.0, anyio.sleep_forever(), "poll()")
+
+
+async def test_no_timer_is_left_when_the_device_is_closed() -> None:
+    limit = TimeLimit()
+    await limit.within(2.0, anyio.sleep(1), "poll()")
+    limit.close()
+    gone = weakref.ref(limit)
+    del limit
+    gc.collect()
+    assert gone() is None
+    limit = TimeLimit()
+    await limit.within(2.0, anyio.sleep(1), "poll()")
+    limit.close()
+    with pytest.raises(OverdueError):
+        await limit.within(2.0, anyio.sleep_forever(), "poll()")
