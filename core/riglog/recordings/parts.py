@@ -76,15 +76,15 @@ def channel_parts(
         return of_channel.parts(first, last, width)
 
     def minutes(first: int, last: int) -> Parts:
-        return _stored(database, "minute", MINUTE_NS, channel, first, last, readings)
+        return _stored(database, "minute", MINUTE_NS, channel, first, last, readings, edges=edges)
 
     def hours(first: int, last: int) -> Parts:
-        return _stored(database, "hour", HOUR_NS, channel, first, last, minutes)
+        return _stored(database, "hour", HOUR_NS, channel, first, last, minutes, edges=edges)
 
     if width % MINUTE_NS:
         return readings(start, end)
     table, unit, singly = ("minute", MINUTE_NS, minutes) if width % HOUR_NS else ("hour", HOUR_NS, hours)
-    return _stored(database, table, unit, channel, start, end, singly, width // unit)
+    return _stored(database, table, unit, channel, start, end, singly, width // unit, edges=edges)
 
 
 def _stored(
@@ -96,6 +96,8 @@ def _stored(
     end: int,
     elsewhere: Callable[[int, int], Parts],
     together: int = 1,
+    *,
+    edges: bool,
 ) -> Parts:
     """Return the minutes or hours that are stored and lie within, and from ``elsewhere`` what is between them.
 
@@ -109,7 +111,8 @@ def _stored(
         "first": -(-start // size) * together,
         "end": end // size * together,
     }
-    for at, *sums in database.execute(TOGETHER[table] if together > 1 else SINGLY[table], values).fetchall():
+    query = SINGLY if together == 1 else TOGETHER if edges else SUMMED
+    for at, *sums in database.execute(query[table], values).fetchall():
         if at * size > done:
             yield from elsewhere(done, at * size)
         yield at * size, _part(sums)
@@ -124,15 +127,19 @@ SINGLY = {
     f" {WITHIN.format(table=table)} ORDER BY {table}"
     for table in ("minute", "hour")
 }
+SUMMED = {
+    table: f"""SELECT {table} / :size AS at, sum(rows) AS rows, sum(count) AS count, min(low) AS low, max(high) AS high,
+    sum(total) AS total, NULL, NULL FROM {table} {WITHIN.format(table=table)} GROUP BY at HAVING count(*) = :size
+ORDER BY at"""  # noqa: S608 - constants
+    for table in ("minute", "hour")
+}
 TOGETHER = {
     table: f"""SELECT at, rows, count, low, high, total,
     (SELECT first FROM {table} WHERE channel_id = :channel AND {table} >= at * :size AND {table} < (at + 1) * :size
         AND first IS NOT NULL ORDER BY {table} LIMIT 1),
     (SELECT last FROM {table} WHERE channel_id = :channel AND {table} >= at * :size AND {table} < (at + 1) * :size
         AND last IS NOT NULL ORDER BY {table} DESC LIMIT 1)
-FROM (SELECT {table} / :size AS at, sum(rows) AS rows, sum(count) AS count, min(low) AS low, max(high) AS high,
-    sum(total) AS total FROM {table} {WITHIN.format(table=table)} GROUP BY at HAVING count(*) = :size)
-ORDER BY at"""  # noqa: S608 - constants
+FROM ({SUMMED[table]}) ORDER BY at"""  # noqa: S608 - constants
     for table in ("minute", "hour")
 }
 TABLES = """FROM block CROSS JOIN reading ON reading.block_id = block.id AND reading.channel_id = :channel

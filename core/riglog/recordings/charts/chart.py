@@ -325,18 +325,23 @@ STARTED = "SELECT started_ns FROM run WHERE run = :run"
 
 
 def _origin(paths: Sequence[Path], run: str, align: str | None) -> float:
-    """Return when a run started, or when its event happened, in seconds since the epoch."""
+    """Return when a run started (slot 0), or when its event happened, in seconds since the epoch.
+
+    The file knew a run before its clock was started; that time counts only if it has no other.
+    """
     kind, _, text = (align or "").partition(":")
     if align is not None and kind not in {each.value for each in EventKind}:
         raise ConfigError(f"--align: unknown kind {kind!r}", hint=f"Kinds: {', '.join(EventKind)}")
     found: list[float] = []
+    known: list[float] = []
     for path in paths:
         with _opened(path) as database:
-            if align is None:
-                found += [float(started) / NS for (started,) in database.execute(STARTED, {"run": run})]
-            else:
-                happened = events(database, EARLIEST_NS, LATEST_NS, run)
-                found += [event.at for event in happened if event.kind == kind and text in event.text]
+            known += [float(started) / NS for (started,) in database.execute(STARTED, {"run": run})]
+            happened = events(database, EARLIEST_NS, LATEST_NS, run)
+            wanted = EventKind.RUN_STARTED.value if align is None else kind
+            found += [event.at for event in happened if event.kind == wanted and text in event.text]
+    if align is None:
+        found = found or known
     if found:
         return min(found)
     raise ConfigError(

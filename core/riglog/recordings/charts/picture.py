@@ -179,18 +179,19 @@ class _Drawing:
         channels = {trace.channel for trace in panel.traces}
         for band in self._chart.alarms:
             if band.channel in channels:
+                place, half = self._half(runs, band.run)
                 span = axis.axvspan(
-                    *self._x((band.start, band.end)), color=ALARM_COLOUR, alpha=0.13, linewidth=0.6, zorder=0
+                    *self._x((band.start, band.end)), *place, color=ALARM_COLOUR, alpha=0.13, linewidth=0.6, zorder=0
                 )
-                label = f"alarm {band.name}" + (" (still raised)" if band.open else "")
+                label = f"alarm {band.name}{half}" + (" (still raised)" if band.open else "")
                 if label not in labels:
                     handles.append(span)
                     labels.append(label)
         for note in self._chart.notes:
-            axis.axvline(*self._x((note.at,)), color=NOTE_COLOUR, linewidth=0.9, linestyle="-.", zorder=0.5)
+            axis.axvline(*self._x((note.at,)), color=NOTE_COLOUR, linewidth=0.9, linestyle="-.", zorder=0.6)
         for event in self._chart.events:
             if event.kind in TROUBLE:
-                axis.axvline(*self._x((event.at,)), color=TROUBLE_COLOUR, linewidth=0.6, linestyle=":", zorder=0.5)
+                axis.axvline(*self._x((event.at,)), color=TROUBLE_COLOUR, linewidth=0.6, linestyle=":", zorder=0.6)
         if handles:
             _legend(axis, handles, labels)
         axis.set_ylabel(_label(panel.unit or "unit not known"), parse_math=False)
@@ -203,6 +204,16 @@ class _Drawing:
             axis.text(
                 0.5, 0.5, "no numbers in this time", transform=axis.transAxes, ha="center", va="center", color="#777777"
             )
+
+    def _half(self, runs: Sequence[str], run: str) -> tuple[tuple[float, float], str]:
+        """Return from where to where in a panel an alarm of a run is drawn, and how the legend calls it.
+
+        The alarms of two runs on one axis share the height, since they may be raised at the same time.
+        """
+        if not self._chart.aligned or len(runs) < 2:
+            return (0.0, 1.0), ""
+        above = run == runs[0]
+        return ((0.5, 1.0) if above else (0.0, 0.5)), f" ({run}, {'above' if above else 'below'})"
 
     def _strip(self, axis: Any, listed: Sequence[Happening]) -> None:
         """Draw notes and events above the panels, with their numbers in the list below."""
@@ -256,7 +267,9 @@ class _Drawing:
             ticker = import_optional("matplotlib.ticker", "plot")
             axis.xaxis.set_major_locator(ticker.MultipleLocator(_round_step(end - start)))
             axis.xaxis.set_major_formatter(ticker.FuncFormatter(lambda at, _: _elapsed(at)))
-            axis.set_xlabel(_label(f"time since {self._chart.aligned}"), fontsize=8, parse_math=False)
+            axis.set_xlabel(
+                _label(f"time since {self._chart.aligned}", LISTED_CHARACTERS // 2), fontsize=8, parse_math=False
+            )
             return
         dates = import_optional("matplotlib.dates", "plot")
         zone = LocalZone()

@@ -176,9 +176,10 @@ class TraceReader:
 
     def readings(self, channel: ChannelId, most: int) -> list[_Reading] | None:
         """Return the readings of a channel; None if there are more than ``most``."""
-        rows = self._database.execute(ROWS, self._place(channel) | {"limit": most + 1}).fetchall()
-        if len(rows) > most:
+        place = self._place(channel)
+        if most < 0 or self._database.execute(HAS_MORE, place | {"most": most}).fetchone()[0]:
             return None
+        rows = self._database.execute(ROWS, place).fetchall()
         readings = []
         for at_ns, value, annotation, tick, skew_ns in rows:
             unit, status = (channel.unit, "ok") if annotation is None else self._annotations[annotation]
@@ -304,4 +305,5 @@ READINGS = """FROM block CROSS JOIN reading ON reading.block_id = block.id AND r
 AND received_ns >= :start AND received_ns < :end WHERE block.run_id = :run"""
 AT = "received_ns + coalesce(own_ns, 0)"
 ROWS = f"""SELECT {AT}, value, annotation_id, tick, CASE WHEN own_ns IS NULL THEN skew_ns END {READINGS}
-ORDER BY block.id, received_ns, n LIMIT :limit"""
+ORDER BY block.id, received_ns, n"""
+HAS_MORE = f"SELECT EXISTS (SELECT 1 {READINGS} LIMIT 1 OFFSET :most)"

@@ -270,6 +270,17 @@ def test_two_runs_are_on_one_axis_from_their_start_on(two: Path) -> None:
         read(two).chart(compare=("kiln.0000", "other"))
 
 
+def test_runs_begin_with_their_slot_0_and_not_when_their_file_knew_them(two: Path, tmp_path: Path) -> None:
+    late = Path(shutil.copy(two, tmp_path / "late.sqlite"))
+    with closing(sqlite3.connect(late)) as database, database:
+        database.execute("UPDATE run SET started_ns = started_ns - 30000000000, anchor_ns = anchor_ns - 30000000000")
+    chart = read(late).chart(compare=("kiln.0000", "kiln.0001"))
+    assert chart.start == pytest.approx(0, abs=1e-6)
+    with closing(sqlite3.connect(late)) as database, database:
+        database.execute("DELETE FROM event WHERE kind = 'run_started'")
+    assert read(late).chart(compare=("kiln.0000", "kiln.0001")).start == pytest.approx(30, abs=1e-6)
+
+
 @pytest.mark.parametrize("name", ["short", "long"])
 def test_other_formats_have_the_same_lines(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     path = request.getfixturevalue(name)

@@ -64,6 +64,23 @@ def test_what_matplotlib_draws_is_what_sql_gives(recording: Path, picture: Pictu
     assert compared == 40
 
 
+def test_alarms_of_two_runs_share_the_height_of_a_panel(tmp_path: Path) -> None:
+    path = pictured(tmp_path / "two.sqlite", 1, 60, runs=2)
+    picture = read(path).plot(compare=("kiln.0000", "kiln.0001"), align="alarm_raised")
+    axis = picture.figure.axes[1]
+    heights = {
+        patch.get_extents().transformed(axis.transAxes.inverted()).intervaly.round(2).tolist()[0]
+        for patch in axis.patches
+    }
+    assert heights == {0.0, 0.5}
+    labels = [text.get_text().strip() for text in axis.get_legend().get_texts()]
+    assert [label for label in labels if "alarm" in label] == [
+        "alarm hot (kiln.0000, above)",
+        "alarm hot (kiln.0001, below)",
+    ]
+    assert axis.get_xlabel() == "time since the first alarm_raised of each run"
+
+
 def test_forty_channels_are_in_several_panels_with_different_colours(picture: Picture) -> None:
     for axis in picture.figure.axes[1:]:
         labels = [text.get_text() for text in axis.get_legend().get_texts()]
