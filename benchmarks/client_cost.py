@@ -6,7 +6,7 @@ to ``raw``, both measured in turns. The inter-frame gap is set to 0, as its slee
 """
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import anyio
@@ -33,6 +33,7 @@ CASES: dict[str, Table] = {
     "sartorius autoprint": SARTORIUS | {"protocol": "sbi", "autoprint": True},
     "  lines waiting": SARTORIUS | {"protocol": "sbi", "autoprint": True},
     "servomex broadcast": {"driver": "servomex", "protocol": "continuous"},
+    "servomex modbus-rtu": {"driver": "servomex", "protocol": "modbus-rtu"},
 }
 
 
@@ -42,7 +43,7 @@ USUAL_PAUSE = 0.0005
 
 
 async def costs(table: Table, pause: float) -> tuple[float, float | None, float]:
-    """Return microseconds per poll, per transaction, and per exchange of the same bytes without riglog."""
+    """Return microseconds per poll, per transaction, and per exchange of the bytes of a poll without riglog."""
     with instrument(table, pause=pause) as port, instrument(table, pause=pause) as other:
         raw_port = os.open(other, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)  # the transport's stays registered
         spec = resolve_device(installed(), table | {"name": "device", "port": port})
@@ -55,7 +56,7 @@ async def costs(table: Table, pause: float) -> tuple[float, float | None, float]
         await device.open()
         await device.poll()  # the first one also checks the settings
         sent, request = await sent_by_one_poll(device, client, transport)
-        calls: list[Callable[[], Awaitable[object]]] = [device.poll, lambda: exchange(raw_port, sent)]
+        calls: list[Callable[[], Awaitable[object]]] = [device.poll, lambda: exchange_each(raw_port, sent)]
         if request is not None:
             calls.append(lambda: client.transact(request))
         poll, raw, *transaction = await cpu_of_each(calls, CALLS)
@@ -64,8 +65,8 @@ async def costs(table: Table, pause: float) -> tuple[float, float | None, float]
         return poll, *(transaction or [None]), raw
 
 
-async def sent_by_one_poll(device: Device, client: Any, transport: Any) -> tuple[bytes, Any]:
-    """Return the bytes and the request of a poll (none if it only listens), and check that it gives values."""
+async def sent_by_one_poll(device: Device, client: Any, transport: Any) -> tuple[list[bytes], Any]:
+    """Return the bytes of each request of a poll, and its only request, if it has one. Check that it gives values."""
     sent: list[bytes] = []
     requests: list[Any] = []
     send, encode = transport.send, client.codec.encode
@@ -75,8 +76,12 @@ async def sent_by_one_poll(device: Device, client: Any, transport: Any) -> tuple
     del transport.send, client.codec.encode
     assert samples, "a poll of one instrument has samples"
     assert all(sample.error is None for sample in samples), samples
-    assert len(sent) <= 1, "one exchange, or the figures do not compare"
-    return b"".join(sent), requests[0] if requests else None
+    return sent, requests[0] if len(requests) == 1 else None
+
+
+async def exchange_each(fd: int, requests: Sequence[bytes]) -> None:
+    for request in requests or [b""]:
+        await exchange(fd, request)
 
 
 async def exchange(fd: int, request: bytes) -> bytes:
