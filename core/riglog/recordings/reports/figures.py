@@ -73,6 +73,8 @@ def figure(chart: Chart, panel: Panel) -> str:
             layers.append(f'<path class="trouble" d="M{scale.x(event.at)} 0V{HEIGHT}"><title>{title}</title></path>')
     for trace in panel.traces:
         layers += _lines(trace, scale, f"c{names.index(trace.channel) % 8}")
+    for trace in panel.traces:  # above the bands of all channels
+        layers += _marks(trace, scale)
     labels = _labels(chart, scale)
     unit = text(panel.unit or "unit not known")
     summary = text(f"{', '.join(names)} in {panel.unit or 'an unknown unit'}")
@@ -106,6 +108,10 @@ def _lines(trace: Trace, scale: Scale, colour: str) -> Iterator[str]:
     )
     if path:
         yield f'<path class="line {colour}" d="{path}">{title}</path>'
+
+
+def _marks(trace: Trace, scale: Scale) -> Iterator[str]:
+    """Return the layers of the rows of a trace whose status is marked; those without a value at the lower edge."""
     for status, marks in trace.marks.items():
         points = "".join(
             f"M{scale.x(at)} {HEIGHT - 15 if math.isnan(value) else scale.y(value)}h0"

@@ -141,6 +141,11 @@ def test_there_is_a_figure_for_every_unit_and_a_line_for_every_channel(page: str
     assert len(re.findall(r'<path class="line', page)) == 24
 
 
+def test_marks_are_above_the_lines_of_all_channels(page: str) -> None:
+    figure = next(part for part in page.split("<figure")[1:] if 'class="suspect"' in part)
+    assert figure.index('<path class="suspect"') > figure.rindex('<path class="line')
+
+
 def test_the_lines_are_the_values_of_sql(recording: Path, page: str) -> None:
     query = """SELECT value FROM samples WHERE run = 'kiln.0000' AND device = 'oven1' AND parameter = 'pressure'
         ORDER BY received_ns"""
