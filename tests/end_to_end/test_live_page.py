@@ -356,7 +356,7 @@ def test_values_arrive_and_a_killed_simulator_turns_its_channels_old_and_then_de
                 assert "port lost" in kinds or "not responding" in kinds
 
 
-@pytest.mark.parametrize(("width", "height"), [(1300, 900), (390, 844), (800, 600)])
+@pytest.mark.parametrize(("width", "height"), [(1300, 900), (390, 844), (800, 600), (320, 640)])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_forty_channels_fit_on_every_screen(chromium: Any, tmp_path: Path, width: int, height: int, theme: str) -> None:
     run = run_of_now(60)

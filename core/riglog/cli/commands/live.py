@@ -97,7 +97,7 @@ def _announce(file: str, address: str, port: int, token: str | None, new: str | 
             "the page is not encrypted: who has the token, or reads the network, sees the recording and can add notes"
         )
     host = f"[{address}]" if ":" in address else address
-    if address in ("0.0.0.0", "::"):
+    if address in ("", "0.0.0.0", "::"):
         host = socket.gethostname()
     query = "" if new is None else f"?token={new}"
     messages().print(f"{plain(file)}: http://{plain(host)}:{port}/{plain(query)}", soft_wrap=True, highlight=False)

@@ -365,7 +365,7 @@ globalThis.riglogPlots = (() => {
       put(panel.alarms.lastElementChild, alarms);
       const range = chart.range(this.shown(panel, { lines: [] }), this.view);
       const values = range ? `from ${number(range.low)} to ${number(range.high)}` : "no values";
-      const label = `Chart of ${panel.ids.length} channels in ${visible(panel.unit) || "no unit"}, `
+      const label = `Chart of ${panel.ids.length} channel${panel.ids.length === 1 ? "" : "s"} in ${visible(panel.unit) || "no unit"}, `
         + `${moment(this.view.from).slice(0, 16)} to ${moment(this.view.to).slice(0, 16)}, ${values}`
         + (alarms ? `, ${visible(alarms)}` : "");
       if (panel.canvas.getAttribute("aria-label") !== label) panel.canvas.setAttribute("aria-label", label);
