@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from rig_years.plan import UNLIMITED, UNNOTICED_SECONDS, Disturbance, PortPlan
 from rig_years.world import BOOT_NS, SINKS, SessionLog, World
 from riglog.acquire.sink_writer import SamplesLostError
+from riglog.acquire.source_task import STEPPED
 from riglog.model import NS, Channel, Event, EventKind
 from riglog.testing.virtual_time import EPOCH_NS
 
@@ -233,7 +234,10 @@ class Judge:
                 self.find("reasons", f"{shown(row)}: a value with status {row.status}")
             elif not row.error and not row.flags:
                 self.find("reasons", f"{shown(row)}: no reason")
-            if row.status != "ok" and self.quiet(row.device, start, end) and self._has_value(row, start, end):
+            if row.error == STEPPED:
+                if len(list(self.world.utc_steps.between(row.requested, row.requested + LONGEST_POLL))) < 2:
+                    self.find("useful", f"{shown(row)}: the clock did not step: {row.error}")
+            elif row.status != "ok" and self.quiet(row.device, start, end) and self._has_value(row, start, end):
                 self.find("useful", f"{shown(row)}: not ok although nothing disturbs it: {row.error or row.flags}")
 
     def _judge_value(self, row: StoredRow, start: float, end: float) -> None:
