@@ -49,6 +49,7 @@ class EventKind(StrEnum):
     SINK_FAILED = "sink_failed"
     SINK_RECOVERED = "sink_recovered"
     RECORDING_MOVED = "recording_moved"  # somebody deleted or moved the file; the message says where the rows are
+    RECORDING_DAMAGED = "recording_damaged"  # lines of a file that is continued cannot be read
     RECORDING_CONTINUED = "recording_continued"  # in a further file, and the message says in which; or from which
     LOG_GROWING = "log_growing"  # a program reads the recording in one transaction that does not end
     FORWARD_DELAYED = "forward_delayed"  # the rows are stored locally, and not in the central database yet

@@ -39,6 +39,10 @@ class CsvSink(TextFileSink):
         return _plain_lines(records) or _lines(records)
 
     @staticmethod
+    def decode(lines: Iterable[bytes], damage: Damage) -> Iterator[Row]:
+        return decoded(_records(lines), _decode, damage)
+
+    @staticmethod
     def _is_torn(line: bytes) -> bool:
         return HEAD.startswith(line)
 
@@ -77,7 +81,7 @@ def read_csv(path: Path, damage: Damage) -> Iterator[Row]:
     """Return the rows of a file written by CsvSink or exported to CSV."""
     lines = complete_lines(path, damage)
     next(lines, None)
-    return decoded(_records(lines), _decode, damage)
+    return CsvSink.decode(lines, damage)
 
 
 def _records(lines: Iterable[bytes]) -> Iterator[bytes]:

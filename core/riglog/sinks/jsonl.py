@@ -1,6 +1,6 @@
 """JSON Lines: one object per row, with the column names as keys, null for None."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +29,10 @@ class JsonlSink(TextFileSink):
 
     def _encode(self, found: list[Row]) -> bytes:
         return _ENCODER.encode_lines(found)
+
+    @staticmethod
+    def decode(lines: Iterable[bytes], damage: Damage) -> Iterator[Row]:
+        return decoded(lines, msgspec.json.Decoder(Row).decode, damage)
 
     _is_torn = staticmethod(is_torn)
 
@@ -69,7 +73,7 @@ def is_row(line: bytes) -> bool:
 
 def read_jsonl(path: Path, damage: Damage) -> Iterator[Row]:
     """Return the rows of a file written by JsonlSink or exported to JSON Lines."""
-    return decoded(complete_lines(path, damage), msgspec.json.Decoder(Row).decode, damage)
+    return JsonlSink.decode(complete_lines(path, damage), damage)
 
 
 JSONL = SinkType(

@@ -1,6 +1,7 @@
 """Sinks that append lines to a text file. An incomplete last line, left by a power failure, is never read as a row."""
 
 import csv
+import io
 import os
 import sys
 from abc import abstractmethod
@@ -11,6 +12,7 @@ import msgspec
 
 from riglog.errors import NotARecordingError, StorageError
 from riglog.log import get_logger
+from riglog.model import EventKind
 from riglog.sinks.base import Damage
 from riglog.sinks.disk import (
     create_file,
@@ -40,6 +42,8 @@ from riglog.sinks.rows import Row
 COPIED_BYTES = 1024 * 1024
 FLUSH_BYTES = 256 * 1024
 """At most so much is written before it is on the disk: a power failure can leave NUL bytes only behind that."""
+CHECKED_BYTES = 4 * 1024 * 1024
+"""So much of a file that is continued is read, about 20,000 rows: it takes a few tenths of a second."""
 LAST_BYTES = 128
 """Of what was written: by them it is seen whether it is still there. More than the end of one row."""
 log = get_logger("riglog.sinks")
@@ -59,6 +63,11 @@ class TextFileSink(RowFileSink):
     @abstractmethod
     def _encode(self, found: list[Row]) -> bytes:
         """Return rows as complete lines."""
+
+    @staticmethod
+    @abstractmethod
+    def decode(lines: Iterable[bytes], damage: Damage) -> Iterator[Row]:
+        """Return the rows of lines without the first line; count those that cannot be read."""
 
     @abstractmethod
     def _check_first_line(self, first: bytes) -> None:
@@ -93,10 +102,31 @@ class TextFileSink(RowFileSink):
         self._samples = 0  # stored since the file was opened
         self._end = 0 if self.overwrite else end_of_sound_lines(file)
         os.ftruncate(file, self._end)
+        self._report_damage(file)
         if self._end == 0 and self.head:
             self._append(self.head)
         if created and self.durable:
             sync_folder(self.path.parent)
+
+    def _report_damage(self, file: int) -> None:
+        """Set the warning if lines of the newest part of an open file cannot be read: it is continued all the same."""
+        start = max(len(self.head), self._end - CHECKED_BYTES)
+        os.lseek(file, start, os.SEEK_SET)
+        lines = io.BytesIO(os.read(file, max(0, self._end - start)))
+        if start > len(self.head):
+            _skip_to_sound_line(lines, self.decode)
+        for _ in self.decode(lines, damage := Damage()):
+            pass
+        if damage.lines:
+            part = f" of the newest {CHECKED_BYTES // 1024**2} MB" if start > len(self.head) else ""
+            self._warn(
+                f"{damage.lines} lines{part} of {self.path} cannot be read, and are skipped by every reader:"
+                " another program has written into it, or the disk is defective. It is continued",
+                EventKind.RECORDING_DAMAGED,
+            )
+
+    def _warn(self, warning: str, kind: EventKind = EventKind.RECORDING_MOVED) -> None:
+        self.warning, self.warning_kind = warning, kind
 
     def _store(self, found: list[Row]) -> None:
         self._follow_path()
@@ -148,7 +178,7 @@ class TextFileSink(RowFileSink):
         elif not self._torn and (size := os.fstat(self._file).st_size) > self._end:
             os.lseek(self._file, size - 1, os.SEEK_SET)
             complete = os.read(self._file, 1) == b"\n"
-            self.warning = f"another program has written into {self.path} while it was being recorded"
+            self._warn(f"another program has written into {self.path} while it was being recorded")
             self._end, self._last = size, b""
             if not complete:
                 self._append(b"\n")
@@ -162,7 +192,7 @@ class TextFileSink(RowFileSink):
             file = self._begin_file(target, copied=False)
         except (OSError, StorageError) as error:
             raise deleted_error(self.path, error) from error
-        self.warning = overwritten_warning(self.path, target)
+        self._warn(overwritten_warning(self.path, target))
         self._change_file(file, target)
 
     def _change_file(self, file: int, target: Path) -> None:
@@ -180,13 +210,14 @@ class TextFileSink(RowFileSink):
         try:
             deleted, moved_to = is_deleted(self._file), present_path(self._file)
             if (now := continued_where_it_is(self.path, moved_to)) is not None:
-                self.path, self.warning = now, continued_warning(self.path, now)
+                self._warn(continued_warning(self.path, now))
+                self.path = now
                 return
             target = free_path(self.path)
             file = self._begin_file(target, copied=deleted)
         except (OSError, StorageError) as error:
             raise deleted_error(self.path, error) from error
-        self.warning = deleted_warning(self.path, target) if deleted else moved_warning(self.path, moved_to, target)
+        self._warn(deleted_warning(self.path, target) if deleted else moved_warning(self.path, moved_to, target))
         self._change_file(file, target)
 
     def _begin_file(self, target: Path, *, copied: bool) -> int:
@@ -208,6 +239,13 @@ class TextFileSink(RowFileSink):
             target.unlink(missing_ok=True)
             raise
         return file
+
+
+def _skip_to_sound_line(lines: io.BytesIO, decode: Callable[[Iterable[bytes], Damage], Iterator[Row]]) -> None:
+    """Go to the first line that is a row: the begin of the record before it was not read."""
+    while line := lines.readline():
+        if any(True for _ in decode([line], Damage())):
+            return
 
 
 def write_all(file: int, data: bytes | memoryview) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from recorded import SERIAL, WARM, make_run, stamp, store, varied
 
+from riglog import Manager, MemorySink, pipe, record
 from riglog.errors import NotARecordingError, StorageError
-from riglog.model import Batch, Sample
+from riglog.model import Batch, EventKind, Sample
 from riglog.recordings import read
-from riglog.sinks import COLUMNS, CsvSink, JsonlSink, rows
+from riglog.sinks import COLUMNS, CsvSink, JsonlSink, rows, text_files
 from riglog.sinks.csv import _decode, _lines, _plain_lines
 from riglog.sinks.text_files import TextFileSink
 
@@ -174,3 +175,46 @@ def test_a_text_that_needs_more_than_its_letters_takes_the_long_way_or_gives_the
 ) -> None:
     records = [with_content(), with_content(**{column: text}), with_content()]
     assert _plain_lines(records) in (None, _lines(records))
+
+
+@pytest.mark.parametrize("checked", [10_000_000, 2_000])
+async def test_a_file_with_damaged_lines_is_continued_and_the_user_is_told(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checked: int
+) -> None:
+    monkeypatch.setattr(text_files, "CHECKED_BYTES", checked)
+    path, run = tmp_path / "rows", make_run()
+    await store(make(path), run, varied(run) * 10)
+    sound = make(path)
+    await sound.open(run)
+    await sound.aclose()
+    assert sound.warning is None
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[-2] = lines[-2][:20] + b"?" * 9 + b"\n"
+    lines[-4] = b"\xff\xfe\n"
+    path.write_bytes(b"".join(lines))
+    damaged = make(path)
+    await damaged.open(run)
+    await damaged.write(varied(run), [])
+    await damaged.aclose()
+    part = "" if checked > path.stat().st_size else " of the newest 0 MB"
+    assert damaged.warning is not None
+    assert damaged.warning.startswith(f"2 lines{part} of {path} cannot be read")
+    assert damaged.warning_kind is EventKind.RECORDING_DAMAGED
+    assert len(list(found := read(path))) == len(lines) - 2 - bool(damaged.head) + len(list(rows(run.id, varied(run))))
+    assert found.damage.lines == 2
+
+
+async def test_a_damaged_file_that_is_continued_is_an_event_of_the_recording(make: Make, tmp_path: Path) -> None:
+    path, run = tmp_path / "rows", make_run()
+    await store(make(path), run, varied(run))
+    with path.open("ab") as file:
+        file.write(b"?\n")
+    events = MemorySink()
+    async with Manager() as manager:
+        await manager.add("oven", "sim:line", driver="watlow")
+        async with record(manager, rate_hz=10, duration=3) as recording:
+            result, _ = await pipe(recording, make(path), events, run=run)
+    assert result.warning is not None
+    (event,) = [event for event in events.events if event.kind is EventKind.RECORDING_DAMAGED]
+    assert event.message == f"sink {result.name}: {result.warning}"
+    assert result.lost == 0
