@@ -115,10 +115,10 @@ async def test_nothing_is_replaced_but_an_earlier_export(tmp_path: Path) -> None
 
 async def test_it_is_written_in_pieces(tmp_path: Path) -> None:
     run, path = make_run(), tmp_path / "run.sqlite"
-    channels = [structs.replace(WARM, instance=n + 1) for n in range(4)]
-    await store(SqliteSink(path, keep_bytes=False), run, list(steady(run, channels, 10_000)))
+    channels = [structs.replace(WARM, instance=n + 1) for n in range(2)]
+    await store(SqliteSink(path, keep_bytes=False), run, list(steady(run, channels, 8_500)))
     peaks = []
-    for end in ("2026-11-20T12:20:00Z", "2026-11-20T14:00:00Z"):
+    for end in ("2026-11-20T12:22:00Z", "2026-11-20T13:30:00Z"):
         tracemalloc.start()
         out = tmp_path / f"{end[11:13]}.nc"
         rows = export(path, out, format="nc", selection=Selection(end=end)).rows
