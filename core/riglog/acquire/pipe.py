@@ -31,7 +31,6 @@ class OpenSinks:
         self._sinks: list[Sink] = []
 
     async def open(self, sink: Sink) -> None:
-        sink.warning = None  # of an earlier run, which has reported it
         await sink.open(self.run)
         self._sinks.append(sink)
 

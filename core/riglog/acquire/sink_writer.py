@@ -92,7 +92,7 @@ class SinkWriter:
         self._events: list[Event] = []
         self._buffered = 0  # samples in _batches
         self._failures = 0  # consecutive
-        self._warning: str | None = None  # reported already
+        self._warning = sink.warning  # reported already
         self._undecided = False  # whether the sink rejects all that is buffered, or is unavailable
         self._retried_until: float | None = None  # at the end of the run
         self._changed = anyio.Event()

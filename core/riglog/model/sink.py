@@ -15,9 +15,9 @@ class Sink(ABC):
 
     name: str
     warning: str | None = None
-    """What the user should know although no sample was lost; set by ``open``, ``write`` or ``aclose``."""
+    """What the user should know although no sample was lost; set by ``write`` or ``aclose``."""
     warning_kind: EventKind = EventKind.RECORDING_MOVED
-    """The kind of the event with a warning that ``open`` or ``write`` sets."""
+    """The kind of the event with a warning that ``write`` sets."""
     newest_seal: str | None = None
     """The newest seal of what was stored, hexadecimal, of a store that has seals; set by ``aclose``."""
     samples_deleted: int = 0

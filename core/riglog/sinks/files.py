@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from riglog.errors import MEMORY_HINT, THREAD_HINT, ConfigError, NotARecordingError, StorageError, is_without_threads
-from riglog.model import Batch, Event, Run, Sink
+from riglog.model import Batch, Event, EventKind, Run, Sink
 from riglog.sinks import disk
 from riglog.sinks.disk import Durability, create_file, create_hidden, publish, read_beginning, real_path, sync_file
 from riglog.sinks.rows import Row, rows
@@ -32,6 +32,9 @@ class FileSink(Sink):
         self.overwrite = overwrite
         self.durable = durability == "flush"
         self._limiter = anyio.CapacityLimiter(1)
+
+    def _warn(self, warning: str, kind: EventKind = EventKind.RECORDING_MOVED) -> None:
+        self.warning, self.warning_kind = warning, kind
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         try:

@@ -120,16 +120,16 @@ class RotatingSink(FileSink):
             await before.write((), [_continued(now_ns, f"the next rows are in {following.path}")])
             await before.aclose()
         except (RiglogError, OSError) as error:  # its rows are stored
-            self.warning = f"{before.path} was not closed in order: {describe(error)}"
+            self._warn(f"{before.path} was not closed in order: {describe(error)}")
         self._take_warning(before)
         self.samples_deleted += before.samples_deleted
 
     def _take_warning(self, sink: FileSink) -> None:
         if sink.warning is not None:
-            self.warning, self.warning_kind = sink.warning, sink.warning_kind
+            self._warn(sink.warning, sink.warning_kind)
 
     def _cannot(self, error: Exception) -> None:
-        self.warning = f"the next file cannot be begun, {self._present.path} is continued: {describe(error)}"
+        self._warn(f"the next file cannot be begun, {self._present.path} is continued: {describe(error)}")
 
     def _recall(self) -> None:
         """Take over the events of an interrupted run, from the newest file that has them."""

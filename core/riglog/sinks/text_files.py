@@ -57,6 +57,8 @@ class TextFileSink(RowFileSink):
     _file: int | None = None
     _last = b""
     """The last bytes that were written into the open file, before ``_end``."""
+    _damaged_lines = 0
+    """Of the file that is continued; until the first rows are stored, with which it is reported."""
     _torn = False
     """What follows ``_end`` is the rest of a write that failed."""
 
@@ -102,14 +104,14 @@ class TextFileSink(RowFileSink):
         self._samples = 0  # stored since the file was opened
         self._end = 0 if self.overwrite else end_of_sound_lines(file)
         os.ftruncate(file, self._end)
-        self._report_damage(file)
+        self._damaged_lines = self._count_damaged_lines(file)
         if self._end == 0 and self.head:
             self._append(self.head)
         if created and self.durable:
             sync_folder(self.path.parent)
 
-    def _report_damage(self, file: int) -> None:
-        """Set the warning if lines of the newest part of an open file cannot be read: it is continued all the same."""
+    def _count_damaged_lines(self, file: int) -> int:
+        """Return how many lines of the newest part of an open file cannot be read: it is continued all the same."""
         start = max(len(self.head), self._end - CHECKED_BYTES)
         os.lseek(file, start, os.SEEK_SET)
         lines = io.BytesIO(os.read(file, max(0, self._end - start)))
@@ -117,18 +119,21 @@ class TextFileSink(RowFileSink):
             _skip_to_sound_line(lines, self.decode)
         for _ in self.decode(lines, damage := Damage()):
             pass
-        if damage.lines:
-            part = f" of the newest {CHECKED_BYTES // 1024**2} MB" if start > len(self.head) else ""
+        return damage.lines
+
+    def _report_damage(self) -> None:
+        if self._damaged_lines:
+            lines = f"{self._damaged_lines} line{'' if self._damaged_lines == 1 else 's'}"
+            part = f" of the newest {CHECKED_BYTES // 1024**2} MB" if self._end > len(self.head) + CHECKED_BYTES else ""
             self._warn(
-                f"{damage.lines} lines{part} of {self.path} cannot be read, and are skipped by every reader:"
-                " another program has written into it, or the disk is defective. It is continued",
+                f"{lines}{part} of {self.path} cannot be read, and every reader skips them: another program has written"
+                " into it, or the disk is defective. It is continued. Copy the others: riglog export FILE --out NEW",
                 EventKind.RECORDING_DAMAGED,
             )
-
-    def _warn(self, warning: str, kind: EventKind = EventKind.RECORDING_MOVED) -> None:
-        self.warning, self.warning_kind = warning, kind
+            self._damaged_lines = 0
 
     def _store(self, found: list[Row]) -> None:
+        self._report_damage()
         self._follow_path()
         self._look_at_end()
         self._append(self._encode(found))

@@ -55,6 +55,15 @@ async def test_everything_recorded_is_in_the_sink_with_the_events_around_it(run:
     assert sink.closed
 
 
+async def test_a_warning_of_the_check_is_in_the_result_and_no_event(run: Run) -> None:
+    sink = MemorySink()
+    sink.warning = "the password crosses the network without encryption"  # the user has seen it
+    async with record(Metronome(channels=2), rate_hz=10, duration=10, clock=LoopClock()) as active_run:
+        (result,) = await pipe(active_run, sink, run=run, clock=LoopClock())
+    assert result.warning == "the password crosses the network without encryption"
+    assert [event.kind for event in sink.events] == [EventKind.RUN_STARTED, EventKind.RUN_FINISHED]
+
+
 async def test_a_sink_writes_when_there_are_enough_samples(run: Run) -> None:
     sink = MoodySink()
     await record_into(run, sink, rate_hz=100, batch_size=64, flush_interval=60)

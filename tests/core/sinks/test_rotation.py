@@ -10,7 +10,7 @@ from rotated import BEGAN, RUN, rotating
 
 from riglog.config.rotation import limit
 from riglog.errors import ConfigError, StorageError
-from riglog.model import NS, Batch, Event, Run
+from riglog.model import NS, Batch, Event, EventKind, Run
 from riglog.recordings import Selection, contents, export, read
 from riglog.sinks import CsvSink, JsonlSink, SqliteSink
 from riglog.sinks.files import FileSink
@@ -145,6 +145,21 @@ async def test_a_failing_next_file_is_a_warning_until_it_succeeds(tmp_path: Path
     assert ticks(path) == list(range(40))
     assert sink.warning is not None
     assert "the next file cannot be begun" in sink.warning
+
+
+async def test_a_failing_next_file_is_no_damage_of_the_present_one(tmp_path: Path) -> None:
+    path = tmp_path / "kiln.csv"
+    await store(CsvSink(path), RUN, list(steady(RUN, [WARM], 2)))
+    with path.open("ab") as file:
+        file.write(b"?\n")
+    sink = rotating(path, make=lambda part: CsvSink(part if part == path else tmp_path / "missing" / "x.csv"))
+    kinds = set()
+    await sink.open(RUN)
+    for batch in steady(RUN, [WARM], 40, first=2):
+        await sink.write([batch], ())
+        kinds.add((sink.warning_kind, "cannot be begun" in (sink.warning or "")))
+    await sink.aclose()
+    assert kinds == {(EventKind.RECORDING_DAMAGED, False), (EventKind.RECORDING_MOVED, True)}
 
 
 async def test_nothing_is_replaced_and_only_files_with_the_whole_name_are_parts(tmp_path: Path) -> None:

@@ -133,17 +133,17 @@ class SqliteSink(FileSink):
         for inbox in self._inboxes if stored else ():
             inbox.discard(stored)
         if file.log_bytes() > MOST_LOG_BYTES and self.warning is None:
-            self.warning_kind = EventKind.LOG_GROWING
-            self.warning = (
+            self._warn(
                 "another program reads the recording in one transaction that does not end, so the write-ahead log"
-                f" grows: {self.path}-wal"
+                f" grows: {self.path}-wal",
+                EventKind.LOG_GROWING,
             )
 
         if self.wire_log is not None and self.wire_log.dropped and self.warning is None:
-            self.warning_kind = EventKind.SINK_FAILED
-            self.warning = (
+            self._warn(
                 f"{self.wire_log.dropped} requests and replies were not kept, because the file could not be written;"
-                " all rows are counted as usual"
+                " all rows are counted as usual",
+                EventKind.SINK_FAILED,
             )
 
     def _close(self) -> None:
